@@ -1,0 +1,433 @@
+//! What a diagnosis says. These types are the judgement, complete; the report only lays them out.
+
+use landfall_evidence::{Interval, LimiterClass, ObservationId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The diagnosis of one evidence file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Diagnosis {
+    /// The overall answer.
+    pub verdict: Verdict,
+    /// One sentence for a person.
+    pub summary: String,
+    /// One row a component.
+    pub components: Vec<Component>,
+    /// Named causes, most likely first. Causes on independent axes (tests, rate limit) follow the main one.
+    pub causes: Vec<Cause>,
+    /// Causes that were considered and lost, with why; most interesting first.
+    pub ruled_out: Vec<Cause>,
+    /// Groups of causes that the evidence cannot tell apart.
+    pub ties: Vec<Tie>,
+    /// Facts that a person should know.
+    pub findings: Vec<Finding>,
+    /// The way of a request, hop by hop.
+    pub path: Vec<Hop>,
+    /// What is known of the rate limit; `None` when it was not probed.
+    pub rate_limit: Option<RateLimit>,
+    /// The checklist.
+    pub readiness: Readiness,
+    /// What to do, most urgent first.
+    pub actions: Vec<Action>,
+    /// How to prove that it worked.
+    pub verification: Vec<Verification>,
+    /// What was learnt of the stack.
+    pub specifications: Vec<Specification>,
+    /// Observations that no cause and no finding accounts for. While there are any, nothing is green.
+    pub unexplained: Vec<Unexplained>,
+    /// Version of the catalogue that was used: a hash over its files.
+    pub catalogue: String,
+}
+
+/// The overall answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Production serves the application, and nothing observed speaks against it.
+    Live,
+    /// Production serves the application, but something is wrong with it.
+    Degraded,
+    /// Production does not serve the application.
+    NotLive,
+    /// The evidence does not decide.
+    Unknown,
+}
+
+/// How bad a finding or component is. Not how sure we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// A nuisance or a blind spot.
+    Low,
+    /// Some clients or paths suffer.
+    Medium,
+    /// A main function is down or about to be.
+    High,
+    /// Nothing is served.
+    Critical,
+}
+
+/// State of a component, a hop or a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Seen working.
+    Ok,
+    /// Working, with a reservation.
+    Warn,
+    /// Seen failing.
+    Fail,
+    /// Could not be seen; never a pass.
+    Unknown,
+}
+
+/// One row of the executive summary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Component {
+    /// Stable id: `local`, `production`, `dns`, `tls`, `rate-limit`, `tests`.
+    pub id: String,
+    /// For people: "Production API".
+    pub name: String,
+    /// Its state.
+    pub status: Status,
+    /// How bad it is; `None` when it is fine.
+    pub severity: Option<Severity>,
+    /// A few words: "not deployed".
+    pub headline: String,
+}
+
+/// How firmly a cause is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Label {
+    /// Score at most −10 decibans, or a decisive observation against it.
+    RuledOut,
+    /// Considered, without enough to say either way.
+    NotAssessed,
+    /// More for than against.
+    Possible,
+    /// Ahead of its rivals.
+    Likely,
+    /// Far ahead, from two independent kinds of source, and a discriminator against every close rival was observed.
+    Confirmed,
+}
+
+/// A ranked hypothesis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cause {
+    /// Stable id, one of `catalogue/faults.toml`.
+    pub id: String,
+    /// What it claims.
+    pub title: String,
+    /// The rung of the ladder: `platform`, `tls`, …
+    pub rung: String,
+    /// How firmly it is held.
+    pub label: Label,
+    /// Share of belief among the causes at hand, 0 to 1, the unknown cause included. Rounded to two decimals.
+    pub confidence: f64,
+    /// Its score in decibans.
+    pub score_db: i32,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What speaks for it.
+    #[serde(rename = "for")]
+    pub evidence_for: Vec<Argument>,
+    /// What speaks against it.
+    pub against: Vec<Argument>,
+    /// What would bear on it and is not known, with the reason.
+    pub not_known: Vec<String>,
+    /// Look-alikes and why they lost.
+    pub rivals: Vec<Rival>,
+    /// The observation that would decide, when it was not made.
+    pub next_probe: Option<NextProbe>,
+    /// Circumstances that add to it without being it.
+    pub contributing: Vec<String>,
+    /// What to do, for the platform at hand.
+    pub remedy: Vec<String>,
+    /// How to see that it worked.
+    pub verify: Vec<String>,
+}
+
+/// One piece of evidence in an argument.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Argument {
+    /// In words, with the values seen.
+    pub say: String,
+    /// Its weight in decibans; negative speaks against.
+    pub weight_db: i32,
+    /// The observations behind it.
+    pub evidence: Vec<ObservationId>,
+}
+
+/// A look-alike that was considered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rival {
+    /// Its id.
+    pub id: String,
+    /// What it claims.
+    pub title: String,
+    /// Where it stands.
+    pub label: Label,
+    /// Why it lost, or what would separate it.
+    pub why: String,
+    /// Whether the observation that separates the two was made.
+    pub separated: bool,
+}
+
+/// An observation that would decide between causes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NextProbe {
+    /// What to ask.
+    pub ask: String,
+    /// How to let Landfall ask it, or a command to ask it by hand.
+    pub how: String,
+    /// What each answer would mean.
+    pub means: Vec<String>,
+}
+
+/// Causes that the evidence cannot tell apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tie {
+    /// Their ids, most likely first.
+    pub causes: Vec<String>,
+    /// Their shares together, 0 to 1.
+    pub confidence: f64,
+    /// The observation that would separate them.
+    pub separate: NextProbe,
+}
+
+/// A fact that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// Stable code: `LF-TLS-012`.
+    pub code: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is the case.
+    pub title: String,
+    /// Who suffers and how.
+    pub impact: String,
+    /// What to do.
+    pub remedy: String,
+    /// The observations behind it.
+    pub evidence: Vec<ObservationId>,
+    /// The cause that explains it, when one does.
+    pub cause: Option<String>,
+}
+
+/// One hop of the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hop {
+    /// What it is.
+    pub hop: HopKind,
+    /// Who runs it: `Cloudflare`.
+    pub vendor: Option<String>,
+    /// Its address, when one was used.
+    pub address: Option<String>,
+    /// Its state.
+    pub state: HopState,
+    /// What proves it, each with its weight: `header cf-ray (strong)`.
+    pub proof: Vec<String>,
+}
+
+/// The kinds of hop, in the order of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HopKind {
+    /// Where the audit ran.
+    Client,
+    /// CDN or WAF.
+    Edge,
+    /// The hosting platform's router.
+    Platform,
+    /// A load balancer or reverse proxy.
+    Balancer,
+    /// The server in front of the application.
+    Origin,
+    /// The application itself.
+    App,
+}
+
+/// State of a hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HopState {
+    /// It passed the request on, or answered as it should.
+    Ok,
+    /// The first hop that did not.
+    Broken,
+    /// Behind the broken one: the request never came here.
+    NotReached,
+    /// Hidden by a hop before it.
+    Unknown,
+}
+
+/// What is known of the rate limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RateLimit {
+    /// Requests that pass from a quiet start.
+    pub limit: Option<Interval>,
+    /// Window in seconds, rounded to thousandths in the source interval (milliseconds).
+    pub window_ms: Option<Interval>,
+    /// Extra requests that pass at once beyond the steady rate, when known.
+    pub burst: Option<u64>,
+    /// Kinds of limiter that fit.
+    pub algorithm: Vec<LimiterClass>,
+    /// Which hop answers the refusal, with its vendor: `edge (Cloudflare)`.
+    pub hop: Option<String>,
+    /// How it refuses: "HTTP 429 with Retry-After: 10".
+    pub signal: Option<String>,
+    /// Confidence in the limit, 0 to 100.
+    pub confidence_percent: u8,
+    /// Requests that the audit had sent to that host, all counted.
+    pub requests_counted: u32,
+    /// Statuses in the order sent.
+    pub statuses: Vec<String>,
+    /// Who would be hit, each with figures.
+    pub impact: Vec<String>,
+    /// What to set, with figures; `None` when nothing is wrong.
+    pub recommendation: Option<String>,
+    /// What could not be separated.
+    pub open: Vec<String>,
+}
+
+/// The readiness checklist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Readiness {
+    /// Checks passed.
+    pub passed: u32,
+    /// Checks that apply.
+    pub total: u32,
+    /// Checks that could not be decided; counted in `total`, never in `passed`.
+    pub unknown: u32,
+    /// The checks.
+    pub checks: Vec<Check>,
+}
+
+/// One line of the checklist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// Stable id: `production-deployed`.
+    pub id: String,
+    /// For people.
+    pub title: String,
+    /// `Ok`, `Fail` or `Unknown`.
+    pub status: Status,
+    /// Why.
+    pub note: String,
+    /// The observations behind it.
+    pub evidence: Vec<ObservationId>,
+}
+
+/// Urgency of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Priority {
+    /// Blocks the main traffic: now.
+    P0,
+    /// A main function elsewhere, or it will break within 14 days.
+    P1,
+    /// The rest.
+    P2,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Action {
+    /// How urgent.
+    pub priority: Priority,
+    /// In the imperative.
+    pub title: String,
+    /// Steps.
+    pub steps: Vec<String>,
+    /// Commands to paste.
+    pub commands: Vec<String>,
+    /// Ids of the checks that it clears by itself.
+    pub clears: Vec<String>,
+    /// Whether Landfall tried it, and how that went.
+    pub tried: Tried,
+    /// The cause or finding that calls for it.
+    pub because: String,
+}
+
+/// Whether a remedy was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Tried {
+    /// It worked.
+    Works {
+        /// What was seen: "9 tests collected with the path fixed".
+        seen: String,
+    },
+    /// It did not.
+    Fails {
+        /// What was seen.
+        seen: String,
+    },
+    /// It was not tried.
+    NotTried,
+}
+
+/// A request that proves a repair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verification {
+    /// What it shows.
+    pub title: String,
+    /// The request as a command to paste.
+    pub request: String,
+    /// What to expect, for people.
+    pub expect: String,
+    /// The same for `landfall verify`.
+    pub probe: VerificationProbe,
+}
+
+/// A verification as the program runs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum VerificationProbe {
+    /// One GET.
+    Get {
+        /// The URL.
+        url: String,
+        /// Acceptable statuses.
+        status: Vec<u16>,
+        /// Media type that the answer must have.
+        content_type: Option<String>,
+        /// Keys that a JSON object must have at its top.
+        json_keys: Vec<String>,
+    },
+    /// Several GETs at a fixed pace, none of which may be refused.
+    Pace {
+        /// The URL.
+        url: String,
+        /// How many.
+        requests: u32,
+        /// Milliseconds from one to the next.
+        every_ms: u64,
+        /// Acceptable statuses.
+        status: Vec<u16>,
+    },
+}
+
+/// One thing learnt of the stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Specification {
+    /// Group: `backend`, `edge`, `monitoring`.
+    pub group: String,
+    /// What: `Framework`.
+    pub name: String,
+    /// Its value: `Flask 3.0.0`; "not known: …" with the reason otherwise.
+    pub value: String,
+    /// The observations behind it.
+    pub evidence: Vec<ObservationId>,
+}
+
+/// An observation that nothing accounts for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unexplained {
+    /// What was seen.
+    pub what: String,
+    /// Where.
+    pub evidence: ObservationId,
+}

@@ -1,0 +1,178 @@
+//! HTTP requests and responses, whole.
+
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Observed, Phase};
+
+/// One HTTP request and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HttpObservation {
+    /// The request.
+    pub request: HttpRequest,
+    /// The response, of any status, or what came instead.
+    pub answer: Observed<HttpResponse>,
+    /// How long each phase took, as far as the exchange got.
+    pub timings: Timings,
+}
+
+/// A request as sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HttpRequest {
+    /// `GET` or `HEAD`; the audit sends nothing else.
+    pub method: String,
+    /// The full URL.
+    pub url: String,
+    /// Its path and query, as asked: `/health`.
+    pub path: String,
+    /// The version asked for.
+    pub version: HttpVersion,
+    /// The public address and port; `None` when the exchange ended before an address was known.
+    pub address: Option<SocketAddr>,
+    /// Where the packets really went when an address map led them elsewhere.
+    pub connected_to: Option<SocketAddr>,
+    /// Why it was sent.
+    pub purpose: Purpose,
+    /// Headers sent, in order.
+    pub headers: Vec<Header>,
+}
+
+/// HTTP versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum HttpVersion {
+    /// HTTP/1.0, only ever seen in responses.
+    #[serde(rename = "HTTP/1.0")]
+    H10,
+    /// HTTP/1.1.
+    #[serde(rename = "HTTP/1.1")]
+    H1,
+    /// HTTP/2 (over TLS, by ALPN).
+    #[serde(rename = "HTTP/2")]
+    H2,
+    /// HTTP/3 (over QUIC).
+    #[serde(rename = "HTTP/3")]
+    H3,
+}
+
+impl std::fmt::Display for HttpVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::H10 => "HTTP/1.0",
+            Self::H1 => "HTTP/1.1",
+            Self::H2 => "HTTP/2",
+            Self::H3 => "HTTP/3",
+        })
+    }
+}
+
+/// Why a request was sent. Each purpose is a different question, though the bytes may be alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// An endpoint that the target names (or that was found or guessed).
+    Endpoint,
+    /// A path that nobody can have defined: shows what the answering hop says of unknown paths.
+    Control,
+    /// A GET on a path declared for POST: 405 shows that the route exists, with no side effect.
+    RouteExistence,
+    /// The first endpoint again, at another address of the name.
+    AddressParity,
+    /// The first endpoint again, in another HTTP version.
+    Version,
+    /// The first endpoint over plain HTTP on port 80.
+    PlainHttp,
+    /// A request of the rate-limit probe.
+    RateLimit,
+    /// A request of the verification procedure.
+    Verification,
+}
+
+/// A response as received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HttpResponse {
+    /// The version it came in.
+    pub version: HttpVersion,
+    /// Status code.
+    pub status: u16,
+    /// All header fields in the order received, names in lower case. Secrets are masked on the way out.
+    pub headers: Vec<Header>,
+    /// The body, up to a bound.
+    pub body: Body,
+    /// The absolute URL of `location` on a 3xx. Never followed without being recorded as a request of its own.
+    pub redirect_to: Option<String>,
+}
+
+impl HttpResponse {
+    /// The first value of a header; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|h| h.name == name).map(|h| h.value.as_str())
+    }
+
+    /// The media type without its parameters, in lower case: `application/json`.
+    pub fn media_type(&self) -> Option<String> {
+        let value = self.header("content-type")?;
+        Some(value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase())
+    }
+}
+
+/// One header field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Header {
+    /// Name in lower case.
+    pub name: String,
+    /// Value; bytes that are not UTF-8 are replaced by U+FFFD.
+    pub value: String,
+}
+
+/// A response body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Body {
+    /// Bytes read.
+    pub byte_count: u64,
+    /// Whether the end was seen within our bound; `false` when it was cut at the bound or the peer stopped short.
+    pub complete: bool,
+    /// Why it is not complete, in words.
+    pub cut: Option<String>,
+    /// The beginning as text, at most 16 KiB; `None` when it is not text.
+    pub text: Option<String>,
+    /// SHA-256 of the bytes read, hexadecimal, taken before anything is masked.
+    pub sha256: String,
+}
+
+/// Slices of time, in microseconds, each counted from the end of the one before; `None` when the phase did not happen
+/// (a connection used again has no connect and no tls) or was not finished.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Timings {
+    /// Name to addresses.
+    pub resolve_us: Option<u64>,
+    /// TCP connect.
+    pub connect_us: Option<u64>,
+    /// TLS handshake; for HTTP/3 the QUIC handshake.
+    pub tls_us: Option<u64>,
+    /// Request to first byte.
+    pub wait_us: Option<u64>,
+    /// First byte to last.
+    pub transfer_us: Option<u64>,
+}
+
+impl Timings {
+    /// The phases that happened, in order, with their lengths in microseconds.
+    pub fn slices(&self) -> impl Iterator<Item = (Phase, u64)> {
+        [
+            (Phase::Resolve, self.resolve_us),
+            (Phase::Connect, self.connect_us),
+            (Phase::Tls, self.tls_us),
+            (Phase::Wait, self.wait_us),
+            (Phase::Transfer, self.transfer_us),
+        ]
+        .into_iter()
+        .filter_map(|(phase, us)| Some((phase, us?)))
+    }
+
+    /// The sum of all phases, in microseconds.
+    pub fn total_us(&self) -> u64 {
+        self.slices().map(|(_, us)| us).sum()
+    }
+}

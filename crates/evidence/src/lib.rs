@@ -1,0 +1,37 @@
+//! The vocabulary of Landfall: what was asked, from where, and what came back.
+//!
+//! Nothing here does I/O and nothing here judges. [`Evidence`] is one serialisable value: probes fill it,
+//! [`Evidence::redact`] cleans it, and everything after it (diagnosis, report) is a pure function of it, so a saved
+//! file replays to the same report byte for byte.
+//!
+//! Times are integers in microseconds (`_us`) so that they survive a round trip through JSON unchanged.
+
+mod dns;
+mod evidence;
+mod http;
+mod observation;
+mod observed;
+mod project;
+mod rate_limit;
+mod redact;
+mod target;
+mod tests_run;
+mod tls;
+
+pub use dns::{DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, ExtendedError};
+pub use evidence::{Evidence, LoadError, Requests, Settings, Tool, SCHEMA};
+pub use http::{Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings};
+pub use observation::{Observation, ObservationId, Seen, Vantage};
+pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
+pub use project::{
+    DeployConfig, DeployStage, Dependency, EntryFile, Folder, GitState, HistoricChange, PortMap, PortSetting,
+    ProjectObservation, ProjectSnapshot, Route, Runtime, Scheduler, ServerSetting, SettingRead, SettingsInventory, Stack,
+    StartCommand,
+};
+pub use rate_limit::{
+    Interval, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop, LimiterClass,
+};
+pub use redact::{redact_header, redact_text, redact_url, REDACTED};
+pub use target::{Endpoint, EndpointSource, Expectation, Target};
+pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
+pub use tls::{Certificate, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath, TrustRefusal, TrustResult};

@@ -1,0 +1,288 @@
+//! What the project folder shows. Names and shapes of settings only, never their values.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Observed;
+
+/// The reading of a project folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProjectObservation {
+    /// The folder.
+    pub root: String,
+    /// What it shows.
+    pub answer: Observed<Box<ProjectSnapshot>>,
+}
+
+/// What a project folder shows. All paths are relative to the root, with forward slashes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProjectSnapshot {
+    /// The absolute path of the root.
+    pub root: String,
+    /// Languages and frameworks found, most important first.
+    pub stacks: Vec<Stack>,
+    /// The file that defines the application.
+    pub entry: Option<EntryFile>,
+    /// Folders of source code with their file counts.
+    pub folders: Vec<Folder>,
+    /// Deploy configurations found, one per file and stage.
+    pub deploy: Vec<DeployConfig>,
+    /// Settings by name.
+    pub settings: SettingsInventory,
+    /// Routes read from the code.
+    pub routes: Vec<Route>,
+    /// Schedulers and their jobs.
+    pub schedulers: Vec<Scheduler>,
+    /// Version control; `None` when the folder is not under git.
+    pub git: Option<GitState>,
+    /// Files or parts that could not be read or parsed, with the place and the reason.
+    pub unread: Vec<String>,
+}
+
+/// One language or framework.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stack {
+    /// `python`, `node`, `rust`, `go`, …
+    pub language: String,
+    /// Web framework with its pinned version.
+    pub framework: Option<Dependency>,
+    /// Application server with its pinned version.
+    pub server: Option<Dependency>,
+    /// The runtime.
+    pub runtime: Runtime,
+    /// The manifest read: `requirements.txt`.
+    pub manifest: Option<String>,
+    /// The lock file, if there is one.
+    pub lock: Option<String>,
+    /// Direct dependencies.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A language runtime.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Runtime {
+    /// Its name: `Python`.
+    pub name: String,
+    /// The version that the project asks for, as written.
+    pub wanted: Option<String>,
+    /// The version on this machine.
+    pub present: Option<String>,
+}
+
+/// A direct dependency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Dependency {
+    /// Its name as published: `Flask`.
+    pub name: String,
+    /// The exact version when it is pinned: `3.0.0`.
+    pub version: Option<String>,
+    /// The requirement as written: `==3.0.0`.
+    pub requirement: String,
+}
+
+/// The file that defines the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EntryFile {
+    /// Path.
+    pub path: String,
+    /// Size in bytes.
+    pub size_byte: u64,
+    /// What it defines: `app`.
+    pub defines: Option<String>,
+}
+
+/// A folder with source files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Folder {
+    /// Path.
+    pub path: String,
+    /// Files below it, at any depth, ignored ones left out.
+    pub files: u64,
+}
+
+/// What a deploy configuration is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeployStage {
+    /// What runs in production.
+    Production,
+    /// What runs on a developer's machine or in the workspace.
+    Development,
+}
+
+/// One deploy configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeployConfig {
+    /// The file it came from: `.replit`.
+    pub file: String,
+    /// The platform: `replit`, `heroku`, `fly`, `docker`, …
+    pub platform: String,
+    /// What it is for.
+    pub stage: DeployStage,
+    /// How the server is started.
+    pub start: Option<StartCommand>,
+    /// Port maps.
+    pub ports: Vec<PortMap>,
+    /// The path that the platform's own health check asks for.
+    pub health_path: Option<String>,
+    /// Names of the variables that it sets.
+    pub sets: Vec<String>,
+    /// The platform's own address of the deployment, when the file names it.
+    pub default_host: Option<String>,
+}
+
+/// A start command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StartCommand {
+    /// As written, on one line.
+    pub raw: String,
+    /// Whether a shell runs it, so that `${PORT}` is expanded. An argument vector without a shell passes it on literally.
+    pub shell: bool,
+    /// The server program: `gunicorn`.
+    pub server: Option<String>,
+    /// The address that it binds: `0.0.0.0`.
+    pub bind_host: Option<String>,
+    /// The port that it binds.
+    pub bind_port: PortSetting,
+    /// Worker processes, threads, timeout and the like, by name.
+    pub settings: Vec<ServerSetting>,
+}
+
+/// Where a port comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "from", rename_all = "kebab-case")]
+pub enum PortSetting {
+    /// A number in the command.
+    Literal {
+        /// The port.
+        port: u16,
+    },
+    /// A variable, perhaps with a default.
+    Variable {
+        /// The variable: `PORT`.
+        name: String,
+        /// The default in the command.
+        default: Option<u16>,
+    },
+    /// The command does not say.
+    #[default]
+    Unsaid,
+}
+
+impl std::fmt::Display for PortSetting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Literal { port } => write!(f, "{port}"),
+            Self::Variable { name, default: Some(default) } => write!(f, "${{{name}:-{default}}}"),
+            Self::Variable { name, default: None } => write!(f, "${name}"),
+            Self::Unsaid => f.write_str("not said"),
+        }
+    }
+}
+
+/// One setting of the application server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerSetting {
+    /// `workers`, `threads`, `timeout_s`.
+    pub name: String,
+    /// Its value, or the default behind the variable.
+    pub value: Option<String>,
+    /// The variable that sets it: `GUNICORN_WORKERS`.
+    pub variable: Option<String>,
+}
+
+/// A port map of a platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PortMap {
+    /// The port inside, where the application listens.
+    pub local: u16,
+    /// The port that the public reaches.
+    pub external: u16,
+}
+
+/// Settings by name. Values never enter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingsInventory {
+    /// Variables that the code reads.
+    pub read: Vec<SettingRead>,
+    /// Variables that `.env.example` or its like declares.
+    pub declared: Vec<String>,
+    /// The file that declares them.
+    pub declared_in: Option<String>,
+    /// Variables that are present (a `.env` file or this process's environment), among those read or declared.
+    pub present: Vec<String>,
+}
+
+/// A variable that the code reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingRead {
+    /// Its name.
+    pub name: String,
+    /// `file:line` of the first reading.
+    pub place: String,
+    /// Whether the code carries a default for it.
+    pub has_default: bool,
+}
+
+/// A route read from the code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Route {
+    /// Methods, upper case.
+    pub methods: Vec<String>,
+    /// Path as written, prefix included where it is known.
+    pub path: String,
+    /// `file:line`.
+    pub place: String,
+}
+
+/// A scheduler found in the code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Scheduler {
+    /// `APScheduler`, `celery beat`, `cron`, …
+    pub kind: String,
+    /// `file:line` where it is made.
+    pub place: String,
+    /// Jobs registered in the code.
+    pub jobs: u32,
+    /// Whether it starts when the module is imported, and so once in every worker process.
+    pub starts_at_import: bool,
+}
+
+/// The state of version control.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GitState {
+    /// The commit checked out.
+    pub head: String,
+    /// Its time.
+    pub head_at: Option<Timestamp>,
+    /// The branch, unless the head is detached.
+    pub branch: Option<String>,
+    /// Files changed but not committed, at most 50 names.
+    pub uncommitted: Vec<String>,
+    /// Files not tracked and not ignored, at most 50 names.
+    pub untracked: Vec<String>,
+    /// Commits that the upstream branch lacks; `None` without an upstream.
+    pub ahead: Option<u32>,
+    /// Commits that this branch lacks; `None` without an upstream.
+    pub behind: Option<u32>,
+    /// Changes to deploy configuration, newest first, at most 10.
+    pub deploy_history: Vec<HistoricChange>,
+}
+
+/// A change to a deploy configuration in the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoricChange {
+    /// Abbreviated commit.
+    pub commit: String,
+    /// When.
+    pub at: Option<Timestamp>,
+    /// First line of its message.
+    pub subject: String,
+    /// The file.
+    pub file: String,
+    /// The start command before, parsed.
+    pub start_before: Option<StartCommand>,
+    /// The start command after, parsed.
+    pub start_after: Option<StartCommand>,
+}

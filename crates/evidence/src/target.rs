@@ -1,0 +1,74 @@
+//! What is audited.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// What is audited: one backend, under the names by which it can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    /// A name for people, by default the host of the production URL.
+    pub name: String,
+    /// The public base URL.
+    pub production: Option<Url>,
+    /// The deployment under the platform's own name, which needs neither the custom domain nor the edge.
+    pub origin: Option<Url>,
+    /// The backend on this machine.
+    pub local: Option<Url>,
+    /// The project folder, as a path.
+    pub project: Option<String>,
+    /// The endpoints that matter, in order of importance.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One endpoint that matters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Endpoint {
+    /// The method that clients use. Anything but GET and HEAD is only asked whether it exists, with a GET.
+    pub method: String,
+    /// Path and query, beginning with a slash.
+    pub path: String,
+    /// Where it is known from.
+    pub source: EndpointSource,
+    /// Whether this is the product's main function and not merely a health route.
+    pub core: bool,
+    /// What a good answer looks like.
+    pub expect: Expectation,
+}
+
+impl Endpoint {
+    /// Whether the audit may send this request itself (GET and HEAD are idempotent and safe, RFC 9110 section 9.2.1).
+    pub fn is_safe(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD")
+    }
+}
+
+/// Where an endpoint is known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndpointSource {
+    /// landfall.toml or the command line.
+    Declared,
+    /// Read from the project's code.
+    Discovered,
+    /// A usual path; that it does not exist is no fault.
+    Guessed,
+}
+
+/// What a good answer looks like. Empty fields ask nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Expectation {
+    /// Acceptable statuses; empty means 200 to 299.
+    pub status: Vec<u16>,
+    /// Media type, for instance `application/json`.
+    pub content_type: Option<String>,
+    /// Keys that a JSON object must have at its top.
+    pub json_keys: Vec<String>,
+}
+
+impl Expectation {
+    /// Whether a status is acceptable.
+    pub fn accepts_status(&self, status: u16) -> bool {
+        if self.status.is_empty() { (200..300).contains(&status) } else { self.status.contains(&status) }
+    }
+}
