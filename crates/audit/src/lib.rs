@@ -1,1 +1,17 @@
-//! placeholder
+//! Plan and run an audit: which probes, in which order, how many at once; evidence in, report out.
+
+pub mod config;
+mod discover;
+mod outcome;
+mod plan;
+mod progress;
+mod run;
+mod verify;
+
+pub use config::{Config, ConfigError, parse_base_url, parse_duration};
+pub use discover::{Discovered, discover};
+pub use outcome::{ExitStatus, FailOn, report};
+pub use plan::{DEFAULT_BUDGET, DEFAULT_TEST_LIMIT, DEFAULT_TIMEOUT, Overrides, Plan, PlanError, Probe};
+pub use progress::{Event, Progress, Step};
+pub use run::{USER_AGENT, collect, context};
+pub use verify::{Outcome, Verified, verify};

@@ -83,6 +83,8 @@ pub enum Purpose {
     Version,
     /// The first endpoint over plain HTTP on port 80.
     PlainHttp,
+    /// The target of a redirect that stays on the same host, followed and recorded hop by hop.
+    Redirect,
     /// A request of the rate-limit probe.
     RateLimit,
     /// A request of the verification procedure.

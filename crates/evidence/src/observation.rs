@@ -86,7 +86,7 @@ pub struct Observation {
 impl Observation {
     /// When the outcome was in, in microseconds since the audit began.
     pub fn ended_us(&self) -> u64 {
-        self.started_us + self.took_us
+        self.started_us.saturating_add(self.took_us)
     }
 }
 
@@ -106,4 +106,18 @@ pub enum Seen {
     Project(ProjectObservation),
     /// A run of the project's tests.
     Tests(TestsObservation),
+}
+
+impl Seen {
+    /// Whether the question was put at all; `false` means that the observation says nothing of the target.
+    pub fn was_asked(&self) -> bool {
+        match self {
+            Self::Dns(seen) => seen.answer.was_asked(),
+            Self::Tls(seen) => seen.answer.was_asked(),
+            Self::Http(seen) => seen.answer.was_asked(),
+            Self::RateLimit(seen) => seen.answer.was_asked(),
+            Self::Project(seen) => seen.answer.was_asked(),
+            Self::Tests(seen) => seen.answer.was_asked(),
+        }
+    }
 }

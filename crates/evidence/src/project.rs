@@ -228,7 +228,7 @@ pub struct SettingRead {
 /// A route read from the code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Route {
-    /// Methods, upper case.
+    /// Methods, upper case; empty when the code does not limit them.
     pub methods: Vec<String>,
     /// Path as written, prefix included where it is known.
     pub path: String,
@@ -247,6 +247,9 @@ pub struct Scheduler {
     pub jobs: u32,
     /// Whether it starts when the module is imported, and so once in every worker process.
     pub starts_at_import: bool,
+    /// The variable that decides whether that start happens: `RUN_SCHEDULER`. `None` when nothing guards it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gated_by: Option<String>,
 }
 
 /// The state of version control.

@@ -43,6 +43,9 @@ pub struct TlsHandshake {
     pub alpn: Option<String>,
     /// The chain in the order sent, leaf first if the server is right. At most 16 certificates are kept.
     pub chain: Vec<Certificate>,
+    /// Certificates that were sent but cannot be parsed, one line each: position in the chain (from 1), size, problem.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unparsed: Vec<String>,
     /// The verdict of path building against each root store that we have, at the audit's time.
     pub trust: Vec<TrustPath>,
     /// Whether the leaf's subject alternative names cover the host (RFC 9525). Independent of trust.

@@ -4,8 +4,10 @@
 //! judges. Every question has a deadline, every answer a bound, and a fault on our side is
 //! [`Unasked`](landfall_evidence::Observed::Unasked), never counted against the target.
 
+mod connect;
 pub mod dns;
 pub mod http;
 pub mod net;
 pub mod rate_limit;
+mod shell;
 pub mod tls;

@@ -158,6 +158,12 @@ impl AddressMap {
         self.by_host.get(&(host.clone(), Some(port))).or_else(|| self.by_host.get(&(host, None))).copied()
     }
 
+    /// Whether an entry leads this host, on any port, past DNS.
+    pub fn has_host(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        self.by_host.keys().any(|(name, _)| *name == host)
+    }
+
     /// Where packets to this address really go; the address itself when no entry speaks of it.
     pub fn address(&self, to: SocketAddr) -> SocketAddr {
         self.by_address
@@ -290,6 +296,22 @@ impl Ledger {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger").field("budget", &self.budget).field("left", &self.left()).finish_non_exhaustive()
+    }
+}
+
+/// A context for tests: a minute of time, the default limits, no map, no resolvers, a budget of 100.
+#[cfg(test)]
+pub(crate) fn test_context() -> Context {
+    let started = Instant::now();
+    Context {
+        started,
+        deadline: started + Duration::from_secs(60),
+        limits: Arc::default(),
+        map: Arc::default(),
+        resolvers: Arc::default(),
+        roots: Arc::new(Roots::load(&[]).expect("no file to fail on")),
+        user_agent: "landfall-test/0".into(),
+        ledger: Arc::new(Ledger::new(100)),
     }
 }
 

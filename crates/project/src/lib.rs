@@ -1,1 +1,24 @@
-//! placeholder
+//! All reading of a project folder: stack, deploy configuration, settings, routes, schedulers, history, and the run of
+//! its own tests.
+//!
+//! The folder belongs to somebody else: nothing in it is changed, no symbolic link is followed, every file, list and
+//! child process has a bound. Values of settings are never kept, only their names.
+
+mod command;
+mod deploy;
+mod endpoints;
+mod entry;
+mod git;
+mod process;
+mod read;
+mod routes;
+mod schedulers;
+mod settings;
+mod source;
+mod stack;
+mod tests_run;
+mod tree;
+
+pub use endpoints::endpoints;
+pub use read::read;
+pub use tests_run::{TimedRun, run_tests, test_command};

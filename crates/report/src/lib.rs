@@ -1,1 +1,40 @@
-//! placeholder
+//! The report: one model, built once from evidence and diagnosis, and six renderers that only lay it out.
+//!
+//! [`build`] is a pure function; there is no clock, no network and no decision here. What a format shows is what the
+//! model holds, so the same truth stands in every format, and the same input gives the same bytes.
+//!
+//! Values inside a report come from hosts that nobody vouches for. Every renderer passes every text through one door,
+//! which makes control characters visible, and then through its own escaping: a header cannot move the cursor of a
+//! terminal, open a tag in a page or close a fence in Markdown.
+
+mod build;
+mod format;
+mod html;
+mod json;
+mod junit;
+mod markdown;
+pub mod model;
+mod sarif;
+mod terminal;
+mod text;
+mod words;
+
+pub use build::build;
+pub use format::{Format, Style, UnknownFormat};
+pub use model::{LoadError, Report, SCHEMA};
+pub use text::wrap;
+
+/// Lays a report out. The text ends with a newline.
+///
+/// Only the terminal layout looks at `style`, apart from [`Style::details`], which Markdown and HTML ignore because they
+/// always show everything.
+pub fn render(report: &Report, format: Format, style: &Style) -> String {
+    match format {
+        Format::Terminal => terminal::render(report, style),
+        Format::Markdown => markdown::render(report),
+        Format::Html => html::render(report),
+        Format::Json => json::render(report),
+        Format::Junit => junit::render(report),
+        Format::Sarif => sarif::render(report),
+    }
+}

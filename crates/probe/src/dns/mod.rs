@@ -1,1 +1,36 @@
-//! placeholder
+//! DNS questions, asked by ourselves over UDP and TCP.
+//!
+//! [`addresses`] finds where to connect, as fast as the fastest resolver answers. [`zone`] asks what stands behind those
+//! addresses: the records that recursive resolvers hand out, and what each server of the zone says itself, so that a
+//! difference between them can be seen. Recursive resolvers, the zone's own servers and the system's resolver call
+//! are kept apart in every observation.
+
+mod addresses;
+mod message;
+mod query;
+mod system;
+mod transport;
+mod zone;
+
+use std::net::IpAddr;
+
+pub use addresses::{Addresses, Late, addresses};
+pub use zone::zone;
+
+/// A host as the evidence spells it: lower case, without brackets and without the final dot.
+fn normal(host: &str) -> String {
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase()
+}
+
+/// Whether a name means this machine by definition (RFC 6761, section 6.3).
+fn is_localhost(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+fn literal(name: &str) -> Option<IpAddr> {
+    name.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Which keys exist in `landfall.toml`, and the nearest one to a key that does not.
+
+use toml::de::{DeTable, DeValue};
+
+use super::Problems;
+
+/// Tables of the file with the keys that each may hold.
+const TABLES: [(&str, &[&str]); 5] = [
+    ("target", &["name", "production", "origin", "local", "project"]),
+    ("endpoint", &["path", "method", "core", "status", "content_type", "json_keys"]),
+    ("tests", &["command", "timeout"]),
+    ("audit", &["timeout", "budget", "fail_on"]),
+    ("network", &["resolvers", "connect_to", "ca_files"]),
+];
+
+pub(super) fn check(root: &DeTable<'_>, problems: &mut Problems<'_>) {
+    for (key, value) in root {
+        let name: &str = key.get_ref();
+        let Some((_, keys)) = TABLES.iter().find(|(table, _)| *table == name) else {
+            let mend = top_level_mend(name);
+            problems.add(Some(key.span()), format!("unknown section or key {name:?}"), Some(mend));
+            continue;
+        };
+        match value.get_ref() {
+            DeValue::Table(table) if name != "endpoint" => check_table(name, keys, table, problems),
+            DeValue::Array(items) if name == "endpoint" => {
+                for item in items {
+                    if let DeValue::Table(table) = item.get_ref() {
+                        check_table("[endpoint]", keys, table, problems);
+                    }
+                }
+            }
+            _ => {
+                let form = if name == "endpoint" { "[[endpoint]]".to_owned() } else { format!("[{name}]") };
+                problems.add(Some(key.span()), format!("{name} has the wrong form"), Some(format!("write it as {form}")));
+            }
+        }
+    }
+}
+
+fn check_table(name: &str, keys: &[&str], table: &DeTable<'_>, problems: &mut Problems<'_>) {
+    for (key, _) in table {
+        let found: &str = key.get_ref();
+        if keys.contains(&found) {
+            continue;
+        }
+        let known = format!("known here: {}", keys.join(", "));
+        let mend = match nearest(found, keys.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}? ({known})"),
+            None => known,
+        };
+        problems.add(Some(key.span()), format!("unknown key {found:?} in [{name}]"), Some(mend));
+    }
+}
+
+fn top_level_mend(name: &str) -> String {
+    if let Some(near) = nearest(name, TABLES.iter().map(|(table, _)| *table)) {
+        return format!("did you mean {}?", if near == "endpoint" { "[[endpoint]]".to_owned() } else { format!("[{near}]") });
+    }
+    // A key written before its section header is the usual slip.
+    match TABLES.iter().find(|(_, keys)| keys.contains(&name)) {
+        Some((table, _)) => format!("{name} belongs under [{table}]"),
+        None => "the sections are [target], [[endpoint]], [tests], [audit] and [network]".to_owned(),
+    }
+}
+
+/// The candidate within a third of its length in edits, at least two; the nearest one, the first on a draw.
+pub(super) fn nearest<'a>(found: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let found = found.to_ascii_lowercase();
+    candidates
+        .map(|c| (edits(&found, &c.to_ascii_lowercase()), c))
+        .filter(|(distance, c)| *distance <= (c.chars().count() / 3).max(2))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, c)| c)
+}
+
+/// Levenshtein distance, in characters.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substitution = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substitution.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_found_and_a_far_one_is_not_offered() {
+        let keys = ["name", "production", "origin", "local", "project"];
+        assert_eq!(nearest("prodution", keys.into_iter()), Some("production"));
+        assert_eq!(nearest("Orign", keys.into_iter()), Some("origin"));
+        assert_eq!(nearest("zebra", keys.into_iter()), None);
+        assert_eq!(edits("kitten", "sitting"), 3);
+    }
+}

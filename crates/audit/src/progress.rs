@@ -1,0 +1,73 @@
+//! What an audit is doing right now, for whoever wants to show it.
+
+use std::sync::Arc;
+
+/// A step of an audit that a person would recognise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Reading the project folder.
+    Project,
+    /// Running its tests.
+    Tests,
+    /// DNS, TLS and HTTP of production.
+    Production,
+    /// The platform's own name.
+    Origin,
+    /// The local backend.
+    Local,
+    /// The rate-limit sequence.
+    RateLimit,
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Project => "project folder",
+            Self::Tests => "tests",
+            Self::Production => "production",
+            Self::Origin => "origin",
+            Self::Local => "local backend",
+            Self::RateLimit => "rate limit",
+        })
+    }
+}
+
+/// A step that began or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// It began.
+    Begin(Step),
+    /// It ended.
+    End(Step),
+}
+
+/// Where events go. Cloning is cheap; the default goes nowhere.
+#[derive(Clone, Default)]
+pub struct Progress {
+    sink: Option<Arc<dyn Fn(Event) + Send + Sync>>,
+}
+
+impl Progress {
+    /// Sends every event to `sink`, which must return quickly.
+    pub fn to(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self { sink: Some(Arc::new(sink)) }
+    }
+
+    pub(crate) fn begin(&self, step: Step) {
+        if let Some(sink) = &self.sink {
+            sink(Event::Begin(step));
+        }
+    }
+
+    pub(crate) fn end(&self, step: Step) {
+        if let Some(sink) = &self.sink {
+            sink(Event::End(step));
+        }
+    }
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress").field("shown", &self.sink.is_some()).finish()
+    }
+}

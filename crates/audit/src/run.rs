@@ -1,0 +1,329 @@
+//! Run a plan: every independent question at the same time, the rate limit last, and the evidence as one value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use landfall_evidence::{
+    Endpoint, EndpointSource, Evidence, Expectation, Observation, ObservationId, Observed, ProbeFault, ProjectObservation,
+    ProjectSnapshot, RateLimitObservation, SCHEMA, Seen, Settings, Target, TestPurpose, TestsObservation, Tool, Vantage,
+};
+use landfall_probe::net::{Context, Ledger, Limits};
+use landfall_probe::tls::Roots;
+use landfall_probe::{dns, http, rate_limit, tls};
+use url::Url;
+
+use crate::plan::{Plan, PlanError, Probe};
+use crate::progress::{Progress, Step};
+
+/// The User-Agent of every request: it names the program and where to read what it does.
+pub const USER_AGENT: &str =
+    concat!("Landfall/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), "; deployment audit)");
+
+/// How long after its deadline an audit may still take to wind down before a probe is given up on.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// At most this many addresses of one name get a handshake and a parity request of their own.
+const ADDRESSES: usize = 8;
+
+/// Collects the evidence that a plan asks for. Never longer than the plan's timeout plus a moment to wind down; what was
+/// not answered by then is in the evidence as silent or not asked.
+///
+/// # Errors
+/// When the plan cannot be started at all (a root certificate file that cannot be read).
+pub async fn collect(plan: &Plan, progress: &Progress) -> Result<Evidence, PlanError> {
+    let started = Instant::now();
+    let started_at = Timestamp::now();
+    let ctx = context(plan, started)?;
+
+    let (project, endpoints) = read_project(&ctx, plan, progress).await;
+    let mut target = plan.target.clone();
+    target.endpoints = endpoints;
+
+    // The tests are a process on this machine and have a limit of their own, but an audit's deadline binds them too.
+    let workspace = bounded(&ctx, run_tests(&ctx, plan, progress));
+    let network = ask_network(&ctx, plan, &target, progress);
+    let (tests, mut observations) = tokio::join!(workspace, network);
+    observations.extend(project);
+    observations.extend(tests.unwrap_or_default());
+
+    let mut evidence = Evidence {
+        schema: SCHEMA.to_owned(),
+        tool: Tool { name: "landfall".into(), version: env!("CARGO_PKG_VERSION").into() },
+        target,
+        started_at,
+        took_us: ctx.offset_us(Instant::now()),
+        settings: Settings {
+            timeout_ms: u64::try_from(plan.timeout.as_millis()).unwrap_or(u64::MAX),
+            budget: plan.budget,
+            skipped: plan.skip.iter().map(|p| p.name().to_owned()).collect(),
+            resolvers: plan.resolvers.iter().map(SocketAddr::to_string).collect(),
+            mapped: !plan.map.is_empty(),
+            user_agent: USER_AGENT.into(),
+        },
+        requests: ctx.ledger.counts(),
+        observations: in_order(observations),
+    };
+    evidence.redact();
+    Ok(evidence)
+}
+
+/// What the probes of one plan share.
+///
+/// # Errors
+/// When a root certificate file cannot be read.
+pub fn context(plan: &Plan, started: Instant) -> Result<Context, PlanError> {
+    let roots = Roots::load(&plan.ca_files).map_err(|e| PlanError(e.to_string()))?;
+    Ok(Context {
+        started,
+        deadline: started + plan.timeout,
+        limits: Arc::new(Limits::default()),
+        map: Arc::new(plan.map.clone()),
+        resolvers: plan.resolvers.clone().into(),
+        roots: Arc::new(roots),
+        user_agent: USER_AGENT.into(),
+        ledger: Arc::new(Ledger::new(plan.budget)),
+    })
+}
+
+/// The project folder is read first only when the endpoints must come from it; reading takes milliseconds.
+async fn read_project(ctx: &Context, plan: &Plan, progress: &Progress) -> (Vec<Observation>, Vec<Endpoint>) {
+    let declared = plan.target.endpoints.clone();
+    let Some(root) = plan.target.project.clone() else {
+        return (Vec::new(), if declared.is_empty() { guessed() } else { declared });
+    };
+    let began = Instant::now();
+    let answer: Observed<Box<ProjectSnapshot>> = if plan.runs(Probe::Project) {
+        progress.begin(Step::Project);
+        let folder = root.clone();
+        let reading = tokio::task::spawn_blocking(move || landfall_project::read(Path::new(&folder)));
+        let answer = match bounded(ctx, reading).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(crash)) => Observed::Unasked(ProbeFault::Local { detail: format!("reading the folder failed: {crash}") }),
+            None => Observed::Unasked(ProbeFault::DeadlineSpent),
+        };
+        progress.end(Step::Project);
+        answer
+    } else {
+        Observed::Unasked(ProbeFault::Skipped)
+    };
+    let endpoints = if declared.is_empty() {
+        let found = answer.present().map(|snapshot| landfall_project::endpoints(snapshot)).unwrap_or_default();
+        if found.is_empty() { guessed() } else { found }
+    } else {
+        declared
+    };
+    let observation = Observation {
+        id: "project/read".into(),
+        vantage: Vantage::Workspace,
+        started_us: ctx.offset_us(began),
+        took_us: micros(began.elapsed()),
+        after: None,
+        round_trips: 0,
+        attempt: 1,
+        by_hand: format!("ls -la {root}"),
+        seen: Seen::Project(ProjectObservation { root, answer }),
+    };
+    (vec![observation], endpoints)
+}
+
+/// The usual paths, when nobody says which endpoints matter. That one of them does not exist is no fault.
+fn guessed() -> Vec<Endpoint> {
+    let guess = |path: &str| Endpoint {
+        method: "GET".into(),
+        path: path.into(),
+        source: EndpointSource::Guessed,
+        core: false,
+        expect: Expectation::default(),
+    };
+    ["/", "/health", "/healthz"].map(guess).into()
+}
+
+async fn run_tests(ctx: &Context, plan: &Plan, progress: &Progress) -> Vec<Observation> {
+    let Some(root) = &plan.target.project else { return Vec::new() };
+    let wrap = |n: usize, began: Instant, took: Duration, seen: TestsObservation| Observation {
+        id: match n {
+            0 => "tests/run".into(),
+            n => format!("tests/run#{}", n + 1).into(),
+        },
+        vantage: Vantage::Workspace,
+        started_us: ctx.offset_us(began),
+        took_us: micros(took),
+        after: (n > 0).then(|| if n == 1 { "tests/run".into() } else { format!("tests/run#{n}").into() }),
+        round_trips: 0,
+        attempt: 1,
+        by_hand: format!("cd {root} && {}", seen.command),
+        seen: Seen::Tests(seen),
+    };
+    if !plan.runs(Probe::Tests) {
+        let command = plan.test_command.clone().unwrap_or_default();
+        let seen = TestsObservation { command, purpose: TestPurpose::AsDeclared, answer: Observed::Unasked(ProbeFault::Skipped) };
+        return vec![wrap(0, Instant::now(), Duration::ZERO, seen)];
+    }
+    progress.begin(Step::Tests);
+    let limit = ctx.within(plan.test_limit);
+    let runs = landfall_project::run_tests(Path::new(root), plan.test_command.as_deref(), limit).await;
+    progress.end(Step::Tests);
+    runs.into_iter().enumerate().map(|(n, run)| wrap(n, run.began, run.took, run.seen)).collect()
+}
+
+async fn ask_network(ctx: &Context, plan: &Plan, target: &Target, progress: &Progress) -> Vec<Observation> {
+    let ask = |url: &Option<Url>, vantage: Vantage, probe: Probe, step: Step| {
+        let url = url.clone().filter(|_| plan.runs(probe) || (vantage == Vantage::Edge && runs_without_http(plan)));
+        async move {
+            let url = url?;
+            progress.begin(step);
+            let asked = ask_site(ctx, plan, target, &url, vantage).await;
+            progress.end(step);
+            Some(asked)
+        }
+    };
+    let (edge, origin, local) = tokio::join!(
+        ask(&target.production, Vantage::Edge, Probe::Http, Step::Production),
+        ask(&target.origin, Vantage::Origin, Probe::Origin, Step::Origin),
+        ask(&target.local, Vantage::Local, Probe::Local, Step::Local),
+    );
+    let mut observations = Vec::new();
+    let mut edge_site = None;
+    for asked in [edge, origin, local].into_iter().flatten() {
+        observations.extend(asked.observations);
+        if asked.site.vantage == Vantage::Edge {
+            edge_site = Some(asked.site);
+        }
+    }
+    observations.extend(ask_rate_limit(ctx, plan, edge_site, &observations, progress).await);
+    observations
+}
+
+/// `--only dns` or `--only tls` still resolve and connect to production, without an HTTP request.
+fn runs_without_http(plan: &Plan) -> bool {
+    plan.runs(Probe::Dns) || plan.runs(Probe::Tls)
+}
+
+struct Asked {
+    observations: Vec<Observation>,
+    site: http::Site,
+}
+
+async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vantage: Vantage) -> Asked {
+    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = base.port_or_known_default().unwrap_or(443);
+    let zone = async {
+        if vantage == Vantage::Edge && plan.runs(Probe::Dns) {
+            bounded(ctx, dns::zone(ctx, &host, vantage)).await.unwrap_or_default()
+        } else {
+            Vec::new()
+        }
+    };
+    let rest = async {
+        let found = dns::addresses(ctx, &host, port, vantage).await;
+        let addresses: Vec<IpAddr> = found.addresses.iter().copied().take(ADDRESSES).collect();
+        let depth = if vantage == Vantage::Edge { http::Depth::Full } else { http::Depth::Endpoints };
+        let site = http::Site {
+            base: base.clone(),
+            vantage,
+            addresses: addresses.clone(),
+            after: found.settled_by.clone(),
+            resolve_us: found.settled_by.is_some().then_some(found.took_us),
+            endpoints: target.endpoints.clone(),
+            fault: found.fault.clone(),
+            depth,
+        };
+        let chains = async {
+            if base.scheme() != "https" || !plan.runs(Probe::Tls) {
+                return Vec::new();
+            }
+            let each = addresses
+                .iter()
+                .map(|ip| tls::handshake(ctx, &host, SocketAddr::new(*ip, port), vantage, found.settled_by.clone()));
+            bounded(ctx, futures_util::future::join_all(each)).await.unwrap_or_default()
+        };
+        let http_asked = match vantage {
+            Vantage::Edge => plan.runs(Probe::Http),
+            _ => true,
+        };
+        let requests = async {
+            if http_asked { bounded(ctx, http::survey(ctx, &site)).await.unwrap_or_default() } else { Vec::new() }
+        };
+        let late = async { bounded(ctx, found.late.collect()).await.unwrap_or_default() };
+        let (chains, requests, late) = tokio::join!(chains, requests, late);
+        let mut observations = found.observations;
+        observations.extend(late);
+        observations.extend(chains);
+        observations.extend(requests);
+        (observations, site)
+    };
+    let (zone, (mut observations, site)) = tokio::join!(zone, rest);
+    observations.extend(zone);
+    Asked { observations, site }
+}
+
+async fn ask_rate_limit(
+    ctx: &Context,
+    plan: &Plan,
+    site: Option<http::Site>,
+    so_far: &[Observation],
+    progress: &Progress,
+) -> Vec<Observation> {
+    let unasked = |url: String, fault: ProbeFault| Observation {
+        id: "rate-limit/edge".into(),
+        vantage: Vantage::Edge,
+        started_us: ctx.offset_us(Instant::now()),
+        took_us: 0,
+        after: None,
+        round_trips: 0,
+        attempt: 1,
+        by_hand: format!("for i in 1 2 3 4 5 6 7 8 9 10; do curl -s -o /dev/null -w '%{{http_code}}\\n' {url}; done"),
+        seen: Seen::RateLimit(RateLimitObservation { url, answer: Observed::Unasked(fault) }),
+    };
+    let Some(url) = plan.target.production.as_ref().map(Url::to_string) else { return Vec::new() };
+    if !plan.runs(Probe::RateLimit) {
+        return vec![unasked(url, ProbeFault::Skipped)];
+    }
+    let Some(site) = site else { return vec![unasked(url, ProbeFault::Skipped)] };
+    // It runs last, so it waited for whatever network answer came last.
+    let last = so_far.iter().filter(|o| matches!(o.seen, Seen::Http(_) | Seen::Dns(_) | Seen::Tls(_))).max_by_key(|o| o.ended_us());
+    let after: Option<ObservationId> = last.map(|o| o.id.clone());
+    progress.begin(Step::RateLimit);
+    let seen = bounded(ctx, rate_limit::probe(ctx, &site, after)).await;
+    progress.end(Step::RateLimit);
+    seen.unwrap_or_else(|| vec![unasked(url, ProbeFault::DeadlineSpent)])
+}
+
+/// Every probe keeps its own deadlines; this is the belt to those braces, so that one which does not can cost its own
+/// evidence but never the audit's end.
+async fn bounded<F: Future>(ctx: &Context, work: F) -> Option<F::Output> {
+    let work: Pin<Box<F>> = Box::pin(work);
+    tokio::time::timeout_at((ctx.deadline + GRACE).into(), work).await.ok()
+}
+
+/// Orders by time of asking, then id, and makes ids unique: the same question put twice carries `#2`. Links are kept.
+fn in_order(mut observations: Vec<Observation>) -> Vec<Observation> {
+    observations.sort_by(|a, b| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
+    let mut taken: BTreeSet<ObservationId> = BTreeSet::new();
+    let mut count: BTreeMap<ObservationId, u32> = BTreeMap::new();
+    for observation in &mut observations {
+        if taken.contains(&observation.id) {
+            let n = count.entry(observation.id.clone()).or_insert(1);
+            loop {
+                *n += 1;
+                let id = ObservationId(format!("{}#{n}", observation.id));
+                if !taken.contains(&id) {
+                    observation.id = id;
+                    break;
+                }
+            }
+        }
+        taken.insert(observation.id.clone());
+    }
+    observations
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

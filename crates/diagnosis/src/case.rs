@@ -1,0 +1,73 @@
+//! The evidence as read, together with what the engine made of it: all that findings and advice are drawn from.
+
+use landfall_evidence::{Evidence, Vantage};
+use url::Url;
+
+use crate::catalogue::Catalogue;
+use crate::view::View;
+use crate::{Cause, Label, Tie};
+
+/// One audit under judgement.
+pub(crate) struct Case<'a> {
+    /// The evidence, read and graded.
+    pub(crate) view: View<'a>,
+    /// Ranked causes, most likely first.
+    pub(crate) causes: &'a [Cause],
+    /// Causes that were considered and lost.
+    pub(crate) ruled_out: &'a [Cause],
+    /// Causes that cannot be told apart.
+    pub(crate) ties: &'a [Tie],
+}
+
+impl<'a> Case<'a> {
+    /// The evidence.
+    pub(crate) fn evidence(&self) -> &'a Evidence {
+        self.view.evidence
+    }
+
+    /// What is known of vendors.
+    pub(crate) fn catalogue(&self) -> &'a Catalogue {
+        self.view.catalogue
+    }
+
+    /// The production URL.
+    pub(crate) fn production(&self) -> Option<&'a Url> {
+        self.evidence().target.production.as_ref()
+    }
+
+    /// The production host, in lower case, when it is a name and not an address.
+    pub(crate) fn production_name(&self) -> Option<&'a str> {
+        self.production()?.domain()
+    }
+
+    /// Whether a cause lies on the way of a request, and not beside it (tests, limits, project, machine, monitor).
+    pub(crate) fn is_on_path(&self, cause: &Cause) -> bool {
+        !matches!(cause.rung.as_str(), "rate-limit" | "project" | "host" | "monitor")
+    }
+
+    /// The most likely cause on the request's way that is at least possible.
+    pub(crate) fn main_cause(&self) -> Option<&'a Cause> {
+        self.causes.iter().find(|c| c.label >= Label::Possible && self.is_on_path(c))
+    }
+
+    /// The tie that a cause is part of.
+    pub(crate) fn tie_of(&self, id: &str) -> Option<&'a Tie> {
+        self.ties.iter().find(|tie| tie.causes.iter().any(|c| c == id))
+    }
+
+    /// Whether a cause cannot be told from another one.
+    pub(crate) fn in_a_tie(&self, id: &str) -> bool {
+        self.tie_of(id).is_some()
+    }
+
+    /// A cause by its id, ranked or ruled out.
+    pub(crate) fn cause(&self, id: &str) -> Option<&'a Cause> {
+        self.causes.iter().chain(self.ruled_out).find(|c| c.id == id)
+    }
+
+    /// Whether every endpoint that counts was seen good under the public name, and there is at least one.
+    pub(crate) fn production_is_whole(&self) -> bool {
+        let readings = self.view.readings(Vantage::Edge);
+        !readings.is_empty() && readings.iter().all(|r| r.is_good())
+    }
+}

@@ -1,0 +1,210 @@
+//! The catalogue: faults, response signatures, network owners and cause hypotheses, as data.
+//!
+//! The files are built into the program, parsed once, on first use. A person who adds an entry needs no Rust; a mistake
+//! in a file is reported with the file, the entry and the mend, and the tests load every file.
+
+mod fault;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+
+pub use fault::{Discriminator, Fault, Layer, Rung};
+
+use crate::causes::{Hypothesis, read_hypotheses};
+use crate::owners::{Owner, OwnerFile};
+use crate::signatures::{Signature, SignatureIndex};
+
+/// The files of one catalogue, by name and content.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// `faults.toml`.
+    pub faults: &'a str,
+    /// `signatures.toml`.
+    pub signatures: &'a str,
+    /// `network-owners.toml`.
+    pub owners: &'a str,
+    /// The files of `causes/`, each with its name.
+    pub causes: &'a [(&'a str, &'a str)],
+}
+
+/// The hypotheses, one file a layer.
+const CAUSES: &[(&str, &str)] = &[
+    ("causes/app.toml", include_str!("../../../../catalogue/causes/app.toml")),
+    ("causes/delegation.toml", include_str!("../../../../catalogue/causes/delegation.toml")),
+    ("causes/edge-origin.toml", include_str!("../../../../catalogue/causes/edge-origin.toml")),
+    ("causes/edge.toml", include_str!("../../../../catalogue/causes/edge.toml")),
+    ("causes/monitor.toml", include_str!("../../../../catalogue/causes/monitor.toml")),
+    ("causes/platform.toml", include_str!("../../../../catalogue/causes/platform.toml")),
+    ("causes/process.toml", include_str!("../../../../catalogue/causes/process.toml")),
+    ("causes/project.toml", include_str!("../../../../catalogue/causes/project.toml")),
+    ("causes/rate-limit.toml", include_str!("../../../../catalogue/causes/rate-limit.toml")),
+    ("causes/registrar.toml", include_str!("../../../../catalogue/causes/registrar.toml")),
+    ("causes/tcp.toml", include_str!("../../../../catalogue/causes/tcp.toml")),
+    ("causes/tls.toml", include_str!("../../../../catalogue/causes/tls.toml")),
+    ("causes/zone.toml", include_str!("../../../../catalogue/causes/zone.toml")),
+];
+
+const EMBEDDED: Sources<'static> = Sources {
+    faults: include_str!("../../../../catalogue/faults.toml"),
+    signatures: include_str!("../../../../catalogue/signatures.toml"),
+    owners: include_str!("../../../../catalogue/network-owners.toml"),
+    causes: CAUSES,
+};
+
+/// A mistake in a catalogue file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {message}")]
+pub struct CatalogueError {
+    /// The file, relative to the catalogue folder.
+    pub file: String,
+    /// Which entry, what is wrong with it, and the mend.
+    pub message: String,
+}
+
+impl CatalogueError {
+    pub(crate) fn new(file: &str, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), message: message.into() }
+    }
+}
+
+/// A loaded catalogue.
+#[derive(Debug)]
+pub struct Catalogue {
+    layers: Vec<Layer>,
+    faults: BTreeMap<String, Fault>,
+    pub(crate) signatures: SignatureIndex,
+    pub(crate) owners: Vec<Owner>,
+    hypotheses: BTreeMap<String, Hypothesis>,
+    hash: String,
+}
+
+impl Catalogue {
+    /// The catalogue built into the program.
+    pub fn embedded() -> &'static Self {
+        static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+            Catalogue::parse(&EMBEDDED).unwrap_or_else(|errors| {
+                // A fault in a built-in file is a fault of this build; the test below keeps it from being shipped.
+                let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                panic!("the built-in catalogue does not load:\n{}", lines.join("\n"))
+            })
+        });
+        &CATALOGUE
+    }
+
+    /// Reads a catalogue from the text of its files.
+    ///
+    /// # Errors
+    /// Every mistake that was found, each with its file and entry.
+    pub fn parse(sources: &Sources<'_>) -> Result<Self, Vec<CatalogueError>> {
+        let mut errors = Vec::new();
+        let (layers, faults) = fault::read(sources.faults, &mut errors);
+        let signatures = SignatureIndex::read(sources.signatures, &mut errors);
+        let owners = OwnerFile::read(sources.owners, &mut errors);
+        let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
+        if errors.is_empty() {
+            Ok(Self { layers, faults, signatures, owners, hypotheses, hash: hash_of(sources) })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Names this version of the catalogue: the first 16 hexadecimal digits of a SHA-256 over its files.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The layers of the ladder, as the catalogue lists them.
+    pub fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.iter()
+    }
+
+    /// A fault by its id.
+    pub fn fault(&self, id: &str) -> Option<&Fault> {
+        self.faults.get(id)
+    }
+
+    /// All faults, by id.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.faults.values()
+    }
+
+    /// A signature by its id.
+    pub fn signature(&self, id: &str) -> Option<&Signature> {
+        self.signatures.by_id(id)
+    }
+
+    /// All signatures, in the order of the file.
+    pub fn signatures(&self) -> impl Iterator<Item = &Signature> {
+        self.signatures.iter()
+    }
+
+    /// The hypothesis behind a cause, when the engine knows that cause.
+    pub fn cause(&self, id: &str) -> Option<&Hypothesis> {
+        self.hypotheses.get(id)
+    }
+
+    /// All hypotheses, by id.
+    pub fn causes(&self) -> impl Iterator<Item = &Hypothesis> {
+        self.hypotheses.values()
+    }
+
+    /// All network owners, in the order of the file.
+    pub fn owners(&self) -> impl Iterator<Item = &Owner> {
+        self.owners.iter()
+    }
+}
+
+fn hash_of(sources: &Sources<'_>) -> String {
+    let mut hasher = Sha256::new();
+    for text in [sources.faults, sources.signatures, sources.owners] {
+        hasher.update((text.len() as u64).to_be_bytes());
+        hasher.update(text);
+    }
+    for (name, text) in sources.causes {
+        for part in [name, text] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+    }
+    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_catalogue_loads_whole() {
+        let catalogue = Catalogue::parse(&EMBEDDED).unwrap_or_else(|errors| {
+            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            panic!("{}", lines.join("\n"))
+        });
+        assert_eq!(catalogue.faults().count(), 200);
+        assert_eq!(catalogue.signatures().count(), 572);
+        assert_eq!(catalogue.owners().count(), 90);
+        assert!(catalogue.causes().count() >= 30, "{} causes", catalogue.causes().count());
+        assert_eq!(catalogue.hash().len(), 16);
+    }
+
+    #[test]
+    fn every_file_of_the_causes_folder_is_built_in() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../catalogue/causes");
+        let mut on_disk: Vec<String> = std::fs::read_dir(folder)
+            .expect("the folder is part of the repository")
+            .map(|entry| format!("causes/{}", entry.expect("readable").file_name().to_string_lossy()))
+            .collect();
+        on_disk.sort();
+        let built_in: Vec<&str> = CAUSES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(on_disk, built_in);
+    }
+
+    #[test]
+    fn another_text_is_another_version() {
+        let mut other = EMBEDDED;
+        let changed = [CAUSES, &[("causes/more.toml", "")]].concat();
+        other.causes = &changed;
+        assert_ne!(hash_of(&EMBEDDED), hash_of(&other));
+    }
+}

@@ -1,0 +1,388 @@
+//! Hypotheses as data, and the checks that a file has to pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::condition::{Condition, RawCondition, unknown_key};
+use super::template;
+use crate::Severity;
+use crate::catalogue::{CatalogueError, Fault, Rung};
+use crate::facts::{Fact, FactKey, subject_matches};
+
+/// One named cause as the engine knows it.
+#[derive(Debug)]
+pub struct Hypothesis {
+    /// Its id, that of a fault.
+    pub id: String,
+    /// What it claims, from the fault.
+    pub title: String,
+    /// Where it belongs, from the fault.
+    pub rung: Rung,
+    /// How bad it is, from the fault.
+    pub severity: Severity,
+    /// What to do, by platform; `generic` is always there.
+    pub remedy: BTreeMap<String, Vec<String>>,
+    /// How to see that it worked.
+    pub verify: Vec<String>,
+    /// Look-alikes that the collected evidence cannot tell apart.
+    pub unseparated: Vec<String>,
+    pub(crate) prior_db: i32,
+    pub(crate) requires: Condition,
+    pub(crate) explains: Vec<Pattern>,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) mention: Option<Condition>,
+    pub(crate) contributes: Vec<Contribution>,
+    pub(crate) probe: Option<Probe>,
+}
+
+impl Hypothesis {
+    /// What to do, for a platform where the file says so, else in general.
+    pub fn remedy_for(&self, platform: Option<&str>) -> &[String] {
+        platform.and_then(|name| self.remedy.get(name)).or_else(|| self.remedy.get("generic")).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The rules in words: weight in decibans, and what it says when it holds. For `landfall explain`.
+    pub fn rules(&self) -> impl Iterator<Item = (i32, &str)> {
+        self.evidence.iter().map(|item| (item.weight_db, item.say.as_str()))
+    }
+}
+
+/// One piece of evidence that a hypothesis asks for.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    pub(crate) group: String,
+    pub(crate) condition: Condition,
+    pub(crate) weight_db: i32,
+    pub(crate) say: String,
+    /// What to call it while it is not known: "whether the platform's own name serves the application".
+    pub(crate) open: Option<String>,
+    /// Look-alikes that it tells apart.
+    pub(crate) separates: Vec<String>,
+}
+
+/// A circumstance that adds to another cause without being it.
+#[derive(Debug)]
+pub(crate) struct Contribution {
+    pub(crate) to: Vec<String>,
+    pub(crate) condition: Condition,
+    pub(crate) say: String,
+}
+
+/// The observation that would decide.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    /// When this is known, either way, the observation was made.
+    pub(crate) done: Condition,
+    pub(crate) ask: String,
+    pub(crate) how: String,
+    pub(crate) means: Vec<String>,
+}
+
+/// A pattern over symptoms: `key`, `key:value`, each with `@subject`.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    key: FactKey,
+    value: Option<String>,
+    at: Option<String>,
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (rest, at) = match text.split_once('@') {
+            Some((rest, at)) => (rest, Some(at.to_owned())),
+            None => (text, None),
+        };
+        let (name, value) = match rest.split_once(':') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (rest, None),
+        };
+        let key = FactKey::parse(name).ok_or_else(|| unknown_key(name))?;
+        if let Some(value) = &value
+            && !key.values().is_empty()
+            && !key.values().contains(&value.as_str())
+        {
+            return Err(format!("{key} never says {value:?}; it says: {}", key.values().join(", ")));
+        }
+        Ok(Self { key, value, at })
+    }
+
+    pub(crate) fn covers(&self, fact: &Fact) -> bool {
+        self.key == fact.key
+            && self.at.as_deref().is_none_or(|at| subject_matches(&fact.subject, at))
+            && self.value.as_deref().is_none_or(|value| fact.known().is_some_and(|known| known.to_string() == value))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    #[serde(default)]
+    hypothesis: Vec<RawHypothesis>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHypothesis {
+    id: String,
+    prior: Prior,
+    requires: Option<RawCondition>,
+    explains: Vec<String>,
+    evidence: Vec<RawEvidence>,
+    mention: Option<RawCondition>,
+    #[serde(default)]
+    contributes: Vec<RawContribution>,
+    #[serde(default)]
+    unseparated: Vec<String>,
+    probe: Option<RawProbe>,
+    #[serde(default)]
+    remedy: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    verify: Vec<String>,
+}
+
+/// How often a fault is the cause, where its rung is broken at all.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Prior {
+    Common,
+    Usual,
+    Rare,
+}
+
+impl Prior {
+    fn decibans(self) -> i32 {
+        match self {
+            Self::Common => -5,
+            Self::Usual => -10,
+            Self::Rare => -15,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEvidence {
+    group: String,
+    #[serde(rename = "if")]
+    condition: RawCondition,
+    weight: String,
+    say: String,
+    open: Option<String>,
+    #[serde(default)]
+    vs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawContribution {
+    to: Vec<String>,
+    #[serde(rename = "if")]
+    condition: RawCondition,
+    say: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProbe {
+    done: RawCondition,
+    ask: String,
+    how: String,
+    means: Vec<String>,
+}
+
+/// weak 1.6:1, medium 3:1, strong 10:1, decisive 100:1; a leading minus speaks against.
+fn decibans(weight: &str) -> Result<i32, String> {
+    let (sign, word) = match weight.strip_prefix('-') {
+        Some(word) => (-1, word),
+        None => (1, weight),
+    };
+    let size = match word {
+        "weak" => 2,
+        "medium" => 5,
+        "strong" => 10,
+        "decisive" => 20,
+        _ => return Err(format!("the weight {weight:?} is none of weak, medium, strong, decisive, with or without a minus")),
+    };
+    Ok(sign * size)
+}
+
+/// Platforms that a remedy may be written for.
+const PLATFORMS: &[&str] = &["generic", "replit", "heroku", "fly", "render", "railway", "vercel"];
+
+/// Reads the files of `causes/`; mistakes go to `errors`.
+pub(crate) fn read_hypotheses(
+    files: &[(&str, &str)],
+    faults: &BTreeMap<String, Fault>,
+    errors: &mut Vec<CatalogueError>,
+) -> BTreeMap<String, Hypothesis> {
+    let mut hypotheses = BTreeMap::new();
+    let mut file_of = BTreeMap::new();
+    for (file, text) in files {
+        let raw: RawFile = match toml::from_str(text) {
+            Ok(raw) => raw,
+            Err(error) => {
+                errors.push(CatalogueError::new(file, error.to_string()));
+                continue;
+            }
+        };
+        for raw in raw.hypothesis {
+            let id = raw.id.clone();
+            let mut mistake = |message: String| errors.push(CatalogueError::new(file, format!("{id}: {message}")));
+            let Some(fault) = faults.get(&id) else {
+                mistake("no fault of faults.toml has this id; a cause needs one".to_owned());
+                continue;
+            };
+            let (hypothesis, mistakes) = build(raw, fault);
+            mistakes.into_iter().for_each(&mut mistake);
+            if let Some(first) = file_of.insert(id.clone(), *file) {
+                mistake(format!("the id is used already, in {first}"));
+            }
+            hypotheses.insert(id, hypothesis);
+        }
+    }
+    check_references(&hypotheses, &file_of, errors);
+    check_separation(&hypotheses, &file_of, faults, errors);
+    hypotheses
+}
+
+fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
+    let mut mistakes = Vec::new();
+    let mut condition = |raw: RawCondition, place: &str| {
+        raw.build().unwrap_or_else(|message| {
+            mistakes.push(format!("{place}: {message}"));
+            Condition::Always
+        })
+    };
+    let requires = raw.requires.map_or(Condition::Always, |raw| condition(raw, "requires"));
+    let mention = raw.mention.map(|raw| condition(raw, "mention"));
+    let mut conditions = Vec::new();
+    for (position, item) in raw.evidence.iter().enumerate() {
+        conditions.push(condition(item.condition.clone(), &format!("evidence {}", position + 1)));
+    }
+    let contributes: Vec<Contribution> = raw
+        .contributes
+        .into_iter()
+        .map(|item| Contribution { to: item.to, condition: condition(item.condition, "contributes"), say: item.say })
+        .collect();
+    let probe = raw.probe.map(|probe| Probe {
+        done: condition(probe.done, "probe.done"),
+        ask: probe.ask,
+        how: probe.how,
+        means: probe.means,
+    });
+    let mut evidence = Vec::new();
+    for (item, condition) in raw.evidence.into_iter().zip(conditions) {
+        let weight_db = decibans(&item.weight).unwrap_or_else(|message| {
+            mistakes.push(message);
+            0
+        });
+        evidence.push(Evidence { group: item.group, condition, weight_db, say: item.say, open: item.open, separates: item.vs });
+    }
+    let mut explains = Vec::new();
+    for text in &raw.explains {
+        match Pattern::parse(text) {
+            Ok(pattern) => explains.push(pattern),
+            Err(message) => mistakes.push(format!("explains {text:?}: {message}")),
+        }
+    }
+    if !evidence.iter().any(|item| item.weight_db > 0) {
+        mistakes.push("there is no evidence for it, so it can never be held".to_owned());
+    }
+    if explains.is_empty() {
+        mistakes.push("it explains nothing, so it can never be accepted".to_owned());
+    }
+    if !raw.remedy.contains_key("generic") {
+        mistakes.push("remedy.generic is missing; every cause says what to do".to_owned());
+    }
+    if raw.verify.is_empty() {
+        mistakes.push("verify is missing; every cause says how to see that it was repaired".to_owned());
+    }
+    for platform in raw.remedy.keys().filter(|name| !PLATFORMS.contains(&name.as_str())) {
+        mistakes.push(format!("remedy.{platform} is not one of {}", PLATFORMS.join(", ")));
+    }
+    let mut texts: Vec<&str> = evidence.iter().flat_map(|item| [Some(item.say.as_str()), item.open.as_deref()]).flatten().collect();
+    texts.extend(raw.remedy.values().flatten().chain(&raw.verify).map(String::as_str));
+    texts.extend(contributes.iter().map(|item| item.say.as_str()));
+    if let Some(probe) = &probe {
+        texts.extend([probe.ask.as_str(), probe.how.as_str()].into_iter().chain(probe.means.iter().map(String::as_str)));
+    }
+    for text in texts {
+        mistakes.extend(template::check(text).err());
+    }
+    let hypothesis = Hypothesis {
+        id: raw.id,
+        title: fault.title.clone(),
+        rung: fault.layer,
+        severity: fault.severity,
+        remedy: raw.remedy,
+        verify: raw.verify,
+        unseparated: raw.unseparated,
+        prior_db: raw.prior.decibans(),
+        requires,
+        explains,
+        evidence,
+        mention,
+        contributes,
+        probe,
+    };
+    (hypothesis, mistakes)
+}
+
+fn check_references(
+    hypotheses: &BTreeMap<String, Hypothesis>,
+    file_of: &BTreeMap<String, &str>,
+    errors: &mut Vec<CatalogueError>,
+) {
+    for hypothesis in hypotheses.values() {
+        let named = hypothesis.evidence.iter().flat_map(|item| &item.separates);
+        let named = named.chain(&hypothesis.unseparated).chain(hypothesis.contributes.iter().flat_map(|item| &item.to));
+        for other in named.filter(|other| !hypotheses.contains_key(*other)) {
+            errors.push(CatalogueError::new(
+                file_of[&hypothesis.id],
+                format!("{}: {other:?} is not a cause of these files", hypothesis.id),
+            ));
+        }
+    }
+}
+
+/// Each pair that the fault catalogue calls look-alikes, and that both are hypotheses, needs evidence that tells the
+/// two apart, or the admission that ours does not.
+fn check_separation(
+    hypotheses: &BTreeMap<String, Hypothesis>,
+    file_of: &BTreeMap<String, &str>,
+    faults: &BTreeMap<String, Fault>,
+    errors: &mut Vec<CatalogueError>,
+) {
+    for hypothesis in hypotheses.values() {
+        let Some(fault) = faults.get(&hypothesis.id) else { continue };
+        for other in fault.discriminators.iter().filter_map(|d| hypotheses.get(&d.vs)) {
+            if !names(hypothesis, &other.id) && !names(other, &hypothesis.id) {
+                errors.push(CatalogueError::new(
+                    file_of[&hypothesis.id],
+                    format!(
+                        "{}: the look-alike {} has no evidence that separates the two; add `vs = [{:?}]` to an item, or \
+                         list it under `unseparated`",
+                        hypothesis.id, other.id, other.id
+                    ),
+                ));
+            }
+        }
+    }
+}
+
+fn names(hypothesis: &Hypothesis, other: &str) -> bool {
+    hypothesis.evidence.iter().flat_map(|item| &item.separates).chain(&hypothesis.unseparated).any(|id| id == other)
+}
+
+/// The keys that a hypothesis reads, for the test that every one of them is drawn somewhere.
+pub(crate) fn keys_read(hypothesis: &Hypothesis) -> BTreeSet<FactKey> {
+    let mut conditions = vec![&hypothesis.requires];
+    conditions.extend(hypothesis.evidence.iter().map(|item| &item.condition));
+    conditions.extend(hypothesis.mention.iter());
+    conditions.extend(hypothesis.contributes.iter().map(|item| &item.condition));
+    conditions.extend(hypothesis.probe.iter().map(|probe| &probe.done));
+    let mut keys: BTreeSet<FactKey> = conditions.into_iter().flat_map(Condition::keys).collect();
+    keys.extend(hypothesis.explains.iter().map(|pattern| pattern.key));
+    keys
+}

@@ -1,0 +1,134 @@
+//! The state of each rung, as far as it was seen.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue::Rung;
+use crate::facts::{FactKey, Facts};
+
+/// State of one rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RungState {
+    /// Seen working.
+    Ok,
+    /// Seen failing.
+    Broken,
+    /// Not seen, or hidden by a rung before it.
+    Unknown,
+    /// A cache or a fallback answered in its place.
+    Masked,
+}
+
+/// The state of every rung. A rung behind the first broken one is unknown unless an answer from behind it was seen.
+pub(crate) fn ladder(facts: &Facts) -> BTreeMap<Rung, RungState> {
+    Rung::ALL.into_iter().map(|rung| (rung, state(rung, facts))).collect()
+}
+
+fn state(rung: Rung, facts: &Facts) -> RungState {
+    use FactKey::*;
+    let reaches_app = facts.is(SiteReachesApp, "edge", "yes") == Some(true);
+    let site = facts.text(SiteKind, "edge");
+    let answered = site.is_some_and(|kind| kind != "no-answer");
+    let word = |key, subject: &str| facts.text(key, subject);
+    match rung {
+        Rung::Monitor => match word(VantageReach, "") {
+            Some("yes") => RungState::Ok,
+            Some(_) => RungState::Broken,
+            None => RungState::Unknown,
+        },
+        Rung::Registrar => match word(DnsZone, "") {
+            Some("exists") => RungState::Ok,
+            Some(_) => RungState::Broken,
+            None => ok_if(answered),
+        },
+        Rung::Delegation => match word(DnsAuthoritative, "") {
+            Some("ok" | "nodata" | "nxdomain") => RungState::Ok,
+            Some("refused" | "not-authoritative" | "silent" | "servfail") => RungState::Broken,
+            _ if word(DnsRecursive, "") == Some("servfail") => RungState::Broken,
+            _ => ok_if(matches!(word(DnsRecursive, ""), Some("ok" | "nodata" | "nxdomain")) || answered),
+        },
+        Rung::Zone => match (word(DnsAuthoritative, ""), word(DnsRecursive, "")) {
+            (Some("nxdomain" | "nodata"), _) | (None, Some("nxdomain" | "nodata")) => RungState::Broken,
+            (Some("ok"), _) | (_, Some("ok")) => match facts.of(FamilyState).any(|fact| fact.symptom) {
+                true => RungState::Broken,
+                false => RungState::Ok,
+            },
+            _ => ok_if(answered),
+        },
+        Rung::Resolver => match word(DnsAgrees, "") {
+            Some("yes") => RungState::Ok,
+            Some(_) => RungState::Broken,
+            None => ok_if(answered || word(DnsSystem, "") == Some("ok")),
+        },
+        Rung::Route => match word(TcpState, "edge") {
+            Some("unreachable") => RungState::Broken,
+            Some("silent") | None => ok_if(answered),
+            Some(_) => RungState::Ok,
+        },
+        Rung::Tcp => match word(TcpState, "edge") {
+            Some("ok") => RungState::Ok,
+            Some("unreachable") => RungState::Unknown,
+            Some(_) => RungState::Broken,
+            None => ok_if(answered),
+        },
+        Rung::Tls => {
+            let refused = facts.at(TlsOutcome, Some("edge")).chain(facts.at(TlsVerify, Some("edge")));
+            let words: Vec<&str> = refused.filter_map(|fact| fact.text()).collect();
+            match (words.is_empty(), words.iter().all(|word| *word == "ok")) {
+                (true, _) => RungState::Unknown,
+                (false, true) => RungState::Ok,
+                (false, false) => RungState::Broken,
+            }
+        }
+        Rung::Edge => match site {
+            Some("blocked" | "challenged" | "redirect-loop") => RungState::Broken,
+            Some("no-answer") | None => RungState::Unknown,
+            Some(_) if facts.at(CacheState, Some("edge")).any(|fact| fact.text() == Some("hit")) => RungState::Masked,
+            Some(_) => RungState::Ok,
+        },
+        Rung::EdgeOrigin => match (site, word(SiteMeaning, "edge")) {
+            (Some("gateway-error"), Some(meaning)) if meaning.starts_with("origin-") || meaning == "no-healthy-upstream" => {
+                RungState::Broken
+            }
+            (Some("application" | "app-error" | "nothing-here" | "suspended" | "starting"), _) => RungState::Ok,
+            _ => RungState::Unknown,
+        },
+        Rung::Platform => match site {
+            Some("nothing-here" | "suspended" | "starting" | "other-site" | "default-page") => RungState::Broken,
+            _ => ok_if(reaches_app),
+        },
+        Rung::Process => match (site, word(SiteMeaning, "edge")) {
+            (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
+            _ => ok_if(reaches_app),
+        },
+        Rung::App => app_state(facts, reaches_app),
+        Rung::RateLimit => match word(LimitTight, "") {
+            Some("no") => RungState::Ok,
+            Some(_) => RungState::Broken,
+            None => RungState::Unknown,
+        },
+        Rung::Project => match word(TestsOutcome, "") {
+            Some("passed") => RungState::Ok,
+            Some(_) => RungState::Broken,
+            None => RungState::Unknown,
+        },
+        Rung::Dependency | Rung::Host => RungState::Unknown,
+    }
+}
+
+fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
+    let outcomes: Vec<&str> = facts.at(FactKey::EndpointOutcome, Some("edge")).filter_map(|fact| fact.text()).collect();
+    let by_app = ["app-error", "not-found", "error-in-body", "forbidden", "wrong-shape", "wrong-type"];
+    if !reaches_app {
+        RungState::Unknown
+    } else if facts.at(FactKey::EndpointOutcome, Some("edge")).any(|f| f.symptom && f.text().is_some_and(|w| by_app.contains(&w))) {
+        RungState::Broken
+    } else if outcomes.contains(&"html-for-json") {
+        RungState::Masked
+    } else {
+        ok_if(outcomes.contains(&"ok"))
+    }
+}
+
+fn ok_if(seen: bool) -> RungState {
+    if seen { RungState::Ok } else { RungState::Unknown }
+}

@@ -1,0 +1,345 @@
+//! From scores to an answer: acceptance, ties, labels, rivals, and what comes after the first cause.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::condition::Truth;
+use super::hypothesis::Hypothesis;
+use super::ladder::{RungState, ladder};
+use super::score::{FactId, Scored, score};
+use super::template;
+use crate::catalogue::{Catalogue, Rung};
+use crate::facts::{FactKey, Facts};
+use crate::{Cause, Label, NextProbe, Rival, Tie};
+
+/// What the unknown cause scores wherever something is wrong. A named cause has to beat it.
+const UNKNOWN_CAUSE_DB: i32 = 3;
+/// Rivals this close form a tie.
+const TIE_DB: i32 = 5;
+/// Rivals within this distance must have been told apart before a cause is confirmed.
+const CLOSE_DB: i32 = 20;
+/// At or below this a cause is ruled out.
+const RULED_OUT_DB: i32 = -10;
+/// Causes named at most; beyond that the picture is not one that a list of causes helps with.
+const MOST_CAUSES: usize = 10;
+
+/// The ranked causes and all that the engine found on the way.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ranking {
+    /// Accepted causes: those on the way of a request first, by score, then the independent ones.
+    pub(crate) causes: Vec<Cause>,
+    /// Hypotheses that fitted the place and lost by −10 decibans or more.
+    pub(crate) ruled_out: Vec<Cause>,
+    /// Groups among `causes` that the evidence cannot separate.
+    pub(crate) ties: Vec<Tie>,
+    /// The state of every rung.
+    pub(crate) rungs: BTreeMap<Rung, RungState>,
+    /// Which accepted cause accounts for which symptom, by the fact's key and subject.
+    pub(crate) explained: BTreeMap<FactId, String>,
+}
+
+struct Candidate<'a> {
+    hypothesis: &'a Hypothesis,
+    scored: Scored,
+    explains: BTreeSet<FactId>,
+}
+
+/// Ranks the causes that the facts speak for.
+pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
+    let fitting: Vec<&Hypothesis> =
+        catalogue.causes().filter(|h| matches!(h.requires.ask(facts), Truth::True(_))).collect();
+    let context = Context { facts, catalogue, fitting: &fitting };
+    let mut ranking =
+        Ranking { causes: Vec::new(), ruled_out: Vec::new(), ties: Vec::new(), rungs: ladder(facts), explained: BTreeMap::new() };
+    let mut lost: BTreeMap<String, Cause> = BTreeMap::new();
+
+    while ranking.causes.len() < MOST_CAUSES {
+        let candidates = context.candidates(&ranking);
+        let Some(top) = candidates.first().filter(|c| c.scored.score_db > UNKNOWN_CAUSE_DB) else { break };
+        let rivals: Vec<&Candidate<'_>> = candidates.iter().filter(|c| !c.explains.is_disjoint(&top.explains)).collect();
+        let total = rivals.iter().map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_CAUSE_DB);
+        let share = |c: &Candidate<'_>| ((odds(c.scored.score_db) / total * 100.0).round() / 100.0).min(0.99);
+        let tied: Vec<&Candidate<'_>> = rivals
+            .iter()
+            .filter(|c| c.scored.score_db > UNKNOWN_CAUSE_DB && c.scored.score_db >= top.scored.score_db - TIE_DB)
+            .copied()
+            .collect();
+        for member in &tied {
+            ranking.causes.push(context.cause(member, share(member), &rivals));
+        }
+        if tied.len() > 1 {
+            ranking.ties.push(Tie {
+                causes: tied.iter().map(|c| c.hypothesis.id.clone()).collect(),
+                confidence: (tied.iter().map(|c| share(c)).sum::<f64>() * 100.0).round() / 100.0,
+                separate: context.separating_probe(&tied),
+            });
+        }
+        for rival in rivals.iter().filter(|c| c.scored.score_db <= RULED_OUT_DB) {
+            lost.entry(rival.hypothesis.id.clone()).or_insert_with(|| context.cause(rival, share(rival), &[]));
+        }
+        for member in tied {
+            for symptom in &member.explains {
+                ranking.explained.entry(symptom.clone()).or_insert_with(|| member.hypothesis.id.clone());
+            }
+        }
+    }
+    context.contribute(&mut ranking);
+    for mentioned in context.mentioned() {
+        if mentioned.scored.score_db <= RULED_OUT_DB {
+            lost.entry(mentioned.hypothesis.id.clone()).or_insert_with(|| context.cause(&mentioned, 0.0, &[]));
+        }
+    }
+    lost.retain(|id, _| ranking.causes.iter().all(|cause| &cause.id != id));
+    ranking.ruled_out = lost.into_values().collect();
+    ranking.ruled_out.sort_by(|a, b| b.score_db.cmp(&a.score_db).then_with(|| a.id.cmp(&b.id)));
+    // Causes beside the way of a request come last, whatever their score: the way is what the audit is about.
+    let aside = |id: &str| catalogue.cause(id).is_some_and(|h| !h.rung.on_path());
+    ranking.causes.sort_by_key(|cause| aside(&cause.id));
+    ranking
+}
+
+fn odds(score_db: i32) -> f64 {
+    10_f64.powf(f64::from(score_db) / 10.0)
+}
+
+struct Context<'a> {
+    facts: &'a Facts,
+    catalogue: &'a Catalogue,
+    fitting: &'a [&'a Hypothesis],
+}
+
+impl<'a> Context<'a> {
+    /// Hypotheses that fit and account for a symptom that nothing accounts for yet, best first.
+    fn candidates(&self, ranking: &Ranking) -> Vec<Candidate<'a>> {
+        let open: Vec<FactId> = self
+            .facts
+            .symptoms()
+            .map(|fact| (fact.key, fact.subject.clone()))
+            .filter(|id| !ranking.explained.contains_key(id))
+            .collect();
+        let mut found: Vec<Candidate<'a>> = self
+            .fitting
+            .iter()
+            .filter(|h| ranking.causes.iter().all(|cause| cause.id != h.id))
+            .filter_map(|h| {
+                let explains = self.explained_by(h, &open);
+                (!explains.is_empty()).then(|| Candidate {
+                    hypothesis: h,
+                    scored: score(h, self.facts, &ranking.explained),
+                    explains,
+                })
+            })
+            .collect();
+        found.sort_by(|a, b| {
+            let order = |c: &Candidate<'_>| (-c.scored.score_db, std::cmp::Reverse(c.hypothesis.prior_db), c.hypothesis.rung);
+            order(a).cmp(&order(b)).then_with(|| a.hypothesis.id.cmp(&b.hypothesis.id))
+        });
+        found
+    }
+
+    fn explained_by(&self, hypothesis: &Hypothesis, open: &[FactId]) -> BTreeSet<FactId> {
+        let covered = |id: &&FactId| {
+            let fact = self.facts.get(id.0, &id.1);
+            fact.is_some_and(|fact| hypothesis.explains.iter().any(|pattern| pattern.covers(fact)))
+        };
+        open.iter().filter(covered).cloned().collect()
+    }
+
+    fn cause(&self, candidate: &Candidate<'_>, confidence: f64, rivals: &[&Candidate<'_>]) -> Cause {
+        let h = candidate.hypothesis;
+        let fill = |text: &String| template::fill(text, self.facts, &[]);
+        let platform = self.facts.text(FactKey::PlatformName, "");
+        let listed = self.rivals(candidate, rivals);
+        let label = label(candidate, rivals, &listed);
+        Cause {
+            id: h.id.clone(),
+            title: h.title.clone(),
+            rung: h.rung.name().to_owned(),
+            label,
+            confidence,
+            score_db: candidate.scored.score_db,
+            severity: h.severity,
+            evidence_for: candidate.scored.evidence_for.clone(),
+            against: candidate.scored.against.clone(),
+            not_known: candidate.scored.not_known.clone(),
+            rivals: listed,
+            next_probe: if label == Label::Confirmed || label == Label::RuledOut { None } else { self.open_probe(h) },
+            contributing: Vec::new(),
+            remedy: h.remedy_for(platform.and_then(remedy_platform)).iter().map(fill).collect(),
+            verify: h.verify.iter().map(fill).collect(),
+        }
+    }
+
+    /// The hypothesis's own probe, unless that observation was made.
+    fn open_probe(&self, h: &Hypothesis) -> Option<NextProbe> {
+        let probe = h.probe.as_ref()?;
+        if !matches!(probe.done.ask(self.facts), Truth::Unknown(_) | Truth::False(_)) {
+            return None;
+        }
+        let fill = |text: &String| template::fill(text, self.facts, &[]);
+        Some(NextProbe { ask: fill(&probe.ask), how: fill(&probe.how), means: probe.means.iter().map(fill).collect() })
+    }
+
+    /// The observation that would separate a tie: a member's own probe, else the test that the fault catalogue gives.
+    fn separating_probe(&self, tied: &[&Candidate<'_>]) -> NextProbe {
+        if let Some(probe) = tied.iter().find_map(|c| self.open_probe(c.hypothesis)) {
+            return probe;
+        }
+        for (a, b) in pairs(tied) {
+            let test = self
+                .catalogue
+                .fault(&a.hypothesis.id)
+                .and_then(|fault| fault.discriminators.iter().find(|d| d.vs == b.hypothesis.id));
+            if let Some(test) = test {
+                return NextProbe {
+                    ask: format!("what tells {} from {}", a.hypothesis.id, b.hypothesis.id),
+                    how: format!("by hand: {}", test.test),
+                    means: Vec::new(),
+                };
+            }
+        }
+        NextProbe {
+            ask: "what the server's own log says of one of these requests".to_owned(),
+            how: "by hand: open the log of the hop marked as broken at the time of the audit".to_owned(),
+            means: Vec::new(),
+        }
+    }
+
+    /// Look-alikes of a cause: those that compete with it, those that the fault catalogue names, and those that a
+    /// circumstance brings to mind.
+    fn rivals(&self, candidate: &Candidate<'_>, competing: &[&Candidate<'_>]) -> Vec<Rival> {
+        let h = candidate.hypothesis;
+        let mut ids: BTreeSet<&str> = competing.iter().map(|c| c.hypothesis.id.as_str()).collect();
+        let fault = self.catalogue.fault(&h.id);
+        ids.extend(fault.iter().flat_map(|f| &f.discriminators).map(|d| d.vs.as_str()));
+        if matches!(h.rung, Rung::Platform | Rung::Process | Rung::EdgeOrigin) {
+            ids.extend(self.mentioned_ids());
+        }
+        ids.remove(h.id.as_str());
+        let mut found: Vec<(i32, Rival)> = ids
+            .into_iter()
+            .filter_map(|id| self.catalogue.cause(id))
+            .map(|other| self.rival(candidate, other, competing))
+            .collect();
+        found.sort_by(|(a, left), (b, right)| b.cmp(a).then_with(|| left.id.cmp(&right.id)));
+        found.into_iter().map(|(_, rival)| rival).collect()
+    }
+
+    fn rival(&self, candidate: &Candidate<'_>, other: &Hypothesis, competing: &[&Candidate<'_>]) -> (i32, Rival) {
+        let h = candidate.hypothesis;
+        let competitor = competing.iter().find(|c| c.hypothesis.id == other.id);
+        let scored = competitor.map_or_else(|| score(other, self.facts, &BTreeMap::new()), |c| c.scored.clone());
+        let fits = other.requires.ask(self.facts);
+        let mut told_apart = candidate.scored.separated.get(&other.id).copied().unwrap_or(false)
+            || scored.separated.get(&h.id).copied().unwrap_or(false);
+        let mut value = scored.score_db;
+        let why = match (&fits, scored.against.first()) {
+            (Truth::False(by), _) => {
+                told_apart = true;
+                value = value.min(RULED_OUT_DB);
+                let seen: Vec<String> = by
+                    .iter()
+                    .filter_map(|fact| {
+                        let at = if fact.subject.is_empty() { String::new() } else { format!(" ({})", fact.subject) };
+                        Some(format!("{}{at} is {}", fact.key, fact.known()?))
+                    })
+                    .take(2)
+                    .collect();
+                if seen.is_empty() { "its signs were looked for and are not there".to_owned() } else { format!("its signs are not there: {}", seen.join(", ")) }
+            }
+            (Truth::Unknown(reasons), _) => {
+                let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
+                format!("not assessed: {}", reasons.join("; "))
+            }
+            (Truth::True(_), Some(against)) => against.say.clone(),
+            (Truth::True(_), None) => match (told_apart, scored.not_known.first()) {
+                (false, Some(open)) => format!("not separated; not known is {open}"),
+                (false, None) => format!("not separated by the evidence at hand; {}", self.test_between(h, other)),
+                (true, _) => "fewer of the signs speak for it".to_owned(),
+            },
+        };
+        let label = match fits {
+            Truth::Unknown(_) => Label::NotAssessed,
+            Truth::False(_) => Label::RuledOut,
+            Truth::True(_) => plain_label(value),
+        };
+        (value, Rival { id: other.id.clone(), title: other.title.clone(), label, why, separated: told_apart })
+    }
+
+    fn test_between(&self, h: &Hypothesis, other: &Hypothesis) -> String {
+        let find = |from: &str, vs: &str| {
+            let fault = self.catalogue.fault(from)?;
+            Some(fault.discriminators.iter().find(|d| d.vs == vs)?.test.clone())
+        };
+        match find(&other.id, &h.id).or_else(|| find(&h.id, &other.id)) {
+            Some(test) => format!("to tell: {test}"),
+            None => "fewer of the signs speak for it".to_owned(),
+        }
+    }
+
+    fn mentioned_ids(&self) -> impl Iterator<Item = &'a str> {
+        self.catalogue
+            .causes()
+            .filter(|h| h.mention.as_ref().is_some_and(|c| matches!(c.ask(self.facts), Truth::True(_))))
+            .map(|h| h.id.as_str())
+    }
+
+    fn mentioned(&self) -> Vec<Candidate<'a>> {
+        self.mentioned_ids()
+            .filter_map(|id| self.catalogue.cause(id))
+            .map(|hypothesis| Candidate {
+                hypothesis,
+                scored: score(hypothesis, self.facts, &BTreeMap::new()),
+                explains: BTreeSet::new(),
+            })
+            .collect()
+    }
+
+    fn contribute(&self, ranking: &mut Ranking) {
+        for item in self.catalogue.causes().flat_map(|h| &h.contributes) {
+            if let Truth::True(by) = item.condition.ask(self.facts) {
+                let text = template::fill(&item.say, self.facts, &by);
+                for cause in ranking.causes.iter_mut().filter(|cause| item.to.contains(&cause.id)) {
+                    cause.contributing.push(text.clone());
+                }
+            }
+        }
+    }
+}
+
+fn pairs<'b, 'a>(tied: &'b [&'b Candidate<'a>]) -> impl Iterator<Item = (&'b Candidate<'a>, &'b Candidate<'a>)> {
+    tied.iter().flat_map(move |a| tied.iter().map(move |b| (*a, *b)))
+}
+
+fn plain_label(score_db: i32) -> Label {
+    match score_db {
+        i32::MIN..=RULED_OUT_DB => Label::RuledOut,
+        1.. => Label::Possible,
+        _ => Label::NotAssessed,
+    }
+}
+
+fn label(candidate: &Candidate<'_>, rivals: &[&Candidate<'_>], listed: &[Rival]) -> Label {
+    let own = candidate.scored.score_db;
+    let others = rivals.iter().filter(|c| c.hypothesis.id != candidate.hypothesis.id);
+    let next = others.clone().map(|c| c.scored.score_db).max().unwrap_or(i32::MIN).max(UNKNOWN_CAUSE_DB);
+    let margin = own - next;
+    let told_apart = others.filter(|c| own - c.scored.score_db < CLOSE_DB).all(|c| {
+        listed.iter().any(|rival| rival.id == c.hypothesis.id && rival.separated)
+    });
+    if own >= 20 && margin >= 10 && told_apart && candidate.scored.kinds.len() >= 2 {
+        Label::Confirmed
+    } else if own >= 10 && margin > TIE_DB {
+        Label::Likely
+    } else {
+        plain_label(own)
+    }
+}
+
+/// The name under which remedies know a platform.
+fn remedy_platform(vendor: &str) -> Option<&str> {
+    match vendor {
+        "fly-io" | "fly" => Some("fly"),
+        "replit" | "heroku" | "render" | "railway" | "vercel" => Some(vendor),
+        _ => None,
+    }
+}

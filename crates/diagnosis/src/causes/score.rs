@@ -1,0 +1,124 @@
+//! The score of one hypothesis: a prior and the sum over its evidence groups, in integer decibans.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfall_evidence::ObservationId;
+
+use super::condition::Truth;
+use super::hypothesis::{Evidence, Hypothesis};
+use super::template;
+use crate::Argument;
+use crate::facts::{Fact, FactKey, Facts, SourceKind};
+
+/// What one observation can give at most.
+const OBSERVATION_CAP_DB: i32 = 20;
+/// What one kind of source can give at most.
+const SOURCE_CAP_DB: i32 = 30;
+
+/// Names a fact: its key and subject.
+pub(crate) type FactId = (FactKey, String);
+
+/// A hypothesis weighed against the facts.
+#[derive(Debug, Clone)]
+pub(super) struct Scored {
+    pub(super) score_db: i32,
+    pub(super) evidence_for: Vec<Argument>,
+    pub(super) against: Vec<Argument>,
+    pub(super) not_known: Vec<String>,
+    /// Kinds of source behind what speaks for it.
+    pub(super) kinds: BTreeSet<SourceKind>,
+    /// For each look-alike that evidence of this hypothesis tells apart: whether any of that evidence is known.
+    pub(super) separated: BTreeMap<String, bool>,
+}
+
+struct Item<'a> {
+    rule: &'a Evidence,
+    by: Vec<&'a Fact>,
+}
+
+/// Weighs a hypothesis. What rests only on symptoms that an accepted cause has taken gives nothing for it.
+pub(super) fn score(hypothesis: &Hypothesis, facts: &Facts, taken: &BTreeMap<FactId, String>) -> Scored {
+    let mut best: BTreeMap<(&str, bool), Item<'_>> = BTreeMap::new();
+    let mut not_known = Vec::new();
+    let mut separated: BTreeMap<String, bool> = BTreeMap::new();
+    for rule in &hypothesis.evidence {
+        let truth = rule.condition.ask(facts);
+        let known = !matches!(truth, Truth::Unknown(_));
+        for other in &rule.separates {
+            *separated.entry(other.clone()).or_default() |= known;
+        }
+        match truth {
+            Truth::True(by) => {
+                if rule.weight_db > 0 && is_taken(&by, taken) {
+                    continue;
+                }
+                let slot = (rule.group.as_str(), rule.weight_db > 0);
+                if best.get(&slot).is_none_or(|so_far| rule.weight_db.abs() > so_far.rule.weight_db.abs()) {
+                    best.insert(slot, Item { rule, by });
+                }
+            }
+            Truth::False(_) => {}
+            Truth::Unknown(reasons) => {
+                if let Some(open) = &rule.open {
+                    let reasons: Vec<String> = reasons.into_iter().collect();
+                    let line = format!("{}: {}", template::fill(open, facts, &[]), reasons.join("; "));
+                    if !not_known.contains(&line) {
+                        not_known.push(line);
+                    }
+                }
+            }
+        }
+    }
+    let (evidence_for, against): (Vec<_>, Vec<_>) = best.into_values().partition(|item| item.rule.weight_db > 0);
+    let kinds = evidence_for.iter().flat_map(|item| kinds_of(item, facts)).collect();
+    let score_db = hypothesis.prior_db + capped(&evidence_for, facts) - capped(&against, facts);
+    Scored {
+        score_db,
+        evidence_for: arguments(&evidence_for, facts),
+        against: arguments(&against, facts),
+        not_known,
+        kinds,
+        separated,
+    }
+}
+
+fn is_taken(by: &[&Fact], taken: &BTreeMap<FactId, String>) -> bool {
+    let mut symptoms = by.iter().filter(|fact| fact.symptom).peekable();
+    symptoms.peek().is_some() && symptoms.all(|fact| taken.contains_key(&(fact.key, fact.subject.clone())))
+}
+
+fn observations(item: &Item<'_>) -> BTreeSet<ObservationId> {
+    item.by.iter().flat_map(|fact| fact.evidence.iter().cloned()).collect()
+}
+
+fn kinds_of(item: &Item<'_>, facts: &Facts) -> BTreeSet<SourceKind> {
+    observations(item).iter().filter_map(|id| facts.source(id)).collect()
+}
+
+/// The sum of absolute weights under both caps. Items that rest on the very same observations share one observation's
+/// cap; items that rest on one kind of source alone share that kind's.
+fn capped(items: &[Item<'_>], facts: &Facts) -> i32 {
+    let mut by_observation: BTreeMap<BTreeSet<ObservationId>, (BTreeSet<SourceKind>, i32)> = BTreeMap::new();
+    for item in items {
+        let slot = by_observation.entry(observations(item)).or_insert_with(|| (kinds_of(item, facts), 0));
+        slot.1 = (slot.1 + item.rule.weight_db.abs()).min(OBSERVATION_CAP_DB);
+    }
+    let mut by_kind: BTreeMap<BTreeSet<SourceKind>, i32> = BTreeMap::new();
+    for (kinds, weight) in by_observation.into_values() {
+        *by_kind.entry(kinds).or_default() += weight;
+    }
+    by_kind.into_iter().map(|(kinds, weight)| if kinds.len() == 1 { weight.min(SOURCE_CAP_DB) } else { weight }).sum()
+}
+
+fn arguments(items: &[Item<'_>], facts: &Facts) -> Vec<Argument> {
+    let mut arguments: Vec<Argument> = items
+        .iter()
+        .map(|item| Argument {
+            say: template::fill(&item.rule.say, facts, &item.by),
+            weight_db: item.rule.weight_db,
+            evidence: observations(item).into_iter().collect(),
+        })
+        .collect();
+    arguments.sort_by_key(|argument| (-argument.weight_db.abs(), argument.say.clone()));
+    arguments
+}

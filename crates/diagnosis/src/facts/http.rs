@@ -1,0 +1,439 @@
+//! HTTP exchanges made ready for comparison, and the facts of single exchanges.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfall_evidence::{
+    Denial, Endpoint, Evidence, HttpObservation, HttpResponse, Observation, ObservationId, Observed, Phase, Purpose, Vantage,
+};
+use url::Url;
+
+use super::writer::{self, Form, Reference, Shape, Writer};
+use super::{FactKey, Facts, why_absent};
+use crate::catalogue::Catalogue;
+use crate::signatures::{Meaning, Reading};
+
+/// One question over HTTP with its decisive try.
+#[derive(Debug)]
+pub(crate) struct Exchange<'a> {
+    /// Where.
+    pub(crate) vantage: Vantage,
+    /// Why.
+    pub(crate) purpose: Purpose,
+    /// Path and query.
+    pub(crate) path: &'a str,
+    /// The endpoint that it belongs to, when the target names one.
+    pub(crate) endpoint: Option<&'a Endpoint>,
+    /// The observation of the decisive try.
+    pub(crate) observation: &'a Observation,
+    /// That try.
+    pub(crate) seen: &'a HttpObservation,
+    /// What the catalogue says of the response.
+    pub(crate) reading: Reading<'a>,
+    /// Whether even the decisive try got only the limiter's refusal.
+    pub(crate) limited: bool,
+    /// Who wrote the response, or why that is not known; `None` without a response.
+    pub(crate) writer: Option<Result<Writer, String>>,
+}
+
+impl<'a> Exchange<'a> {
+    /// The response, unless it is the limiter's refusal.
+    pub(crate) fn response(&self) -> Option<&'a HttpResponse> {
+        if self.limited { None } else { self.seen.answer.present() }
+    }
+
+    /// The subject that its facts have.
+    pub(crate) fn subject(&self) -> String {
+        match self.purpose {
+            Purpose::Control => format!("{} (random path)", self.vantage),
+            _ => format!("{} {}", self.vantage, self.path),
+        }
+    }
+
+    /// The id of the decisive try.
+    pub(crate) fn id(&self) -> ObservationId {
+        self.observation.id.clone()
+    }
+
+    /// Whether the application wrote the response.
+    pub(crate) fn by_app(&self) -> bool {
+        matches!(self.writer, Some(Ok(Writer::App)))
+    }
+
+    /// The meaning of the best signature, when the writer that it names is the one that was found.
+    pub(crate) fn meaning(&self) -> Option<Meaning> {
+        let best = self.reading.best()?;
+        let writer = self.writer.as_ref()?.as_ref().ok()?;
+        (Writer::from(best.signature.hop) == *writer).then_some(best.signature.meaning)
+    }
+}
+
+/// All HTTP exchanges of one evidence file.
+#[derive(Debug, Default)]
+pub(crate) struct Exchanges<'a> {
+    /// The decisive try of every question, ordered by vantage, purpose and path.
+    pub(crate) all: Vec<Exchange<'a>>,
+    /// Every try, for questions of repetition.
+    pub(crate) tries: Vec<(&'a Observation, &'a HttpObservation)>,
+    /// Observations that were a limiter's refusal.
+    pub(crate) refused: BTreeSet<ObservationId>,
+}
+
+impl<'a> Exchanges<'a> {
+    /// Sorts out the exchanges: per question the last try that was not refused by a limiter, else the last try.
+    pub(crate) fn collect(evidence: &'a Evidence, catalogue: &'a Catalogue) -> Self {
+        let mut refused: BTreeSet<ObservationId> = evidence
+            .rate_limit()
+            .filter_map(|(_, seen)| seen.answer.present())
+            .flat_map(|run| run.sequence.iter().filter(|step| step.refused).map(|step| step.observation.clone()))
+            .collect();
+        let mut tries: Vec<(&Observation, &HttpObservation)> = evidence.http().collect();
+        tries.sort_by(|(a, _), (b, _)| (a.started_us, a.attempt, &a.id).cmp(&(b.started_us, b.attempt, &b.id)));
+        let mut readings: BTreeMap<&ObservationId, Reading<'a>> = BTreeMap::new();
+        for (observation, seen) in &tries {
+            if let Some(response) = seen.answer.present() {
+                let reading = catalogue.read_response(response);
+                let by_signature = reading.best().is_some_and(|m| m.signature.meaning == Meaning::RateLimited && m.weight_percent >= 60);
+                if response.status == 429 || by_signature {
+                    refused.insert(observation.id.clone());
+                }
+                readings.insert(&observation.id, reading);
+            }
+        }
+        type Question<'q> = (Vantage, Purpose, String, &'q str);
+        let mut questions: BTreeMap<Question<'_>, (&Observation, &HttpObservation)> = BTreeMap::new();
+        for (observation, seen) in &tries {
+            let request = &seen.request;
+            if request.purpose == Purpose::RateLimit {
+                continue;
+            }
+            let detail = match request.purpose {
+                Purpose::AddressParity => request.address.map(|a| a.to_string()).unwrap_or_default(),
+                Purpose::Version => request.version.to_string(),
+                _ => String::new(),
+            };
+            let key = (observation.vantage, request.purpose, detail, request.path.as_str());
+            let rank = |o: &Observation, s: &HttpObservation| {
+                (s.answer.was_asked(), !refused.contains(&o.id), o.attempt, o.started_us, o.id.clone())
+            };
+            let better = questions.get(&key).is_none_or(|(o, s)| rank(observation, seen) > rank(o, s));
+            if better {
+                questions.insert(key, (observation, seen));
+            }
+        }
+        let mut all: Vec<Exchange<'a>> = questions
+            .into_values()
+            .map(|(observation, seen)| Exchange {
+                vantage: observation.vantage,
+                purpose: seen.request.purpose,
+                path: &seen.request.path,
+                endpoint: evidence.target.endpoints.iter().find(|e| e.path == seen.request.path),
+                observation,
+                seen,
+                reading: readings.get(&observation.id).cloned().unwrap_or_default(),
+                limited: refused.contains(&observation.id),
+                writer: None,
+            })
+            .collect();
+        name_writers(&mut all);
+        Self { all, tries, refused }
+    }
+
+    /// The exchanges of one vantage for one purpose.
+    pub(crate) fn of(&self, vantage: Vantage, purpose: Purpose) -> impl Iterator<Item = &Exchange<'a>> {
+        self.all.iter().filter(move |x| x.vantage == vantage && x.purpose == purpose)
+    }
+
+    /// The exchange of one endpoint or control.
+    pub(crate) fn at(&self, vantage: Vantage, purpose: Purpose, path: &str) -> Option<&Exchange<'a>> {
+        self.of(vantage, purpose).find(|x| x.path == path)
+    }
+
+    /// The random-path control of one vantage.
+    pub(crate) fn control(&self, vantage: Vantage) -> Option<&Exchange<'a>> {
+        self.of(vantage, Purpose::Control).next()
+    }
+
+    /// The answers that describe a site: endpoints, control and route questions.
+    pub(crate) fn site(&self, vantage: Vantage) -> impl Iterator<Item = &Exchange<'a>> {
+        self.all.iter().filter(move |x| {
+            x.vantage == vantage && matches!(x.purpose, Purpose::Endpoint | Purpose::Control | Purpose::RouteExistence)
+        })
+    }
+}
+
+/// Names the writer of each response: first by what each one shows, then by header fields that answers known to be the
+/// application's share with others of the same vantage.
+fn name_writers(all: &mut [Exchange<'_>]) {
+    let mut reference = Reference::default();
+    for x in all.iter().filter(|x| x.vantage == Vantage::Local) {
+        if let Some(response) = x.response() {
+            let path = (x.purpose != Purpose::Control).then(|| x.path.to_owned());
+            reference.shapes.insert(path, Shape::of(response));
+            reference.headers.extend(writer::own_headers(response));
+        }
+    }
+    for x in all.iter_mut() {
+        let Some(response) = x.seen.answer.present() else { continue };
+        x.writer = Some(if x.vantage == Vantage::Local {
+            // What answers on this machine's own port is taken for the application; whether it is ours is its own fact.
+            Ok(Writer::App)
+        } else {
+            let path = (x.purpose != Purpose::Control).then_some(x.path);
+            let good = x.endpoint.is_some_and(|e| says_what_is_expected(e, response));
+            match writer::judge(response, &x.reading, path, &reference) {
+                Err(_) if good => Ok(Writer::App),
+                judged => judged,
+            }
+        });
+    }
+    for vantage in [Vantage::Edge, Vantage::Origin] {
+        let with = |wanted: bool| {
+            all.iter()
+                .filter(|x| x.vantage == vantage && x.by_app() == wanted)
+                .filter(|x| wanted || matches!(x.writer, Some(Ok(_))))
+                .filter_map(|x| x.seen.answer.present())
+                .flat_map(writer::own_headers)
+                .collect::<BTreeSet<String>>()
+        };
+        let from_app: BTreeSet<String> = with(true).difference(&with(false)).cloned().collect();
+        for x in all.iter_mut().filter(|x| x.vantage == vantage && matches!(x.writer, Some(Err(_)))) {
+            let Some(response) = x.seen.answer.present() else { continue };
+            if !writer::own_headers(response).is_disjoint(&from_app) {
+                x.writer = Some(Ok(Writer::App));
+            }
+        }
+        // One page for every path, the random one included, whose form is not the application's: the router wrote it.
+        let uniform = uniform_platform_page(all, vantage, &reference);
+        for x in all.iter_mut().filter(|x| uniform && x.vantage == vantage && matches!(x.writer, Some(Err(_)))) {
+            if let Some(best) = x.reading.best().filter(|m| !m.signature.hop.is_application()) {
+                x.writer = Some(Ok(best.signature.hop.into()));
+            }
+        }
+    }
+}
+
+/// Whether all answers of a vantage are the same bytes, for endpoints that the target declares as well as for the
+/// random path. An application that serves those endpoints would tell them apart.
+fn uniform_platform_page(all: &[Exchange<'_>], vantage: Vantage, reference: &Reference) -> bool {
+    let of_site = |x: &&Exchange<'_>| {
+        x.vantage == vantage && matches!(x.purpose, Purpose::Endpoint | Purpose::Control) && x.response().is_some()
+    };
+    let answers: Vec<&Exchange<'_>> = all.iter().filter(of_site).collect();
+    let bodies: BTreeSet<(u16, &str)> =
+        answers.iter().filter_map(|x| x.response()).map(|r| (r.status, r.body.sha256.as_str())).collect();
+    let declared = answers.iter().any(|x| x.endpoint.is_some_and(is_named));
+    let control = answers.iter().any(|x| x.purpose == Purpose::Control);
+    let own_404 = reference.shapes.get(&None);
+    let like_local = answers.iter().filter_map(|x| x.response()).any(|r| own_404.is_some_and(|s| *s == Shape::of(r)));
+    bodies.len() == 1 && declared && control && !like_local
+}
+
+/// Whether the target says that this endpoint is there, rather than the audit guessing a usual path.
+pub(super) fn is_named(endpoint: &Endpoint) -> bool {
+    endpoint.source != landfall_evidence::EndpointSource::Guessed
+}
+
+/// Whether a response is JSON that has what the target expects of it. Words alone, like any 200, do not show who wrote it.
+fn says_what_is_expected(endpoint: &Endpoint, response: &HttpResponse) -> bool {
+    is_named(endpoint)
+        && endpoint.expect.accepts_status(response.status)
+        && matches!(body_kind(response), BodyKind::Json)
+        && has_keys(response, &endpoint.expect.json_keys)
+}
+
+/// Whether a JSON object has all these keys at its top.
+pub(super) fn has_keys(response: &HttpResponse, keys: &[String]) -> bool {
+    if keys.is_empty() {
+        return true;
+    }
+    let json = response.body.text.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    json.is_some_and(|json| keys.iter().all(|key| json.get(key).is_some()))
+}
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyKind {
+    /// A JSON object or array.
+    Json,
+    /// HTML.
+    Html,
+    /// Other text.
+    Text,
+    /// Nothing.
+    Empty,
+    /// Not text.
+    Binary,
+}
+
+impl BodyKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Html => "html",
+            Self::Text => "text",
+            Self::Empty => "empty",
+            Self::Binary => "binary",
+        }
+    }
+}
+
+/// What a body is, by its bytes first and its media type second.
+pub(crate) fn body_kind(response: &HttpResponse) -> BodyKind {
+    let Some(text) = response.body.text.as_deref().filter(|_| response.body.byte_count > 0) else {
+        return if response.body.byte_count == 0 { BodyKind::Empty } else { BodyKind::Binary };
+    };
+    let start = text.trim_start();
+    let media = response.media_type().unwrap_or_default();
+    let tag = start.get(..15).unwrap_or(start).to_ascii_lowercase();
+    if matches!(Shape::of(response).form, Form::Json(_)) || (media.ends_with("json") && !response.body.complete) {
+        BodyKind::Json
+    } else if tag.starts_with("<!doctype html") || tag.starts_with("<html") || media == "text/html" {
+        BodyKind::Html
+    } else {
+        BodyKind::Text
+    }
+}
+
+/// Whether a path is that of a health route, by its usual names.
+pub(crate) fn is_health_path(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or(path).to_ascii_lowercase();
+    path.split('/').any(|part| {
+        matches!(
+            part.trim_end_matches(".json"),
+            "health" | "healthz" | "healthcheck" | "health-check" | "livez" | "live" | "liveness" | "readyz" | "ready"
+                | "readiness" | "ping" | "status" | "up" | "_health" | "heartbeat"
+        )
+    })
+}
+
+/// The word for what became of an exchange.
+pub(super) fn outcome_word<T>(answer: &Observed<T>) -> Option<&'static str> {
+    Some(match answer {
+        Observed::Present(_) => "answered",
+        Observed::Silent(_) => "silent",
+        Observed::Unasked(_) => return None,
+        Observed::Denied(denial) => match denial {
+            Denial::Refused => "refused",
+            Denial::Unreachable { .. } => "unreachable",
+            Denial::Reset { phase: Phase::Tls } | Denial::Closed { phase: Phase::Tls } | Denial::TlsAlert { .. } => "tls",
+            Denial::Reset { .. } => "reset",
+            Denial::Closed { .. } => "closed",
+            Denial::NotTls { .. } => "not-tls",
+            Denial::Malformed { phase: Phase::Tls, .. } => "tls",
+            Denial::Malformed { .. } => "malformed",
+            Denial::TooLarge { .. } => "too-large",
+            Denial::VersionNotOffered { .. } | Denial::Rcode(_) => "other",
+        },
+    })
+}
+
+/// A class for how long an answer took to begin: proxies fail at round numbers of seconds.
+pub(super) fn elapsed_class(us: u64) -> &'static str {
+    let seconds = us as f64 / 1e6;
+    let near = |limit: f64| (seconds - limit).abs() <= limit * 0.03 + 0.3;
+    if seconds < 0.05 {
+        "instant"
+    } else if seconds < 1.0 {
+        "short"
+    } else if near(30.0) {
+        "round-30"
+    } else if near(60.0) {
+        "round-60"
+    } else if near(120.0) {
+        "round-120"
+    } else if (3.0..25.0).contains(&seconds) {
+        "connect-limit"
+    } else {
+        "other"
+    }
+}
+
+/// Facts of single exchanges.
+pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    for x in exchanges.all.iter().filter(|x| matches!(x.purpose, Purpose::Endpoint | Purpose::Control | Purpose::RouteExistence)) {
+        let subject = x.subject();
+        let Some(word) = outcome_word(&x.seen.answer) else {
+            facts.unknown(FactKey::HttpOutcome, subject, why_absent(&x.seen.answer), [x.id()]);
+            continue;
+        };
+        facts.known(FactKey::HttpOutcome, subject.as_str(), word, [x.id()]);
+        let Some(response) = x.seen.answer.present() else { continue };
+        if x.limited {
+            facts.unknown(FactKey::HttpStatus, subject, super::Why::Limited, [x.id()]);
+            continue;
+        }
+        facts.known(FactKey::HttpStatus, subject.as_str(), i64::from(response.status), [x.id()]);
+        if let Some(media) = response.media_type() {
+            facts.known(FactKey::HttpType, subject.as_str(), media, [x.id()]);
+        }
+        facts.known(FactKey::HttpBody, subject.as_str(), body_kind(response).name(), [x.id()]);
+        facts.known(FactKey::HttpComplete, subject.as_str(), response.body.complete, [x.id()]);
+        let hash = response.body.sha256.get(..8).unwrap_or(&response.body.sha256);
+        let print = format!("{} {} {} B {hash}", response.status, response.media_type().unwrap_or_default(), response.body.byte_count);
+        facts.known(FactKey::HttpFingerprint, subject.as_str(), print, [x.id()]);
+        match &x.writer {
+            Some(Ok(writer)) => {
+                facts.known(FactKey::HttpWriter, subject.as_str(), writer.name(), [x.id()]);
+            }
+            Some(Err(why)) => facts.unknown(FactKey::HttpWriter, subject.as_str(), super::Why::Undecided(why.clone()), [x.id()]),
+            None => {}
+        }
+        if let Some(best) = x.reading.best() {
+            facts.known(FactKey::HttpSignature, subject.as_str(), best.signature.id.as_str(), [x.id()]);
+        }
+        if let Some(meaning) = x.meaning() {
+            facts.known(FactKey::HttpMeaning, subject.as_str(), meaning.name(), [x.id()]);
+        }
+        let markers = x.reading.markers.iter().map(|m| m.signature.vendor.clone());
+        facts.known_list(FactKey::HttpMarkers, subject.as_str(), markers, [x.id()]);
+        if let Some(wait) = x.seen.timings.wait_us {
+            facts.known(FactKey::HttpElapsed, subject.as_str(), elapsed_class(wait), [x.id()]);
+        }
+        cache(x, response, &subject, facts);
+        if let Some(kind) = redirect_kind(x, response) {
+            facts.known(FactKey::RedirectKind, subject.as_str(), kind, [x.id()]);
+        }
+    }
+}
+
+fn cache(x: &Exchange<'_>, response: &HttpResponse, subject: &str, facts: &mut Facts) {
+    let age = response.header("age").and_then(|value| value.trim().parse::<i64>().ok());
+    if let Some(age) = age {
+        facts.known(FactKey::CacheAge, subject, age, [x.id()]);
+    }
+    let said = ["cf-cache-status", "x-vercel-cache", "x-cache", "cache-status", "x-cache-status", "x-proxy-cache"]
+        .iter()
+        .filter_map(|name| response.header(name))
+        .map(str::to_ascii_lowercase)
+        .next();
+    let state = match (said.as_deref(), age) {
+        (Some(word), _) if word.contains("hit") || word.contains("stale") => Some("hit"),
+        (_, Some(age)) if age > 0 => Some("hit"),
+        (Some(word), _) if word.contains("dynamic") || word.contains("bypass") || word.contains("pass") => Some("bypass"),
+        (Some(word), _) if word.contains("miss") || word.contains("expired") || word.contains("fwd") => Some("miss"),
+        _ => None,
+    };
+    if let Some(state) = state {
+        facts.known(FactKey::CacheState, subject, state, [x.id()]);
+    }
+}
+
+fn redirect_kind(x: &Exchange<'_>, response: &HttpResponse) -> Option<&'static str> {
+    if !(300..400).contains(&response.status) {
+        return None;
+    }
+    let to = Url::parse(response.redirect_to.as_deref()?).ok()?;
+    let from = Url::parse(&x.seen.request.url).ok()?;
+    let rest = |url: &Url| (url.path().to_owned(), url.query().map(str::to_owned));
+    Some(if from == to {
+        "self"
+    } else if from.host() != to.host() {
+        "host"
+    } else if rest(&from) != rest(&to) {
+        "path"
+    } else if from.scheme() == "https" && to.scheme() == "http" {
+        "scheme-loop"
+    } else {
+        "upgrade"
+    })
+}

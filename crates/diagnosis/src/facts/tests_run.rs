@@ -1,0 +1,3 @@
+//! (in progress)
+use super::Facts;
+pub(super) fn derive(_: &landfall_evidence::Evidence, _: &mut Facts) {}

@@ -1,0 +1,369 @@
+//! Every finding code in one table: what it means and how to see the same by hand.
+//!
+//! Codes are stable: a code is never given a second meaning, and a code that is no longer raised stays in the table.
+
+use serde::Serialize;
+
+use crate::Severity;
+
+/// One code of the table, as `landfall explain` shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FindingCode {
+    /// `LF-<AREA>-<NNN>`.
+    pub code: &'static str,
+    /// The severity unless the finding says otherwise.
+    pub severity: Severity,
+    /// What is the case, without the values of one audit.
+    pub title: &'static str,
+    /// What it means and why it matters.
+    pub meaning: &'static str,
+    /// How to check by hand. Words in capitals stand for the target's own values.
+    pub by_hand: &'static str,
+}
+
+/// Every code that a diagnosis can raise, in the order in which findings of one severity are listed.
+pub fn finding_codes() -> &'static [FindingCode] {
+    ALL
+}
+
+macro_rules! codes {
+    ($($name:ident = $code:literal $severity:ident $title:literal $meaning:literal $by_hand:literal;)*) => {
+        $(pub(crate) const $name: FindingCode = FindingCode {
+            code: $code,
+            severity: Severity::$severity,
+            title: $title,
+            meaning: $meaning,
+            by_hand: $by_hand,
+        };)*
+        const ALL: &[FindingCode] = &[$($name),*];
+    };
+}
+
+codes! {
+    DNS_NO_SUCH_NAME = "LF-DNS-001" Critical
+        "The production name does not exist"
+        "The zone's servers say NXDOMAIN (RFC 2308): neither this name nor anything below it exists. Usual reasons are a record that was never created, a typing mistake, or a zone that moved to a provider where it is empty. Resolvers remember the answer for the smaller of the SOA's TTL and its last field."
+        "dig HOST A; dig HOST SOA";
+    DNS_NO_ADDRESS = "LF-DNS-002" Critical
+        "The production name has no address"
+        "The name exists, but has neither an A nor an AAAA record (NODATA, RFC 2308), so no client can connect."
+        "dig HOST A; dig HOST AAAA";
+    DNS_RESOLVER_FAILS = "LF-DNS-003" High
+        "A resolver cannot answer for the production name"
+        "SERVFAIL means that the resolver found no valid answer: broken DNSSEC, name servers that do not answer, or a CNAME loop. REFUSED means that it will not serve the question. An extended error (RFC 8914), where there is one, names the reason."
+        "dig HOST A; dig +cd HOST A (an answer with +cd and none without means DNSSEC)";
+    DNS_RECURSIVE_DIFFERS = "LF-DNS-004" Medium
+        "Recursive and authoritative servers give different addresses"
+        "A resolver still hands out what it learnt earlier, or sees another view of the zone. Until its TTL has run out, its users reach the old place. Addresses that a CDN rotates are not reported: only sets with nothing in common and with different owners are."
+        "dig HOST A; dig @NAMESERVER +norec HOST A";
+    DNS_AUTHORITATIVE_DIFFER = "LF-DNS-005" Medium
+        "The zone's own servers disagree"
+        "Name servers of one zone give different addresses, so the outcome depends on which one a resolver happens to ask. Usually one of them did not receive the last change of the zone."
+        "for each name server: dig @NAMESERVER +norec HOST A; dig @NAMESERVER +norec ZONE SOA";
+    DNS_LAME = "LF-DNS-006" Medium
+        "A name server of the zone does not serve it"
+        "The zone's NS set names a server that refuses, does not answer, or answers without authority (a lame delegation, RFC 8499). Lookups that go there fail or wait; at some providers a stranger can claim the zone."
+        "dig @NAMESERVER +norec ZONE SOA (look for the aa flag)";
+    DNS_NO_IPV6 = "LF-DNS-007" Info
+        "The production name has no IPv6 address"
+        "Clients on networks that have IPv6 only need a translator to reach it."
+        "dig HOST AAAA";
+    DNS_NO_CAA = "LF-DNS-008" Info
+        "No CAA record limits who may issue certificates"
+        "Without a CAA record (RFC 8659) at the name or above it, every public authority may issue for it."
+        "dig HOST CAA; dig ZONE CAA";
+    DNS_CAA_FORBIDS_ISSUER = "LF-DNS-009" Medium
+        "CAA does not allow the issuer of the present certificate"
+        "The CAA set (RFC 8659) names other authorities than the one that issued the certificate in use. What is served works, the next renewal at the same authority will be refused."
+        "dig ZONE CAA; openssl s_client -connect HOST:443 -servername HOST | openssl x509 -noout -issuer";
+    DNS_PRIVATE_ADDRESS = "LF-DNS-010" High
+        "The production name leads to an address that is not public"
+        "A private, loopback, link-local or documentation address (RFC 6890) in public DNS works, if at all, only inside one network."
+        "dig HOST A; dig HOST AAAA";
+    DNS_LONG_TTL = "LF-DNS-011" Low
+        "The address records are remembered for more than a day"
+        "After a change of the record, resolvers hand out the old address for up to its TTL. Lower it before a move, and wait for the old TTL."
+        "dig HOST A (second column)";
+    DNS_SIGNATURES_BROKEN = "LF-DNS-012" Critical
+        "Validating resolvers refuse the zone's DNSSEC"
+        "The resolver says by an extended error (RFC 8914, codes 6 to 12) that the chain of signatures does not hold. Users of validating resolvers cannot resolve the name at all, and since March 2026 public authorities do not issue certificates over such an answer."
+        "dig HOST A; dig +cd HOST A; delv HOST A";
+    DNS_DANGLING_CNAME = "LF-DNS-013" Critical
+        "The production name is an alias of a name that does not exist"
+        "The CNAME's target is gone (NXDOMAIN after a CNAME, RFC 2308 section 2.1). At some providers a stranger can claim the target."
+        "dig HOST CNAME; dig TARGET A";
+
+    TLS_EXPIRED = "LF-TLS-001" Critical
+        "The certificate has expired"
+        "Its notAfter lies before the time of the audit. Every client that checks certificates refuses the connection."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -dates";
+    TLS_NOT_YET_VALID = "LF-TLS-002" Critical
+        "The certificate is not valid yet"
+        "Its notBefore lies after the time of the audit. Either it was made ahead of time, or a clock is wrong: this machine's included."
+        "date -u; openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -dates";
+    TLS_NAME_MISMATCH = "LF-TLS-003" Critical
+        "The certificate is not for this name"
+        "None of its subject alternative names covers the host (RFC 9525; a wildcard covers exactly one label). A certificate of the platform's own domain means that the custom domain is not bound to the service."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -ext subjectAltName";
+    TLS_UNTRUSTED = "LF-TLS-004" Critical
+        "No root store trusts the certificate"
+        "Path building (RFC 5280 section 6) ends at no root of any store: a private authority, a self-signed certificate, or a device that intercepts TLS on the way."
+        "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null";
+    TLS_INCOMPLETE = "LF-TLS-005" High
+        "An intermediate certificate is missing from the chain"
+        "The server sends a leaf without the certificate of its issuer (RFC 8446 section 4.4.2 wants the chain sent). Browsers fetch or remember it; curl, Go, Java, Python and most API clients fail."
+        "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null (look for verify error 20 or 21)";
+    TLS_SOME_STORES = "LF-TLS-006" Medium
+        "Only some root stores trust the certificate"
+        "The root is in one store and not in another, so it works on some machines only."
+        "openssl s_client -connect HOST:443 -servername HOST -CAfile STORE.pem </dev/null";
+    TLS_RENEWAL = "LF-TLS-007" Low
+        "The certificate's renewal is due"
+        "Judged by its lifetime L and not by a fixed number of days: noticed at the smaller of L/3 and 45 days (L/2 when L is under 10 days), overdue at L/4 or 30 days, high at 0.15 L or 14 days (never under the smaller of 24 hours and L/4), critical at L/20 or 24 hours. Automation renews at about a third, so less than a quarter means that it is broken."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -dates";
+    TLS_ORDER = "LF-TLS-008" Low
+        "The certificates are sent out of order"
+        "Each certificate should certify the one before it (RFC 5246 section 7.4.2; RFC 8446 section 4.4.2 tolerates disorder). Strict or old clients fail."
+        "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null";
+    TLS_ROOT_SENT = "LF-TLS-009" Info
+        "The chain carries a root certificate that no client needs"
+        "A client trusts a root because it has it, not because it was sent. The bytes are spent in every handshake."
+        "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null";
+    TLS_WEAK_KEY = "LF-TLS-010" High
+        "The certificate's key is too short"
+        "RSA below 2048 bits or an elliptic curve below 224 bits is refused by public authorities and by many clients."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -text";
+    TLS_WEAK_SIGNATURE = "LF-TLS-011" High
+        "A certificate is signed with a broken hash"
+        "SHA-1 or MD5 in a leaf or an intermediate is refused by current clients. The root's own signature is not looked at by anybody and does not count."
+        "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null";
+    TLS_LIFETIME = "LF-TLS-012" Medium
+        "The certificate lives longer than public certificates may"
+        "Ballot SC-081v3 of the CA/Browser Forum: 398 days when issued before 15 March 2026, then 200, from 15 March 2027 100, from 15 March 2029 47. Clients may refuse a public certificate above the limit; a private authority is exempt."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -dates";
+    TLS_OLD_VERSION = "LF-TLS-013" Info
+        "TLS 1.3 was not negotiated"
+        "The server chose an older version although TLS 1.3 was offered: one more round trip in each handshake, and no encrypted certificate."
+        "openssl s_client -connect HOST:443 -servername HOST -tls1_3 </dev/null";
+    TLS_ADDRESSES_DIFFER = "LF-TLS-014" Low
+        "The name's addresses present different certificates"
+        "One address serves another leaf than the others. During a renewal that is normal; when it stays, one machine was forgotten, and its certificate will be the one to expire."
+        "for each address: openssl s_client -connect ADDRESS:443 -servername HOST </dev/null | openssl x509 -noout -serial -dates";
+    TLS_HANDSHAKE = "LF-TLS-015" Critical
+        "No TLS handshake comes about"
+        "The peer refused the connection, ended the handshake with an alert (RFC 8446 section 6.2), spoke something else than TLS, or fell silent. Alert 112 (unrecognized_name) means that it has no certificate for this name."
+        "openssl s_client -connect HOST:443 -servername HOST";
+    TLS_EXTRA_EXPIRED = "LF-TLS-016" Info
+        "A certificate that is not needed has expired"
+        "The chain carries an expired certificate that is on no trusted path. Clients that build their own path ignore it; a few old ones do not."
+        "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null";
+    TLS_PLAIN_HTTP = "LF-TLS-017" Medium
+        "Production is reached over plain HTTP"
+        "The production URL begins with http://. Everything, credentials included, can be read and changed on the way."
+        "curl -sS -o /dev/null -w '%{http_code}\n' https://HOST/";
+
+    HTTP_NOT_SERVED = "LF-HTTP-001" Critical
+        "Production does not answer its endpoints as it should"
+        "Endpoints that the target names or the project defines answered with another status, another media type, or not at all, under the public name. Critical when none is good, high when the main function is hit or when most are, medium otherwise."
+        "curl -sS -i URL";
+    HTTP_ORIGIN_NOT_SERVED = "LF-HTTP-002" Low
+        "The platform's own name does not answer the endpoints as it should"
+        "The same endpoints asked under the name that needs neither the custom domain nor the edge. Bad there too: the fault lies in the deployment. Good there and bad in public: it lies on the way."
+        "curl -sS -i https://PLATFORM-NAME/PATH";
+    HTTP_HTML_FOR_JSON = "LF-HTTP-003" Critical
+        "HTML comes back where JSON is due"
+        "The answer has a success status and is a web page: the name leads to another application, or a catch-all page swallows the API's paths. A monitor that looks at the status alone stays green."
+        "curl -sS -i URL (look at content-type)";
+    HTTP_CONTROL_ALIKE = "LF-HTTP-004" Low
+        "A path that nobody defined is answered exactly like the endpoints"
+        "The hop that answers does not look at the path, so its answers say nothing of the endpoints: it is not the application, or the application defines none of them."
+        "curl -sS -i https://HOST/RANDOM-WORD; compare with curl -sS -i URL";
+    HTTP_SHAPE = "LF-HTTP-005" Medium
+        "Production's JSON lacks members that the local backend sends"
+        "The same endpoint answers with fewer top-level members in production. Usually an older build is live."
+        "curl -sS URL | jq keys; curl -sS LOCAL-URL | jq keys";
+    HTTP_SAYS_FAILING = "LF-HTTP-006" High
+        "An endpoint reports a failure under a success status"
+        "The body says that something is wrong while the status is 2xx. Balancers and monitors that read the status alone take it for healthy."
+        "curl -sS -i URL";
+    HTTP_NO_H2 = "LF-HTTP-007" Info
+        "HTTP/2 is not offered"
+        "Clients open several connections where one would do."
+        "curl -sS -o /dev/null -w '%{http_version}\n' --http2 URL";
+    HTTP_NO_H3 = "LF-HTTP-008" Info
+        "HTTP/3 is not offered"
+        "Connections cost one more round trip, and clients that change networks start anew."
+        "curl -sSI URL | grep -i alt-svc";
+    HTTP_H3_DEAD = "LF-HTTP-009" Low
+        "HTTP/3 is announced and does not answer"
+        "The alt-svc header (RFC 7838) invites clients to UDP, where nothing answers. Browsers fall back after a delay that users feel."
+        "curl -sS --http3-only -i URL";
+    HTTP_ADDRESSES_DIFFER = "LF-HTTP-010" Medium
+        "The name's addresses answer differently"
+        "One address of the name gives another status than the others, so the outcome depends on the address that a client picks: an old machine in the record set, or a deployment that reached only some."
+        "for each address: curl -sS -i --resolve HOST:443:ADDRESS URL";
+    HTTP_NO_REDIRECT = "LF-HTTP-011" Low
+        "Port 80 serves content in place of a redirect to HTTPS"
+        "A client that is sent to http:// speaks in the clear and never learns of HTTPS."
+        "curl -sS -i http://HOST/";
+    HTTP_NO_HSTS = "LF-HTTP-012" Info
+        "No Strict-Transport-Security header"
+        "Browsers (RFC 6797) are not told to use HTTPS alone. For an API that only programs call, it matters little."
+        "curl -sSI URL | grep -i strict-transport-security";
+    HTTP_CORS_CREDENTIALS = "LF-HTTP-013" Low
+        "CORS allows every origin together with credentials"
+        "Access-Control-Allow-Origin: * beside Access-Control-Allow-Credentials: true is refused by browsers (Fetch standard), so the calls that it was meant for fail."
+        "curl -sS -D - -o /dev/null -H 'Origin: https://example.com' URL | grep -i access-control";
+    HTTP_COOKIE = "LF-HTTP-014" Low
+        "A cookie is set without Secure or HttpOnly"
+        "Without Secure it travels over plain HTTP too; without HttpOnly scripts of the page can read it (RFC 6265 section 4.1.2)."
+        "curl -sSI URL | grep -i set-cookie";
+    HTTP_CACHED = "LF-HTTP-015" Medium
+        "A health answer comes from a cache"
+        "An Age above zero or a cache hit on a health path: the edge tells what was true some time ago, and stays green over a dead origin."
+        "curl -sSI URL | grep -iE '^(age|cf-cache-status|x-cache|cache-status)'";
+    HTTP_SOFT_404 = "LF-HTTP-016" Low
+        "A path that nobody defined is answered with success"
+        "A catch-all answers 2xx on every path, so a success status on an endpoint proves nothing by itself."
+        "curl -sS -i https://HOST/RANDOM-WORD";
+    HTTP_MASKED_404 = "LF-HTTP-017" Low
+        "A path that nobody defined is answered with a server error"
+        "A handler for all exceptions turns 404 and 405 into 5xx, so a missing route looks like a broken one, and error rates count strangers' typing mistakes."
+        "curl -sS -i https://HOST/RANDOM-WORD";
+    HTTP_CHALLENGED = "LF-HTTP-018" Medium
+        "A security rule of the edge answered in place of the application"
+        "A challenge or block page says nothing of the application. Programs cannot pass a challenge, so if the rule is not meant for this audit alone, API clients are shut out too."
+        "curl -sS -i URL (look for cf-mitigated, x-vercel-mitigated or a block page)";
+    HTTP_DEBUG = "LF-HTTP-019" High
+        "A development error page is exposed"
+        "A debugger or stack trace shows source code and settings to everybody."
+        "curl -sS URL";
+    HTTP_FEATURE_OFF = "LF-HTTP-020" Info
+        "An endpoint reports a feature that is not configured"
+        "The backend says by a member such as \"x_configured\": false that an optional part has no settings."
+        "curl -sS URL";
+    HTTP_SLOW = "LF-HTTP-021" Low
+        "The first byte takes long"
+        "The wait from the request to the first byte, after the connection stood: above 5 seconds it is usually a sleeping instance that starts."
+        "curl -sS -o /dev/null -w '%{time_pretransfer} %{time_starttransfer}\n' URL";
+    HTTP_CLOCK = "LF-HTTP-022" Info
+        "The Date header and this machine's clock differ"
+        "More than a minute apart: signed tokens and certificates may be judged wrongly by one side. Which clock is wrong cannot be told from here."
+        "date -u; curl -sSI URL | grep -i ^date";
+
+    PATH_NOT_THE_APP = "LF-PATH-001" Info
+        "The application never saw the request"
+        "The answer was written by a hop in front of the application. The application's own answer to an unknown path looks different, and none of its headers is there."
+        "curl -sS -i https://HOST/RANDOM-WORD; curl -sS -i http://LOCAL/RANDOM-WORD";
+    PATH_ORIGIN_DIFFERS = "LF-PATH-002" Low
+        "The platform's own name serves the application, the public name does not"
+        "The deployment is up. What is broken lies between the public name and the deployment: the domain's binding, the edge's origin setting, or DNS."
+        "curl -sS -i https://PLATFORM-NAME/PATH; curl -sS -i URL";
+
+    RATE_TOO_LOW = "LF-RATE-001" Medium
+        "The rate limit refuses ordinary clients"
+        "The limit was compared with three ordinary kinds of use: an uptime monitor that asks every 30 seconds from three places, a page that opens with twelve calls, and a phone that retries three times in two seconds. At least one would be refused."
+        "for i in $(seq 1 12); do curl -s -o /dev/null -w '%{http_code}\n' URL; done";
+    RATE_NO_RETRY_AFTER = "LF-RATE-002" Low
+        "The refusal does not say when to come back"
+        "A 429 without Retry-After (RFC 9110 section 10.2.3, RFC 6585 section 4) leaves clients to guess, and those that guess short stay locked out."
+        "repeat curl -sS -D - -o /dev/null URL until 429, and look for retry-after";
+    RATE_OTHER_STATUS = "LF-RATE-003" Low
+        "The limiter refuses with another status than 429"
+        "503 or 403 from a limiter looks like an outage or a ban; clients and monitors react wrongly (RFC 6585 section 4 defines 429 for this)."
+        "repeat curl -sS -i URL until it is refused";
+    RATE_HID_ANSWERS = "LF-RATE-004" Info
+        "The rate limit hid answers from this audit"
+        "Some questions got the limiter's refusal and no later repetition succeeded; what they would have shown is not known."
+        "wait for the window to pass, then curl -sS -i URL";
+
+    TEST_COLLECTION = "LF-TEST-001" Medium
+        "The test suite cannot be loaded"
+        "Collection stops before a test has run, so nothing is tested, whatever the number of tests."
+        "run the test command and read the first error";
+    TEST_FAILURES = "LF-TEST-002" Medium
+        "Tests fail"
+        "Tests ran, and some found what they should not."
+        "run the test command";
+    TEST_NONE = "LF-TEST-003" Medium
+        "No test ran"
+        "The command ended without running a single test: a wrong path, a wrong name pattern, or everything skipped."
+        "run the test command and look at the count";
+    TEST_STOPPED = "LF-TEST-004" Medium
+        "The test run did not end by itself"
+        "The run was stopped at its time limit, or a signal ended it."
+        "run the test command without a time limit";
+    TEST_BEHIND = "LF-TEST-005" Low
+        "Behind the collection error, tests fail"
+        "With the import path mended, the suite loads and some tests fail: mending the import alone does not make it pass."
+        "run the mended test command";
+
+    LOCAL_NOT_SERVED = "LF-LOCAL-001" Medium
+        "The local backend does not answer its endpoints as it should"
+        "What does not work on this machine will not work in production either, and production cannot be compared with it."
+        "curl -sS -i http://LOCAL/PATH";
+    LOCAL_SILENT = "LF-LOCAL-002" Medium
+        "The local backend does not answer"
+        "Nothing listens at the local address, or it accepts connections and says nothing."
+        "curl -sS -i http://LOCAL/PATH";
+
+    PROJ_BIND = "LF-PROJ-001" Medium
+        "The deploy configuration starts a server that the platform cannot reach"
+        "The server must listen on all addresses of its container (0.0.0.0 or ::), and on the port that the platform sends to: the variable PORT, or a literal port that a port map leads to. An argument list without a shell passes ${PORT} on as text."
+        "read the start command and the port map in the deploy configuration";
+    PROJ_SETTING_UNDECLARED = "LF-PROJ-002" Low
+        "The code reads settings that are neither declared nor present"
+        "Nobody who deploys learns that they are needed, and the code has no default for them."
+        "grep -rn 'environ\\|getenv' . and compare with .env.example";
+    PROJ_SETTING_MISSING = "LF-PROJ-003" Low
+        "Declared settings without a default are not present here"
+        "The example file declares them, the code reads them without a default, and neither a .env file nor this process's environment has them. Production keeps its own set, which cannot be seen from here."
+        "compare the names in .env.example with those in .env and in the platform's settings";
+    PROJ_UNPINNED = "LF-PROJ-004" Low
+        "Dependencies are not pinned"
+        "Without exact versions and without a lock file, the next build may install other code than the one that was tested."
+        "read the manifest";
+    PROJ_UNCOMMITTED = "LF-PROJ-005" Low
+        "Changes are not committed"
+        "A deployment from version control will not contain them."
+        "git status --short";
+    PROJ_UNPUSHED = "LF-PROJ-006" Low
+        "Commits are not pushed"
+        "A deployment from the remote branch will not contain them."
+        "git log @{upstream}.. --oneline";
+    PROJ_SCHEDULER = "LF-PROJ-007" Low
+        "A scheduler starts in every worker process"
+        "It is started when the module is imported, and the server runs several worker processes, so each job runs once in each: mails twice, charges twice."
+        "read the place named and the number of workers";
+    PROJ_RUNTIME = "LF-PROJ-008" Low
+        "This machine's runtime is another version than the project asks for"
+        "What works here may not work in production, and the reverse."
+        "compare the version file with the interpreter's own version";
+    PROJ_BIND_CHANGED = "LF-PROJ-009" Info
+        "The deploy configuration's bind port was changed"
+        "The history shows another port or another way to choose it. Whether that can have kept production from answering follows from the port map."
+        "git log -p -- DEPLOY-FILE";
+    PROJ_UNREAD = "LF-PROJ-010" Info
+        "Parts of the project could not be read"
+        "What they would have shown is not known."
+        "open the files named";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_well_formed_and_explained() {
+        let form = regex::Regex::new(r"^LF-(DNS|TLS|HTTP|PATH|RATE|TEST|LOCAL|PROJ)-\d{3}$").expect("valid");
+        let mut seen = BTreeSet::new();
+        for code in finding_codes() {
+            assert!(form.is_match(code.code), "{}", code.code);
+            assert!(seen.insert(code.code), "{} twice", code.code);
+            assert!(code.meaning.ends_with(['.', ')']) && code.meaning.len() > 40, "{}", code.code);
+            assert!(!code.title.ends_with('.') && !code.by_hand.is_empty(), "{}", code.code);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Limits that ordinary clients run into, and refusals that say too little.
+
+use landfall_evidence::{ObservationId, Vantage};
+
+use super::{codes, raise};
+use crate::Finding;
+use crate::case::Case;
+use crate::rate_limit::{hop, limit_in_words, refused_uses, run};
+use crate::view::in_words;
+
+pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let Some((observation, run)) = run(case) {
+        if let Some(signal) = &run.signal {
+            let proof = || vec![observation.id.clone(), signal.observation.clone()];
+            let by = hop(case, signal).map(|hop| format!(" by the {hop}")).unwrap_or_default();
+            let refused = refused_uses(run);
+            if !refused.is_empty() {
+                let mut evidence = proof();
+                evidence.extend(run.sequence.iter().filter(|s| s.refused && s.observation != signal.observation).map(|s| s.observation.clone()));
+                found.push(raise(
+                    &codes::RATE_TOO_LOW,
+                    format!(
+                        "The rate limit lets {} pass, then answers {}{by}",
+                        limit_in_words(run).unwrap_or_else(|| "few requests".into()),
+                        signal.status
+                    ),
+                    format!("Refused: {}.", in_words(&refused)),
+                    "Raise the limit for each client, and exempt the health paths; see the rate-limit section for figures.",
+                    evidence,
+                ));
+            }
+            if signal.retry_after_s.is_none() {
+                found.push(raise(
+                    &codes::RATE_NO_RETRY_AFTER,
+                    format!("The {} of the limiter does not say when to come back", signal.status),
+                    "Clients guess, and those that guess short stay locked out.",
+                    "Send Retry-After with each refusal.",
+                    proof(),
+                ));
+            }
+            if signal.status != 429 {
+                found.push(raise(
+                    &codes::RATE_OTHER_STATUS,
+                    format!("The limiter refuses with {} in place of 429", signal.status),
+                    "It looks like an outage or a ban; clients and monitors react wrongly.",
+                    "Have it answer 429 (nginx: limit_req_status 429).",
+                    proof(),
+                ));
+            }
+        }
+    }
+    let hidden: Vec<(&str, ObservationId)> = case
+        .view
+        .readings(Vantage::Edge)
+        .into_iter()
+        .filter_map(|r| {
+            let id = r.id()?;
+            case.view.is_refusal(id, r.response()?).then(|| (r.endpoint.path.as_str(), id.clone()))
+        })
+        .collect();
+    if !hidden.is_empty() {
+        let (paths, evidence): (Vec<&str>, Vec<ObservationId>) = hidden.into_iter().unzip();
+        found.push(raise(
+            &codes::RATE_HID_ANSWERS,
+            format!("The rate limit hid {} from this audit", in_words(&paths)),
+            "What these endpoints answer is not known.",
+            "Wait for the window to pass and audit again, or allow the audit's address.",
+            evidence,
+        ));
+    }
+    found
+}

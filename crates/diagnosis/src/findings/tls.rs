@@ -1,0 +1,430 @@
+//! What the handshakes and certificates show.
+//!
+//! "Days left" is judged by the certificate's own lifetime, since fixed windows are wrong both for certificates of six
+//! days and for those of a year.
+
+use jiff::Timestamp;
+use landfall_evidence::{
+    Certificate, Denial, Observation, ObservationId, Observed, TlsHandshake, TlsObservation, TrustRefusal, TrustResult,
+    Vantage,
+};
+
+use super::{codes, raise, with_severity};
+use crate::case::Case;
+use crate::view::in_words;
+use crate::{Finding, Severity};
+
+const DAY_S: i64 = 86_400;
+
+type Seen<'a> = (&'a Observation, &'a TlsObservation);
+
+pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    found.extend(plain_http(case));
+    for vantage in [Vantage::Edge, Vantage::Origin] {
+        let seen: Vec<Seen<'_>> = case.evidence().tls().filter(|(o, _)| o.vantage == vantage).collect();
+        let of_one = handshakes(case, &seen).into_iter().chain(certificates(case, &seen));
+        found.extend(of_one.map(|mut finding| {
+            // Clients use the public name; behind it, only the edge meets the origin's certificate.
+            if vantage == Vantage::Origin {
+                finding.severity = finding.severity.min(Severity::Low);
+                finding.title = format!("Under the platform's own name: {}", finding.title);
+            }
+            finding
+        }));
+    }
+    found
+}
+
+fn plain_http(case: &Case<'_>) -> Option<Finding> {
+    let url = case.production()?;
+    let on_this_machine = url.host_str().is_some_and(|h| {
+        h == "localhost" || h.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
+    });
+    (url.scheme() == "http" && !on_this_machine).then(|| {
+        raise(
+            &codes::TLS_PLAIN_HTTP,
+            format!("Production is reached over plain HTTP: {url}"),
+            "Everything sent can be read and changed on the way.",
+            "Serve it over HTTPS and redirect port 80 there.",
+            case.evidence().http_of(Vantage::Edge, landfall_evidence::Purpose::Endpoint).map(|(o, _)| o.id.clone()).collect(),
+        )
+    })
+}
+
+/// Handshakes that did not come about.
+fn handshakes(case: &Case<'_>, seen: &[Seen<'_>]) -> Option<Finding> {
+    let asked: Vec<&Seen<'_>> = seen.iter().filter(|(_, s)| s.answer.was_asked()).collect();
+    let failed: Vec<&Seen<'_>> = asked
+        .iter()
+        .filter(|(_, s)| match &s.answer {
+            Observed::Denied(Denial::Unreachable { .. }) | Observed::Silent(_) => case.view.vantage_is_sane(),
+            Observed::Denied(_) => true,
+            _ => false,
+        })
+        .copied()
+        .collect();
+    let (_, first) = failed.first()?;
+    let words: Vec<String> =
+        failed.iter().map(|(_, s)| format!("{}: {}", s.question.address, s.answer.describe())).collect();
+    let all = failed.len() == asked.len();
+    let title = if all {
+        format!("No TLS handshake with {} comes about ({})", first.question.host, in_words(&words))
+    } else {
+        format!("{} of {} addresses do not complete a handshake ({})", failed.len(), asked.len(), in_words(&words))
+    };
+    let finding = raise(
+        &codes::TLS_HANDSHAKE,
+        title,
+        if all { "No client can connect." } else { "Clients that pick that address wait or fail." },
+        "Check that the address is the one that the platform gives out today, that port 443 is open there, and that a certificate for the name is installed.",
+        failed.iter().map(|(o, _)| o.id.clone()).collect(),
+    );
+    Some(if all { finding } else { with_severity(finding, Severity::Medium) })
+}
+
+fn certificates(case: &Case<'_>, seen: &[Seen<'_>]) -> Vec<Finding> {
+    let present: Vec<(&Observation, &TlsObservation, &TlsHandshake)> =
+        seen.iter().filter_map(|(o, s)| Some((*o, *s, s.answer.present()?))).collect();
+    let mut found: Vec<Finding> = Vec::new();
+    for (observation, seen, handshake) in &present {
+        for finding in one_chain(case, &seen.question.host, handshake, &observation.id) {
+            // The same chain at every address is one finding with several proofs.
+            match found.iter_mut().find(|f| f.code == finding.code && f.title == finding.title) {
+                Some(known) => known.evidence.extend(finding.evidence),
+                None => found.push(finding),
+            }
+        }
+    }
+    let leaves: Vec<&str> = present.iter().filter_map(|(.., h)| Some(h.chain.first()?.sha256.as_str())).collect();
+    if leaves.iter().any(|leaf| *leaf != leaves[0]) {
+        found.push(raise(
+            &codes::TLS_ADDRESSES_DIFFER,
+            format!("The addresses of {} present different certificates", present[0].1.question.host),
+            "One of them may be a forgotten machine whose certificate will expire first.",
+            "Compare serial numbers and dates address by address.",
+            present.iter().map(|(o, ..)| o.id.clone()).collect(),
+        ));
+    }
+    found
+}
+
+fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &ObservationId) -> Vec<Finding> {
+    let now = case.evidence().started_at;
+    let mut found = Vec::new();
+    let mut add = |finding: Finding| found.push(finding);
+    let proof = || vec![id.clone()];
+    let Some(leaf) = handshake.chain.first() else { return found };
+    if leaf.not_after < now {
+        add(raise(
+            &codes::TLS_EXPIRED,
+            format!("The certificate of {host} expired on {}", date(leaf.not_after)),
+            "Every client that checks certificates refuses to connect.",
+            "Renew the certificate and find out why the renewal did not happen by itself.",
+            proof(),
+        ));
+    } else if leaf.not_before > now {
+        add(raise(
+            &codes::TLS_NOT_YET_VALID,
+            format!("The certificate of {host} is valid only from {}", date(leaf.not_before)),
+            "Every client that checks certificates refuses to connect.",
+            "Compare this machine's clock with another one; then install a certificate that is valid today.",
+            proof(),
+        ));
+    }
+    if !handshake.name_matches {
+        add(raise(
+            &codes::TLS_NAME_MISMATCH,
+            format!("The certificate is for {}, not for {host}", names(leaf)),
+            "Every client that checks certificates refuses to connect.",
+            "Bind the custom domain to the service so that the platform issues a certificate for it, or renew with this name.",
+            proof(),
+        ));
+    }
+    found.extend(trust(host, handshake, id));
+    let mut add = |finding: Finding| found.push(finding);
+    if let Some((certificate, state)) = soonest(handshake, now) {
+        let title = format!(
+            "{} of {host} has {} left of {}; renewal was due {} ago",
+            if std::ptr::eq(certificate, leaf) { "The certificate".into() } else { format!("An intermediate certificate ({})", certificate.subject) },
+            days(state.left_s),
+            days(state.lifetime_s),
+            days(state.overdue_s),
+        );
+        add(with_severity(
+            raise(
+                &codes::TLS_RENEWAL,
+                title,
+                format!("When it ends, on {}, every client refuses to connect.", date(certificate.not_after)),
+                "See why automatic renewal has not run: the challenge path, CAA, and the issuing account.",
+                proof(),
+            ),
+            state.severity,
+        ));
+    }
+    if let Some(said) = disorder(&handshake.chain) {
+        add(raise(
+            &codes::TLS_ORDER,
+            format!("The certificates of {host} are out of order: {said}"),
+            "Strict and old clients fail.",
+            "Send the leaf first, then each issuer in turn.",
+            proof(),
+        ));
+    }
+    let roots: Vec<&str> =
+        handshake.chain.iter().skip(1).filter(|c| c.self_issued && c.is_ca).map(|c| c.subject.as_str()).collect();
+    if !roots.is_empty() {
+        add(raise(
+            &codes::TLS_ROOT_SENT,
+            format!("The chain of {host} carries a root that no client needs: {}", in_words(&roots)),
+            "A kilobyte or so in every handshake.",
+            "Leave the root out of the chain file.",
+            proof(),
+        ));
+    }
+    if let Some(said) = weak_key(leaf) {
+        add(raise(
+            &codes::TLS_WEAK_KEY,
+            format!("The certificate of {host} has {said}"),
+            "Current clients may refuse it.",
+            "Renew with a P-256 key, or RSA of 2048 bits or more.",
+            proof(),
+        ));
+    }
+    let broken = |c: &&Certificate| {
+        let name = c.signature.to_ascii_lowercase();
+        !c.self_issued && (name.contains("sha1") || name.contains("md5") || name.contains("sha-1"))
+    };
+    if let Some(certificate) = handshake.chain.iter().find(broken) {
+        add(raise(
+            &codes::TLS_WEAK_SIGNATURE,
+            format!("{} is signed with {}", certificate.subject, certificate.signature),
+            "Current clients refuse it.",
+            "Renew at an authority that signs with SHA-256.",
+            proof(),
+        ));
+    }
+    let public = trusted_stores(handshake).iter().any(|store| !is_callers_store(store));
+    let limit_days = lifetime_limit_days(leaf.not_before);
+    if public && lifetime_days(leaf) > limit_days {
+        add(raise(
+            &codes::TLS_LIFETIME,
+            format!("The certificate of {host} lives {} days; {limit_days} were allowed when it was issued", lifetime_days(leaf)),
+            "Clients that enforce the limit refuse it.",
+            "Renew with a shorter lifetime and let a program do it.",
+            proof(),
+        ));
+    }
+    if handshake.version != "TLSv1.3" {
+        add(raise(
+            &codes::TLS_OLD_VERSION,
+            format!("{host} chose {} although TLS 1.3 was offered", handshake.version),
+            "One more round trip in each new connection.",
+            "Enable TLS 1.3 at the edge.",
+            proof(),
+        ));
+    }
+    let path = validated_path(handshake);
+    let idle: Vec<&str> = handshake
+        .chain
+        .iter()
+        .skip(1)
+        .filter(|c| c.not_after < now && !path.is_empty() && !path.contains(&c.subject.as_str()))
+        .map(|c| c.subject.as_str())
+        .collect();
+    if !idle.is_empty() {
+        add(raise(
+            &codes::TLS_EXTRA_EXPIRED,
+            format!("The chain of {host} carries an expired certificate that is not needed: {}", in_words(&idle)),
+            "A few old clients stumble over it.",
+            "Leave it out of the chain file.",
+            proof(),
+        ));
+    }
+    found
+}
+
+/// Trust, as the stores see it. A store that the caller named decides alone: that is what it was named for.
+fn trust(host: &str, handshake: &TlsHandshake, id: &ObservationId) -> Option<Finding> {
+    let refusals: Vec<(&str, TrustRefusal, &str)> = handshake
+        .trust
+        .iter()
+        .filter_map(|t| match &t.result {
+            TrustResult::Refused { reason, detail } => Some((t.store.as_str(), *reason, detail.as_str())),
+            TrustResult::Trusted { .. } => None,
+        })
+        .collect();
+    let trusted = trusted_stores(handshake);
+    if refusals.is_empty() || trusted.iter().any(|store| is_callers_store(store)) {
+        return None;
+    }
+    // Dates and names have findings of their own.
+    let of_trust = |reason: TrustRefusal| {
+        !matches!(reason, TrustRefusal::Expired | TrustRefusal::NotYetValid | TrustRefusal::NameMismatch)
+    };
+    let (_, reason, detail) = *refusals.iter().find(|(_, reason, _)| of_trust(*reason))?;
+    let proof = vec![id.clone()];
+    if !trusted.is_empty() {
+        let without: Vec<&str> = refusals.iter().map(|(store, ..)| *store).collect();
+        return Some(raise(
+            &codes::TLS_SOME_STORES,
+            format!("The certificate of {host} is trusted by {}, not by {}", in_words(&trusted), in_words(&without)),
+            "It works on some machines and fails on others.",
+            "Use an authority that all stores know, or install its root wherever clients run.",
+            proof,
+        ));
+    }
+    Some(if reason == TrustRefusal::IncompleteChain {
+        raise(
+            &codes::TLS_INCOMPLETE,
+            format!("{host} does not send the intermediate certificate of its issuer"),
+            "Browsers may still work; curl, Go, Java, Python and most API clients fail.",
+            "Install the full chain file (leaf and intermediates) at the server.",
+            proof,
+        )
+    } else {
+        let kind = match reason {
+            TrustRefusal::SelfSigned => "is self-signed".to_owned(),
+            TrustRefusal::UnknownIssuer => "was issued by an authority that no root store knows".to_owned(),
+            _ => format!("is refused: {detail}"),
+        };
+        raise(
+            &codes::TLS_UNTRUSTED,
+            format!("The certificate of {host} {kind}"),
+            "Every client that checks certificates refuses to connect.",
+            "Install a certificate of a public authority, or give the private root with --ca-file if clients have it.",
+            proof,
+        )
+    })
+}
+
+/// Root stores that found a path.
+pub(crate) fn trusted_stores(handshake: &TlsHandshake) -> Vec<&str> {
+    handshake
+        .trust
+        .iter()
+        .filter(|t| matches!(t.result, TrustResult::Trusted { .. }))
+        .map(|t| t.store.as_str())
+        .collect()
+}
+
+fn is_callers_store(store: &str) -> bool {
+    store.starts_with("--ca-file")
+}
+
+fn validated_path(handshake: &TlsHandshake) -> Vec<&str> {
+    handshake
+        .trust
+        .iter()
+        .find_map(|t| match &t.result {
+            TrustResult::Trusted { path } => Some(path.iter().map(String::as_str).collect()),
+            TrustResult::Refused { .. } => None,
+        })
+        .unwrap_or_default()
+}
+
+/// How far a certificate is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RenewalState {
+    /// Seconds of validity left.
+    pub(crate) left_s: i64,
+    /// Seconds from the start of its validity to the end.
+    pub(crate) lifetime_s: i64,
+    /// Seconds since renewal was due.
+    pub(crate) overdue_s: i64,
+    /// How bad that is.
+    pub(crate) severity: Severity,
+}
+
+/// Where a certificate stands against the thresholds relative to its lifetime; `None` while renewal is not due, and
+/// when it is already expired, which is another finding.
+pub(crate) fn renewal(certificate: &Certificate, now: Timestamp) -> Option<RenewalState> {
+    let lifetime_s = certificate.not_after.as_second() - certificate.not_before.as_second();
+    let left_s = certificate.not_after.as_second() - now.as_second();
+    if left_s <= 0 || lifetime_s <= 0 {
+        return None;
+    }
+    let notice = if lifetime_s < 10 * DAY_S { lifetime_s / 2 } else { (lifetime_s / 3).min(45 * DAY_S) };
+    let warn = (lifetime_s / 4).min(30 * DAY_S);
+    let high = (lifetime_s * 15 / 100).min(14 * DAY_S).max(DAY_S.min(lifetime_s / 4));
+    let critical = (lifetime_s / 20).min(DAY_S);
+    let severity = match left_s {
+        left if left <= critical => Severity::Critical,
+        left if left <= high => Severity::High,
+        left if left <= warn => Severity::Medium,
+        left if left <= notice => Severity::Low,
+        _ => return None,
+    };
+    Some(RenewalState { left_s, lifetime_s, overdue_s: notice - left_s, severity })
+}
+
+/// The certificate on the validated path (or the leaf, where none holds) whose renewal is most pressing.
+fn soonest<'a>(handshake: &'a TlsHandshake, now: Timestamp) -> Option<(&'a Certificate, RenewalState)> {
+    let path = validated_path(handshake);
+    handshake
+        .chain
+        .iter()
+        .enumerate()
+        .filter(|(i, c)| *i == 0 || path.contains(&c.subject.as_str()))
+        .filter_map(|(_, c)| Some((c, renewal(c, now)?)))
+        .max_by_key(|(_, state)| (state.severity, -state.left_s))
+}
+
+/// Whole days from the start of validity to its end, rounded up.
+pub(crate) fn lifetime_days(certificate: &Certificate) -> i64 {
+    let seconds = certificate.not_after.as_second() - certificate.not_before.as_second();
+    seconds.max(0).div_euclid(DAY_S) + i64::from(seconds.rem_euclid(DAY_S) > 1)
+}
+
+/// The longest lifetime that a public certificate may have, by the day of issue (ballot SC-081v3).
+fn lifetime_limit_days(not_before: Timestamp) -> i64 {
+    let steps: [(&str, i64); 3] =
+        [("2029-03-15T00:00:00Z", 47), ("2027-03-15T00:00:00Z", 100), ("2026-03-15T00:00:00Z", 200)];
+    steps
+        .iter()
+        .find(|(from, _)| from.parse::<Timestamp>().is_ok_and(|from| not_before >= from))
+        .map_or(398, |(_, days)| *days)
+}
+
+fn weak_key(leaf: &Certificate) -> Option<String> {
+    let size = leaf.key.size_bit?;
+    let floor = match leaf.key.algorithm.as_str() {
+        "RSA" => 2048,
+        "ECDSA" => 224,
+        _ => return None,
+    };
+    (size < floor).then(|| format!("{} key of {size} bits", leaf.key.algorithm))
+}
+
+/// The first certificate whose issuer was sent, but not next to it.
+fn disorder(chain: &[Certificate]) -> Option<String> {
+    chain.iter().enumerate().find_map(|(i, certificate)| {
+        let next = chain.get(i + 1)?;
+        let elsewhere = chain.iter().any(|c| c.subject == certificate.issuer);
+        (!certificate.self_issued && next.subject != certificate.issuer && elsewhere)
+            .then(|| format!("{} is followed by {}, its issuer comes elsewhere", certificate.subject, next.subject))
+    })
+}
+
+fn names(leaf: &Certificate) -> String {
+    if leaf.san.is_empty() {
+        return leaf.subject_cn.clone().unwrap_or_else(|| leaf.subject.clone());
+    }
+    let shown: Vec<&str> = leaf.san.iter().take(4).map(String::as_str).collect();
+    match leaf.san.len() - shown.len() {
+        0 => in_words(&shown),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn date(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
+fn days(seconds: i64) -> String {
+    match seconds {
+        s if s < 2 * 3600 => format!("{} minutes", s / 60),
+        s if s < 2 * DAY_S => format!("{} hours", s / 3600),
+        s => format!("{} days", s / DAY_S),
+    }
+}

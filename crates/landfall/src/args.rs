@@ -1,0 +1,288 @@
+//! The command line as typed. What it means is decided in `landfall-audit`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use landfall_audit::{FailOn, Overrides, Probe};
+use landfall_report::Format;
+
+/// Why is production not serving what I built?
+///
+/// Audits a backend from the project folder to the public edge, names the broken hop and the cause with proof, says what
+/// to do, and verifies that it worked.
+#[derive(Debug, Parser)]
+#[command(name = "landfall", version, max_term_width = 100, after_help = AFTER, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER: &str = "\
+Exit status:
+  0  nothing at or above --fail-on
+  1  something is
+  2  the call was wrong (usage, configuration)
+  3  the audit could not run, or could verify nothing
+
+Start with:
+  landfall audit https://api.example.com
+  landfall audit --demo";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Audit a backend and say why production does not serve it
+    Audit(AuditArgs),
+    /// Diagnose saved evidence again, without any network
+    Diagnose(DiagnoseArgs),
+    /// Run the verification procedure: has the repair worked?
+    Verify(VerifyArgs),
+    /// Say what a code or an id means, and how to check it by hand
+    Explain(ExplainArgs),
+    /// Write a landfall.toml from what the folder shows
+    Init(InitArgs),
+    /// Build a broken world on loopback, to audit it or to look at it
+    Lab(LabArgs),
+    /// Ask only DNS
+    Dns(OneProbeArgs),
+    /// Ask only TLS
+    Tls(OneProbeArgs),
+    /// Ask only HTTP
+    Http(OneProbeArgs),
+    /// Ask only for the rate limit
+    RateLimit(OneProbeArgs),
+    /// Run only the project's tests
+    Tests(TestsArgs),
+    /// Print the JSON Schema of evidence or report files
+    Schema(SchemaArgs),
+    /// Print shell completions
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// What is audited and how it is reached.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// The public base URL; from landfall.toml when left out
+    #[arg(value_hint = ValueHint::Url)]
+    pub(crate) url: Option<String>,
+    /// The backend on this machine, for instance http://127.0.0.1:8000
+    #[arg(long, value_name = "URL")]
+    pub(crate) local: Option<String>,
+    /// The platform's own name for the deployment, which needs neither the custom domain nor the edge
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Option<String>,
+    /// The project folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) project: Option<PathBuf>,
+    /// Configuration file; landfall.toml of this folder when there is one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+/// How packets travel.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct NetworkArgs {
+    /// Recursive resolver to ask in place of the system's; may be repeated
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    pub(crate) resolver: Vec<String>,
+    /// Lead connections elsewhere, as of curl --connect-to; HOST may be an address; may be repeated
+    #[arg(long, value_name = "HOST:PORT:ADDR:PORT")]
+    pub(crate) connect_to: Vec<String>,
+    /// Trust the root certificates of this PEM file as well; may be repeated
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub(crate) ca_file: Vec<PathBuf>,
+    /// Deadline of the whole call; what is not answered by then is unknown [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// HTTP requests to production and origin together [default: 60]
+    #[arg(long, value_name = "REQUESTS")]
+    pub(crate) budget: Option<u32>,
+}
+
+/// How results are written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Format on stdout: terminal, markdown, html, json, junit or sarif [default: terminal]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Write the report to a file as well, in the format of its extension; may be repeated
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Vec<PathBuf>,
+    /// Show every argument, passed check and ruled-out cause in the terminal
+    #[arg(long)]
+    pub(crate) details: bool,
+    /// Carry the whole evidence inside the JSON report
+    #[arg(long)]
+    pub(crate) with_evidence: bool,
+    /// Severity from which on the exit status is 1: critical, high, medium, low or never [default: high]
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<FailOn>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Run only these probes: dns, tls, http, origin, local, rate-limit, project, tests
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) only: Vec<Probe>,
+    /// Leave these probes out
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) skip: Vec<Probe>,
+    /// Save the evidence, masked, to replay it with `landfall diagnose`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) save_evidence: Option<PathBuf>,
+    /// Audit a broken world that is built on loopback for the occasion and removed afterwards
+    #[arg(long, conflicts_with_all = ["url", "local", "origin", "project", "config"])]
+    pub(crate) demo: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// No progress on stderr
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiagnoseArgs {
+    /// A file written by --save-evidence; - reads stdin
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) evidence: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A JSON report, or the public base URL; from landfall.toml when left out
+    pub(crate) what: Option<String>,
+    /// The backend on this machine, whose answers show what production should say
+    #[arg(long, value_name = "URL")]
+    pub(crate) local: Option<String>,
+    /// Configuration file; landfall.toml of this folder when there is one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Try again until everything passes or this time is over, for instance 10m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) wait: Option<Duration>,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A finding (LF-TLS-001), a cause (never-deployed) or a signature (cloudflare-marker)
+    pub(crate) code: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The public base URL
+    pub(crate) url: Option<String>,
+    /// The project folder
+    #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) project: PathBuf,
+    /// Print the file instead of writing it
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Replace a landfall.toml that is already there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabArgs {
+    #[command(subcommand)]
+    pub(crate) command: LabCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// List the scenarios
+    List,
+    /// Build a scenario, audit it, compare the result with what is true in it
+    Run {
+        /// Scenarios by name; all of them when left out
+        scenario: Vec<String>,
+        /// Write the evidence of each scenario to DIR/NAME/evidence.json
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        save_evidence: Option<PathBuf>,
+    },
+    /// Build a scenario and keep it up until interrupted
+    Up {
+        /// The scenario
+        scenario: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneProbeArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Format on stdout: terminal or json (evidence)
+    #[arg(long, value_name = "FORMAT", default_value = "terminal")]
+    pub(crate) format: Format,
+    /// No progress on stderr
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestsArgs {
+    /// The project folder
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) project: PathBuf,
+    /// Time limit [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Format on stdout: terminal or json (evidence)
+    #[arg(long, value_name = "FORMAT", default_value = "terminal")]
+    pub(crate) format: Format,
+    /// No progress on stderr
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Which file's schema
+    #[arg(value_parser = ["evidence", "report"])]
+    pub(crate) of: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+impl TargetArgs {
+    /// What the caller said, for the plan.
+    pub(crate) fn overrides(&self) -> Overrides {
+        let network = &self.network;
+        Overrides {
+            production: self.url.clone(),
+            local: self.local.clone(),
+            origin: self.origin.clone(),
+            project: self.project.clone(),
+            resolvers: network.resolver.clone(),
+            connect_to: network.connect_to.clone(),
+            ca_files: network.ca_file.clone(),
+            timeout: network.timeout,
+            budget: network.budget,
+            ..Overrides::default()
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    landfall_audit::parse_duration(text).map_err(|problem| format!("{problem}; write it as 30s, 5m or 1h30m"))
+}

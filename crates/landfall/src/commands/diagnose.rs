@@ -1,0 +1,41 @@
+//! `landfall diagnose`
+
+use std::io::Read;
+
+use landfall_audit::{ExitStatus, FailOn};
+use landfall_diagnosis::{Catalogue, Severity};
+use landfall_evidence::Evidence;
+
+use crate::args::DiagnoseArgs;
+use crate::failure::Failure;
+use crate::output;
+
+/// Evidence files are a few hundred kilobytes; this bound keeps a wrong file from filling the memory.
+const LARGEST_BYTE: u64 = 256 * 1024 * 1024;
+
+pub(super) fn run(args: &DiagnoseArgs) -> Result<ExitStatus, Failure> {
+    let name = args.evidence.display().to_string();
+    let text = read(args)?;
+    let evidence = Evidence::from_json(&text).map_err(|e| {
+        Failure::usage(format!("{name}: {e}\n  write a new file with: landfall audit URL --save-evidence {name}"))
+    })?;
+    let (diagnosis, mut report) = landfall_audit::report(&evidence, Catalogue::embedded());
+    if args.output.with_evidence {
+        report = report.with_evidence(&evidence);
+    }
+    output::deliver(&report, &args.output)?;
+    Ok(ExitStatus::of(&diagnosis, args.output.fail_on.unwrap_or(FailOn::From(Severity::High))))
+}
+
+fn read(args: &DiagnoseArgs) -> Result<String, Failure> {
+    let name = args.evidence.display();
+    let unreadable = |e: std::io::Error| Failure::usage(format!("{name}: cannot be read: {e}"));
+    let mut bytes = Vec::new();
+    if args.evidence.as_os_str() == "-" {
+        std::io::stdin().lock().take(LARGEST_BYTE).read_to_end(&mut bytes).map_err(unreadable)?;
+    } else {
+        let file = std::fs::File::open(&args.evidence).map_err(unreadable)?;
+        file.take(LARGEST_BYTE).read_to_end(&mut bytes).map_err(unreadable)?;
+    }
+    String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{name}: is not UTF-8 text, so it is not Landfall evidence")))
+}

@@ -1,0 +1,69 @@
+//! One file per subcommand; each only joins libraries.
+
+mod audit;
+mod completions;
+mod diagnose;
+mod explain;
+mod init;
+mod lab;
+mod man;
+mod one_probe;
+mod schema;
+mod tests;
+mod verify;
+
+use std::future::Future;
+use std::path::Path;
+
+use landfall_audit::{Config, ExitStatus};
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+
+pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
+    use landfall_audit::Probe;
+    match cli.command {
+        Command::Audit(args) => audit::run(args),
+        Command::Diagnose(args) => diagnose::run(&args),
+        Command::Verify(args) => verify::run(args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Lab(args) => lab::run(args),
+        Command::Dns(args) => one_probe::run(&args, &[Probe::Dns]),
+        Command::Tls(args) => one_probe::run(&args, &[Probe::Tls]),
+        Command::Http(args) => one_probe::run(&args, &[Probe::Http, Probe::Origin, Probe::Local]),
+        Command::RateLimit(args) => one_probe::run(&args, &[Probe::Http, Probe::RateLimit]),
+        Command::Tests(args) => tests::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man => man::run(),
+    }
+}
+
+/// Runs asynchronous work to its end, or until the person at the terminal interrupts it.
+fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::unable(format!("cannot start the runtime: {e}")))?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = work => done,
+            // Dropping the work stops what it started: probes, test processes, the lab.
+            _ = tokio::signal::ctrl_c() => Err(Failure::unable("interrupted")),
+        }
+    });
+    // A blocking call into the system (getaddrinfo) cannot be cancelled; it must not hold up the end.
+    runtime.shutdown_background();
+    done
+}
+
+/// The configuration file named, or landfall.toml of this folder, or none.
+fn config(named: Option<&Path>) -> Result<Config, Failure> {
+    let usual = Path::new("landfall.toml");
+    match named {
+        Some(file) => Ok(Config::load(file)?),
+        None if usual.is_file() => Ok(Config::load(usual)?),
+        None => Ok(Config::default()),
+    }
+}

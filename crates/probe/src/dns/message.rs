@@ -1,0 +1,369 @@
+//! DNS messages: a question into bytes, bytes into an answer. The bytes come from the peer and are not trusted.
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::opt::EdnsOption;
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use landfall_evidence::{DnsAnswer, DnsRecord, ExtendedError};
+
+use crate::connect::Fault;
+
+/// UDP payload size offered with EDNS: what passes every usual path in one piece (DNS flag day 2020).
+const PAYLOAD_BYTE: u16 = 1232;
+/// Records kept of each section.
+const RECORDS: usize = 128;
+/// Longest data of one record that is kept, in characters.
+const DATA_LENGTH: usize = 1024;
+/// Extended errors kept of one answer.
+const EXTENDED_ERRORS: usize = 8;
+/// The EDNS option of extended errors (RFC 8914, section 2).
+const EXTENDED_ERROR: u16 = 15;
+
+/// A question about one name and type in the Internet class.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    name: Name,
+    rtype: RecordType,
+    recursion: bool,
+    edns: bool,
+}
+
+/// What a received message is to the question that was sent.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// The answer.
+    Answer(Box<DnsAnswer>),
+    /// Marked as truncated, and not even whole up to there: to be asked again over TCP.
+    Cut,
+    /// Not an answer to this question (another id, another name); says why.
+    NotOurs(String),
+    /// The answer to this question, but it cannot be parsed.
+    Mangled(String),
+}
+
+impl Question {
+    /// # Errors
+    /// When the name is not a domain name (a label over 63 octets, a name over 255); that is a fault of the question.
+    pub(super) fn new(name: &str, rtype: RecordType, recursion: bool) -> Result<Self, Fault> {
+        let mut parsed = Name::from_ascii(name)
+            .map_err(|error| Fault::local(format!("{name:?} is not a domain name: {error}")))?;
+        parsed.set_fqdn(true);
+        Ok(Self { name: parsed, rtype, recursion, edns: true })
+    }
+
+    /// The same question without EDNS.
+    pub(super) fn plain(&self) -> Self {
+        Self { edns: false, ..self.clone() }
+    }
+
+    /// The query on the wire, with its random id. AD is set to learn whether the resolver validated (RFC 6840,
+    /// section 5.7) without asking for the signatures.
+    pub(super) fn encode(&self) -> Result<(u16, Vec<u8>), Fault> {
+        let mut message = Message::query();
+        message.metadata.recursion_desired = self.recursion;
+        message.metadata.authentic_data = true;
+        message.add_query(Query::query(self.name.clone(), self.rtype));
+        if self.edns {
+            let mut edns = Edns::new();
+            edns.set_max_payload(PAYLOAD_BYTE);
+            message.set_edns(edns);
+        }
+        let bytes =
+            message.to_vec().map_err(|error| Fault::local(format!("cannot encode the question: {error}")))?;
+        Ok((message.metadata.id, bytes))
+    }
+
+    /// Reads what came back.
+    pub(super) fn read(&self, id: u16, bytes: &[u8]) -> Reading {
+        // Header: id, then QR in the top bit of octet 2 and TC in its second lowest (RFC 1035, section 4.1.1).
+        let [id_high, id_low, flags, ..] = *bytes else {
+            return Reading::NotOurs(format!("{} bytes are too few for a DNS message", bytes.len()));
+        };
+        if u16::from_be_bytes([id_high, id_low]) != id || flags & 0x80 == 0 {
+            return Reading::NotOurs("a message that is no response to this query".to_owned());
+        }
+        let message = match Message::from_vec(bytes) {
+            Ok(message) => message,
+            Err(_) if flags & 0x02 != 0 => return Reading::Cut,
+            Err(error) => return Reading::Mangled(error.to_string()),
+        };
+        if message.metadata.message_type != MessageType::Response || message.metadata.op_code != OpCode::Query
+        {
+            return Reading::NotOurs("a message that is no response to a query".to_owned());
+        }
+        match message.queries.as_slice() {
+            [asked] if self.is(asked) => {}
+            // Servers that could not even read the question may leave it out.
+            [] if message.metadata.response_code != ResponseCode::NoError => {}
+            _ => return Reading::NotOurs("a response to another question".to_owned()),
+        }
+        Reading::Answer(Box::new(answer(&message)))
+    }
+
+    fn is(&self, asked: &Query) -> bool {
+        asked.name == self.name && asked.query_type == self.rtype && asked.query_class == DNSClass::IN
+    }
+}
+
+fn answer(message: &Message) -> DnsAnswer {
+    let section = |records: &[Record]| records.iter().take(RECORDS).map(record).collect();
+    let meta = &message.metadata;
+    DnsAnswer {
+        rcode: meta.response_code.into(),
+        rcode_name: rcode_name(meta.response_code.into()),
+        authoritative: meta.authoritative,
+        recursion_available: meta.recursion_available,
+        authentic_data: meta.authentic_data,
+        truncated: meta.truncation,
+        answers: section(&message.answers),
+        authority: section(&message.authorities),
+        extended_errors: message.edns.as_ref().map(extended_errors).unwrap_or_default(),
+    }
+}
+
+fn extended_errors(edns: &Edns) -> Vec<ExtendedError> {
+    let options = edns.options().options.iter().filter_map(|(_, option)| match option {
+        EdnsOption::Unknown(EXTENDED_ERROR, data) => Some(data.as_slice()),
+        _ => None,
+    });
+    options
+        .filter_map(|data| {
+            let (code, text) = data.split_first_chunk::<2>()?;
+            let text = String::from_utf8_lossy(text);
+            // EXTRA-TEXT may end in a NUL, which is no part of it (RFC 8914, section 2).
+            Some(ExtendedError { code: u16::from_be_bytes(*code), text: clean(text.trim_end_matches('\0')) })
+        })
+        .take(EXTENDED_ERRORS)
+        .collect()
+}
+
+fn record(record: &Record) -> DnsRecord {
+    DnsRecord {
+        name: name_text(&record.name),
+        rtype: record.record_type().to_string(),
+        ttl_s: record.ttl,
+        data: clean(&data(&record.data)),
+    }
+}
+
+/// Data in presentation form (RFC 1035 section 5, and the documents of the younger types).
+fn data(data: &RData) -> String {
+    match data {
+        RData::A(address) => address.to_string(),
+        RData::AAAA(address) => address.to_string(),
+        RData::CNAME(name) => name_text(name),
+        RData::NS(name) => name_text(name),
+        RData::PTR(name) => name_text(name),
+        RData::MX(mx) => format!("{} {}", mx.preference, name_text(&mx.exchange)),
+        RData::SOA(soa) => format!(
+            "{} {} {} {} {} {} {}",
+            name_text(&soa.mname),
+            name_text(&soa.rname),
+            soa.serial,
+            soa.refresh,
+            soa.retry,
+            soa.expire,
+            soa.minimum
+        ),
+        RData::CAA(caa) => format!("{} {} {}", caa.flags(), caa.tag, quoted(&caa.value)),
+        RData::TXT(txt) => {
+            let strings: Vec<_> = txt.txt_data.iter().map(|string| quoted(string)).collect();
+            strings.join(" ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn quoted(bytes: &[u8]) -> String {
+    let escaped = String::from_utf8_lossy(bytes).replace('\\', r"\\").replace('"', "\\\"");
+    format!("\"{escaped}\"")
+}
+
+/// A name as the evidence spells it: lower case, without the final dot; the root is a dot.
+pub(super) fn name_text(name: &Name) -> String {
+    let text = name.to_lowercase().to_ascii();
+    match text.strip_suffix('.') {
+        Some(rest) if !rest.is_empty() => rest.to_owned(),
+        _ => text,
+    }
+}
+
+/// The mnemonic of a response code (IANA registry "DNS RCODEs").
+pub(super) fn rcode_name(code: u16) -> String {
+    let known = match code {
+        0 => "NOERROR",
+        1 => "FORMERR",
+        2 => "SERVFAIL",
+        3 => "NXDOMAIN",
+        4 => "NOTIMP",
+        5 => "REFUSED",
+        6 => "YXDOMAIN",
+        7 => "YXRRSET",
+        8 => "NXRRSET",
+        9 => "NOTAUTH",
+        10 => "NOTZONE",
+        16 => "BADVERS",
+        23 => "BADCOOKIE",
+        other => return format!("RCODE{other}"),
+    };
+    known.to_owned()
+}
+
+fn clean(text: &str) -> String {
+    text.chars()
+        .take(DATA_LENGTH)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_proto::rr::rdata::{A, CAA, CNAME, MX, NS, SOA, TXT};
+    use proptest::prelude::*;
+
+    fn name(text: &str) -> Name {
+        Name::from_ascii(text).expect("valid name")
+    }
+
+    fn response(question: &Question, id: u16) -> Message {
+        let mut message = Message::response(id, OpCode::Query);
+        message.add_query(Query::query(question.name.clone(), question.rtype));
+        message
+    }
+
+    fn read(question: &Question, message: &Message) -> DnsAnswer {
+        match question.read(message.metadata.id, &message.to_vec().expect("encodes")) {
+            Reading::Answer(answer) => *answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_query_carries_edns_and_the_recursion_bit_as_asked() {
+        for recursion in [true, false] {
+            let question = Question::new("API.Example.test", RecordType::A, recursion).expect("valid");
+            let (id, bytes) = question.encode().expect("encodes");
+            let sent = Message::from_vec(&bytes).expect("parses");
+            assert_eq!(sent.metadata.id, id);
+            assert_eq!(sent.metadata.recursion_desired, recursion);
+            assert_eq!(sent.max_payload(), PAYLOAD_BYTE);
+            assert_eq!(sent.queries.len(), 1);
+        }
+        assert!(Question::new(&"x".repeat(64), RecordType::A, true).is_err());
+        assert!(Question::new("a..b", RecordType::A, true).is_err());
+    }
+
+    #[test]
+    fn records_are_written_in_presentation_form() {
+        let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+        let owner = name("API.example.test.");
+        let data = [
+            RData::A(A::new(192, 0, 2, 1)),
+            RData::AAAA("2001:db8::1".parse().map(hickory_proto::rr::rdata::AAAA).expect("valid")),
+            RData::CNAME(CNAME(name("App.Host.example."))),
+            RData::NS(NS(name("ns1.example.test."))),
+            RData::MX(MX::new(10, name("."))),
+            RData::SOA(SOA::new(
+                name("ns1.example.test."),
+                name("root.example.test."),
+                7,
+                14_400,
+                3600,
+                604_800,
+                300,
+            )),
+            RData::CAA(CAA::new_issue(false, Some(name("pki.goog")), Vec::new())),
+            RData::TXT(TXT::new(vec!["v=1".into(), "say \"hi\"\u{7}".into()])),
+        ];
+        let mut message = response(&question, 7);
+        message.add_answers(data.map(|data| Record::from_rdata(owner.clone(), 60, data)));
+        let answer = read(&question, &message);
+        let shown: Vec<_> = answer.answers.iter().map(|r| (r.rtype.as_str(), r.data.as_str())).collect();
+        assert_eq!(
+            shown,
+            [
+                ("A", "192.0.2.1"),
+                ("AAAA", "2001:db8::1"),
+                ("CNAME", "app.host.example"),
+                ("NS", "ns1.example.test"),
+                ("MX", "10 ."),
+                ("SOA", "ns1.example.test root.example.test 7 14400 3600 604800 300"),
+                ("CAA", "0 issue \"pki.goog\""),
+                ("TXT", "\"v=1\" \"say \\\"hi\\\"\u{fffd}\""),
+            ]
+        );
+        assert!(answer.answers.iter().all(|r| r.name == "api.example.test" && r.ttl_s == 60));
+    }
+
+    #[test]
+    fn extended_errors_may_repeat() {
+        let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+        let mut message = response(&question, 7);
+        message.metadata.response_code = ResponseCode::ServFail;
+        let mut edns = Edns::new();
+        edns.options_mut().insert(EdnsOption::Unknown(15, b"\x00\x09no DNSKEY\x00".to_vec()));
+        edns.options_mut().insert(EdnsOption::Unknown(15, vec![0, 22]));
+        edns.options_mut().insert(EdnsOption::Unknown(15, vec![1]));
+        message.set_edns(edns);
+        let answer = read(&question, &message);
+        assert_eq!((answer.rcode, answer.rcode_name.as_str()), (2, "SERVFAIL"));
+        assert_eq!(
+            answer.extended_errors,
+            [
+                ExtendedError { code: 9, text: "no DNSKEY".into() },
+                ExtendedError { code: 22, text: String::new() }
+            ]
+        );
+    }
+
+    #[test]
+    fn only_the_answer_to_this_question_is_read() {
+        let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+        let other = Question::new("www.example.test", RecordType::A, true).expect("valid");
+        let bytes = response(&other, 7).to_vec().expect("encodes");
+        assert!(matches!(question.read(7, &bytes), Reading::NotOurs(_)));
+        assert!(matches!(other.read(8, &bytes), Reading::NotOurs(_)));
+        assert!(matches!(other.read(7, &bytes), Reading::Answer(_)));
+        let (id, query) = other.encode().expect("encodes");
+        assert!(matches!(other.read(id, &query), Reading::NotOurs(_)), "a query is no answer to itself");
+        assert!(matches!(other.read(7, &bytes[..2]), Reading::NotOurs(_)));
+        assert!(matches!(other.read(7, &bytes[..bytes.len() - 3]), Reading::Mangled(_)));
+        let mut cut = bytes[..bytes.len() - 3].to_vec();
+        cut[2] |= 0x02;
+        assert!(matches!(other.read(7, &cut), Reading::Cut));
+    }
+
+    #[test]
+    fn records_over_the_bound_are_left_out() {
+        let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+        let mut message = response(&question, 7);
+        let record = Record::from_rdata(question.name.clone(), 60, RData::A(A::new(192, 0, 2, 1)));
+        message.add_answers(std::iter::repeat_n(record, 300));
+        assert_eq!(read(&question, &message).answers.len(), RECORDS);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+            let _ = question.read(7, &bytes);
+            if bytes.len() > 12 {
+                bytes[..6].copy_from_slice(&[0, 7, 0x80, 0, 0, 1]);
+                let _ = question.read(7, &bytes);
+            }
+        }
+
+        #[test]
+        fn no_damage_makes_the_reader_panic(at in 0usize..120, byte: u8) {
+            let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+            let mut message = response(&question, 7);
+            message.add_answer(Record::from_rdata(question.name.clone(), 60, RData::TXT(TXT::new(vec!["x".into()]))));
+            message.set_edns(Edns::new());
+            let mut bytes = message.to_vec().expect("encodes");
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+            let _ = question.read(7, &bytes);
+        }
+    }
+}

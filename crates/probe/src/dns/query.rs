@@ -1,0 +1,128 @@
+//! One question to one server, as an observation.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use hickory_proto::rr::RecordType;
+use landfall_evidence::{
+    Denial, DnsAnswer, DnsObservation, DnsQuestion, DnsServer, DnsServerRole, DnsTransport, Observation,
+    ObservationId, Observed, Seen, Vantage,
+};
+
+use super::message::Question;
+use super::transport::{Exchange, exchange};
+use crate::connect::micros;
+use crate::net::Context;
+use crate::shell::shell_word;
+
+/// A server that can be asked over the network.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    role: DnsServerRole,
+    name: Option<String>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// A recursive resolver.
+    pub(super) fn recursive(address: SocketAddr) -> Self {
+        Self { role: DnsServerRole::Recursive, name: None, address }
+    }
+
+    /// A server of a zone, by its name and one of its addresses.
+    pub(super) fn authoritative(name: &str, address: IpAddr) -> Self {
+        Self {
+            role: DnsServerRole::Authoritative,
+            name: Some(name.to_owned()),
+            address: SocketAddr::new(address, 53),
+        }
+    }
+
+    /// The id of a question to this server. An authoritative server has its address in it, because its addresses
+    /// are different machines that may answer differently.
+    fn id(&self, name: &str, rtype: RecordType) -> ObservationId {
+        match &self.name {
+            Some(server) => format!("dns/authoritative/{server}/{}/{rtype} {name}", self.address.ip()),
+            None => format!("dns/recursive/{}/{rtype} {name}", self.address),
+        }
+        .into()
+    }
+}
+
+/// Puts one question to one server. `name` is lower case without the final dot.
+pub(super) async fn ask(
+    ctx: &Context,
+    server: &Server,
+    name: &str,
+    rtype: RecordType,
+    vantage: Vantage,
+    after: Option<ObservationId>,
+) -> Observation {
+    let recursion = server.role == DnsServerRole::Recursive;
+    let real = ctx.map.address(server.address);
+    let started = Instant::now();
+    let Exchange { transport, result, round_trips } = match Question::new(name, rtype, recursion) {
+        Ok(question) => exchange(ctx, real, &question).await,
+        Err(fault) => Exchange { transport: DnsTransport::Udp, result: Err(fault), round_trips: 0 },
+    };
+    let took = started.elapsed();
+    let question = DnsQuestion {
+        name: name.to_owned(),
+        rtype: rtype.to_string(),
+        server: DnsServer {
+            role: server.role,
+            name: server.name.clone(),
+            address: Some(server.address),
+            connected_to: ctx.map.diverted(server.address),
+        },
+        transport,
+    };
+    let recursion_flag = if recursion { "" } else { " +norecurse" };
+    Observation {
+        id: server.id(name, rtype),
+        vantage,
+        started_us: ctx.offset_us(started),
+        took_us: micros(took),
+        after,
+        round_trips,
+        attempt: 1,
+        by_hand: format!(
+            "dig @{} -p {} {} {rtype}{recursion_flag} +noall +comments +answer +authority",
+            real.ip(),
+            real.port(),
+            shell_word(name)
+        ),
+        seen: Seen::Dns(DnsObservation {
+            question,
+            answer: result.map_or_else(|f| f.into_observed(), by_rcode),
+        }),
+    }
+}
+
+/// NOERROR is present, any other response code is a denial.
+pub(super) fn by_rcode(answer: DnsAnswer) -> Observed<DnsAnswer> {
+    if answer.rcode == 0 {
+        Observed::Present(answer)
+    } else {
+        Observed::Denied(Denial::Rcode(Box::new(answer)))
+    }
+}
+
+/// The answer section's data of one type, whether or not the observation is of DNS at all.
+pub(super) fn data_of(observation: &Observation, rtype: RecordType) -> Vec<String> {
+    let rtype = rtype.to_string();
+    match &observation.seen {
+        Seen::Dns(dns) => dns
+            .answer
+            .present()
+            .map(|answer| answer.data_of(&rtype).map(str::to_owned).collect())
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+/// The addresses in an answer, IPv4 and IPv6.
+pub(super) fn addresses_in(observation: &Observation) -> Vec<IpAddr> {
+    let both = [RecordType::A, RecordType::AAAA].into_iter().flat_map(|rtype| data_of(observation, rtype));
+    both.filter_map(|text| text.parse().ok()).collect()
+}

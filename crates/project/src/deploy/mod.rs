@@ -1,0 +1,187 @@
+//! Deploy configurations: how each platform is told to start the application, and on which port.
+
+mod docker;
+mod other;
+mod replit;
+
+use std::collections::BTreeMap;
+
+use landfall_evidence::{DeployConfig, DeployStage, PortMap, PortSetting};
+
+use crate::command::{Parsed, parse_shell};
+use crate::tree::Tree;
+
+/// A configuration with what the evidence has no field for.
+#[derive(Debug)]
+pub(crate) struct Deploy {
+    pub(crate) config: DeployConfig,
+    /// What the start command serves: `run:app`.
+    pub(crate) target: Option<String>,
+}
+
+impl Deploy {
+    fn new(file: &str, platform: &str, stage: DeployStage) -> Self {
+        Self {
+            config: DeployConfig {
+                file: file.to_owned(),
+                platform: platform.to_owned(),
+                stage,
+                start: None,
+                ports: Vec::new(),
+                health_path: None,
+                sets: Vec::new(),
+                default_host: None,
+            },
+            target: None,
+        }
+    }
+
+    fn start(&mut self, parsed: Parsed) {
+        self.target = parsed.target;
+        self.config.start = Some(parsed.start);
+    }
+
+    /// Values that the file itself gives to variables serve as their defaults in the start command: the platform may
+    /// still set another value.
+    fn defaults(&mut self, values: &BTreeMap<String, String>) {
+        let Some(start) = &mut self.config.start else { return };
+        if let PortSetting::Variable { name, default } = &mut start.bind_port {
+            if default.is_none() {
+                *default = values.get(name).and_then(|value| value.parse().ok());
+            }
+        }
+        for setting in &mut start.settings {
+            if let (None, Some(variable)) = (&setting.value, &setting.variable) {
+                setting.value = values.get(variable).cloned();
+            }
+        }
+    }
+}
+
+type Reader = fn(&str, &str) -> Result<Vec<Deploy>, String>;
+
+/// The files that we read, with their readers, in the order in which they are reported.
+const FILES: &[(&str, Reader)] = &[
+    (".replit", replit::read),
+    ("Procfile", other::procfile),
+    ("Dockerfile", docker::read),
+    ("fly.toml", other::fly),
+    ("railway.toml", other::railway_toml),
+    ("railway.json", other::railway_json),
+    ("nixpacks.toml", other::nixpacks),
+    ("vercel.json", other::vercel),
+    ("app.json", other::app_json),
+];
+
+/// Deploy files in a format that we do not read. Naming them is better than passing over them in silence.
+const NOT_READ: &[&str] = &["render.yaml", "app.yaml", "docker-compose.yml", "docker-compose.yaml", "compose.yaml", "heroku.yml"];
+
+/// The names of the files whose history is a history of deployment.
+pub(crate) fn file_names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(name, _)| *name)
+}
+
+/// Reads the text of one deploy file.
+///
+/// # Errors
+/// In words, when the text is not what the format asks for.
+pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    match FILES.iter().find(|(name, _)| *name == file) {
+        Some((_, reader)) => reader(file, text).map_err(|reason| format!("{file}: {reason}")),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Reads all deploy files of a project.
+pub(crate) fn read(tree: &Tree, unread: &mut Vec<String>) -> Vec<Deploy> {
+    let mut all = Vec::new();
+    for name in file_names() {
+        match tree.text(name) {
+            Some(Ok(text)) => match parse(name, &text) {
+                Ok(found) => all.extend(found),
+                Err(reason) => unread.push(reason),
+            },
+            Some(Err(reason)) => unread.push(reason),
+            None => {}
+        }
+    }
+    for name in NOT_READ.iter().filter(|name| tree.has(name)) {
+        unread.push(format!("{name}: deploy files in YAML are not read; its start command and ports are not known"));
+    }
+    for deploy in &mut all {
+        complete(deploy, tree);
+    }
+    all
+}
+
+/// Adds what the start command leaves to other files: `npm start` to package.json, gunicorn to gunicorn.conf.py.
+fn complete(deploy: &mut Deploy, tree: &Tree) {
+    let Some(start) = &mut deploy.config.start else { return };
+    match start.server.as_deref() {
+        Some("npm" | "yarn" | "pnpm") => {
+            let Some(Ok(text)) = tree.text("package.json") else { return };
+            let script = serde_json::from_str::<serde_json::Value>(&text)
+                .ok()
+                .and_then(|manifest| manifest.get("scripts")?.get("start")?.as_str().map(str::to_owned));
+            if let Some(parsed) = script.as_deref().map(parse_shell).filter(|p| p.start.server.is_some()) {
+                deploy.target = parsed.target;
+                start.server = parsed.start.server;
+                start.bind_host = start.bind_host.take().or(parsed.start.bind_host);
+                if start.bind_port == PortSetting::Unsaid {
+                    start.bind_port = parsed.start.bind_port;
+                }
+            }
+        }
+        Some("gunicorn") => {
+            let named = start.settings.iter().find(|s| s.name == "config").and_then(|s| s.value.clone());
+            let path = named.unwrap_or_else(|| "gunicorn.conf.py".to_owned());
+            if let Some(Ok(text)) = tree.text(path.trim_start_matches("file:").trim_start_matches("./")) {
+                other::gunicorn_conf(&text, start);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A port, when the number is one.
+fn port(value: Option<i64>) -> Option<u16> {
+    value.and_then(|v| u16::try_from(v).ok()).filter(|p| *p != 0)
+}
+
+fn port_map(local: Option<i64>, external: Option<i64>) -> Option<PortMap> {
+    Some(PortMap { local: port(local)?, external: port(external)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::tests::tree;
+
+    #[test]
+    fn a_file_that_cannot_be_parsed_is_named_and_the_others_are_read() {
+        let (_dir, tree) = tree(&[(".replit", "run = ["), ("Procfile", "web: gunicorn run:app"), ("render.yaml", "a: b")]);
+        let mut unread = Vec::new();
+        let found = read(&tree, &mut unread);
+        assert_eq!(found.len(), 1);
+        assert!(unread[0].starts_with(".replit: line 1"), "{unread:?}");
+        assert!(unread[1].starts_with("render.yaml: "), "{unread:?}");
+    }
+
+    #[test]
+    fn npm_start_and_gunicorn_files_are_followed() {
+        let (_dir, tree) = tree(&[
+            ("Procfile", "web: npm start"),
+            ("package.json", r#"{"scripts":{"start":"next start -p 8080"}}"#),
+            ("Dockerfile", "FROM x\nCMD gunicorn run:app"),
+            ("gunicorn.conf.py", "import os\nbind = \"0.0.0.0:\" + os.environ.get(\"PORT\", \"8000\")\nworkers = 3\ntimeout=60 # s\n"),
+        ]);
+        let found = read(&tree, &mut Vec::new());
+        let start = found[0].config.start.as_ref().unwrap();
+        assert_eq!((start.server.as_deref(), start.bind_port.to_string().as_str()), (Some("next"), "8080"));
+        let start = found[1].config.start.as_ref().unwrap();
+        assert_eq!(start.bind_port, PortSetting::Variable { name: "PORT".into(), default: Some(8000) });
+        assert_eq!(start.bind_host.as_deref(), Some("0.0.0.0"));
+        let settings: Vec<_> = start.settings.iter().map(|s| (s.name.as_str(), s.value.as_deref())).collect();
+        assert_eq!(settings, [("workers", Some("3")), ("timeout_s", Some("60"))]);
+    }
+}

@@ -1,0 +1,247 @@
+//! The smaller formats: Procfile, fly.toml, railway, nixpacks, vercel, app.json, gunicorn's configuration file.
+
+use std::collections::BTreeMap;
+
+use landfall_evidence::{DeployStage, PortMap, PortSetting, ServerSetting, StartCommand};
+use toml::{Table, Value};
+
+use super::{Deploy, port, port_map};
+use crate::command::{commands, parse_shell, parse_vector};
+use crate::source::{Language, Source, literal};
+
+/// A TOML document, or what is wrong with it and where.
+pub(super) fn toml_table(text: &str) -> Result<Table, String> {
+    text.parse::<Table>().map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        format!("line {line}: {}", error.message())
+    })
+}
+
+fn json_object(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
+}
+
+/// `NAME: COMMAND` lines; the process named `web` receives the traffic.
+pub(super) fn procfile(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let processes: Vec<(&str, &str)> = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, command)| (name.trim(), command.trim()))
+        .filter(|(name, command)| !command.is_empty() && !name.is_empty())
+        .collect();
+    let Some((_, command)) = processes.iter().find(|(name, _)| *name == "web").or(processes.first()) else {
+        return Err("no process type in it (a line such as `web: gunicorn run:app`)".to_owned());
+    };
+    let mut deploy = Deploy::new(file, "heroku", DeployStage::Production);
+    deploy.start(parse_shell(command));
+    Ok(vec![deploy])
+}
+
+/// Fly.io. The application's name makes its default host; `internal_port` is what its proxy connects to.
+pub(super) fn fly(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let root = toml_table(text)?;
+    let mut deploy = Deploy::new(file, "fly", DeployStage::Production);
+    deploy.config.default_host = root.get("app").and_then(Value::as_str).map(|app| format!("{app}.fly.dev"));
+    let env: BTreeMap<String, String> = root
+        .get("env")
+        .and_then(Value::as_table)
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect();
+    if let Some(processes) = root.get("processes").and_then(Value::as_table) {
+        let web = ["app", "web"].iter().find_map(|name| processes.get(*name)).or_else(|| processes.values().next());
+        if let Some(command) = web.and_then(Value::as_str) {
+            // The text is split into words and handed to the image as its command; no shell reads it.
+            let words: Vec<String> = commands(command).into_iter().flatten().map(|w| w.script()).collect();
+            deploy.start(parse_vector(&words));
+        }
+    }
+    let mut health = |checks: Option<&Value>| {
+        let path = checks.and_then(Value::as_array).into_iter().flatten().find_map(|c| c.get("path")?.as_str());
+        if let Some(path) = path {
+            deploy.config.health_path.get_or_insert_with(|| path.to_owned());
+        }
+    };
+    let mut ports = Vec::new();
+    if let Some(service) = root.get("http_service") {
+        if let Some(local) = port(service.get("internal_port").and_then(Value::as_integer)) {
+            // An HTTP service is always reached on 443.
+            ports.push(PortMap { local, external: 443 });
+        }
+        health(service.get("checks").or_else(|| service.get("http_checks")));
+    }
+    for service in root.get("services").and_then(Value::as_array).into_iter().flatten() {
+        let local = service.get("internal_port").and_then(Value::as_integer);
+        let externals = service.get("ports").and_then(Value::as_array).into_iter().flatten();
+        ports.extend(externals.filter_map(|p| port_map(local, p.get("port")?.as_integer())));
+        health(service.get("http_checks"));
+    }
+    deploy.config.ports = ports;
+    deploy.defaults(&env);
+    deploy.config.sets = env.into_keys().collect();
+    Ok(vec![deploy])
+}
+
+pub(super) fn railway_toml(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let root = toml_table(text)?;
+    let field = |name: &str| root.get("deploy").and_then(|d| d.get(name)).and_then(Value::as_str);
+    Ok(vec![railway(file, field("startCommand"), field("healthcheckPath"))])
+}
+
+pub(super) fn railway_json(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let root = json_object(text)?;
+    let field = |name: &str| root.get("deploy").and_then(|d| d.get(name)).and_then(serde_json::Value::as_str);
+    Ok(vec![railway(file, field("startCommand"), field("healthcheckPath"))])
+}
+
+fn railway(file: &str, start: Option<&str>, health: Option<&str>) -> Deploy {
+    let mut deploy = Deploy::new(file, "railway", DeployStage::Production);
+    if let Some(start) = start {
+        deploy.start(parse_shell(start));
+    }
+    deploy.config.health_path = health.map(str::to_owned);
+    deploy
+}
+
+pub(super) fn nixpacks(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let root = toml_table(text)?;
+    let mut deploy = Deploy::new(file, "nixpacks", DeployStage::Production);
+    if let Some(command) = root.get("start").and_then(|s| s.get("cmd")).and_then(Value::as_str) {
+        deploy.start(parse_shell(command));
+    }
+    let sets = root.get("variables").and_then(Value::as_table);
+    deploy.config.sets = sets.map(|t| t.keys().cloned().collect()).unwrap_or_default();
+    Ok(vec![deploy])
+}
+
+/// Vercel builds functions; there is no start command to read.
+pub(super) fn vercel(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let root = json_object(text)?;
+    let mut deploy = Deploy::new(file, "vercel", DeployStage::Production);
+    let env = root.get("env").and_then(serde_json::Value::as_object);
+    deploy.config.sets = env.map(|e| e.keys().cloned().collect()).unwrap_or_default();
+    Ok(vec![deploy])
+}
+
+/// Heroku's app.json names settings; the start command is the Procfile's. Expo and others use the same file name, so
+/// without an `env` table it is not a deploy file.
+pub(super) fn app_json(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let root = json_object(text)?;
+    let Some(env) = root.get("env").and_then(serde_json::Value::as_object) else { return Ok(Vec::new()) };
+    let mut deploy = Deploy::new(file, "heroku", DeployStage::Production);
+    deploy.config.sets = env.keys().cloned().collect();
+    Ok(vec![deploy])
+}
+
+/// Adds what gunicorn's own configuration file says and the command line does not; the command line wins.
+/// Only plain values and `os.environ.get("X", default)` are understood.
+pub(super) fn gunicorn_conf(text: &str, start: &mut StartCommand) {
+    let source = Source::new("gunicorn.conf.py", Language::Python, text);
+    for line in source.code.lines() {
+        let Some((name, value)) = line.split_once('=').filter(|(n, v)| !n.starts_with(' ') && !v.starts_with('=')) else { continue };
+        let (value, variable, fallback) = python_value(value.trim());
+        let name = match name.trim() {
+            "bind" => {
+                if start.bind_port == PortSetting::Unsaid && start.bind_host.is_none() {
+                    let text = match (value, variable) {
+                        (prefix, Some(variable)) => {
+                            let default = fallback.map(|f| format!(":-{f}")).unwrap_or_default();
+                            format!("{}${{{variable}{default}}}", prefix.unwrap_or_default())
+                        }
+                        (Some(value), None) => value,
+                        (None, None) => continue,
+                    };
+                    let parsed = parse_vector(&["gunicorn".into(), "--bind".into(), text]);
+                    start.bind_host = parsed.start.bind_host;
+                    start.bind_port = parsed.start.bind_port;
+                }
+                continue;
+            }
+            "workers" => "workers",
+            "threads" => "threads",
+            "timeout" => "timeout_s",
+            "graceful_timeout" => "graceful_timeout_s",
+            "keepalive" => "keep_alive_s",
+            "worker_class" => "worker_class",
+            _ => continue,
+        };
+        let value = fallback.or(value);
+        if start.settings.iter().all(|s| s.name != name) && (value.is_some() || variable.is_some()) {
+            start.settings.push(ServerSetting { name: name.to_owned(), value, variable });
+        }
+    }
+}
+
+/// The plain value, the variable and the variable's default in a Python expression of the usual shapes:
+/// `2`, `"0.0.0.0:80"`, `int(os.environ.get("N", 2))`, `"0.0.0.0:" + os.environ.get("PORT", "8000")`,
+/// `f"0.0.0.0:{os.environ.get('PORT', 8000)}"`.
+fn python_value(text: &str) -> (Option<String>, Option<String>, Option<String>) {
+    let read = text.find("os.environ").or_else(|| text.find("os.getenv")).or_else(|| text.find("getenv("));
+    let Some(at) = read else {
+        let plain = literal(text).map(str::to_owned);
+        return (plain.or_else(|| text.parse::<i64>().ok().map(|n| n.to_string())), None, None);
+    };
+    let open = text[at..].find(['(', '[']).map(|o| at + o);
+    let inner = open.and_then(|open| crate::source::bracketed(text, open)).unwrap_or_default();
+    let arguments = crate::source::split_top(inner);
+    let variable = arguments.first().and_then(|a| literal(a)).map(str::to_owned);
+    let default = arguments.get(1).map(|a| literal(a).unwrap_or(a).to_owned());
+    let prefix = text[..at].trim_start_matches('f').trim_end_matches(['{', '+', ' ', '(']).trim_end_matches("int").trim_end_matches("str");
+    let prefix = prefix.trim().trim_matches(['"', '\'']);
+    ((!prefix.is_empty()).then(|| prefix.to_owned()), variable, default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_procfile_serves_with_its_web_process() {
+        let found = procfile("Procfile", "# x\nrelease: flask db upgrade\nweb: gunicorn -b :$PORT run:app\n").unwrap();
+        assert_eq!(found[0].target.as_deref(), Some("run:app"));
+        assert!(procfile("Procfile", "nothing here").is_err());
+    }
+
+    #[test]
+    fn fly_names_its_host_and_port_and_has_no_shell() {
+        let text = "app = 'levqor'\n[env]\nPORT = 8080\n[processes]\napp = 'gunicorn --bind 0.0.0.0:$PORT run:app'\n\
+                    [http_service]\ninternal_port = 8080\n[[http_service.checks]]\npath = '/health'\n";
+        let deploy = fly("fly.toml", text).unwrap().remove(0);
+        assert_eq!(deploy.config.default_host.as_deref(), Some("levqor.fly.dev"));
+        assert_eq!(deploy.config.health_path.as_deref(), Some("/health"));
+        assert_eq!(deploy.config.ports, [PortMap { local: 8080, external: 443 }]);
+        let start = deploy.config.start.unwrap();
+        assert!(!start.shell);
+        assert_eq!(start.bind_port, PortSetting::Variable { name: "PORT".into(), default: Some(8080) });
+    }
+
+    #[test]
+    fn ports_out_of_range_are_left_out() {
+        let deploy = fly("fly.toml", "[http_service]\ninternal_port = 99999\n").unwrap().remove(0);
+        assert!(deploy.config.ports.is_empty());
+    }
+
+    #[test]
+    fn railway_in_both_formats() {
+        let json = railway_json("railway.json", r#"{"deploy":{"startCommand":"gunicorn run:app","healthcheckPath":"/health"}}"#).unwrap();
+        let toml = railway_toml("railway.toml", "[deploy]\nstartCommand='gunicorn run:app'\nhealthcheckPath='/health'").unwrap();
+        for deploy in [&json[0], &toml[0]] {
+            assert_eq!(deploy.target.as_deref(), Some("run:app"));
+            assert_eq!(deploy.config.health_path.as_deref(), Some("/health"));
+        }
+        assert!(railway_json("railway.json", "[]").is_err());
+    }
+
+    #[test]
+    fn python_values() {
+        let value = |text: &str| python_value(text);
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(value("2"), (some("2"), None, None));
+        assert_eq!(value("int(os.environ.get('N', 2))"), (None, some("N"), some("2")));
+        assert_eq!(value("f\"0.0.0.0:{os.environ.get('PORT', 8000)}\""), (some("0.0.0.0:"), some("PORT"), some("8000")));
+        assert_eq!(value("multiprocessing.cpu_count() * 2 + 1"), (None, None, None));
+    }
+}

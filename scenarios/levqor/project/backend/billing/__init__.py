@@ -1,0 +1,1 @@
+"""Money: plans, the checkout webhook, dunning."""

@@ -1,0 +1,1 @@
+"""What is stored. One SQLite file; every statement lives in this package."""

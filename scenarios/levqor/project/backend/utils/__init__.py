@@ -1,0 +1,1 @@
+"""Small helpers without state of their own."""
