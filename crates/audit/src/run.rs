@@ -169,7 +169,7 @@ async fn run_tests(ctx: &Context, plan: &Plan, progress: &Progress) -> Vec<Obser
     let limit = ctx.within(plan.test_limit);
     let runs = landfall_project::run_tests(Path::new(root), plan.test_command.as_deref(), limit).await;
     progress.end(Step::Tests);
-    runs.into_iter().enumerate().map(|(n, run)| wrap(n, run.began, run.took, run.seen)).collect()
+    runs.into_iter().enumerate().map(|(n, run)| wrap(n, run.started, run.took, run.observation)).collect()
 }
 
 async fn ask_network(ctx: &Context, plan: &Plan, target: &Target, progress: &Progress) -> Vec<Observation> {
@@ -223,6 +223,7 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
     let rest = async {
         let found = dns::addresses(ctx, &host, port, vantage).await;
         let addresses: Vec<IpAddr> = found.addresses.iter().copied().take(ADDRESSES).collect();
+        let sockets: Vec<SocketAddr> = found.sockets(port).into_iter().take(ADDRESSES).collect();
         let depth = if vantage == Vantage::Edge { http::Depth::Full } else { http::Depth::Endpoints };
         let site = http::Site {
             base: base.clone(),
@@ -238,9 +239,7 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
             if base.scheme() != "https" || !plan.runs(Probe::Tls) {
                 return Vec::new();
             }
-            let each = addresses
-                .iter()
-                .map(|ip| tls::handshake(ctx, &host, SocketAddr::new(*ip, port), vantage, found.settled_by.clone()));
+            let each = sockets.iter().map(|at| tls::handshake(ctx, &host, *at, vantage, found.settled_by.clone()));
             bounded(ctx, futures_util::future::join_all(each)).await.unwrap_or_default()
         };
         let http_asked = match vantage {

@@ -4,7 +4,7 @@ use landfall_evidence::{Evidence, Vantage};
 use url::Url;
 
 use crate::catalogue::Catalogue;
-use crate::view::View;
+use crate::view::{Grade, Reading, View};
 use crate::{Cause, Label, Tie};
 
 /// One audit under judgement.
@@ -65,9 +65,11 @@ impl<'a> Case<'a> {
         self.causes.iter().chain(self.ruled_out).find(|c| c.id == id)
     }
 
-    /// Whether every endpoint that counts was seen good under the public name, and there is at least one.
+    /// Whether every endpoint that counts was seen good under the public name, and there is at least one. Whether a
+    /// route for POST exists cannot always be shown by a GET; that alone does not speak against the whole.
     pub(crate) fn production_is_whole(&self) -> bool {
-        let readings = self.view.readings(Vantage::Edge);
-        !readings.is_empty() && readings.iter().all(|r| r.is_good())
+        let undecided_route = |r: &&Reading<'_>| !r.endpoint.is_safe() && matches!(r.grade, Grade::Unseen(_));
+        self.view.serves(Vantage::Edge)
+            && self.view.readings(Vantage::Edge).iter().all(|r| r.is_good() || undecided_route(r))
     }
 }

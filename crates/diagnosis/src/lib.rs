@@ -2,17 +2,36 @@
 //!
 //! Pure: no I/O, no clock, no randomness. The same evidence gives the same diagnosis, byte for byte.
 
+mod actions;
+mod attribution;
+mod case;
 mod catalogue;
 mod causes;
+mod components;
+mod deploy_config;
+mod diagnose;
 mod facts;
+mod findings;
+mod explain;
 mod model;
 mod owners;
+mod path;
+mod rate_limit;
+mod readiness;
 mod signatures;
+mod specifications;
+mod unexplained;
+mod verdict;
+mod verification;
+mod view;
 #[cfg(test)]
 mod testkit;
 
 pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung, Sources};
 pub use causes::Hypothesis;
+pub use diagnose::diagnose;
+pub use findings::{FindingCode, finding_codes};
+pub use explain::{Page, Section, explain};
 pub use model::*;
 pub use owners::{Owner, OwnerRole};
 pub use signatures::{Meaning, Signature, SignatureHop};

@@ -8,8 +8,9 @@ use landfall_evidence::{Interval, Observation, RateLimitRun, RateSignal, Seen, V
 
 use crate::attribution;
 use crate::case::Case;
+use crate::facts::is_health_path;
 use crate::signatures::{Meaning, SignatureHop};
-use crate::view::{in_words, is_health_path};
+use crate::view::in_words;
 use crate::{Label, RateLimit};
 
 /// What a recommendation asks for at least: one request a second, and a page opened by somebody who just did another.
@@ -188,9 +189,8 @@ pub(crate) fn hop(case: &Case<'_>, signal: &RateSignal) -> Option<String> {
         .evidence()
         .http()
         .filter(|(o, _)| o.vantage == Vantage::Edge)
-        .filter_map(|(o, seen)| Some((o, seen.answer.present()?)))
-        .filter(|(o, response)| !case.view.is_refusal(&o.id, response))
-        .map(|(_, response)| attribution::passed(response, catalogue))
+        .filter(|(o, _)| !case.view.is_refusal(&o.id))
+        .filter_map(|(_, seen)| Some(attribution::passed(seen.answer.present()?, catalogue)))
         .collect();
     let outermost = of_refusal.first()?;
     let has = |vendor: &str| of_refusal.iter().any(|p| p.vendor == vendor);

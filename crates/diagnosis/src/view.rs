@@ -5,16 +5,14 @@
 //! endpoint. A usual path that nobody declared ([`EndpointSource::Guessed`]) can be good but never bad, unless a hop
 //! in front of the application answered in its place.
 
-use std::collections::BTreeSet;
-
 use landfall_evidence::{
     Denial, Endpoint, EndpointSource, Evidence, HttpObservation, HttpResponse, Observation, ObservationId, Observed,
     ProbeFault, Purpose, Seen, Vantage,
 };
 use serde_json::Value;
 
-use crate::attribution;
 use crate::catalogue::Catalogue;
+use crate::facts::{BodyKind, Exchange, Exchanges, Writer, body_kind, is_health_path};
 use crate::signatures::Meaning;
 
 /// The evidence of one audit, read for judgement.
@@ -23,8 +21,9 @@ pub(crate) struct View<'a> {
     pub(crate) evidence: &'a Evidence,
     /// What is known of vendors and their answers.
     pub(crate) catalogue: &'a Catalogue,
+    /// The decisive try of every question over HTTP, with who wrote the answer.
+    pub(crate) exchanges: Exchanges<'a>,
     readings: Vec<Reading<'a>>,
-    refused: BTreeSet<&'a ObservationId>,
     sane: bool,
 }
 
@@ -34,8 +33,12 @@ pub(crate) struct Reading<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// From where.
     pub(crate) vantage: Vantage,
-    /// The observation, when the question is in the evidence at all.
+    /// The decisive observation, when the question is in the evidence at all.
     pub(crate) at: Option<(&'a Observation, &'a HttpObservation)>,
+    /// Who wrote the answer, when that is known.
+    pub(crate) writer: Option<Writer>,
+    /// What the answer says, by its signature.
+    pub(crate) meaning: Option<Meaning>,
     /// What it shows.
     pub(crate) grade: Grade,
 }
@@ -89,7 +92,7 @@ impl std::fmt::Display for Fault {
             Self::MissingKeys(keys) => write!(f, "JSON without {}", keys.join(", ")),
             Self::SaysFailing(member) => write!(f, "a success status over a body with {member}"),
             Self::Cut(why) => write!(f, "an incomplete body ({why})"),
-            Self::NoRoute(status) => write!(f, "{status}, no such route"),
+            Self::NoRoute(status) => write!(f, "{status}"),
             Self::Denied(what) | Self::Silent(what) | Self::Blocked(what) => f.write_str(what),
         }
     }
@@ -123,24 +126,30 @@ impl<'a> Reading<'a> {
 impl<'a> View<'a> {
     /// Reads and grades.
     pub(crate) fn new(evidence: &'a Evidence, catalogue: &'a Catalogue) -> Self {
-        let refused = evidence
-            .rate_limit()
-            .filter_map(|(_, seen)| seen.answer.present())
-            .flat_map(|run| run.sequence.iter().filter(|step| step.refused).map(|step| &step.observation))
-            .collect();
-        let mut view =
-            Self { evidence, catalogue, readings: Vec::new(), refused, sane: something_outside_answered(evidence) };
+        let exchanges = Exchanges::collect(evidence, catalogue);
+        let sane = something_outside_answered(evidence);
+        let mut view = Self { evidence, catalogue, exchanges, readings: Vec::new(), sane };
         let mut readings = Vec::new();
         for vantage in [Vantage::Local, Vantage::Origin, Vantage::Edge] {
             for endpoint in &evidence.target.endpoints {
-                let purpose = if endpoint.is_safe() { Purpose::Endpoint } else { Purpose::RouteExistence };
-                let at = evidence.http_at(vantage, purpose, &endpoint.path);
-                let grade = view.grade(endpoint, vantage, at);
-                readings.push(Reading { endpoint, vantage, at, grade });
+                let exchange = view.exchange(vantage, endpoint);
+                readings.push(Reading {
+                    endpoint,
+                    vantage,
+                    at: exchange.map(|x| (x.observation, x.seen)),
+                    writer: exchange.and_then(|x| x.writer.as_ref()?.as_ref().ok().copied()),
+                    meaning: exchange.and_then(Exchange::meaning),
+                    grade: view.grade(endpoint, vantage, exchange),
+                });
             }
         }
         view.readings = readings;
         view
+    }
+
+    fn exchange(&self, vantage: Vantage, endpoint: &Endpoint) -> Option<&Exchange<'a>> {
+        let purpose = if endpoint.is_safe() { Purpose::Endpoint } else { Purpose::RouteExistence };
+        self.exchanges.at(vantage, purpose, &endpoint.path)
     }
 
     /// The endpoints that count, as seen from one vantage, in the target's order.
@@ -166,9 +175,9 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether at least one endpoint was seen good from a vantage.
+    /// Whether at least one endpoint was seen good from a vantage. That a route for POST exists is not enough.
     pub(crate) fn serves(&self, vantage: Vantage) -> bool {
-        self.readings(vantage).iter().any(|r| r.is_good())
+        self.readings(vantage).iter().any(|r| r.is_good() && r.endpoint.is_safe())
     }
 
     /// Whether the evidence shows that this machine can reach anything outside at all. Without that, a silence says
@@ -177,11 +186,9 @@ impl<'a> View<'a> {
         self.sane
     }
 
-    /// Whether an exchange ended in a limiter's refusal.
-    pub(crate) fn is_refusal(&self, id: &ObservationId, response: &HttpResponse) -> bool {
-        response.status == 429
-            || self.refused.contains(id)
-            || attribution::author(response, self.catalogue).is_some_and(|a| a.meaning == Meaning::RateLimited)
+    /// Whether an observation is a limiter's refusal.
+    pub(crate) fn is_refusal(&self, id: &ObservationId) -> bool {
+        self.exchanges.refused.contains(id)
     }
 
     /// Whether clients are due JSON here: declared so, or the local backend or the origin answers so.
@@ -190,71 +197,58 @@ impl<'a> View<'a> {
         declared
             || !endpoint.expect.json_keys.is_empty()
             || [Vantage::Local, Vantage::Origin].into_iter().any(|vantage| {
-                self.evidence
-                    .http_at(vantage, Purpose::Endpoint, &endpoint.path)
-                    .and_then(|(_, seen)| seen.answer.present())
+                self.exchanges
+                    .at(vantage, Purpose::Endpoint, &endpoint.path)
+                    .and_then(Exchange::response)
                     .is_some_and(|r| (200..300).contains(&r.status) && is_json(r))
             })
     }
 
-    /// The random-path control of a vantage.
+    /// The random-path control of a vantage, unless only a limiter answered it.
     pub(crate) fn control(&self, vantage: Vantage) -> Option<(&'a Observation, &'a HttpResponse)> {
-        self.evidence
-            .http_of(vantage, Purpose::Control)
-            .filter_map(|(o, seen)| Some((o, seen.answer.present()?)))
-            .max_by_key(|(o, _)| o.attempt)
+        let control = self.exchanges.control(vantage)?;
+        Some((control.observation, control.response()?))
     }
 
-    fn grade(
-        &self,
-        endpoint: &Endpoint,
-        vantage: Vantage,
-        at: Option<(&'a Observation, &'a HttpObservation)>,
-    ) -> Grade {
-        let Some((observation, seen)) = at else {
+    fn grade(&self, endpoint: &Endpoint, vantage: Vantage, exchange: Option<&Exchange<'a>>) -> Grade {
+        let Some(exchange) = exchange else {
             return Grade::Unseen(self.why_not_asked(vantage));
         };
-        match &seen.answer {
-            Observed::Present(response) if self.is_refusal(&observation.id, response) => {
+        let answer = &exchange.seen.answer;
+        match answer {
+            Observed::Present(response) if exchange.limited => {
                 Grade::Unseen(format!("the rate limit answered in its place ({})", response.status))
             }
-            Observed::Present(response) => self.grade_response(endpoint, vantage, response),
-            Observed::Denied(Denial::VersionNotOffered { .. }) => Grade::Unseen(seen.answer.describe()),
+            Observed::Present(response) => self.grade_response(endpoint, exchange, response),
+            Observed::Denied(Denial::VersionNotOffered { .. }) => Grade::Unseen(answer.describe()),
             Observed::Denied(_) if self.sane || vantage == Vantage::Local => {
-                Grade::Bad(Fault::Denied(seen.answer.describe()))
+                Grade::Bad(Fault::Denied(answer.describe()))
             }
             Observed::Silent(_) if self.sane || vantage == Vantage::Local => {
-                Grade::Bad(Fault::Silent(seen.answer.describe()))
+                Grade::Bad(Fault::Silent(answer.describe()))
             }
             Observed::Denied(_) | Observed::Silent(_) => {
-                Grade::Unseen(format!("{}, and nothing else outside answered either", seen.answer.describe()))
+                Grade::Unseen(format!("{}, and nothing else outside answered either", answer.describe()))
             }
             Observed::Unasked(ProbeFault::Blocked { by, reason }) if self.is_fault_of_the_target(by) => {
                 Grade::Bad(Fault::Blocked(reason.clone()))
             }
-            Observed::Unasked(_) => Grade::Unseen(seen.answer.describe()),
+            Observed::Unasked(_) => Grade::Unseen(answer.describe()),
         }
     }
 
-    fn grade_response(&self, endpoint: &Endpoint, vantage: Vantage, response: &HttpResponse) -> Grade {
-        let author = attribution::author(response, self.catalogue);
-        if author.is_some_and(|a| matches!(a.meaning, Meaning::WafChallenge | Meaning::WafBlocked)) {
-            return Grade::Unseen(format!(
-                "a security rule of the edge answered in its place ({})",
-                response.status
-            ));
-        }
+    fn grade_response(&self, endpoint: &Endpoint, exchange: &Exchange<'a>, response: &HttpResponse) -> Grade {
         let status = response.status;
-        if !endpoint.is_safe() {
-            return self.grade_route(endpoint, vantage, status);
+        if matches!(exchange.meaning(), Some(Meaning::WafChallenge | Meaning::WafBlocked)) {
+            return Grade::Unseen(format!("a security rule of the edge answered in its place ({status})"));
         }
-        if endpoint.source == EndpointSource::Guessed && matches!(status, 401 | 403 | 404 | 405 | 410) {
-            let in_its_place = author.is_some_and(|a| a.is_before_the_application() && meaning_is_fault(a.meaning));
-            return if in_its_place {
-                Grade::Bad(Fault::Status(status))
-            } else {
-                Grade::Unseen(format!("a guessed path that answers {status}: nobody says that it should exist"))
-            };
+        if !endpoint.is_safe() {
+            return self.grade_route(endpoint, exchange.vantage, response);
+        }
+        if endpoint.source == EndpointSource::Guessed {
+            if let Some(grade) = self.grade_guess(exchange, response) {
+                return grade;
+            }
         }
         if !endpoint.expect.accepts_status(status) {
             return Grade::Bad(match status {
@@ -270,13 +264,46 @@ impl<'a> View<'a> {
         Grade::Good
     }
 
+    /// Answers that say nothing against a path that nobody declared: it need not exist, may be guarded, and may lead
+    /// elsewhere. A hop that answers in the application's place is another matter.
+    fn grade_guess(&self, exchange: &Exchange<'a>, response: &HttpResponse) -> Option<Grade> {
+        let status = response.status;
+        if !matches!(status, 301 | 302 | 303 | 307 | 308 | 401 | 403 | 404 | 405 | 410) {
+            return None;
+        }
+        let in_its_place = !exchange.by_app() && exchange.meaning().is_some_and(meaning_is_fault);
+        if in_its_place {
+            return Some(Grade::Bad(Fault::Status(status)));
+        }
+        let followed = response.redirect_to.as_deref().and_then(|to| self.answer_of_redirect(exchange.vantage, to));
+        if followed.is_some_and(|r| (200..300).contains(&r.status)) {
+            return Some(Grade::Good);
+        }
+        Some(Grade::Unseen(format!("a guessed path that answers {status}: nobody says that it should exist")))
+    }
+
+    /// Where a chain of followed redirects ended.
+    fn answer_of_redirect(&self, vantage: Vantage, to: &str) -> Option<&'a HttpResponse> {
+        let mut next = to.to_owned();
+        // Each hop was recorded once; a chain cannot be longer than the list.
+        for _ in 0..self.exchanges.all.len() {
+            let hop = self.exchanges.of(vantage, Purpose::Redirect).find(|x| x.seen.request.url == next)?;
+            let response = hop.response()?;
+            match &response.redirect_to {
+                Some(to) => next = to.clone(),
+                None => return Some(response),
+            }
+        }
+        None
+    }
+
     fn body_fault(&self, endpoint: &Endpoint, response: &HttpResponse) -> Option<Fault> {
         let bounded = response.body.cut.as_deref().is_some_and(|why| why.contains("bound"));
         if !response.body.complete && !bounded {
             return Some(Fault::Cut(response.body.cut.clone().unwrap_or_else(|| "no reason is known".into())));
         }
         let got = response.media_type();
-        if self.json_is_due(endpoint) && looks_like_html(response) {
+        if self.json_is_due(endpoint) && body_kind(response) == BodyKind::Html {
             return Some(Fault::Html);
         }
         if let Some(wanted) = &endpoint.expect.content_type {
@@ -298,23 +325,33 @@ impl<'a> View<'a> {
     }
 
     /// A GET on a path declared for another method: only that the route exists is asked.
-    fn grade_route(&self, endpoint: &Endpoint, vantage: Vantage, status: u16) -> Grade {
-        if !matches!(status, 404 | 410) {
-            return if status >= 500 { Grade::Bad(Fault::Status(status)) } else { Grade::Good };
-        }
+    fn grade_route(&self, endpoint: &Endpoint, vantage: Vantage, response: &HttpResponse) -> Grade {
+        let status = response.status;
         let local = self
-            .evidence
-            .http_at(Vantage::Local, Purpose::RouteExistence, &endpoint.path)
-            .and_then(|(_, seen)| seen.answer.present())
-            .map(|r| r.status);
-        match local {
-            Some(local) if vantage != Vantage::Local && local != status && local < 500 => {
-                Grade::Bad(Fault::NoRoute(status))
-            }
-            _ => Grade::Unseen(format!(
+            .exchanges
+            .at(Vantage::Local, Purpose::RouteExistence, &endpoint.path)
+            .and_then(Exchange::response)
+            .filter(|_| vantage != Vantage::Local);
+        let undecided = || {
+            Grade::Unseen(format!(
                 "a {status} to GET does not show whether {} {} exists",
                 endpoint.method, endpoint.path
-            )),
+            ))
+        };
+        match status {
+            500.. => Grade::Bad(Fault::Status(status)),
+            404 | 410 if local.is_some_and(|l| l.status != status && l.status < 500) => {
+                Grade::Bad(Fault::NoRoute(status))
+            }
+            404 | 410 => undecided(),
+            // A page is what a website answers on any path; only the backend's own habit tells.
+            200..=299 if body_kind(response) == BodyKind::Html => match local {
+                Some(local) if body_kind(local) == BodyKind::Html && local.status == status => Grade::Good,
+                Some(_) => Grade::Bad(Fault::Html),
+                None => undecided(),
+            },
+            300..=399 => undecided(),
+            _ => Grade::Good,
         }
     }
 
@@ -381,17 +418,6 @@ pub(crate) fn meaning_is_fault(meaning: Meaning) -> bool {
     !matches!(meaning, HopMarker | PathNotFound | MethodNotAllowed | AuthRequired | BadRequest)
 }
 
-/// Whether a path is one that reports on health.
-pub(crate) fn is_health_path(path: &str) -> bool {
-    let path = path.split(['?', '#']).next().unwrap_or(path).to_ascii_lowercase();
-    path.split(['/', '-', '_', '.']).any(|word| {
-        matches!(
-            word,
-            "health" | "healthz" | "healthcheck" | "ready" | "readyz" | "live" | "livez" | "status" | "ping"
-        )
-    })
-}
-
 /// Whether a response says that it is JSON.
 pub(crate) fn is_json(response: &HttpResponse) -> bool {
     response.media_type().is_some_and(|t| is_json_type(&t))
@@ -400,17 +426,6 @@ pub(crate) fn is_json(response: &HttpResponse) -> bool {
 fn is_json_type(media_type: &str) -> bool {
     let media_type = media_type.split(';').next().unwrap_or(media_type).trim().to_ascii_lowercase();
     media_type == "application/json" || media_type.ends_with("+json")
-}
-
-/// Whether a response is HTML by its type, or by its first bytes where it has none.
-pub(crate) fn looks_like_html(response: &HttpResponse) -> bool {
-    match response.media_type() {
-        Some(media_type) => matches!(media_type.as_str(), "text/html" | "application/xhtml+xml"),
-        None => response.body.text.as_deref().is_some_and(|text| {
-            let start: String = text.trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
-            start.starts_with("<!doctype html") || start.starts_with("<html")
-        }),
-    }
 }
 
 /// The JSON body, when the whole of it was kept.

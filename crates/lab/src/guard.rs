@@ -17,7 +17,7 @@ while read -r word; do
   if [ "$word" = down ]; then exit 0; fi
   groups="$groups $word"
 done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 rm -rf -- "$1"
 "#;
 

@@ -9,13 +9,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::error::LabError;
 use crate::forward::forward;
@@ -41,11 +41,10 @@ pub(crate) struct Gunicorn {
     what: String,
     log: PathBuf,
     child: Child,
-    ended: bool,
 }
 
 /// The part of a log that is quoted in an error.
-const LOG_TAIL_BYTE: usize = 2_000;
+const LOG_TAIL_BYTE: usize = 6_000;
 /// How often a starting or stopping process is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// gunicorn's own graceful timeout is 30 s; nothing here is worth waiting for so long.
@@ -75,7 +74,7 @@ impl Gunicorn {
             .process_group(0)
             .spawn()
             .map_err(|source| LabError::NoProgram { program: "python", source })?;
-        Ok(Self { address, what: backend.what, log: backend.log, child, ended: false })
+        Ok(Self { address, what: backend.what, log: backend.log, child })
     }
 
     /// The process group: the id of its leader.
@@ -88,36 +87,42 @@ impl Gunicorn {
         // The socket listens from the start, so one request simply waits until a worker takes it.
         let request = Request::get("/health").header("host", "localhost").body(Bytes::new());
         let request = request.expect("a literal request is valid");
-        let answered = timeout(limit, forward(self.address, request));
-        tokio::pin!(answered);
-        let mut look = interval(LOOK);
-        let problem = loop {
-            tokio::select! {
-                answer = &mut answered => break match answer {
-                    Ok(Ok(answer)) if answer.status().is_success() => return Ok(()),
-                    Ok(Ok(answer)) => format!("answers GET /health with {}", answer.status()),
-                    Ok(Err(why)) => format!("does not answer GET /health ({why:?})"),
-                    Err(_) => format!("did not answer GET /health within {} s", limit.as_secs_f32()),
+        let address = self.address;
+        let ended = |status| format!("ended with {status} before it answered");
+        let problem = tokio::select! {
+            answer = timeout(limit, forward(address, request)) => match answer {
+                Ok(Ok(answer)) if answer.status().is_success() => return Ok(()),
+                Ok(Ok(answer)) => format!("answers GET /health with {}", answer.status()),
+                // A worker that dies at import drops the connection a moment before its master gives up.
+                Ok(Err(why)) => match self.end(GRACE).await {
+                    Some(status) => ended(status),
+                    None => format!("does not answer GET /health ({why:?})"),
                 },
-                _ = look.tick() => if let Ok(Some(status)) = self.child.try_wait() {
-                    self.ended = true;
-                    break format!("ended with {status} before it answered");
-                },
-            }
+                Err(_) => format!("did not answer GET /health within {} s", limit.as_secs_f32()),
+            },
+            Some(status) = self.end(limit) => ended(status),
         };
         Err(LabError::Backend { what: self.what.clone(), problem, log: tail(&self.log) })
+    }
+
+    /// How the master ended, or `None` when it still runs after `limit`.
+    async fn end(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let until = Instant::now() + limit;
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Asks the group to end, and kills what is left of it after a grace period.
     pub(crate) async fn stop(mut self) {
         self.signal(Signal::TERM);
-        let end = Instant::now() + GRACE;
-        while Instant::now() < end {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                break;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+        self.end(GRACE).await;
         // Dropped here: workers that outlived their master are killed with the group.
     }
 
@@ -133,9 +138,8 @@ impl Gunicorn {
 impl Drop for Gunicorn {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
-        if !self.ended {
-            let _ = self.child.wait();
-        }
+        // Returns at once for a master that was waited for before.
+        let _ = self.child.wait();
     }
 }
 

@@ -13,6 +13,7 @@
 //!         ── gunicorn (the backend on this machine)                               └── website
 //! ```
 
+mod differences;
 mod dns;
 mod edge;
 mod error;

@@ -59,7 +59,7 @@ pub struct Expected {
 #[serde(deny_unknown_fields)]
 pub struct ExpectedCauses {
     /// The first cause is one of these. With several the evidence cannot separate them, and all must stand in one tie.
-    /// Empty: no cause may be reported but those in `beside`.
+    /// Empty: no cause may be reported but those in `beside` and `allowed`.
     pub top: Vec<String>,
     /// Shares of the causes in `top` together, at least; 0 to 1.
     #[serde(default)]
@@ -67,6 +67,9 @@ pub struct ExpectedCauses {
     /// Causes on other axes (tests, rate limit) that must stand beside it.
     #[serde(default)]
     pub beside: Vec<String>,
+    /// Causes that may stand beside it and need not: whether a limiter is a cause or a finding is a matter of taste.
+    #[serde(default)]
+    pub allowed: Vec<String>,
     /// Look-alikes that an observation must have refuted; each is named, with its rival, in the report.
     #[serde(default)]
     pub refuted: Vec<String>,
@@ -83,7 +86,7 @@ pub struct ExpectedReadiness {
     pub passed: u32,
     /// Checks that apply.
     pub total: u32,
-    /// What fails, for people: the ids of the checks are the diagnosis' own.
+    /// Ids of the checks that fail, in any order.
     #[serde(default)]
     pub failing: Vec<String>,
 }

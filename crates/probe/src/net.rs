@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use landfall_evidence::{ObservationId, Requests};
+use landfall_evidence::{Header, ObservationId, Requests};
 
 use crate::tls::Roots;
 
@@ -230,6 +230,21 @@ pub struct Sent {
     pub status: Option<u16>,
     /// The observation that holds the exchange.
     pub observation: ObservationId,
+    /// Rate-limit headers of its answer, as sent.
+    pub limits: Vec<Header>,
+    /// What a limiter said, when it refused the request.
+    pub refusal: Option<Refusal>,
+}
+
+/// A limiter's refusal, as far as the response shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// 429, or 503 or 403 with a limiter's headers.
+    pub status: u16,
+    /// Retry-After in seconds from the answer (RFC 9110, section 10.2.3).
+    pub retry_after_s: Option<u64>,
+    /// The beginning of the body, at most 512 characters.
+    pub body: Option<String>,
 }
 
 impl Ledger {
@@ -262,7 +277,13 @@ impl Ledger {
     pub fn sent(&self, host: &str, at_us: u64, observation: &ObservationId) {
         let mut state = self.lock();
         state.total += 1;
-        state.by_host.entry(host.to_owned()).or_default().push(Sent { at_us, status: None, observation: observation.clone() });
+        state.by_host.entry(host.to_owned()).or_default().push(Sent {
+            at_us,
+            status: None,
+            observation: observation.clone(),
+            limits: Vec::new(),
+            refusal: None,
+        });
     }
 
     /// Notes the status of a request noted before.
@@ -270,6 +291,14 @@ impl Ledger {
         let mut state = self.lock();
         if let Some(sent) = state.by_host.get_mut(host).and_then(|l| l.iter_mut().find(|s| &s.observation == observation)) {
             sent.status = Some(status);
+        }
+    }
+
+    /// Notes what the answer to a request noted before says of rate limits.
+    pub fn limits(&self, host: &str, observation: &ObservationId, limits: Vec<Header>, refusal: Option<Refusal>) {
+        let mut state = self.lock();
+        if let Some(sent) = state.by_host.get_mut(host).and_then(|l| l.iter_mut().find(|s| &s.observation == observation)) {
+            (sent.limits, sent.refusal) = (limits, refusal);
         }
     }
 

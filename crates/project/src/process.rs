@@ -51,7 +51,12 @@ impl Drop for Guard {
 ///
 /// # Errors
 /// When the program is missing, runs past `limit` or says more than `max`; it is killed in the last two cases.
-pub(crate) fn run(command: &mut Command, input: Option<Vec<u8>>, limit: Duration, max: usize) -> Result<Said, Failure> {
+pub(crate) fn run(
+    command: &mut Command,
+    input: Option<Vec<u8>>,
+    limit: Duration,
+    max: usize,
+) -> Result<Said, Failure> {
     let deadline = Instant::now() + limit;
     let child = command
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
@@ -126,14 +131,22 @@ mod tests {
 
     #[test]
     fn output_status_and_input_pass_through() {
-        let said = run(&mut shell("cat; echo err >&2; exit 3"), Some(b"in".to_vec()), Duration::from_secs(10), 100).unwrap();
-        assert_eq!((said.success, said.stdout.as_slice(), said.stderr.as_str()), (false, b"in".as_slice(), "err"));
+        let said =
+            run(&mut shell("cat; echo err >&2; exit 3"), Some(b"in".to_vec()), Duration::from_secs(10), 100)
+                .unwrap();
+        assert_eq!(
+            (said.success, said.stdout.as_slice(), said.stderr.as_str()),
+            (false, b"in".as_slice(), "err")
+        );
     }
 
     #[test]
     fn a_missing_program_a_silent_one_and_an_endless_one_end() {
         let limit = Duration::from_millis(100);
-        assert_eq!(run(&mut Command::new("landfall-no-such-program"), None, limit, 10).unwrap_err(), Failure::Missing);
+        assert_eq!(
+            run(&mut Command::new("landfall-no-such-program"), None, limit, 10).unwrap_err(),
+            Failure::Missing
+        );
         assert_eq!(run(&mut shell("sleep 60"), None, limit, 10).unwrap_err(), Failure::TimedOut(limit));
         let flood = run(&mut shell("while :; do echo flood; done"), None, Duration::from_secs(30), 1000);
         assert_eq!(flood.unwrap_err(), Failure::TooMuch(1000));

@@ -116,9 +116,13 @@ fn blank(text: &str, language: Language) -> String {
         }
     };
     let find = |needle: &[u8], from: usize| {
-        bytes[from..].windows(needle.len()).position(|w| w == needle).map_or(bytes.len(), |at| from + at + needle.len())
+        bytes[from..]
+            .windows(needle.len())
+            .position(|w| w == needle)
+            .map_or(bytes.len(), |at| from + at + needle.len())
     };
-    let line_end = |from: usize| bytes[from..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |at| from + at);
+    let line_end =
+        |from: usize| bytes[from..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |at| from + at);
     while i < bytes.len() {
         match bytes[i] {
             b'#' if hash_comments => {
@@ -147,7 +151,8 @@ fn blank(text: &str, language: Language) -> String {
             _ => i += 1,
         }
     }
-    String::from_utf8(out).expect("every byte of a blanked character becomes a space, so the text stays UTF-8")
+    String::from_utf8(out)
+        .expect("every byte of a blanked character becomes a space, so the text stays UTF-8")
 }
 
 /// The offset after a quoted string that begins at `start`; an unclosed one ends with its line.
@@ -218,7 +223,8 @@ pub(crate) fn split_top(text: &str) -> Vec<&str> {
 /// since its value is not in the text.
 pub(crate) fn literal(text: &str) -> Option<&str> {
     let text = text.trim();
-    let text = text.strip_prefix(['r', 'u', 'R', 'U']).filter(|rest| rest.starts_with(['"', '\''])).unwrap_or(text);
+    let text =
+        text.strip_prefix(['r', 'u', 'R', 'U']).filter(|rest| rest.starts_with(['"', '\''])).unwrap_or(text);
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))?;
     let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;
     (!inner.contains(quote) && !inner.contains('\n')).then_some(inner)
@@ -239,7 +245,11 @@ mod tests {
 
     #[test]
     fn comments_and_block_strings_vanish_and_places_stay() {
-        let source = Source::new("a.py", Language::Python, "\"\"\"os.environ['DOC']\n\"\"\"\n# x['NO']\na = '# kept' # é gone\nb");
+        let source = Source::new(
+            "a.py",
+            Language::Python,
+            "\"\"\"os.environ['DOC']\n\"\"\"\n# x['NO']\na = '# kept' # é gone\nb",
+        );
         assert_eq!(source.code.trim_start(), "a = '# kept'          \nb");
         assert_eq!(source.place(source.code.find("b").unwrap()), "a.py:5");
         let js = Source::new("a.js", Language::JavaScript, "x('http://h') // y\n/* z\n */ w");

@@ -15,9 +15,32 @@ const MAX_FILE_BYTE: u64 = 1 << 20;
 
 /// Folders that hold no code of the project, by name.
 const SKIPPED: &[&str] = &[
-    ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", "node_modules", "__pycache__", "target", ".mypy_cache",
-    ".pytest_cache", ".ruff_cache", ".next", ".nuxt", "dist", ".cache", ".idea", ".vscode", ".pythonlibs", ".upm",
-    ".local", "site-packages", ".terraform", "vendor", ".eggs",
+    ".git",
+    ".hg",
+    ".svn",
+    ".venv",
+    "venv",
+    ".tox",
+    ".nox",
+    "node_modules",
+    "__pycache__",
+    "target",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".next",
+    ".nuxt",
+    "dist",
+    ".cache",
+    ".idea",
+    ".vscode",
+    ".pythonlibs",
+    ".upm",
+    ".local",
+    "site-packages",
+    ".terraform",
+    "vendor",
+    ".eggs",
 ];
 
 /// One regular file.
@@ -61,7 +84,9 @@ impl Tree {
             for entry in entries.flatten() {
                 seen += 1;
                 if seen > MAX_ENTRIES {
-                    tree.unread.push(format!("the folder has more than {MAX_ENTRIES} entries; the deepest were not read"));
+                    tree.unread.push(format!(
+                        "the folder has more than {MAX_ENTRIES} entries; the deepest were not read"
+                    ));
                     break 'walk;
                 }
                 names.push(entry);
@@ -149,7 +174,13 @@ pub(crate) mod tests {
 
     #[test]
     fn walks_shallow_first_and_skips_what_is_not_the_projects() {
-        let dir = folder(&[("a/b/c.py", ""), ("run.py", "x"), ("node_modules/x.js", ""), ("gen/y.py", ""), (".env", "A=1")]);
+        let dir = folder(&[
+            ("a/b/c.py", ""),
+            ("run.py", "x"),
+            ("node_modules/x.js", ""),
+            ("gen/y.py", ""),
+            (".env", "A=1"),
+        ]);
         let ignored = HashSet::from(["gen".to_owned(), ".env".to_owned()]);
         let tree = Tree::walk(dir.path(), &ignored);
         let paths: Vec<_> = tree.files.iter().map(|f| f.path.as_str()).collect();

@@ -14,6 +14,8 @@ mod json;
 mod junit;
 mod markdown;
 pub mod model;
+mod observations;
+mod page;
 mod sarif;
 mod terminal;
 mod text;
@@ -22,6 +24,8 @@ mod words;
 pub use build::build;
 pub use format::{Format, Style, UnknownFormat};
 pub use model::{LoadError, Report, SCHEMA};
+pub use observations::observations;
+pub use page::{VerifiedRow, page, verified};
 pub use text::wrap;
 
 /// Lays a report out. The text ends with a newline.

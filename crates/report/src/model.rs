@@ -422,6 +422,8 @@ pub struct TlsReport {
     pub name_matches: Option<bool>,
     /// The chain in the order sent.
     pub chain: Vec<CertificateReport>,
+    /// Certificates that were sent but could not be parsed, one line each.
+    pub unparsed: Vec<String>,
     /// The verdict of each root store.
     pub trust: Vec<TrustPath>,
     /// An earlier handshake that showed exactly this chain and trust, so that it need not be shown twice.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use landfall_evidence::{
     DnsAnswer, DnsObservation, DnsTransport, Evidence, Exit, HttpObservation, Observation, Observed, ProjectSnapshot,
-    RateLimitRun, Seen, TestRun, TestsObservation, TlsHandshake, TrustResult, Denial,
+    RateLimitRun, TestRun, TestsObservation, TlsHandshake, TrustResult, Denial,
 };
 
 use crate::Style;

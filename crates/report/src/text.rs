@@ -37,10 +37,11 @@ fn filter(text: &str, keep_lines: bool) -> Cow<'_, str> {
 }
 
 /// Whether a character can change how the rest of the text is shown: C0 and C1 controls (ECMA-48), the bidirectional
-/// overrides and isolates (UAX #9), line and paragraph separators, and the byte order mark.
+/// overrides and isolates (UAX #9), line and paragraph separators, the byte order mark, and
+/// the noncharacters that XML 1.0 does not allow.
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// Columns that a text takes on a terminal. Sequences that a terminal may or may not join count as their parts, so that

@@ -48,7 +48,7 @@ def create_app() -> Flask:
 logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 app = create_app()
 
-if os.environ.get("RUN_SCHEDULER") == "1":
+if os.environ.get("RUN_SCHEDULER", "0") == "1":
     start_scheduler(app)
 
 if __name__ == "__main__":

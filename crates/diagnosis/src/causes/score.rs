@@ -27,7 +27,8 @@ pub(super) struct Scored {
     pub(super) not_known: Vec<String>,
     /// Kinds of source behind what speaks for it.
     pub(super) kinds: BTreeSet<SourceKind>,
-    /// For each look-alike that evidence of this hypothesis tells apart: whether any of that evidence is known.
+    /// For each look-alike that evidence of this hypothesis tells apart: whether any of that evidence was seen. Its mere
+    /// absence does not tell the two apart; where it does, the files have a rule of its own for it.
     pub(super) separated: BTreeMap<String, bool>,
 }
 
@@ -43,9 +44,8 @@ pub(super) fn score(hypothesis: &Hypothesis, facts: &Facts, taken: &BTreeMap<Fac
     let mut separated: BTreeMap<String, bool> = BTreeMap::new();
     for rule in &hypothesis.evidence {
         let truth = rule.condition.ask(facts);
-        let known = !matches!(truth, Truth::Unknown(_));
         for other in &rule.separates {
-            *separated.entry(other.clone()).or_default() |= known;
+            *separated.entry(other.clone()).or_default() |= matches!(truth, Truth::True(_));
         }
         match truth {
             Truth::True(by) => {

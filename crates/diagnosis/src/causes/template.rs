@@ -1,6 +1,7 @@
 //! Texts with places for facts: `{config.bind}`, `{site.status@edge}`, `{target.host|the host}`.
 //!
-//! The word after `@` narrows the subject, the words after `|` stand in when the fact is not known.
+//! The word after `@` narrows the subject, the words after `|` stand in when the fact is not known. A `#` before the
+//! name prints of whom the fact speaks, without the vantage: `{#route.local_only}` gives the paths.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +12,7 @@ const SHOWN: usize = 4;
 
 struct Place<'a> {
     key: FactKey,
+    subjects: bool,
     at: Option<&'a str>,
     fallback: Option<&'a str>,
 }
@@ -24,8 +26,12 @@ fn parse(inner: &str) -> Result<Place<'_>, String> {
         Some((name, at)) => (name, Some(at)),
         None => (rest, None),
     };
+    let (name, subjects) = match name.strip_prefix('#') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
     let key = FactKey::parse(name).ok_or_else(|| super::condition::unknown_key(name))?;
-    Ok(Place { key, at, fallback })
+    Ok(Place { key, subjects, at, fallback })
 }
 
 /// Splits a text into literal pieces and the insides of its braces. A dollar before the brace keeps it literal, since
@@ -80,9 +86,14 @@ fn value(place: &Place<'_>, facts: &Facts, by: &[&Fact]) -> String {
     let fits = |fact: &&&Fact| {
         fact.key == place.key && place.at.is_none_or(|at| crate::facts::subject_matches(&fact.subject, at))
     };
-    let mut words: BTreeSet<String> = by.iter().filter(fits).filter_map(|fact| fact.known()).map(ToString::to_string).collect();
+    let show = |fact: &Fact| {
+        let word = fact.known()?.to_string();
+        let subject = || fact.subject.split_once(' ').map_or_else(|| fact.subject.clone(), |(_, rest)| rest.to_owned());
+        Some(if place.subjects { subject() } else { word })
+    };
+    let mut words: BTreeSet<String> = by.iter().filter(fits).filter_map(|fact| show(fact)).collect();
     if words.is_empty() {
-        words = facts.at(place.key, place.at).filter_map(Fact::known).map(ToString::to_string).collect();
+        words = facts.at(place.key, place.at).filter_map(show).collect();
     }
     match words.len() {
         0 => place.fallback.unwrap_or("(not known)").to_owned(),
@@ -106,6 +117,9 @@ mod tests {
         let text = "binds {config.bind}:${PORT}, edge says {site.status@edge}, origin {site.status@origin|nothing}";
         assert_eq!(fill(text, &facts, &[]), "binds 127.0.0.1:${PORT}, edge says 404, origin nothing");
         assert!(check(text).is_ok());
+        facts.known(FactKey::RouteLocalOnly, "edge /a", "yes", []);
+        facts.known(FactKey::RouteLocalOnly, "origin /a", "yes", []);
+        assert_eq!(fill("missing: {#route.local_only}", &facts, &[]), "missing: /a");
         let message = check("{config.bnid}").expect_err("a name that does not exist");
         assert!(message.contains("did you mean config.bind"), "{message}");
         assert_eq!(fill("an open { brace", &facts, &[]), "an open { brace");

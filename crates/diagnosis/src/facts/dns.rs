@@ -1,4 +1,283 @@
-//! (in progress)
-use super::Facts;
+//! What the name servers and resolvers say of the audited host.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use landfall_evidence::{Denial, DnsAnswer, DnsObservation, DnsServerRole, Evidence, ObservationId, Observed};
+
+use super::{FactKey, Facts, Why, why_absent};
 use crate::catalogue::Catalogue;
-pub(super) fn derive(_: &landfall_evidence::Evidence, _: &Catalogue, _: &mut Facts) {}
+
+/// Canonical names followed in one answer.
+const CHAIN_LIMIT: usize = 16;
+
+/// What one server says of the host's addresses, drawn from its A and AAAA answers together.
+#[derive(Default)]
+struct ServerView {
+    words: BTreeMap<String, &'static str>,
+    ids: BTreeSet<ObservationId>,
+    unasked: Option<Why>,
+}
+
+pub(super) fn derive(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
+    let host = evidence.target.production.as_ref().and_then(|url| url.domain()).map(str::to_ascii_lowercase);
+    let Some(host) = host else {
+        let why = match &evidence.target.production {
+            Some(_) => "the target is an address, not a name",
+            None => "the target has no production URL",
+        };
+        for key in [FactKey::DnsSystem, FactKey::DnsRecursive, FactKey::DnsAuthoritative] {
+            facts.unknown(key, "", Why::NotConfigured(why.to_owned()), []);
+        }
+        return;
+    };
+    let mut views: BTreeMap<(DnsServerRole, String), ServerView> = BTreeMap::new();
+    for (observation, seen) in evidence.dns().filter(|(_, seen)| is_address_question(seen, &host)) {
+        let server = &seen.question.server;
+        let name = server.name.clone().or_else(|| server.address.map(|a| a.to_string())).unwrap_or_else(|| "system".to_owned());
+        let view = views.entry((server.role, name)).or_default();
+        view.ids.insert(observation.id.clone());
+        match answer_word(seen) {
+            Some(word) => {
+                view.words.insert(seen.question.rtype.clone(), word);
+            }
+            None => view.unasked = Some(why_absent(&seen.answer)),
+        }
+    }
+    for (role, key) in [
+        (DnsServerRole::System, FactKey::DnsSystem),
+        (DnsServerRole::Recursive, FactKey::DnsRecursive),
+        (DnsServerRole::Authoritative, FactKey::DnsAuthoritative),
+    ] {
+        together(role, key, &views, facts);
+    }
+    servers(&views, facts);
+    zone(evidence, &host, facts);
+    addresses(evidence, catalogue, &host, facts);
+    name_servers(evidence, catalogue, facts);
+    extended_errors(evidence, facts);
+}
+
+fn is_address_question(seen: &DnsObservation, host: &str) -> bool {
+    seen.question.name == host && matches!(seen.question.rtype.as_str(), "A" | "AAAA")
+}
+
+/// The DNS message that an observation holds, be it a yes or a no.
+fn message(seen: &DnsObservation) -> Option<&DnsAnswer> {
+    match &seen.answer {
+        Observed::Present(answer) => Some(answer),
+        Observed::Denied(Denial::Rcode(answer)) => Some(answer),
+        _ => None,
+    }
+}
+
+fn answer_word(seen: &DnsObservation) -> Option<&'static str> {
+    let authoritative = seen.question.server.role == DnsServerRole::Authoritative;
+    Some(match &seen.answer {
+        Observed::Unasked(_) => return None,
+        Observed::Silent(_) => "silent",
+        // A packet that comes back to say that nothing listens there is no DNS answer either.
+        Observed::Denied(Denial::Refused | Denial::Unreachable { .. } | Denial::Reset { .. } | Denial::Closed { .. }) => "silent",
+        Observed::Denied(Denial::Rcode(answer)) => match answer.rcode {
+            2 => "servfail",
+            3 if authoritative && !answer.authoritative => "not-authoritative",
+            3 => "nxdomain",
+            5 => "refused",
+            9 => "not-authoritative",
+            _ => "other",
+        },
+        Observed::Denied(_) => "other",
+        Observed::Present(answer) if authoritative && !answer.authoritative => "not-authoritative",
+        Observed::Present(answer) => {
+            let has_address = answer.answers.iter().any(|r| matches!(r.rtype.as_str(), "A" | "AAAA"));
+            if has_address { "ok" } else { "nodata" }
+        }
+    })
+}
+
+impl ServerView {
+    /// One word for both families. Emptiness counts only when both families were asked.
+    fn word(&self) -> Option<&'static str> {
+        let words: BTreeSet<&str> = self.words.values().copied().collect();
+        for decisive in ["ok", "nxdomain", "not-authoritative", "refused", "servfail", "silent", "other"] {
+            if words.contains(decisive) {
+                return self.words.values().copied().find(|word| *word == decisive);
+            }
+        }
+        (self.words.len() == 2).then_some("nodata")
+    }
+}
+
+fn together(
+    role: DnsServerRole,
+    key: FactKey,
+    views: &BTreeMap<(DnsServerRole, String), ServerView>,
+    facts: &mut Facts,
+) {
+    let of_role: Vec<&ServerView> = views.iter().filter(|((r, _), _)| *r == role).map(|(_, view)| view).collect();
+    let ids: BTreeSet<ObservationId> = of_role.iter().flat_map(|view| view.ids.iter().cloned()).collect();
+    let words: BTreeSet<&str> = of_role.iter().filter_map(|view| view.word()).collect();
+    if words.is_empty() {
+        let why = of_role.iter().find_map(|view| view.unasked.clone());
+        let why = why.unwrap_or_else(|| Why::NotRun("no such server was asked for both address families".to_owned()));
+        facts.unknown(key, "", why, ids);
+        return;
+    }
+    let word = if words.len() == 1 { words.into_iter().next().unwrap_or("other") } else { "mixed" };
+    let word = if role == DnsServerRole::System && word == "mixed" { "other" } else { word };
+    facts.known(key, "", word, ids).symptom = !matches!(word, "ok" | "mixed");
+}
+
+fn servers(views: &BTreeMap<(DnsServerRole, String), ServerView>, facts: &mut Facts) {
+    let (mut lame, mut silent) = (BTreeMap::new(), BTreeMap::new());
+    for ((role, name), view) in views {
+        let Some(word) = view.word() else { continue };
+        facts.known(FactKey::DnsServer, format!("{} {name}", role_name(*role)), word, view.ids.clone());
+        if *role == DnsServerRole::Authoritative {
+            match word {
+                "refused" | "not-authoritative" => lame.insert(name.clone(), view.ids.clone()),
+                "silent" => silent.insert(name.clone(), view.ids.clone()),
+                _ => None,
+            };
+        }
+    }
+    for (key, found) in [(FactKey::DnsLame, lame), (FactKey::DnsSilent, silent)] {
+        let ids: BTreeSet<ObservationId> = found.values().flatten().cloned().collect();
+        let names: Vec<String> = found.into_keys().collect();
+        if !names.is_empty() {
+            facts.known_list(key, "", names, ids);
+            if key == FactKey::DnsLame {
+                facts.mark_symptom(key, "");
+            }
+        }
+    }
+}
+
+fn role_name(role: DnsServerRole) -> &'static str {
+    match role {
+        DnsServerRole::System => "system",
+        DnsServerRole::Recursive => "recursive",
+        DnsServerRole::Authoritative => "authoritative",
+    }
+}
+
+/// Whether the registered domain is there: an NXDOMAIN whose SOA is that of a name above it says that it is not
+/// (RFC 2308 section 3); any answer from inside the zone says that it is.
+fn zone(evidence: &Evidence, host: &str, facts: &mut Facts) {
+    let Some(domain) = psl::domain_str(host) else { return };
+    let inside = |name: &str| name == domain || name.ends_with(&format!(".{domain}"));
+    let (mut exists, mut absent) = (BTreeSet::new(), BTreeSet::new());
+    for (observation, seen) in evidence.dns().filter(|(_, seen)| inside(&seen.question.name)) {
+        let Some(answer) = message(seen) else { continue };
+        let soa_inside = answer.authority.iter().chain(&answer.answers).any(|r| r.rtype == "SOA" && inside(&r.name));
+        let soa_above = answer.authority.iter().any(|r| {
+            r.rtype == "SOA" && !inside(&r.name) && (r.name.is_empty() || domain.ends_with(&format!(".{}", r.name)))
+        });
+        if (answer.rcode == 0 && !answer.answers.is_empty()) || soa_inside {
+            exists.insert(observation.id.clone());
+        } else if answer.rcode == 3 && soa_above {
+            absent.insert(observation.id.clone());
+        }
+    }
+    if !exists.is_empty() {
+        facts.known(FactKey::DnsZone, "", "exists", exists);
+    } else if !absent.is_empty() {
+        facts.known(FactKey::DnsZone, "", "absent", absent).symptom = true;
+    }
+}
+
+fn addresses(evidence: &Evidence, catalogue: &Catalogue, host: &str, facts: &mut Facts) {
+    let mut by_role: BTreeMap<DnsServerRole, BTreeSet<IpAddr>> = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    let mut chain: Option<Vec<String>> = None;
+    let mut asked: BTreeSet<&str> = BTreeSet::new();
+    let mut seen_all: Vec<_> = evidence.dns().filter(|(_, seen)| is_address_question(seen, host)).collect();
+    seen_all.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+    for (observation, seen) in seen_all {
+        let Some(answer) = seen.answer.present() else { continue };
+        asked.insert(&seen.question.rtype);
+        ids.insert(observation.id.clone());
+        let found = answer.data_of(&seen.question.rtype).filter_map(|data| data.parse::<IpAddr>().ok());
+        by_role.entry(seen.question.server.role).or_default().extend(found);
+        let names: Vec<String> = answer.data_of("CNAME").take(CHAIN_LIMIT).map(str::to_owned).collect();
+        if chain.as_ref().is_none_or(|so_far| so_far.len() < names.len()) {
+            chain = Some(names);
+        }
+    }
+    let all: BTreeSet<IpAddr> = by_role.values().flatten().copied().collect();
+    if let Some(chain) = chain {
+        if let Some(last) = chain.last()
+            && let Some(owner) = catalogue.owner_of_cname(last)
+        {
+            facts.known(FactKey::DnsCnameOwner, "", owner.vendor.as_str(), ids.clone());
+        }
+        let names = if chain.is_empty() { vec!["none".to_owned()] } else { chain };
+        facts.known_list(FactKey::DnsCname, "", names, ids.clone());
+    }
+    if asked.len() == 2 {
+        let families = match (all.iter().any(IpAddr::is_ipv4), all.iter().any(IpAddr::is_ipv6)) {
+            (true, true) => "both",
+            (true, false) => "ipv4",
+            (false, true) => "ipv6",
+            (false, false) => "none",
+        };
+        facts.known(FactKey::DnsFamilies, "", families, ids.clone());
+    }
+    if all.is_empty() {
+        return;
+    }
+    facts.known_list(FactKey::DnsAddresses, "", all.iter().map(ToString::to_string), ids.clone());
+    let private = all.iter().filter(|address| is_private(address)).count();
+    let class = if private == 0 { "global" } else if private == all.len() { "private" } else { "mixed" };
+    facts.known(FactKey::DnsAddressClass, "", class, ids.clone());
+    let owners: BTreeSet<(&str, &str)> = all
+        .iter()
+        .filter_map(|address| catalogue.owner_of_address(*address))
+        .map(|owner| (owner.vendor.as_str(), owner.role.name()))
+        .collect();
+    if let Some((vendor, role)) = owners.first().filter(|_| owners.len() == 1) {
+        facts.known(FactKey::DnsOwner, "", *vendor, ids.clone());
+        facts.known(FactKey::DnsOwnerRole, "", *role, ids.clone());
+    }
+    let of = |role| by_role.get(&role).filter(|set| !set.is_empty());
+    if let (Some(resolvers), Some(servers)) = (of(DnsServerRole::Recursive), of(DnsServerRole::Authoritative)) {
+        // Servers may rotate or choose by place; sets that share nothing are a disagreement.
+        facts.known(FactKey::DnsAgrees, "", !resolvers.is_disjoint(servers), ids);
+    }
+}
+
+/// Addresses that only a private network routes (RFC 1918, RFC 4193, RFC 6598, loopback, link-local).
+fn is_private(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let shared = v4.octets()[0] == 100 && (v4.octets()[1] & 0xc0) == 64;
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || shared
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+fn name_servers(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
+    let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());
+    for (observation, seen) in evidence.dns().filter(|(_, seen)| seen.question.rtype == "NS") {
+        let Some(answer) = message(seen) else { continue };
+        let found: Vec<String> = answer.data_of("NS").map(str::to_owned).collect();
+        if !found.is_empty() {
+            names.extend(found);
+            ids.insert(observation.id.clone());
+        }
+    }
+    let owners: BTreeSet<&str> = names.iter().filter_map(|n| catalogue.owner_of_ns(n)).map(|o| o.vendor.as_str()).collect();
+    facts.known_list(FactKey::DnsNsOwner, "", owners.into_iter().map(str::to_owned), ids.clone());
+    facts.known_list(FactKey::DnsNs, "", names, ids);
+}
+
+fn extended_errors(evidence: &Evidence, facts: &mut Facts) {
+    let (mut codes, mut ids) = (BTreeSet::new(), BTreeSet::new());
+    for (observation, seen) in evidence.dns() {
+        let Some(answer) = message(seen).filter(|answer| !answer.extended_errors.is_empty()) else { continue };
+        codes.extend(answer.extended_errors.iter().map(|e| e.code.to_string()));
+        ids.insert(observation.id.clone());
+    }
+    facts.known_list(FactKey::DnsEde, "", codes, ids);
+}

@@ -1,3 +1,238 @@
-//! (in progress)
-use super::{Exchanges, Facts};
-pub(super) fn derive(_: &landfall_evidence::Evidence, _: &Exchanges<'_>, _: &mut Facts) {}
+//! What each endpoint answered, measured against what a good answer looks like.
+
+use std::collections::BTreeSet;
+
+use landfall_evidence::{Evidence, HttpResponse, ObservationId, Observed, Purpose, Vantage};
+use serde_json::Value as Json;
+
+use super::http::{has_keys, is_named};
+use super::writer::{Form, Shape, Writer};
+use super::{BodyKind, Exchange, Exchanges, FactKey, Facts, Why, body_kind, is_health_path, why_absent};
+use crate::signatures::Meaning;
+
+const VANTAGES: [Vantage; 3] = [Vantage::Local, Vantage::Origin, Vantage::Edge];
+
+pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    for x in exchanges.all.iter().filter(|x| x.purpose == Purpose::Endpoint) {
+        endpoint(x, exchanges, facts);
+    }
+    for x in exchanges.all.iter().filter(|x| x.purpose == Purpose::RouteExistence) {
+        route(x, exchanges, facts);
+    }
+    local_only(evidence, exchanges, facts);
+    shifted(exchanges, facts);
+    for vantage in VANTAGES {
+        health_and_core(vantage, exchanges, facts);
+    }
+}
+
+fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    let subject = x.subject();
+    if x.limited {
+        facts.unknown(FactKey::EndpointOutcome, subject, Why::Limited, [x.id()]);
+        return;
+    }
+    let local = exchanges.at(Vantage::Local, Purpose::Endpoint, x.path).and_then(Exchange::response);
+    let local = local.filter(|_| x.vantage != Vantage::Local);
+    let word = match &x.seen.answer {
+        Observed::Unasked(_) => {
+            facts.unknown(FactKey::EndpointOutcome, subject, why_absent(&x.seen.answer), [x.id()]);
+            return;
+        }
+        Observed::Present(response) => outcome(x, response, local),
+        Observed::Denied(_) | Observed::Silent(_) => "no-answer",
+    };
+    let named = x.endpoint.is_some_and(is_named);
+    // A usual path that is not there, moved, or guarded is no fault; one that fails is.
+    let trouble = word != "ok" && (named || matches!(word, "app-error" | "gateway-error"));
+    facts.known(FactKey::EndpointOutcome, subject.as_str(), word, [x.id()]).symptom = trouble;
+    if let (Some(here), Some(there)) = (local, x.response())
+        && let (Form::Json(a), Form::Json(b)) = (Shape::of(here).form, Shape::of(there).form)
+    {
+        facts.known(FactKey::EndpointAsLocal, subject, if a == b { "same" } else { "differs" }, [x.id()]);
+    }
+}
+
+/// The word for a response. JSON is due where the target says so, or where the local backend gives it.
+fn outcome(x: &Exchange<'_>, response: &HttpResponse, local: Option<&HttpResponse>) -> &'static str {
+    let expect = x.endpoint.map(|e| e.expect.clone()).unwrap_or_default();
+    let json_due = expect.content_type.as_deref().is_some_and(|media| media.contains("json"))
+        || !expect.json_keys.is_empty()
+        || local.is_some_and(|here| (200..300).contains(&here.status) && body_kind(here) == BodyKind::Json);
+    if expect.accepts_status(response.status) {
+        if json_due && body_kind(response) == BodyKind::Html {
+            return "html-for-json";
+        }
+        if !response.body.complete && response.body.cut.as_deref().is_none_or(|cut| !cut.contains("bound")) {
+            return "cut";
+        }
+        let media_fits = expect.content_type.as_ref().is_none_or(|wanted| response.media_type().as_ref() == Some(wanted));
+        return if !media_fits {
+            "wrong-type"
+        } else if !has_keys(response, &expect.json_keys) {
+            "wrong-shape"
+        } else if tells_failure(response) {
+            "error-in-body"
+        } else {
+            "ok"
+        };
+    }
+    match (x.meaning(), response.status) {
+        (Some(Meaning::WafChallenge), _) => "challenged",
+        (Some(Meaning::WafBlocked), _) => "blocked",
+        (_, 300..400) => "redirect",
+        (_, 401 | 403) => "forbidden",
+        (_, 404 | 410) => "not-found",
+        (_, 502 | 503 | 504 | 520..=530) if !x.by_app() => "gateway-error",
+        (_, 500..) => "app-error",
+        _ => "unexpected-status",
+    }
+}
+
+/// Whether a good status carries a body that says that something is wrong.
+fn tells_failure(response: &HttpResponse) -> bool {
+    let Some(Json::Object(fields)) = response.body.text.as_deref().and_then(|text| serde_json::from_str(text).ok()) else {
+        return false;
+    };
+    let is_false = |name: &str| fields.get(name) == Some(&Json::Bool(false));
+    let status = fields.get("status").and_then(Json::as_str).map(str::to_ascii_lowercase);
+    let bad_status = status.is_some_and(|word| matches!(word.as_str(), "error" | "fail" | "failed" | "failure" | "down" | "unhealthy" | "critical"));
+    let error = fields.get("error").is_some_and(|value| match value {
+        Json::Null | Json::Bool(false) => false,
+        Json::String(text) => !text.is_empty(),
+        Json::Array(items) => !items.is_empty(),
+        _ => true,
+    });
+    is_false("ok") || is_false("success") || is_false("healthy") || bad_status || error
+}
+
+/// Whether a route that must not be called with its own method is there.
+fn route(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    let subject = x.subject();
+    let Some(response) = x.response() else {
+        let why = if x.limited { Why::Limited } else { why_absent(&x.seen.answer) };
+        facts.unknown(FactKey::RouteState, subject, why, [x.id()]);
+        return;
+    };
+    let undecided = |why: &str| Why::Undecided(why.to_owned());
+    let control = exchanges.control(x.vantage).and_then(Exchange::response).map(Shape::of);
+    let as_unknown_path = control.as_ref().is_some_and(|shape| *shape == Shape::of(response));
+    let state = match (&x.writer, response.status) {
+        (Some(Ok(Writer::App)), 404 | 410) => Ok("missing"),
+        (Some(Ok(Writer::App)), 500..) => Err(undecided("the application failed before it could tell")),
+        (Some(Ok(Writer::App)), _) if as_unknown_path => Err(undecided("it answers as for a random path")),
+        (Some(Ok(Writer::App)), _) | (Some(Err(_)) | None, 405) if !as_unknown_path => Ok("exists"),
+        (Some(Ok(writer)), _) if *writer != Writer::App => {
+            Err(undecided(&format!("the {} answered, the application was not reached", writer.name())))
+        }
+        _ => Err(undecided("the answer does not show who wrote it")),
+    };
+    match state {
+        Ok(word) => {
+            facts.known(FactKey::RouteState, subject, word, [x.id()]).symptom = word == "missing";
+        }
+        Err(why) => facts.unknown(FactKey::RouteState, subject, why, [x.id()]),
+    }
+}
+
+/// Routes that the local backend has and the application in production says that it has not.
+fn local_only(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    let mut fresh: (BTreeSet<String>, BTreeSet<ObservationId>) = Default::default();
+    for x in exchanges.all.iter().filter(|x| x.vantage != Vantage::Local) {
+        if !matches!(x.purpose, Purpose::Endpoint | Purpose::RouteExistence) {
+            continue;
+        }
+        let Some(local) = exchanges.at(Vantage::Local, x.purpose, x.path) else { continue };
+        let key = if x.purpose == Purpose::Endpoint { FactKey::EndpointOutcome } else { FactKey::RouteState };
+        let (here, there) = (facts.text(key, &local.subject()), facts.text(key, &x.subject()));
+        let (has, lacks) = if x.purpose == Purpose::Endpoint { ("ok", "not-found") } else { ("exists", "missing") };
+        if here != Some(has) || there.is_none() {
+            continue;
+        }
+        let ids = [x.id(), local.id()];
+        let missing = there == Some(lacks) && x.by_app();
+        if missing {
+            facts.known(FactKey::RouteLocalOnly, x.subject(), "yes", ids).symptom = true;
+            fresh_file(evidence, x.path, &mut fresh);
+        } else if there == Some(has) {
+            facts.known(FactKey::RouteLocalOnly, x.subject(), "no", ids);
+        }
+    }
+    facts.known_list(FactKey::RouteFresh, "", fresh.0, fresh.1);
+}
+
+/// The file that defines a route, when it was changed or added and never committed.
+fn fresh_file(evidence: &Evidence, path: &str, fresh: &mut (BTreeSet<String>, BTreeSet<ObservationId>)) {
+    let Some((observation, snapshot)) = evidence.project() else { return };
+    let Some(git) = &snapshot.git else { return };
+    for route in snapshot.routes.iter().filter(|route| route.path == path) {
+        let file = route.place.rsplit_once(':').map_or(route.place.as_str(), |(file, _)| file);
+        if git.uncommitted.iter().chain(&git.untracked).any(|name| name == file) {
+            fresh.0.insert(file.to_owned());
+            fresh.1.insert(observation.id.clone());
+        }
+    }
+}
+
+/// Paths that are missing in production while the same path with one segment more or less in front gives the answer
+/// that the local backend gives for the missing one.
+fn shifted(exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    let shorter = |long: &str, short: &str| {
+        let rest = long.strip_prefix('/').and_then(|rest| rest.split_once('/'));
+        rest.is_some_and(|(first, rest)| !first.is_empty() && short.strip_prefix('/') == Some(rest))
+    };
+    for vantage in [Vantage::Edge, Vantage::Origin] {
+        for x in exchanges.of(vantage, Purpose::Endpoint) {
+            let Some(local) = exchanges.at(Vantage::Local, Purpose::Endpoint, x.path) else { continue };
+            let at = |y: &Exchange<'_>| facts.text(FactKey::EndpointOutcome, &y.subject());
+            if at(x) != Some("not-found") || at(local) != Some("ok") {
+                continue;
+            }
+            let want = local.response().map(Shape::of);
+            let other = exchanges.of(vantage, Purpose::Endpoint).find(|y| {
+                let here = exchanges.at(Vantage::Local, Purpose::Endpoint, y.path);
+                (shorter(x.path, y.path) || shorter(y.path, x.path))
+                    && y.response().map(Shape::of) == want
+                    && here.is_some_and(|here| at(here) == Some("not-found"))
+            });
+            if let Some(other) = other {
+                let ids = [x.id(), local.id(), other.id()];
+                let subject = x.subject();
+                facts.known(FactKey::RoutePrefix, subject, "shifted", ids);
+            }
+        }
+    }
+}
+
+fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    let (mut health, mut core): (Vec<(String, ObservationId)>, Vec<(String, ObservationId)>) = Default::default();
+    for x in exchanges.of(vantage, Purpose::Endpoint) {
+        let Some(endpoint) = x.endpoint else { continue };
+        let Some(word) = facts.text(FactKey::EndpointOutcome, &x.subject()) else { continue };
+        if is_health_path(x.path) {
+            if is_named(endpoint) || word != "not-found" {
+                health.push((word.to_owned(), x.id()));
+            }
+        } else if endpoint.core || is_named(endpoint) {
+            core.push((word.to_owned(), x.id()));
+        }
+    }
+    let subject = vantage.to_string();
+    let ids = |list: &[(String, ObservationId)]| list.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>();
+    let health_word = (!health.is_empty()).then(|| if health.iter().all(|(word, _)| word == "ok") { "ok" } else { "failing" });
+    if let Some(word) = health_word {
+        facts.known(FactKey::HealthState, subject.as_str(), word, ids(&health));
+    }
+    let worst = ["app-error", "gateway-error", "not-found"].into_iter().find(|bad| core.iter().any(|(word, _)| word == bad));
+    let core_word = worst.unwrap_or(if core.iter().all(|(word, _)| word == "ok") { "ok" } else { "other" });
+    if core.is_empty() {
+        return;
+    }
+    let core_ids = ids(&core);
+    facts.known(FactKey::CoreState, subject.as_str(), core_word, core_ids.clone());
+    if let Some(health_word) = health_word {
+        let contradicts = health_word == "ok" && matches!(core_word, "app-error" | "gateway-error");
+        let both: Vec<ObservationId> = ids(&health).into_iter().chain(core_ids).collect();
+        facts.known(FactKey::HealthContradicts, subject, contradicts, both).symptom = contradicts && vantage != Vantage::Local;
+    }
+}

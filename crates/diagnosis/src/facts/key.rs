@@ -98,6 +98,7 @@ keys! {
     EndpointAsLocal "endpoint.as_local" ["same", "differs"] "Subject vantage and path: whether the JSON has the local answer's shape.",
     RouteState "route.state" ["exists", "missing"] "Subject vantage and path: for routes that are not asked with their own method.",
     RouteLocalOnly "route.local_only" ["yes", "no"] "Subject vantage and path: the local backend has this route and the application in production says that it has not.",
+    RoutePrefix "route.prefix" ["shifted"] "Subject vantage and path: the path is not there, and with a segment more or less in front it gives what the local backend gives here.",
     RouteFresh "route.fresh_files" [] "Files changed, added or not pushed, of a project whose route is missing in production.",
 
     SiteKind "site.kind" ["application", "nothing-here", "other-site", "gateway-error", "app-error", "blocked", "challenged", "suspended", "starting", "default-page", "maintenance", "redirect-loop", "forbidden", "no-answer", "unclear"] "Subject vantage.",
@@ -145,6 +146,7 @@ keys! {
     ConfigStartTarget "config.start_target" ["ok", "differs"] "Whether the start command names the file that defines the application.",
     ConfigHealthPath "config.health_path" [] "The path that the platform's own check asks for.",
     HistoryBindChange "history.bind_change" [] "The last change of the bind port in the history, as: before → after.",
+    HistoryPortBefore "history.port_before" [] "The port before that change.",
     HistoryBindCommit "history.bind_commit" [] "The commit of that change.",
     HistoryLiteralWorks "history.literal_worked" ["yes", "no"] "Whether the port before that change fitted as well.",
     GitBranch "git.branch" [] "The branch checked out.",

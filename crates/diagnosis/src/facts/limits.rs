@@ -1,4 +1,181 @@
-//! (in progress)
-use super::{Exchanges, Facts};
+//! The rate limit: whether it was met, how soon, and which hop refuses.
+
+use std::collections::BTreeSet;
+
+use landfall_evidence::{Evidence, HttpResponse, ObservationId, Purpose, RateStop, Vantage};
+
+use super::writer::{Writer, own_headers};
+use super::{Exchange, Exchanges, FactKey, Facts, Why, is_health_path, why_absent};
 use crate::catalogue::Catalogue;
-pub(super) fn derive(_: &landfall_evidence::Evidence, _: &Catalogue, _: &Exchanges<'_>, _: &mut Facts) {}
+use crate::signatures::{Meaning, SignatureHop};
+
+/// A limiter that refuses within this many requests meets ordinary clients: a page with its assets, or a health check
+/// of several endpoints from a few places, sends as many within seconds.
+const TIGHT_REQUESTS: u64 = 20;
+
+pub(super) fn derive(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    let mut runs: Vec<_> = evidence.rate_limit().collect();
+    runs.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+    let edge_refusals: Vec<_> = exchanges
+        .tries
+        .iter()
+        .filter(|(o, _)| o.vantage == Vantage::Edge && exchanges.refused.contains(&o.id))
+        .copied()
+        .collect();
+    let run = runs.iter().find_map(|(o, seen)| Some((*o, seen.answer.present()?)));
+    let mut ids: BTreeSet<ObservationId> = edge_refusals.iter().map(|(o, _)| o.id.clone()).collect();
+    ids.extend(run.iter().map(|(o, _)| o.id.clone()));
+    let signal = run.and_then(|(_, run)| run.signal.as_ref());
+
+    if signal.is_none() && edge_refusals.is_empty() {
+        match (run, runs.first()) {
+            (Some((o, run)), _) if run.stopped == RateStop::SequenceComplete => {
+                facts.known(FactKey::LimitSeen, "", "no", [o.id.clone()]);
+                facts.known(FactKey::LimitTight, "", "no", [o.id.clone()]);
+            }
+            (Some((o, _)), _) => {
+                let why = Why::NotRun("the rate-limit probe stopped before its sequence was complete".to_owned());
+                facts.unknown(FactKey::LimitSeen, "", why.clone(), [o.id.clone()]);
+                facts.unknown(FactKey::LimitTight, "", why, [o.id.clone()]);
+            }
+            (None, first) => {
+                let why = first.map_or_else(|| Why::NotRun("the rate limit was not probed".to_owned()), |(_, s)| why_absent(&s.answer));
+                facts.unknown(FactKey::LimitSeen, "", why.clone(), []);
+                facts.unknown(FactKey::LimitTight, "", why, []);
+            }
+        }
+        return;
+    }
+
+    facts.known(FactKey::LimitSeen, "", "yes", ids.clone());
+    let from_run = run.and_then(|(_, run)| run.estimate.limit.and_then(|limit| limit.high));
+    let from_signal = signal.map(|signal| u64::from(signal.position.saturating_sub(1)));
+    match from_run.or(from_signal).or_else(|| passed_before(exchanges, &edge_refusals)) {
+        Some(count) => {
+            facts.known(FactKey::LimitCount, "", i64::try_from(count).unwrap_or(i64::MAX), ids.clone());
+            let tight = count <= TIGHT_REQUESTS;
+            facts.known(FactKey::LimitTight, "", tight, ids.clone()).symptom = tight;
+        }
+        None => {
+            let why = Why::Undecided("a refusal was seen, and not how many requests passed before it".to_owned());
+            facts.unknown(FactKey::LimitTight, "", why, ids.clone());
+        }
+    }
+    let window = run.and_then(|(_, run)| run.estimate.window_ms).and_then(|window| window.exact().or(window.high));
+    if let Some(window) = window {
+        facts.known(FactKey::LimitWindow, "", i64::try_from(window / 1000).unwrap_or(i64::MAX), ids.clone());
+    }
+    let retry_after = signal.and_then(|signal| signal.retry_after_s).or_else(|| {
+        edge_refusals.iter().find_map(|(_, seen)| seen.answer.present()?.header("retry-after")?.trim().parse().ok())
+    });
+    if let Some(seconds) = retry_after {
+        facts.known(FactKey::LimitRetryAfter, "", i64::try_from(seconds).unwrap_or(i64::MAX), ids.clone());
+    }
+    let refusal = signal
+        .and_then(|signal| evidence.find(&signal.observation))
+        .and_then(|o| match &o.seen {
+            landfall_evidence::Seen::Http(seen) => seen.answer.present(),
+            _ => None,
+        })
+        .or_else(|| edge_refusals.iter().find_map(|(_, seen)| seen.answer.present()));
+    let status = signal.map(|signal| signal.status).or(refusal.map(|r| r.status));
+    if let Some(status) = status {
+        facts.known(FactKey::LimitStatus, "", i64::from(status), ids.clone());
+    }
+    origin(exchanges, &ids, facts);
+    let health = edge_refusals.iter().any(|(_, seen)| is_health_path(&seen.request.path));
+    if health {
+        facts.known(FactKey::LimitHealth, "", "yes", ids.clone());
+    }
+    // The refusal alone shows who wrote it; how soon it came is another observation.
+    let ids: BTreeSet<ObservationId> = match signal {
+        Some(signal) => [signal.observation.clone()].into(),
+        None => edge_refusals.iter().map(|(o, _)| o.id.clone()).collect(),
+    };
+    match refusal.map(|response| hop(response, catalogue, exchanges, facts)) {
+        Some(Ok((writer, vendor))) => {
+            let word = if writer == Writer::Balancer { "server" } else { writer.name() };
+            facts.known(FactKey::LimitHop, "", word, ids.clone());
+            if let Some(vendor) = vendor {
+                facts.known(FactKey::LimitVendor, "", vendor, ids);
+            }
+        }
+        Some(Err(why)) => facts.unknown(FactKey::LimitHop, "", Why::Undecided(why), ids),
+        None => facts.unknown(FactKey::LimitHop, "", Why::NotRun("the refusal itself was not kept".to_owned()), ids),
+    }
+}
+
+/// Answers of the edge that came before the first refusal.
+fn passed_before(
+    exchanges: &Exchanges<'_>,
+    refusals: &[(&landfall_evidence::Observation, &landfall_evidence::HttpObservation)],
+) -> Option<u64> {
+    let first = refusals.iter().map(|(o, _)| o.started_us).min()?;
+    let passed = exchanges
+        .tries
+        .iter()
+        .filter(|(o, seen)| o.vantage == Vantage::Edge && o.started_us < first && seen.answer.present().is_some())
+        .count();
+    u64::try_from(passed).ok()
+}
+
+fn origin(exchanges: &Exchanges<'_>, ids: &BTreeSet<ObservationId>, facts: &mut Facts) {
+    let tries: Vec<_> = exchanges.tries.iter().filter(|(o, s)| o.vantage == Vantage::Origin && s.answer.present().is_some()).collect();
+    if tries.is_empty() {
+        let why = Why::NotRun("the platform's own name was not asked".to_owned());
+        facts.unknown(FactKey::LimitOrigin, "", why, ids.clone());
+        return;
+    }
+    let refused = tries.iter().filter(|(o, _)| exchanges.refused.contains(&o.id)).map(|(o, _)| o.id.clone());
+    let refused: Vec<ObservationId> = refused.collect();
+    if refused.is_empty() {
+        let few = Why::Undecided("fewer requests went there than the limit allows".to_owned());
+        facts.unknown(FactKey::LimitOrigin, "", few, tries.iter().map(|(o, _)| o.id.clone()));
+    } else {
+        facts.known(FactKey::LimitOrigin, "", "yes", refused);
+    }
+}
+
+/// Which hop wrote the refusal: by its signature, by the application's header fields, or by the marks of inner hops
+/// that ordinary answers carry and the refusal lacks.
+fn hop(
+    refusal: &HttpResponse,
+    catalogue: &Catalogue,
+    exchanges: &Exchanges<'_>,
+    facts: &Facts,
+) -> Result<(Writer, Option<String>), String> {
+    let reading = catalogue.read_response(refusal);
+    let sure = reading.best().filter(|m| m.signature.meaning == Meaning::RateLimited && m.weight_percent >= 60);
+    if let Some(best) = sure {
+        return Ok((best.signature.hop.into(), Some(best.signature.vendor.clone())));
+    }
+    let app_headers: BTreeSet<String> =
+        exchanges.all.iter().filter(|x| x.by_app()).filter_map(Exchange::response).flat_map(own_headers).collect();
+    let own = own_headers(refusal);
+    if own.intersection(&app_headers).next().is_some() {
+        return Ok((Writer::App, None));
+    }
+    let ordinary: Vec<&Exchange<'_>> = exchanges
+        .site(Vantage::Edge)
+        .filter(|x| x.purpose != Purpose::RateLimit && x.response().is_some())
+        .collect();
+    let marks = |reading: &crate::signatures::Reading<'_>| -> BTreeSet<String> {
+        reading.markers.iter().map(|m| m.signature.id.clone()).collect()
+    };
+    let mut everywhere: Option<BTreeSet<String>> = None;
+    for x in &ordinary {
+        let here = marks(&x.reading);
+        everywhere = Some(everywhere.map_or(here.clone(), |so_far| so_far.intersection(&here).cloned().collect()));
+    }
+    let lacking: BTreeSet<String> = everywhere.unwrap_or_default().difference(&marks(&reading)).cloned().collect();
+    let outermost = reading.markers.iter().find(|m| m.signature.hop == SignatureHop::Edge);
+    let app_silent = ordinary.iter().any(|x| x.by_app()) && !app_headers.is_empty();
+    match outermost {
+        Some(edge) if !lacking.is_empty() || app_silent => Ok((Writer::Edge, Some(edge.signature.vendor.clone()))),
+        Some(edge) if facts.is(FactKey::SiteReachesApp, "edge", "no") == Some(true) && marks(&reading).len() == 1 => {
+            Ok((Writer::Edge, Some(edge.signature.vendor.clone())))
+        }
+        _ if reading.markers.iter().any(|m| m.signature.hop.is_application()) => Ok((Writer::App, None)),
+        _ => Err("the refusal carries no sign of who wrote it".to_owned()),
+    }
+}

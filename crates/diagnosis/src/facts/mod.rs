@@ -276,6 +276,13 @@ impl Facts {
         }
     }
 
+    /// Marks a fact as a sign of trouble.
+    pub(crate) fn mark_symptom(&mut self, key: FactKey, subject: &str) {
+        if let Some(fact) = self.map.get_mut(&(key, subject.to_owned())) {
+            fact.symptom = true;
+        }
+    }
+
     /// Records that something is not known.
     pub(crate) fn unknown(
         &mut self,

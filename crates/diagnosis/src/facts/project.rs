@@ -1,3 +1,198 @@
-//! (in progress)
-use super::Facts;
-pub(super) fn derive(_: &landfall_evidence::Evidence, _: &mut Facts) {}
+//! What the project folder says of how the application is started, and of its history.
+
+use std::collections::BTreeSet;
+
+use landfall_evidence::{
+    DeployConfig, DeployStage, Evidence, GitState, HistoricChange, ObservationId, PortSetting, ProjectSnapshot, Seen, StartCommand,
+};
+
+use super::{FactKey, Facts, Why, why_absent};
+use crate::causes::edit_distance;
+
+/// Platforms that choose the port and tell it in `PORT`, so that a literal is not listened to.
+const PORT_INJECTING: &[&str] = &["heroku", "render", "railway", "google-cloud-run", "cloud-run"];
+
+/// Letters in which a misspelt host differs at most.
+const NEAR_LETTERS: usize = 2;
+
+pub(super) fn derive(evidence: &Evidence, facts: &mut Facts) {
+    let Some((observation, snapshot)) = evidence.project() else {
+        let why = evidence
+            .observations
+            .iter()
+            .find_map(|o| match &o.seen {
+                Seen::Project(seen) => Some(why_absent(&seen.answer)),
+                _ => None,
+            })
+            .unwrap_or_else(|| Why::NotRun("the project folder was not read".to_owned()));
+        for key in [FactKey::ConfigBind, FactKey::ConfigPortFits, FactKey::GitClean, FactKey::ConfigStartTarget] {
+            facts.unknown(key, "", why.clone(), []);
+        }
+        return;
+    };
+    let id = &observation.id;
+    stack(snapshot, id, facts);
+    let config = production(snapshot);
+    if let Some(config) = config {
+        deploy(config, snapshot, id, facts);
+    }
+    if let Some(git) = &snapshot.git {
+        repository(git, id, facts);
+        if let Some(config) = config {
+            history(git, config, id, facts);
+        }
+    }
+    near_host(evidence, snapshot, id, facts);
+}
+
+/// The configuration that production is started by: one with a start command before one without.
+fn production(snapshot: &ProjectSnapshot) -> Option<&DeployConfig> {
+    let mut configs: Vec<&DeployConfig> = snapshot.deploy.iter().filter(|c| c.stage == DeployStage::Production).collect();
+    configs.sort_by(|a, b| (a.start.is_none(), &a.file).cmp(&(b.start.is_none(), &b.file)));
+    configs.into_iter().next()
+}
+
+fn stack(snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {
+    if let Some(framework) = snapshot.stacks.iter().find_map(|stack| stack.framework.as_ref()) {
+        facts.known(FactKey::ProjectFramework, "", framework.name.as_str(), [id.clone()]);
+    }
+    if let Some(entry) = &snapshot.entry {
+        facts.known(FactKey::ProjectEntry, "", entry.path.as_str(), [id.clone()]);
+    }
+}
+
+fn deploy(config: &DeployConfig, snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {
+    let id = || [id.clone()];
+    facts.known(FactKey::ConfigPlatform, "", config.platform.as_str(), id());
+    facts.known(FactKey::ConfigFile, "", config.file.as_str(), id());
+    facts.known_list(FactKey::ConfigPortMap, "", config.ports.iter().map(|p| format!("{}→{}", p.local, p.external)), id());
+    if let Some(path) = &config.health_path {
+        facts.known(FactKey::ConfigHealthPath, "", path.as_str(), id());
+    }
+    let set: BTreeSet<&str> = config.sets.iter().map(String::as_str).collect();
+    let unset = snapshot.settings.read.iter().filter(|read| !read.has_default && !set.contains(read.name.as_str()) && read.name != "PORT");
+    facts.known_list(FactKey::EnvUnset, "", unset.map(|read| read.name.clone()), id());
+    let Some(start) = &config.start else { return };
+    facts.known(FactKey::ConfigStart, "", start.raw.as_str(), id());
+    if let Some(server) = &start.server {
+        facts.known(FactKey::ConfigServer, "", server.as_str(), id());
+    }
+    if let Some(host) = &start.bind_host {
+        facts.known(FactKey::ConfigBind, "", host.as_str(), id());
+    }
+    facts.known(FactKey::ConfigPort, "", start.bind_port.to_string(), id());
+    let kind = match start.bind_port {
+        PortSetting::Literal { .. } => "literal",
+        PortSetting::Variable { .. } => "variable",
+        PortSetting::Unsaid => "unsaid",
+    };
+    facts.known(FactKey::ConfigPortKind, "", kind, id());
+    match port_fits(start, config) {
+        Some(Ok(())) => {
+            facts.known(FactKey::ConfigPortFits, "", "yes", id());
+        }
+        Some(Err(misfit)) => {
+            facts.known(FactKey::ConfigPortFits, "", "no", id());
+            facts.known(FactKey::ConfigPortMisfit, "", misfit, id());
+        }
+        None => {
+            let why = Why::Undecided("the configuration does not say which port the platform leads to".to_owned());
+            facts.unknown(FactKey::ConfigPortFits, "", why, id());
+        }
+    }
+    if let Some(word) = start_target(start, snapshot) {
+        facts.known(FactKey::ConfigStartTarget, "", word, id());
+    }
+}
+
+/// Whether the server listens where the platform looks; `None` when the configuration does not tell.
+fn port_fits(start: &StartCommand, config: &DeployConfig) -> Option<Result<(), &'static str>> {
+    match &start.bind_port {
+        PortSetting::Variable { .. } if !start.shell => Some(Err("no-shell")),
+        PortSetting::Variable { name, .. } if name == "PORT" => Some(Ok(())),
+        PortSetting::Variable { .. } | PortSetting::Unsaid => None,
+        PortSetting::Literal { port } if !config.ports.is_empty() => {
+            Some(if config.ports.iter().any(|map| map.local == *port) { Ok(()) } else { Err("not-mapped") })
+        }
+        PortSetting::Literal { .. } if PORT_INJECTING.contains(&config.platform.as_str()) => Some(Err("port-ignored")),
+        PortSetting::Literal { .. } => None,
+    }
+}
+
+/// Whether a `module:attribute` of the start command is the file that was found to define the application.
+fn start_target(start: &StartCommand, snapshot: &ProjectSnapshot) -> Option<&'static str> {
+    let entry = snapshot.entry.as_ref()?;
+    let target = start.raw.split([' ', '\'', '"', ',', '[', ']']).find(|word| {
+        word.split_once(':').is_some_and(|(module, attribute)| {
+            let name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+            let starts = |text: &str| text.starts_with(|c: char| c.is_alphabetic() || c == '_');
+            name(module) && starts(module) && starts(attribute) && name(attribute.trim_end_matches("()"))
+        })
+    })?;
+    let (module, attribute) = target.split_once(':')?;
+    let file = format!("{}.py", module.replace('.', "/"));
+    let package = format!("{}/__init__.py", module.replace('.', "/"));
+    let same_file = entry.path == file || entry.path == package;
+    let same_name = entry.defines.as_deref().is_none_or(|name| attribute.trim_end_matches("()") == name);
+    Some(if same_file && same_name { "ok" } else { "differs" })
+}
+
+fn repository(git: &GitState, id: &ObservationId, facts: &mut Facts) {
+    let id = || [id.clone()];
+    if let Some(branch) = &git.branch {
+        facts.known(FactKey::GitBranch, "", branch.as_str(), id());
+        facts.known(FactKey::GitMainBranch, "", matches!(branch.as_str(), "main" | "master"), id());
+    }
+    if let Some(ahead) = git.ahead {
+        facts.known(FactKey::GitAhead, "", i64::from(ahead), id());
+    }
+    if let Some(behind) = git.behind {
+        facts.known(FactKey::GitBehind, "", i64::from(behind), id());
+    }
+    let changed = git.uncommitted.len() + git.untracked.len();
+    facts.known(FactKey::GitUncommitted, "", i64::try_from(changed).unwrap_or(i64::MAX), id());
+    match git.ahead {
+        _ if changed > 0 => {
+            facts.known(FactKey::GitClean, "", "no", id());
+        }
+        Some(ahead) => {
+            facts.known(FactKey::GitClean, "", ahead == 0, id());
+        }
+        None => {
+            let why = Why::Undecided("the branch has no upstream to compare with".to_owned());
+            facts.unknown(FactKey::GitClean, "", why, id());
+        }
+    }
+}
+
+/// The last change of the port that production binds.
+fn history(git: &GitState, config: &DeployConfig, id: &ObservationId, facts: &mut Facts) {
+    let id = || [id.clone()];
+    let changed = |change: &&HistoricChange| match (&change.start_before, &change.start_after) {
+        (Some(before), Some(after)) => before.bind_port != after.bind_port,
+        _ => false,
+    };
+    let Some(change) = git.deploy_history.iter().filter(|c| c.file == config.file).find(changed) else { return };
+    let (Some(before), Some(after)) = (&change.start_before, &change.start_after) else { return };
+    let bind = |start: &StartCommand| match &start.bind_host {
+        Some(host) => format!("{host}:{}", start.bind_port),
+        None => start.bind_port.to_string(),
+    };
+    facts.known(FactKey::HistoryBindChange, "", format!("{} → {}", bind(before), bind(after)), id());
+    facts.known(FactKey::HistoryBindCommit, "", change.commit.as_str(), id());
+    facts.known(FactKey::HistoryPortBefore, "", before.bind_port.to_string(), id());
+    if let Some(fits) = port_fits(before, config) {
+        facts.known(FactKey::HistoryLiteralWorks, "", fits.is_ok(), id());
+    }
+}
+
+/// Another host of the project that is almost the audited one: one of the two may be a slip of the pen.
+fn near_host(evidence: &Evidence, snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {
+    let Some(host) = evidence.target.production.as_ref().and_then(|url| url.domain()) else { return };
+    let near = snapshot
+        .deploy
+        .iter()
+        .filter_map(|config| config.default_host.as_deref())
+        .filter(|other| *other != host && other.len() <= 253 && edit_distance(other, host) <= NEAR_LETTERS);
+    facts.known_list(FactKey::HostNear, "", near.map(str::to_owned), [id.clone()]);
+}

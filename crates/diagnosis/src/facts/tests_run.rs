@@ -1,3 +1,96 @@
-//! (in progress)
-use super::Facts;
-pub(super) fn derive(_: &landfall_evidence::Evidence, _: &mut Facts) {}
+//! How the project's own tests ended, and whether the remedy helps.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use landfall_evidence::{Evidence, Exit, ObservationId, TestPurpose, TestRun};
+use regex::Regex;
+
+use super::{FactKey, Facts, Why, why_absent};
+
+/// The module that an import error names.
+static MISSING_MODULE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?:No module named|Cannot find (?:module|package)|no required module provides package) ['"]?([A-Za-z0-9_.@/-]+)"#)
+        .expect("a constant that the tests use")
+});
+
+pub(super) fn derive(evidence: &Evidence, facts: &mut Facts) {
+    let mut runs: Vec<_> = evidence.tests().collect();
+    runs.sort_by(|(a, _), (b, _)| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
+    let declared: Vec<_> = runs.iter().filter(|(_, s)| s.purpose == TestPurpose::AsDeclared).collect();
+    match declared.iter().find(|(_, s)| s.answer.present().is_some()).or(declared.first()) {
+        None => facts.unknown(FactKey::TestsOutcome, "", Why::NotRun("the tests were not run".to_owned()), []),
+        Some((o, seen)) => {
+            let id = || [o.id.clone()];
+            facts.known(FactKey::TestsCommand, "", seen.command.as_str(), id());
+            match seen.answer.present() {
+                None => facts.unknown(FactKey::TestsOutcome, "", why_absent(&seen.answer), id()),
+                Some(run) => as_declared(run, &o.id, facts),
+            }
+        }
+    }
+    for (o, seen) in &runs {
+        if let (TestPurpose::Remedy { what }, Some(run)) = (&seen.purpose, seen.answer.present()) {
+            remedy(what, run, &o.id, facts);
+        }
+    }
+}
+
+fn outcome(run: &TestRun) -> &'static str {
+    let counts = run.counts.unwrap_or_default();
+    let ran = counts.passed + counts.failed + counts.skipped;
+    match run.exit {
+        Exit::TimedOut { .. } => "timed-out",
+        _ if !run.collection_errors.is_empty() => "collection-error",
+        _ if counts.failed > 0 || (counts.errors > 0 && ran > 0) => "failed",
+        _ if run.counts.is_some() && counts.collected == 0 && ran == 0 && counts.errors == 0 => "none-ran",
+        // pytest says with this status that it found nothing to run.
+        Exit::Code { code: 5 } if run.runner == "pytest" => "none-ran",
+        Exit::Code { code: 0 } => "passed",
+        _ if !run.failed.is_empty() => "failed",
+        _ => "crashed",
+    }
+}
+
+fn as_declared(run: &TestRun, id: &ObservationId, facts: &mut Facts) {
+    let id = || [id.clone()];
+    let word = outcome(run);
+    facts.known(FactKey::TestsOutcome, "", word, id()).symptom = word != "passed";
+    facts.known(FactKey::TestsRunner, "", run.runner.as_str(), id());
+    if let Some(counts) = run.counts {
+        facts.known(FactKey::TestsCollected, "", i64::from(counts.collected), id());
+        facts.known(FactKey::TestsFailed, "", i64::from(counts.failed), id());
+    }
+    let errors = &run.collection_errors;
+    facts.known_list(FactKey::TestsImport, "", errors.iter().map(|e| {
+        let place = e.line.map_or_else(|| e.file.clone(), |line| format!("{}:{line}", e.file));
+        let statement = e.statement.as_deref().map(|s| format!(" `{}`", s.trim())).unwrap_or_default();
+        format!("{place}{statement}: {}: {}", e.exception, e.message)
+    }), id());
+    let gaps: Vec<_> = errors.iter().filter_map(|e| e.gap.as_ref()).collect();
+    facts.known_list(FactKey::TestsGap, "", gaps.iter().map(|gap| gap.module.clone()), id());
+    facts.known_list(FactKey::TestsGapPath, "", gaps.iter().map(|gap| gap.missing_path.clone()), id());
+    let foreign: BTreeSet<String> = errors
+        .iter()
+        .filter(|e| e.gap.is_none())
+        .filter_map(|e| Some(MISSING_MODULE.captures(&e.message)?.get(1)?.as_str().to_owned()))
+        .collect();
+    facts.known_list(FactKey::TestsForeign, "", foreign, id());
+}
+
+fn remedy(what: &str, run: &TestRun, id: &ObservationId, facts: &mut Facts) {
+    let id = || [id.clone()];
+    let counts = run.counts.unwrap_or_default();
+    let word = match run.exit {
+        Exit::Code { .. } if run.collection_errors.is_empty() && counts.collected > 0 => "collects",
+        Exit::Code { .. } => "still-broken",
+        Exit::Signal { .. } | Exit::TimedOut { .. } => {
+            facts.unknown(FactKey::TestsRemedy, "", Why::Undecided("the run with the remedy did not end by itself".to_owned()), id());
+            return;
+        }
+    };
+    facts.known(FactKey::TestsRemedy, "", word, id());
+    facts.known(FactKey::TestsRemedyWhat, "", what, id());
+    facts.known(FactKey::TestsRemedyCollected, "", i64::from(counts.collected), id());
+    facts.known(FactKey::TestsRemedyFailed, "", i64::from(counts.failed), id()).symptom = counts.failed > 0;
+}

@@ -164,7 +164,7 @@ codes! {
 
     HTTP_NOT_SERVED = "LF-HTTP-001" Critical
         "Production does not answer its endpoints as it should"
-        "Endpoints that the target names or the project defines answered with another status, another media type, or not at all, under the public name. Critical when none is good, high when the main function is hit or when most are, medium otherwise."
+        "Endpoints that the target names or the project defines answered with another status, another media type, or not at all, under the public name. Critical when none is good; high when the main function, a declared endpoint or most of them are hit; medium otherwise."
         "curl -sS -i URL";
     HTTP_ORIGIN_NOT_SERVED = "LF-HTTP-002" Low
         "The platform's own name does not answer the endpoints as it should"

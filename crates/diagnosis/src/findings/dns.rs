@@ -326,7 +326,7 @@ fn private_addresses(case: &Case<'_>, name: &Name<'_>) -> Option<Finding> {
 }
 
 /// Whether an address is reachable from the Internet at large (RFC 6890 and its registries).
-pub(crate) fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();

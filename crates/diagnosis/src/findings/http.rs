@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::fmt::rfc2822;
 use landfall_evidence::{
-    Denial, HttpResponse, HttpVersion, Observation, ObservationId, Observed, Purpose, Vantage,
+    Denial, EndpointSource, HttpResponse, HttpVersion, Observation, ObservationId, Observed, Purpose, Vantage,
 };
 use serde_json::Value;
 
 use super::{codes, raise, with_severity};
 use crate::attribution;
 use crate::case::Case;
+use crate::facts::is_health_path;
 use crate::signatures::Meaning;
-use crate::view::{Fault, Reading, count, faults_in_words, in_words, is_health_path, is_json, json, keys};
+use crate::view::{Fault, Reading, count, faults_in_words, in_words, is_json, json, keys};
 use crate::{Finding, Severity};
 
 /// How the title of [`codes::HTTP_NOT_SERVED`] begins until a cause takes its place.
@@ -52,7 +53,7 @@ fn is_kind(reading: &Reading<'_>, kind: fn(&Fault) -> bool) -> bool {
 fn weight_of(bad: &[&Reading<'_>], total: usize) -> Severity {
     if bad.len() == total {
         Severity::Critical
-    } else if bad.iter().any(|r| r.endpoint.core) || bad.len() * 2 > total {
+    } else if bad.iter().any(|r| r.endpoint.core || r.endpoint.source == EndpointSource::Declared) || bad.len() * 2 > total {
         Severity::High
     } else {
         Severity::Medium
@@ -72,7 +73,7 @@ fn not_served_at_the_edge(case: &Case<'_>) -> Vec<Finding> {
         .copied()
         .filter(|r| !is_kind(r, |f| *f == Fault::Html || matches!(f, Fault::SaysFailing(_))))
         .collect();
-    let all = bad.len() == total;
+    let all = !case.view.serves(Vantage::Edge);
     let impact = |group: &[&Reading<'_>]| {
         if all {
             "No client gets an answer from the application: production is down for everybody.".to_owned()
@@ -177,7 +178,7 @@ fn control(case: &Case<'_>) -> Vec<Finding> {
             "Answer 404 for unknown paths, at least below the API's prefix.",
             proof,
         ));
-    } else if control.status >= 500 && !case.view.is_refusal(&observation.id, control) && case.view.serves(Vantage::Edge) {
+    } else if control.status >= 500 && !case.view.is_refusal(&observation.id) && case.view.serves(Vantage::Edge) {
         found.push(raise(
             &codes::HTTP_MASKED_404,
             format!("A path that nobody defined is answered {}", control.status),
@@ -283,7 +284,7 @@ fn addresses_differ(case: &Case<'_>) -> Option<Finding> {
     let mut outcomes: BTreeMap<String, Vec<(String, ObservationId)>> = BTreeMap::new();
     for (o, seen) in case.evidence().http_of(Vantage::Edge, Purpose::AddressParity) {
         let outcome = match &seen.answer {
-            Observed::Present(response) if case.view.is_refusal(&o.id, response) => continue,
+            Observed::Present(_) if case.view.is_refusal(&o.id) => continue,
             Observed::Present(response) => response.status.to_string(),
             Observed::Denied(_) => seen.answer.describe(),
             Observed::Silent(_) if case.view.vantage_is_sane() => seen.answer.describe(),
@@ -295,7 +296,7 @@ fn addresses_differ(case: &Case<'_>) -> Option<Finding> {
     // The addresses that were used for the endpoints themselves speak for the majority.
     let first = case.view.readings(Vantage::Edge).into_iter().find_map(|r| {
         let (o, seen) = r.at?;
-        let response = seen.answer.present().filter(|response| !case.view.is_refusal(&o.id, response))?;
+        let response = seen.answer.present().filter(|_| !case.view.is_refusal(&o.id))?;
         Some((response.status.to_string(), seen.request.address?.ip().to_string(), o.id.clone()))
     });
     if let Some((outcome, address, id)) = first {
@@ -327,7 +328,7 @@ fn plain_http(case: &Case<'_>) -> Option<Finding> {
     let (o, seen) = case.evidence().http_of(Vantage::Edge, Purpose::PlainHttp).max_by_key(|(o, _)| o.attempt)?;
     let response = seen.answer.present()?;
     let to_https = response.redirect_to.as_deref().is_some_and(|to| to.starts_with("https://"));
-    (!to_https && !case.view.is_refusal(&o.id, response)).then(|| {
+    (!to_https && !case.view.is_refusal(&o.id)).then(|| {
         raise(
             &codes::HTTP_NO_REDIRECT,
             format!("Port 80 answers {} and does not lead to HTTPS", response.status),
@@ -412,10 +413,8 @@ fn challenged(case: &Case<'_>) -> Option<Finding> {
     let readings = case.view.readings(Vantage::Edge);
     let stopped: Vec<(&Reading<'_>, &str)> = readings
         .iter()
-        .filter_map(|r| {
-            let author = attribution::author(r.response()?, case.catalogue())?;
-            matches!(author.meaning, Meaning::WafChallenge | Meaning::WafBlocked).then_some((*r, author.vendor))
-        })
+        .filter(|r| matches!(r.meaning, Some(Meaning::WafChallenge | Meaning::WafBlocked)))
+        .filter_map(|r| Some((*r, attribution::author(r.response()?, case.catalogue())?.vendor)))
         .collect();
     let (_, vendor) = stopped.first()?;
     let paths: Vec<&str> = stopped.iter().map(|(r, _)| r.endpoint.path.as_str()).collect();

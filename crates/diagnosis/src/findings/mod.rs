@@ -19,8 +19,10 @@ use landfall_evidence::ObservationId;
 
 pub(crate) use codes::*;
 pub use codes::{FindingCode, finding_codes};
-pub(crate) use dns::is_public;
-pub(crate) use tls::{RenewalState, lifetime_days, renewal, trusted_stores};
+pub(crate) use tests_run::{
+    TestOutcome, declared as declared_tests, error_in_words, folder, outcome as test_outcome, remedied as remedied_tests,
+};
+pub(crate) use tls::trusted_stores;
 
 use crate::case::Case;
 use crate::{Finding, Label, Severity};

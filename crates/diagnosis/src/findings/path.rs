@@ -7,6 +7,7 @@ use super::{codes, raise};
 use crate::Finding;
 use crate::attribution;
 use crate::case::Case;
+use crate::facts::Writer;
 use crate::view::in_words;
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
@@ -24,6 +25,9 @@ fn not_the_application(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let (edge_id, edge) = case.view.control(Vantage::Edge).map(|(o, r)| (&o.id, r))?;
+    if bad.writer == Some(Writer::App) {
+        return None;
+    }
     let author = bad.response().and_then(|r| attribution::author(r, case.catalogue()));
     let mut evidence = vec![edge_id.clone()];
     evidence.extend(bad.id().cloned());

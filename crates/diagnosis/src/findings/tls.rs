@@ -325,20 +325,20 @@ fn validated_path(handshake: &TlsHandshake) -> Vec<&str> {
 
 /// How far a certificate is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RenewalState {
+struct RenewalState {
     /// Seconds of validity left.
-    pub(crate) left_s: i64,
+    left_s: i64,
     /// Seconds from the start of its validity to the end.
-    pub(crate) lifetime_s: i64,
+    lifetime_s: i64,
     /// Seconds since renewal was due.
-    pub(crate) overdue_s: i64,
+    overdue_s: i64,
     /// How bad that is.
-    pub(crate) severity: Severity,
+    severity: Severity,
 }
 
 /// Where a certificate stands against the thresholds relative to its lifetime; `None` while renewal is not due, and
 /// when it is already expired, which is another finding.
-pub(crate) fn renewal(certificate: &Certificate, now: Timestamp) -> Option<RenewalState> {
+fn renewal(certificate: &Certificate, now: Timestamp) -> Option<RenewalState> {
     let lifetime_s = certificate.not_after.as_second() - certificate.not_before.as_second();
     let left_s = certificate.not_after.as_second() - now.as_second();
     if left_s <= 0 || lifetime_s <= 0 {
@@ -371,7 +371,7 @@ fn soonest<'a>(handshake: &'a TlsHandshake, now: Timestamp) -> Option<(&'a Certi
 }
 
 /// Whole days from the start of validity to its end, rounded up.
-pub(crate) fn lifetime_days(certificate: &Certificate) -> i64 {
+fn lifetime_days(certificate: &Certificate) -> i64 {
     let seconds = certificate.not_after.as_second() - certificate.not_before.as_second();
     seconds.max(0).div_euclid(DAY_S) + i64::from(seconds.rem_euclid(DAY_S) > 1)
 }

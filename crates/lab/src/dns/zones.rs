@@ -128,7 +128,7 @@ impl Zone {
             encloser = encloser.base_name();
         }
         let wildcard = self.nodes.get(&encloser.prepend_label("*").ok()?)?;
-        Some(wildcard.iter().map(|r| Record { name: name.clone(), ..r.clone() }).collect())
+        Some(wildcard.iter().map(|r| Record::from_rdata(name.clone(), r.ttl, r.data.clone())).collect())
     }
 
     fn is_empty_non_terminal(&self, name: &Name) -> bool {
@@ -162,13 +162,16 @@ fn name(text: &str) -> Result<Name, String> {
 
 fn record(line: &str) -> Result<Record, String> {
     const FORM: &str = "a record is written NAME TTL TYPE DATA";
-    let mut words = line.trim().splitn(4, char::is_whitespace);
-    let (Some(owner), Some(ttl), Some(kind), Some(data)) = (words.next(), words.next(), words.next(), words.next()) else {
-        return Err(FORM.into());
+    let mut rest = line.trim();
+    let mut word = || {
+        let (word, after) = rest.split_once(char::is_whitespace)?;
+        rest = after.trim_start();
+        Some(word)
     };
+    let (Some(owner), Some(ttl), Some(kind)) = (word(), word(), word()) else { return Err(FORM.into()) };
     let ttl = ttl.parse::<u32>().map_err(|_| format!("{ttl:?} is not a TTL in seconds; {FORM}"))?;
     let kind = RecordType::from_str(kind).map_err(|_| format!("{kind:?} is not a record type; {FORM}"))?;
-    let data = RData::try_from_str(kind, data.trim()).map_err(|e| format!("the data: {e}"))?;
+    let data = RData::try_from_str(kind, rest).map_err(|e| format!("the data: {e}"))?;
     Ok(Record::from_rdata(name(owner)?, ttl, data))
 }
 

@@ -1,1 +1,115 @@
-//! placeholder
+//! HTTP over every version and every address, with every phase timed.
+//!
+//! [`survey`] asks everything that an audit wants to know of one site; [`get`] makes one exchange. A response of any
+//! status is an answer. Redirects are evidence: those that stay on the host are followed and recorded hop by hop, others
+//! are recorded and left alone.
+
+mod body;
+mod exchange;
+mod h3;
+mod link;
+mod pace;
+mod sort;
+mod survey;
+
+use std::net::IpAddr;
+
+use http::Method;
+use landfall_evidence::{Endpoint, HttpVersion, Observation, ObservationId, ProbeFault, Purpose, Vantage};
+use url::Url;
+
+use crate::net::Context;
+
+
+pub(crate) use exchange::{Began, Question, Seat, Turn, response};
+pub(crate) use link::Dial;
+pub use survey::survey;
+
+/// One name of the target, resolved.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Scheme, host and port. Paths of endpoints count from the root of the host.
+    pub base: Url,
+    /// Which part of the world it is.
+    pub vantage: Vantage,
+    /// Public addresses, the one to ask first first.
+    pub addresses: Vec<IpAddr>,
+    /// The observation that the addresses come from.
+    pub after: Option<ObservationId>,
+    /// How long that took, in microseconds.
+    pub resolve_us: Option<u64>,
+    /// What to ask, the most important first.
+    pub endpoints: Vec<Endpoint>,
+    /// Why there is no address, when there is none.
+    pub fault: Option<ProbeFault>,
+    /// How much to ask.
+    pub depth: Depth,
+}
+
+/// How much a survey asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The endpoints, the control and the existence of routes.
+    Endpoints,
+    /// Also the other addresses, the other versions of HTTP, and plain HTTP.
+    Full,
+}
+
+impl Site {
+    /// The URL of a path and query on this site, whatever the path looks like.
+    pub(crate) fn url(&self, path_and_query: &str) -> Url {
+        let (path, query) = path_and_query.split_once('?').map_or((path_and_query, None), |(p, q)| (p, Some(q)));
+        let mut url = self.base.clone();
+        url.set_path(path);
+        url.set_query(query);
+        url.set_fragment(None);
+        url
+    }
+
+    /// The question about the endpoint that matters most among those that may be asked: what parity, versions and the
+    /// rate limit are measured with.
+    pub(crate) fn first_question(&self, purpose: Purpose) -> Question {
+        let first = self.endpoints.iter().find(|endpoint| endpoint.is_safe());
+        let method = if first.is_some_and(|endpoint| endpoint.method == "HEAD") { Method::HEAD } else { Method::GET };
+        let path = first.map_or("/", |endpoint| endpoint.path.as_str());
+        Question { vantage: self.vantage, purpose, method, url: self.url(path), serial: None }
+    }
+}
+
+/// Makes one exchange on a connection of its own, with the first address that a connection can be made to.
+///
+/// `version: None` offers HTTP/2 and HTTP/1.1 and takes what the server chooses. The request counts against the budget
+/// unless the vantage is local.
+#[expect(clippy::too_many_arguments, reason = "each is a separate circumstance of one question, and none has a default")]
+pub async fn get(
+    ctx: &Context,
+    url: &Url,
+    addresses: &[IpAddr],
+    version: Option<HttpVersion>,
+    purpose: Purpose,
+    vantage: Vantage,
+    after: Option<ObservationId>,
+    attempt: u32,
+) -> Observation {
+    let question = Question { vantage, purpose, method: Method::GET, url: url.clone(), serial: None };
+    let mut dials = addresses.iter().filter_map(|ip| Dial::to(url, *ip, version));
+    let Some(first) = dials.next() else {
+        let detail = if addresses.is_empty() { format!("no address is known for {url}") } else { format!("{url} is not an http or https URL") };
+        return exchange::without_address(ctx, &question, after, ProbeFault::Local { detail });
+    };
+    let mut seat = Seat::new(first, None);
+    seat.connect(ctx).await;
+    for dial in dials {
+        if seat.failure().is_none() || ctx.is_over() {
+            break;
+        }
+        seat = Seat::new(dial, None);
+        seat.connect(ctx).await;
+    }
+    seat.ask(ctx, &question, Turn { began: Began::WithConnection, after, attempt }).await
+}
+
+#[cfg(test)]
+pub(crate) mod testkit;
+#[cfg(test)]
+mod tests;

@@ -77,10 +77,7 @@ const SERVERS: &[Server] = &[
             flag(&["--harakiri"], "timeout_s"),
         ],
     },
-    Server {
-        name: "daphne",
-        flags: &[flag(&["--bind", "-b"], "host"), flag(&["--port", "-p"], "port")],
-    },
+    Server { name: "daphne", flags: &[flag(&["--bind", "-b"], "host"), flag(&["--port", "-p"], "port")] },
     Server {
         name: "waitress-serve",
         flags: &[
@@ -94,19 +91,13 @@ const SERVERS: &[Server] = &[
         name: "granian",
         flags: &[flag(&["--host"], "host"), flag(&["--port"], "port"), flag(&["--workers"], "workers")],
     },
-    Server {
-        name: "flask",
-        flags: &[flag(&["--host", "-h"], "host"), flag(&["--port", "-p"], "port")],
-    },
+    Server { name: "flask", flags: &[flag(&["--host", "-h"], "host"), flag(&["--port", "-p"], "port")] },
     Server {
         name: "fastapi",
         flags: &[flag(&["--host"], "host"), flag(&["--port"], "port"), flag(&["--workers"], "workers")],
     },
     Server { name: "runserver", flags: &[] },
-    Server {
-        name: "next",
-        flags: &[flag(&["--hostname", "-H"], "host"), flag(&["--port", "-p"], "port")],
-    },
+    Server { name: "next", flags: &[flag(&["--hostname", "-H"], "host"), flag(&["--port", "-p"], "port")] },
     Server {
         name: "puma",
         flags: &[
@@ -116,18 +107,20 @@ const SERVERS: &[Server] = &[
             flag(&["--threads", "-t"], "threads"),
         ],
     },
-    Server {
-        name: "rails",
-        flags: &[flag(&["--binding", "-b"], "host"), flag(&["--port", "-p"], "port")],
-    },
+    Server { name: "rails", flags: &[flag(&["--binding", "-b"], "host"), flag(&["--port", "-p"], "port")] },
 ];
 
 /// Programs that run the project's own code, in which the address is usually set.
-const INTERPRETERS: &[&str] = &["python", "node", "npm", "yarn", "pnpm", "bun", "deno", "ruby", "java", "go", "php", "cargo"];
+const INTERPRETERS: &[&str] =
+    &["python", "node", "npm", "yarn", "pnpm", "bun", "deno", "ruby", "java", "go", "php", "cargo"];
 
 const GENERIC: Server = Server {
     name: "",
-    flags: &[flag(&["--bind", "--listen"], "bind"), flag(&["--host"], "host"), flag(&["--port", "-p"], "port")],
+    flags: &[
+        flag(&["--bind", "--listen"], "bind"),
+        flag(&["--host"], "host"),
+        flag(&["--port", "-p"], "port"),
+    ],
 };
 
 /// Reads a command that a shell runs.
@@ -156,7 +149,9 @@ fn from_commands(raw: String, shell: bool, commands: &[Vec<Word>]) -> Parsed {
         settings: Vec::new(),
     };
     match best {
-        Some((_, found)) => Parsed { start: StartCommand { raw: start.raw, ..found.start }, target: found.target },
+        Some((_, found)) => {
+            Parsed { start: StartCommand { raw: start.raw, ..found.start }, target: found.target }
+        }
         None => Parsed { start, target: None },
     }
 }
@@ -180,7 +175,9 @@ fn read_commands(
         let Some(program) = words.first().and_then(Word::plain).map(base_name) else { continue };
         if matches!(program, "sh" | "bash" | "ash" | "dash" | "zsh") && depth < 4 {
             // `-c`, also inside a cluster such as `-lc`.
-            let flag = |w: &Word| w.plain().is_some_and(|t| t.starts_with('-') && !t.starts_with("--") && t.ends_with('c'));
+            let flag = |w: &Word| {
+                w.plain().is_some_and(|t| t.starts_with('-') && !t.starts_with("--") && t.ends_with('c'))
+            };
             if let Some(script) = words.iter().position(flag).and_then(|at| words.get(at + 1)) {
                 read_commands(&self::commands(&script.script()), true, assigned, best, depth + 1);
                 continue;
@@ -217,13 +214,18 @@ fn strip_wrappers(words: &[Word], assigned: &mut BTreeMap<String, String>) -> Ve
             Some("poetry" | "pipenv" | "uv" | "pdm" | "hatch" | "rye") if is(rest.get(1), "run") => 2,
             Some("bundle") if is(rest.get(1), "exec") => 2,
             Some("npx" | "bunx") => 1,
-            Some("doppler" | "dotenv" | "infisical" | "opentelemetry-instrument" | "newrelic-admin" | "ddtrace-run") => {
-                match rest.iter().position(|w| is(Some(w), "--")) {
-                    Some(at) => at + 1,
-                    None if is(rest.get(1), "run-program") => 2,
-                    None => 1,
-                }
-            }
+            Some(
+                "doppler"
+                | "dotenv"
+                | "infisical"
+                | "opentelemetry-instrument"
+                | "newrelic-admin"
+                | "ddtrace-run",
+            ) => match rest.iter().position(|w| is(Some(w), "--")) {
+                Some(at) => at + 1,
+                None if is(rest.get(1), "run-program") => 2,
+                None => 1,
+            },
             _ => return rest.to_vec(),
         };
         rest = rest.get(skip..).unwrap_or_default();
@@ -251,7 +253,12 @@ fn base_name(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
 
-fn read_simple(program: &str, words: &[Word], shell: bool, assigned: &BTreeMap<String, String>) -> (u8, Found) {
+fn read_simple(
+    program: &str,
+    words: &[Word],
+    shell: bool,
+    assigned: &BTreeMap<String, String>,
+) -> (u8, Found) {
     let is_python = program.starts_with("python");
     // `python -m gunicorn …` is `gunicorn …`; `python manage.py runserver …` is Django's own server.
     let mut program = program;
@@ -283,7 +290,14 @@ fn read_simple(program: &str, words: &[Word], shell: bool, assigned: &BTreeMap<S
     let (rank, known) = match (server, interpreter) {
         (Some(server), _) => (3, server),
         (None, Some(_)) => (2, &GENERIC),
-        (None, None) if matches!(program, "cd" | "echo" | "mkdir" | "set" | "test" | "[" | "source" | "." | "export") => (0, &GENERIC),
+        (None, None)
+            if matches!(
+                program,
+                "cd" | "echo" | "mkdir" | "set" | "test" | "[" | "source" | "." | "export"
+            ) =>
+        {
+            (0, &GENERIC)
+        }
         (None, None) => (1, &GENERIC),
     };
     let mut start = StartCommand {
@@ -295,26 +309,42 @@ fn read_simple(program: &str, words: &[Word], shell: bool, assigned: &BTreeMap<S
         settings: Vec::new(),
     };
     read_flags(known, arguments, assigned, &mut start);
-    if program == "runserver" {
-        if let Some(address) = arguments.iter().find(|w| !w.script().starts_with('-')) {
-            let address = resolve(address, assigned);
-            // A bare port is allowed here: `runserver 8000`.
-            if let Some(port) = port_of(&address) {
-                start.bind_port = port;
-            } else {
-                bind(&address, &mut start);
-            }
+    let positional = arguments.iter().find(|w| !w.script().starts_with('-'));
+    if let ("runserver", Some(address)) = (program, positional) {
+        let address = resolve(address, assigned);
+        // A bare port is allowed here: `runserver 8000`.
+        if let Some(port) = port_of(&address) {
+            start.bind_port = port;
+        } else {
+            bind(&address, &mut start);
         }
     }
     let target = match (server, interpreter) {
-        (Some(_), _) => served(arguments),
-        (None, Some(_)) => arguments.iter().filter_map(Word::plain).find(|w| w.contains('.') && !w.starts_with('-')).map(str::to_owned),
+        (Some(server), _) => match server.name {
+            "flask" => arguments
+                .iter()
+                .position(|w| is(Some(w), "--app") || is(Some(w), "-A"))
+                .and_then(|at| arguments.get(at + 1)?.plain())
+                .map(str::to_owned),
+            "runserver" | "next" | "puma" | "rails" | "fastapi" => None,
+            _ => served(arguments),
+        },
+        (None, Some(_)) => arguments
+            .iter()
+            .filter_map(Word::plain)
+            .find(|w| w.contains('.') && !w.starts_with('-'))
+            .map(str::to_owned),
         _ => None,
     };
     (rank, Found { start, target })
 }
 
-fn read_flags(server: &Server, arguments: &[Word], assigned: &BTreeMap<String, String>, start: &mut StartCommand) {
+fn read_flags(
+    server: &Server,
+    arguments: &[Word],
+    assigned: &BTreeMap<String, String>,
+    start: &mut StartCommand,
+) {
     let mut i = 0;
     while i < arguments.len() {
         let hit = server.flags.iter().find_map(|flag| {
@@ -326,7 +356,11 @@ fn read_flags(server: &Server, arguments: &[Word], assigned: &BTreeMap<String, S
                 // `-w4`: a short option may carry its value; `-workers` is somebody's typing error and not `-w orkers`.
                 let value = arguments[i].strip_prefix(&attached)?;
                 let short = !name.starts_with("--");
-                (!short || value.script().starts_with(|c: char| c.is_ascii_digit() || matches!(c, '$' | ':' | '['))).then_some((flag, value, 1))
+                (!short
+                    || value
+                        .script()
+                        .starts_with(|c: char| c.is_ascii_digit() || matches!(c, '$' | ':' | '[')))
+                .then_some((flag, value, 1))
             })
         });
         let Some((flag, value, used)) = hit else {
@@ -353,7 +387,9 @@ fn resolve(word: &Word, assigned: &BTreeMap<String, String>) -> Word {
         .0
         .iter()
         .map(|piece| match piece {
-            Piece::Variable { name, .. } => assigned.get(name).cloned().unwrap_or_else(|| Word(vec![piece.clone()]).script()),
+            Piece::Variable { name, .. } => {
+                assigned.get(name).cloned().unwrap_or_else(|| Word(vec![piece.clone()]).script())
+            }
             Piece::Text(text) => text.clone(),
         })
         .collect();
@@ -371,16 +407,20 @@ fn setting(name: &str, value: &Word) -> ServerSetting {
 fn port_of(word: &Word) -> Option<PortSetting> {
     match word.0.as_slice() {
         [Piece::Text(text)] => text.parse().ok().map(|port| PortSetting::Literal { port }),
-        [Piece::Variable { name, default }] => {
-            Some(PortSetting::Variable { name: name.clone(), default: default.as_deref().and_then(|d| d.parse().ok()) })
-        }
+        [Piece::Variable { name, default }] => Some(PortSetting::Variable {
+            name: name.clone(),
+            default: default.as_deref().and_then(|d| d.parse().ok()),
+        }),
         _ => None,
     }
 }
 
 /// Reads an address: `HOST:PORT`, `:PORT`, `*:PORT`, `[::]:PORT`, `tcp://HOST:PORT`, `unix:PATH`, any part a variable.
 fn bind(word: &Word, start: &mut StartCommand) {
-    let word = ["tcp://", "http://"].iter().find_map(|scheme| word.strip_prefix(scheme)).unwrap_or_else(|| word.clone());
+    let word = ["tcp://", "http://"]
+        .iter()
+        .find_map(|scheme| word.strip_prefix(scheme))
+        .unwrap_or_else(|| word.clone());
     if ["unix:", "fd://"].iter().any(|scheme| word.strip_prefix(scheme).is_some()) {
         start.bind_host = Some(word.script());
         start.bind_port = PortSetting::Unsaid;
@@ -395,13 +435,16 @@ fn bind(word: &Word, start: &mut StartCommand) {
         [Piece::Variable { name, default }] => {
             let (host, port) = default.as_deref().and_then(|d| d.rsplit_once(':')).unzip();
             start.bind_host = host.map(any);
-            start.bind_port = PortSetting::Variable { name: name.clone(), default: port.and_then(|p| p.parse().ok()) };
+            start.bind_port =
+                PortSetting::Variable { name: name.clone(), default: port.and_then(|p| p.parse().ok()) };
         }
         [before @ .., Piece::Variable { name, default }] => {
             let host = Word(before.to_vec()).script();
             start.bind_host = Some(any(host.strip_suffix(':').unwrap_or(&host)));
-            start.bind_port =
-                PortSetting::Variable { name: name.clone(), default: default.as_deref().and_then(|d| d.parse().ok()) };
+            start.bind_port = PortSetting::Variable {
+                name: name.clone(),
+                default: default.as_deref().and_then(|d| d.parse().ok()),
+            };
         }
         _ => {
             let text = word.script();
@@ -419,17 +462,22 @@ fn bind(word: &Word, start: &mut StartCommand) {
 /// The application that a Python server is told to serve: `run:app`, `pkg.wsgi`.
 fn served(arguments: &[Word]) -> Option<String> {
     static OBJECT: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(.*\))?$").expect("the pattern is a constant and covered by tests")
+        Regex::new(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(.*\))?$")
+            .expect("the pattern is a constant and covered by tests")
     });
-    static MODULE: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^[A-Za-z_][\w.]*$").expect("the pattern is a constant and covered by tests"));
-    let plain: Vec<&str> = arguments.iter().filter_map(Word::plain).collect();
+    static MODULE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^[A-Za-z_][\w.]*$").expect("the pattern is a constant and covered by tests")
+    });
+    // A word with a variable in it is never the target, but it keeps its place.
+    let plain: Vec<&str> = arguments.iter().map(|w| w.plain().unwrap_or("$")).collect();
     if let Some(object) = plain.iter().find(|w| OBJECT.is_match(w)) {
         return Some((*object).to_owned());
     }
     // A module alone stands first or last; in between it could be the value of an option.
     let first = plain.first().filter(|w| MODULE.is_match(w));
-    let last = plain.last().filter(|w| MODULE.is_match(w) && !plain.iter().rev().nth(1).is_some_and(|p| p.starts_with('-')));
+    let last = plain
+        .last()
+        .filter(|w| MODULE.is_match(w) && !plain.iter().rev().nth(1).is_some_and(|p| p.starts_with('-')));
     first.or(last).map(|w| (*w).to_owned())
 }
 
@@ -456,7 +504,14 @@ mod tests {
         let settings: Vec<String> = start
             .settings
             .iter()
-            .map(|s| format!("{}={}/{}", s.name, s.value.as_deref().unwrap_or("?"), s.variable.as_deref().unwrap_or("-")))
+            .map(|s| {
+                format!(
+                    "{}={}/{}",
+                    s.name,
+                    s.value.as_deref().unwrap_or("?"),
+                    s.variable.as_deref().unwrap_or("-")
+                )
+            })
             .collect();
         format!(
             "{} {} {} {} [{}] {}",
@@ -485,8 +540,14 @@ mod tests {
             "shell gunicorn 0.0.0.0 ${PORT:-5000} [workers=2/GUNICORN_WORKERS threads=4/GUNICORN_THREADS timeout_s=30/GUNICORN_TIMEOUT] run:app",
         );
         shell("gunicorn -w4 -b :$PORT app.wsgi", "shell gunicorn 0.0.0.0 $PORT [workers=4/-] app.wsgi");
-        shell("python3 -m gunicorn --bind=[::]:8000 a.b:create_app()", "shell gunicorn [::] 8000 [] -");
-        shell("python3 -m gunicorn --bind=[::]:8000 'a.b:create_app()'", "shell gunicorn [::] 8000 [] a.b:create_app()");
+        shell(
+            "python3 -m gunicorn --bind=[::]:8000 a.b:create_app()",
+            "shell gunicorn [::] 8000 [] a.b:create_app",
+        );
+        shell(
+            "python3 -m gunicorn --bind=[::]:8000 'a.b:create_app()'",
+            "shell gunicorn [::] 8000 [] a.b:create_app()",
+        );
         shell("gunicorn run:app", "shell gunicorn - not said [] run:app");
         shell("gunicorn --bind unix:/run/a.sock x:y", "shell gunicorn unix:/run/a.sock not said [] x:y");
         shell("gunicorn -b $BIND x:y", "shell gunicorn - $BIND [] x:y");
@@ -499,8 +560,14 @@ mod tests {
             &["gunicorn", "--bind", "0.0.0.0:${PORT:-5000}", "run:app"],
             "vector gunicorn 0.0.0.0 ${PORT:-5000} [] run:app",
         );
-        vector(&["sh", "-c", "gunicorn --bind 0.0.0.0:${PORT:-5000} run:app"], "shell gunicorn 0.0.0.0 ${PORT:-5000} [] run:app");
-        vector(&["/bin/bash", "-lc", "exec gunicorn -b 0.0.0.0:5000 run:app"], "shell gunicorn 0.0.0.0 5000 [] run:app");
+        vector(
+            &["sh", "-c", "gunicorn --bind 0.0.0.0:${PORT:-5000} run:app"],
+            "shell gunicorn 0.0.0.0 ${PORT:-5000} [] run:app",
+        );
+        vector(
+            &["/bin/bash", "-lc", "exec gunicorn -b 0.0.0.0:5000 run:app"],
+            "shell gunicorn 0.0.0.0 5000 [] run:app",
+        );
     }
 
     #[test]
@@ -510,7 +577,10 @@ mod tests {
             "shell gunicorn 0.0.0.0 8080 [] x:y",
         );
         shell("export PORT=5000; gunicorn -b 0.0.0.0:$PORT x:y", "shell gunicorn 0.0.0.0 5000 [] x:y");
-        shell("A=1 B='2 3' uvicorn main:app --host 0.0.0.0 --port 80", "shell uvicorn 0.0.0.0 80 [] main:app");
+        shell(
+            "A=1 B='2 3' uvicorn main:app --host 0.0.0.0 --port 80",
+            "shell uvicorn 0.0.0.0 80 [] main:app",
+        );
         shell("tini -- gunicorn -b 0.0.0.0:80 x:y", "shell gunicorn 0.0.0.0 80 [] x:y");
         shell("gunicorn x:y & nginx -g 'daemon off;'", "shell gunicorn - not said [] x:y");
         shell("bash -c \"gunicorn -b 0.0.0.0:$PORT x:y\"", "shell gunicorn 0.0.0.0 $PORT [] x:y");
@@ -524,9 +594,12 @@ mod tests {
         shell("python run.py", "shell python - not said [] run.py");
         shell("node --enable-source-maps server.js", "shell node - not said [] server.js");
         shell("npm start", "shell npm - not said [] -");
-        shell("uwsgi --http :8000 --processes 4 --threads 2", "shell uwsgi 0.0.0.0 8000 [workers=4/- threads=2/-] -");
+        shell(
+            "uwsgi --http :8000 --processes 4 --threads 2",
+            "shell uwsgi 0.0.0.0 8000 [workers=4/- threads=2/-] -",
+        );
         shell("hypercorn -b 0.0.0.0:80 a:b", "shell hypercorn 0.0.0.0 80 [] a:b");
-        shell("next start -p ${PORT:-3000}", "shell next - ${PORT:-3000} [] start");
+        shell("next start -p ${PORT:-3000}", "shell next - ${PORT:-3000} [] -");
         shell("./server --port 8080", "shell - - 8080 [] -");
         shell("", "shell - - not said [] -");
     }

@@ -135,7 +135,11 @@ impl Splitter<'_> {
                 '&' => self.end_command(),
                 '<' | '>' => {
                     // A number directly before the sign is a file descriptor and not an argument.
-                    let descriptor = self.word.as_ref().and_then(Word::plain).is_some_and(|w| w.bytes().all(|b| b.is_ascii_digit()));
+                    let descriptor = self
+                        .word
+                        .as_ref()
+                        .and_then(Word::plain)
+                        .is_some_and(|w| w.bytes().all(|b| b.is_ascii_digit()));
                     if descriptor {
                         self.word = None;
                     }
@@ -222,7 +226,11 @@ fn variable(text: &str) -> Option<(Piece, usize)> {
     let after = text.strip_prefix('$')?;
     let name_length = |s: &str| {
         let digits_first = s.starts_with(|c: char| c.is_ascii_digit());
-        if digits_first { 0 } else { s.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count() }
+        if digits_first {
+            0
+        } else {
+            s.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count()
+        }
     };
     if let Some(braced) = after.strip_prefix('{') {
         let length = name_length(braced);
@@ -232,8 +240,10 @@ fn variable(text: &str) -> Option<(Piece, usize)> {
         }
         let end = closing_brace(rest)?;
         let operator = &rest[..end];
-        let default = [":-", ":=", "-", "="].iter().find_map(|sign| operator.strip_prefix(sign)).map(str::to_owned);
-        if default.is_none() && !operator.is_empty() && !operator.starts_with([':', '?', '+', '#', '%', '/']) {
+        let default =
+            [":-", ":=", "-", "="].iter().find_map(|sign| operator.strip_prefix(sign)).map(str::to_owned);
+        if default.is_none() && !operator.is_empty() && !operator.starts_with([':', '?', '+', '#', '%', '/'])
+        {
             return None;
         }
         return Some((Piece::Variable { name: name.to_owned(), default }, 2 + length + end + 1));

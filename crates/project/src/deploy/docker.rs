@@ -36,8 +36,16 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
             }
             let words: Vec<&str> = rest.split_whitespace().filter(|w| !w.starts_with("--")).collect();
             // A stage built on an earlier one inherits its settings.
-            let base = words.first().and_then(|base| named.get(&base.to_ascii_lowercase())).cloned().unwrap_or_default();
-            let name = words.get(1).filter(|w| w.eq_ignore_ascii_case("as")).and(words.get(2)).map(|n| n.to_ascii_lowercase());
+            let base = words
+                .first()
+                .and_then(|base| named.get(&base.to_ascii_lowercase()))
+                .cloned()
+                .unwrap_or_default();
+            let name = words
+                .get(1)
+                .filter(|w| w.eq_ignore_ascii_case("as"))
+                .and(words.get(2))
+                .map(|n| n.to_ascii_lowercase());
             current = Some((name, base));
             continue;
         }
@@ -71,9 +79,11 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
                 Form::Exec(words) if script => Some(parse_vector(&words)),
                 Form::Exec(words) => Some(parse_vector(&[entry, words].concat())),
                 Form::Shell(text) if script => Some(parse_shell(&text)),
-                Form::Shell(text) => {
-                    Some(parse_shell(&format!("{} sh -c {}", entry.iter().map(|e| quoted(e)).collect::<Vec<_>>().join(" "), quoted(&text))))
-                }
+                Form::Shell(text) => Some(parse_shell(&format!(
+                    "{} sh -c {}",
+                    entry.iter().map(|e| quoted(e)).collect::<Vec<_>>().join(" "),
+                    quoted(&text)
+                ))),
             }
         }
     };
@@ -122,7 +132,9 @@ fn form(text: &str) -> Form {
 fn env(rest: &str, into: &mut BTreeMap<String, String>) {
     let words: Vec<String> = commands(rest).into_iter().flatten().map(|w: Word| w.script()).collect();
     if words.first().is_some_and(|w| w.contains('=')) {
-        into.extend(words.iter().filter_map(|w| w.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())));
+        into.extend(
+            words.iter().filter_map(|w| w.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())),
+        );
     } else if let Some((name, value)) = words.split_first() {
         into.insert(name.clone(), value.join(" "));
     }

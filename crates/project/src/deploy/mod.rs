@@ -45,10 +45,8 @@ impl Deploy {
     /// still set another value.
     fn defaults(&mut self, values: &BTreeMap<String, String>) {
         let Some(start) = &mut self.config.start else { return };
-        if let PortSetting::Variable { name, default } = &mut start.bind_port {
-            if default.is_none() {
-                *default = values.get(name).and_then(|value| value.parse().ok());
-            }
+        if let PortSetting::Variable { name, default: default @ None } = &mut start.bind_port {
+            *default = values.get(name).and_then(|value| value.parse().ok());
         }
         for setting in &mut start.settings {
             if let (None, Some(variable)) = (&setting.value, &setting.variable) {
@@ -74,7 +72,8 @@ const FILES: &[(&str, Reader)] = &[
 ];
 
 /// Deploy files in a format that we do not read. Naming them is better than passing over them in silence.
-const NOT_READ: &[&str] = &["render.yaml", "app.yaml", "docker-compose.yml", "docker-compose.yaml", "compose.yaml", "heroku.yml"];
+const NOT_READ: &[&str] =
+    &["render.yaml", "app.yaml", "docker-compose.yml", "docker-compose.yaml", "compose.yaml", "heroku.yml"];
 
 /// The names of the files whose history is a history of deployment.
 pub(crate) fn file_names() -> impl Iterator<Item = &'static str> {
@@ -106,7 +105,9 @@ pub(crate) fn read(tree: &Tree, unread: &mut Vec<String>) -> Vec<Deploy> {
         }
     }
     for name in NOT_READ.iter().filter(|name| tree.has(name)) {
-        unread.push(format!("{name}: deploy files in YAML are not read; its start command and ports are not known"));
+        unread.push(format!(
+            "{name}: deploy files in YAML are not read; its start command and ports are not known"
+        ));
     }
     for deploy in &mut all {
         complete(deploy, tree);
@@ -159,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_parsed_is_named_and_the_others_are_read() {
-        let (_dir, tree) = tree(&[(".replit", "run = ["), ("Procfile", "web: gunicorn run:app"), ("render.yaml", "a: b")]);
+        let (_dir, tree) =
+            tree(&[(".replit", "run = ["), ("Procfile", "web: gunicorn run:app"), ("render.yaml", "a: b")]);
         let mut unread = Vec::new();
         let found = read(&tree, &mut unread);
         assert_eq!(found.len(), 1);
@@ -173,7 +175,10 @@ mod tests {
             ("Procfile", "web: npm start"),
             ("package.json", r#"{"scripts":{"start":"next start -p 8080"}}"#),
             ("Dockerfile", "FROM x\nCMD gunicorn run:app"),
-            ("gunicorn.conf.py", "import os\nbind = \"0.0.0.0:\" + os.environ.get(\"PORT\", \"8000\")\nworkers = 3\ntimeout=60 # s\n"),
+            (
+                "gunicorn.conf.py",
+                "import os\nbind = \"0.0.0.0:\" + os.environ.get(\"PORT\", \"8000\")\nworkers = 3\ntimeout=60 # s\n",
+            ),
         ]);
         let found = read(&tree, &mut Vec::new());
         let start = found[0].config.start.as_ref().unwrap();

@@ -52,7 +52,8 @@ pub(super) fn fly(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
         .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         .collect();
     if let Some(processes) = root.get("processes").and_then(Value::as_table) {
-        let web = ["app", "web"].iter().find_map(|name| processes.get(*name)).or_else(|| processes.values().next());
+        let web =
+            ["app", "web"].iter().find_map(|name| processes.get(*name)).or_else(|| processes.values().next());
         if let Some(command) = web.and_then(Value::as_str) {
             // The text is split into words and handed to the image as its command; no shell reads it.
             let words: Vec<String> = commands(command).into_iter().flatten().map(|w| w.script()).collect();
@@ -60,7 +61,8 @@ pub(super) fn fly(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
         }
     }
     let mut health = |checks: Option<&Value>| {
-        let path = checks.and_then(Value::as_array).into_iter().flatten().find_map(|c| c.get("path")?.as_str());
+        let path =
+            checks.and_then(Value::as_array).into_iter().flatten().find_map(|c| c.get("path")?.as_str());
         if let Some(path) = path {
             deploy.config.health_path.get_or_insert_with(|| path.to_owned());
         }
@@ -141,7 +143,11 @@ pub(super) fn app_json(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
 pub(super) fn gunicorn_conf(text: &str, start: &mut StartCommand) {
     let source = Source::new("gunicorn.conf.py", Language::Python, text);
     for line in source.code.lines() {
-        let Some((name, value)) = line.split_once('=').filter(|(n, v)| !n.starts_with(' ') && !v.starts_with('=')) else { continue };
+        let Some((name, value)) =
+            line.split_once('=').filter(|(n, v)| !n.starts_with(' ') && !v.starts_with('='))
+        else {
+            continue;
+        };
         let (value, variable, fallback) = python_value(value.trim());
         let name = match name.trim() {
             "bind" => {
@@ -189,7 +195,11 @@ fn python_value(text: &str) -> (Option<String>, Option<String>, Option<String>) 
     let arguments = crate::source::split_top(inner);
     let variable = arguments.first().and_then(|a| literal(a)).map(str::to_owned);
     let default = arguments.get(1).map(|a| literal(a).unwrap_or(a).to_owned());
-    let prefix = text[..at].trim_start_matches('f').trim_end_matches(['{', '+', ' ', '(']).trim_end_matches("int").trim_end_matches("str");
+    let prefix = text[..at]
+        .trim_start_matches('f')
+        .trim_end_matches(['{', '+', ' ', '('])
+        .trim_end_matches("int")
+        .trim_end_matches("str");
     let prefix = prefix.trim().trim_matches(['"', '\'']);
     ((!prefix.is_empty()).then(|| prefix.to_owned()), variable, default)
 }
@@ -200,7 +210,8 @@ mod tests {
 
     #[test]
     fn a_procfile_serves_with_its_web_process() {
-        let found = procfile("Procfile", "# x\nrelease: flask db upgrade\nweb: gunicorn -b :$PORT run:app\n").unwrap();
+        let found = procfile("Procfile", "# x\nrelease: flask db upgrade\nweb: gunicorn -b :$PORT run:app\n")
+            .unwrap();
         assert_eq!(found[0].target.as_deref(), Some("run:app"));
         assert!(procfile("Procfile", "nothing here").is_err());
     }
@@ -226,8 +237,16 @@ mod tests {
 
     #[test]
     fn railway_in_both_formats() {
-        let json = railway_json("railway.json", r#"{"deploy":{"startCommand":"gunicorn run:app","healthcheckPath":"/health"}}"#).unwrap();
-        let toml = railway_toml("railway.toml", "[deploy]\nstartCommand='gunicorn run:app'\nhealthcheckPath='/health'").unwrap();
+        let json = railway_json(
+            "railway.json",
+            r#"{"deploy":{"startCommand":"gunicorn run:app","healthcheckPath":"/health"}}"#,
+        )
+        .unwrap();
+        let toml = railway_toml(
+            "railway.toml",
+            "[deploy]\nstartCommand='gunicorn run:app'\nhealthcheckPath='/health'",
+        )
+        .unwrap();
         for deploy in [&json[0], &toml[0]] {
             assert_eq!(deploy.target.as_deref(), Some("run:app"));
             assert_eq!(deploy.config.health_path.as_deref(), Some("/health"));
@@ -241,7 +260,10 @@ mod tests {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(value("2"), (some("2"), None, None));
         assert_eq!(value("int(os.environ.get('N', 2))"), (None, some("N"), some("2")));
-        assert_eq!(value("f\"0.0.0.0:{os.environ.get('PORT', 8000)}\""), (some("0.0.0.0:"), some("PORT"), some("8000")));
+        assert_eq!(
+            value("f\"0.0.0.0:{os.environ.get('PORT', 8000)}\""),
+            (some("0.0.0.0:"), some("PORT"), some("8000"))
+        );
         assert_eq!(value("multiprocessing.cpu_count() * 2 + 1"), (None, None, None));
     }
 }

@@ -16,7 +16,11 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
         .filter_map(|map| port_map(map.get("localPort")?.as_integer(), map.get("externalPort")?.as_integer()))
         .collect();
     let sets = |table: Option<&Table>| {
-        table.and_then(|t| t.get("env")).and_then(Value::as_table).map(|env| env.keys().cloned().collect()).unwrap_or_default()
+        table
+            .and_then(|t| t.get("env"))
+            .and_then(Value::as_table)
+            .map(|env| env.keys().cloned().collect())
+            .unwrap_or_default()
     };
 
     let mut all = Vec::new();
@@ -29,7 +33,9 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
         deploy.config.sets = sets(Some(deployment));
         all.push(deploy);
     }
-    if let Some(parsed) = root.get("run").and_then(run).filter(|p| p.start.server.is_some()).or_else(|| workflow(&root)) {
+    if let Some(parsed) =
+        root.get("run").and_then(run).filter(|p| p.start.server.is_some()).or_else(|| workflow(&root))
+    {
         let mut deploy = Deploy::new(file, "replit", DeployStage::Development);
         deploy.start(parsed);
         deploy.config.ports = ports;
@@ -86,7 +92,8 @@ mod tests {
 
     #[test]
     fn the_older_file_binds_a_literal_port_without_a_shell() {
-        let all = read(".replit", include_str!("../../../../scenarios/levqor/history/0-replit.toml")).unwrap();
+        let all =
+            read(".replit", include_str!("../../../../scenarios/levqor/history/0-replit.toml")).unwrap();
         let start = all[0].config.start.as_ref().unwrap();
         assert!(!start.shell);
         assert_eq!(start.bind_port, PortSetting::Literal { port: 5000 });

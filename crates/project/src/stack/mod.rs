@@ -36,7 +36,18 @@ const KINDS: &[Kind] = &[
         runtime: "Python",
         source: Language::Python,
         frameworks: &[
-            "django", "flask", "fastapi", "litestar", "quart", "sanic", "falcon", "tornado", "aiohttp", "bottle", "pyramid", "starlette",
+            "django",
+            "flask",
+            "fastapi",
+            "litestar",
+            "quart",
+            "sanic",
+            "falcon",
+            "tornado",
+            "aiohttp",
+            "bottle",
+            "pyramid",
+            "starlette",
         ],
         servers: &["gunicorn", "uvicorn", "hypercorn", "granian", "uwsgi", "waitress", "daphne"],
         read: python::read,
@@ -46,7 +57,17 @@ const KINDS: &[Kind] = &[
         runtime: "Node.js",
         source: Language::JavaScript,
         frameworks: &[
-            "next", "nuxt", "@remix-run/node", "@sveltejs/kit", "astro", "@nestjs/core", "express", "fastify", "koa", "hono", "@hapi/hapi",
+            "next",
+            "nuxt",
+            "@remix-run/node",
+            "@sveltejs/kit",
+            "astro",
+            "@nestjs/core",
+            "express",
+            "fastify",
+            "koa",
+            "hono",
+            "@hapi/hapi",
         ],
         servers: &[],
         read: various::node,
@@ -64,7 +85,11 @@ const KINDS: &[Kind] = &[
         runtime: "Go",
         source: Language::Go,
         frameworks: &[
-            "github.com/gin-gonic/gin", "github.com/labstack/echo", "github.com/gofiber/fiber", "github.com/go-chi/chi", "github.com/gorilla/mux",
+            "github.com/gin-gonic/gin",
+            "github.com/labstack/echo",
+            "github.com/gofiber/fiber",
+            "github.com/go-chi/chi",
+            "github.com/gorilla/mux",
         ],
         servers: &[],
         read: various::go,
@@ -87,7 +112,9 @@ pub(crate) fn read(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) ->
         let manifest = match (kind.read)(tree, unread) {
             Some(manifest) => manifest,
             // Source without a manifest counts when it lies where an application would.
-            None if sources.iter().any(|s| s.language == kind.source && parent(&s.path).is_empty()) => Manifest::default(),
+            None if sources.iter().any(|s| s.language == kind.source && parent(&s.path).is_empty()) => {
+                Manifest::default()
+            }
             None => continue,
         };
         let framework = pick(&manifest.dependencies, kind.frameworks).or_else(|| imported(sources, kind));
@@ -138,7 +165,10 @@ fn imported(sources: &[Source], kind: &Kind) -> Option<Dependency> {
     }
     let name = kind.frameworks.iter().find(|name| {
         let forms = [format!("from {name} import"), format!("import {name}\n")];
-        sources.iter().filter(|s| s.language == Language::Python).any(|s| forms.iter().any(|form| s.code.contains(form.as_str())))
+        sources
+            .iter()
+            .filter(|s| s.language == Language::Python)
+            .any(|s| forms.iter().any(|form| s.code.contains(form.as_str())))
     })?;
     Some(Dependency { name: (*name).to_owned(), version: None, requirement: String::new() })
 }
@@ -170,7 +200,10 @@ fn find<'a>(tree: &'a Tree, name: &str) -> Option<&'a str> {
 /// A file beside another one.
 fn beside(tree: &Tree, path: &str, names: &[&str]) -> Option<String> {
     let folder = parent(path);
-    names.iter().map(|name| if folder.is_empty() { (*name).to_owned() } else { format!("{folder}/{name}") }).find(|p| tree.has(p))
+    names
+        .iter()
+        .map(|name| if folder.is_empty() { (*name).to_owned() } else { format!("{folder}/{name}") })
+        .find(|p| tree.has(p))
 }
 
 /// The text of a file that is known to exist; a reason goes to `unread`.
@@ -224,7 +257,10 @@ mod tests {
 
     #[test]
     fn go_modules_are_matched_without_their_major_version() {
-        let (found, _) = stacks(&[("go.mod", "module x\n\ngo 1.22\n\nrequire (\n\tgithub.com/labstack/echo/v4 v4.12.0\n)\n")]);
+        let (found, _) = stacks(&[(
+            "go.mod",
+            "module x\n\ngo 1.22\n\nrequire (\n\tgithub.com/labstack/echo/v4 v4.12.0\n)\n",
+        )]);
         assert_eq!(found[0].framework.as_ref().unwrap().version.as_deref(), Some("v4.12.0"));
         assert_eq!(found[0].runtime.wanted.as_deref(), Some("1.22"));
     }

@@ -12,9 +12,13 @@ use crate::tree::{Tree, parent};
 
 pub(super) fn read(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
     let mut manifest = Manifest::default();
-    let pyproject = find(tree, "pyproject.toml").and_then(|path| table(tree, path, unread).map(|table| (path, table)));
-    let requirements = find(tree, "requirements.txt")
-        .or_else(|| ["requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"].into_iter().find(|p| tree.has(p)));
+    let pyproject =
+        find(tree, "pyproject.toml").and_then(|path| table(tree, path, unread).map(|table| (path, table)));
+    let requirements = find(tree, "requirements.txt").or_else(|| {
+        ["requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"]
+            .into_iter()
+            .find(|p| tree.has(p))
+    });
     if let Some(path) = requirements {
         requirements_file(tree, path, &mut manifest.dependencies, unread, 0);
         manifest.path = Some(path.to_owned());
@@ -31,12 +35,20 @@ pub(super) fn read(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
         let path = find(tree, "Pipfile")?;
         let table = table(tree, path, unread)?;
         let packages = table.get("packages").and_then(Value::as_table);
-        add(&mut manifest.dependencies, packages.into_iter().flatten().filter_map(|(n, v)| poetry(n, v)).collect());
-        manifest.wanted = table.get("requires").and_then(|r| r.get("python_version")).and_then(Value::as_str).map(str::to_owned);
+        add(
+            &mut manifest.dependencies,
+            packages.into_iter().flatten().filter_map(|(n, v)| poetry(n, v)).collect(),
+        );
+        manifest.wanted = table
+            .get("requires")
+            .and_then(|r| r.get("python_version"))
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         manifest.path = Some(path.to_owned());
     }
     let path = manifest.path.as_deref()?;
-    manifest.lock = beside(tree, path, &["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "requirements.lock"]);
+    manifest.lock =
+        beside(tree, path, &["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "requirements.lock"]);
     if let Some(lock) = &manifest.lock {
         let locked = locked(tree, lock, unread);
         for dependency in manifest.dependencies.iter_mut().filter(|d| d.version.is_none()) {
@@ -66,7 +78,13 @@ fn table(tree: &Tree, path: &str, unread: &mut Vec<String>) -> Option<Table> {
 }
 
 /// Reads a requirements file and the files that it includes (pip's "Requirements File Format").
-fn requirements_file(tree: &Tree, path: &str, into: &mut Vec<Dependency>, unread: &mut Vec<String>, depth: u8) {
+fn requirements_file(
+    tree: &Tree,
+    path: &str,
+    into: &mut Vec<Dependency>,
+    unread: &mut Vec<String>,
+    depth: u8,
+) {
     let Some(text) = text(tree, path, unread) else { return };
     for line in text.replace("\\\n", " ").lines() {
         // A comment begins a line or follows white space; `#egg=` inside a URL is none.
@@ -90,7 +108,8 @@ fn requirements_file(tree: &Tree, path: &str, into: &mut Vec<Dependency>, unread
 /// A dependency specifier (PEP 508): `Flask[async]>=3,<4; python_version > "3.8"`.
 fn requirement(line: &str) -> Option<Dependency> {
     static NAME: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(.*)$").expect("the pattern is a constant and covered by tests")
+        Regex::new(r"^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(.*)$")
+            .expect("the pattern is a constant and covered by tests")
     });
     let line = line.split(';').next().unwrap_or_default();
     let line = line.split(" --").next().unwrap_or_default().trim();
@@ -100,7 +119,11 @@ fn requirement(line: &str) -> Option<Dependency> {
         return None;
     }
     // A URL can carry a credential, and its text tells no version.
-    let requirement = if requirement.starts_with('@') { "@ URL".to_owned() } else { requirement.trim_matches(['(', ')']).to_owned() };
+    let requirement = if requirement.starts_with('@') {
+        "@ URL".to_owned()
+    } else {
+        requirement.trim_matches(['(', ')']).to_owned()
+    };
     let version = requirement.trim_start_matches('=').trim();
     let exact = requirement.starts_with("==") && !version.contains(['*', ',']);
     Some(Dependency { name: parts[1].to_owned(), version: exact.then(|| version.to_owned()), requirement })
@@ -115,8 +138,14 @@ fn from_pyproject(table: &Table) -> (Vec<Dependency>, Option<String>) {
         .flatten()
         .filter_map(|d| requirement(d.as_str()?))
         .collect();
-    let mut wanted = project.and_then(|p| p.get("requires-python")).and_then(Value::as_str).map(str::to_owned);
-    if let Some(table) = table.get("tool").and_then(|t| t.get("poetry")).and_then(|p| p.get("dependencies")).and_then(Value::as_table) {
+    let mut wanted =
+        project.and_then(|p| p.get("requires-python")).and_then(Value::as_str).map(str::to_owned);
+    if let Some(table) = table
+        .get("tool")
+        .and_then(|t| t.get("poetry"))
+        .and_then(|p| p.get("dependencies"))
+        .and_then(Value::as_table)
+    {
         for (name, value) in table {
             match poetry(name, value) {
                 Some(python) if name == "python" => wanted = wanted.or(Some(python.requirement)),
@@ -130,7 +159,8 @@ fn from_pyproject(table: &Table) -> (Vec<Dependency>, Option<String>) {
 
 /// A dependency in Poetry's and Pipenv's form: `Flask = "3.0.0"`, `Flask = {version = "^3"}`.
 fn poetry(name: &str, value: &Value) -> Option<Dependency> {
-    let requirement = value.as_str().or_else(|| value.get("version").and_then(Value::as_str)).unwrap_or("*").to_owned();
+    let requirement =
+        value.as_str().or_else(|| value.get("version").and_then(Value::as_str)).unwrap_or("*").to_owned();
     let digits = requirement.trim_start_matches('=').trim();
     let exact = digits.starts_with(|c: char| c.is_ascii_digit()) && !digits.contains(['*', ',', ' ']);
     Some(Dependency { name: name.to_owned(), version: exact.then(|| digits.to_owned()), requirement })
@@ -140,8 +170,12 @@ fn poetry(name: &str, value: &Value) -> Option<Dependency> {
 fn locked(tree: &Tree, path: &str, unread: &mut Vec<String>) -> BTreeMap<String, String> {
     let mut versions = BTreeMap::new();
     if path.ends_with("Pipfile.lock") {
-        let lock = text(tree, path, unread).and_then(|t| serde_json::from_str::<serde_json::Value>(&t).ok()).unwrap_or_default();
-        for (name, package) in lock.get("default").and_then(serde_json::Value::as_object).into_iter().flatten() {
+        let lock = text(tree, path, unread)
+            .and_then(|t| serde_json::from_str::<serde_json::Value>(&t).ok())
+            .unwrap_or_default();
+        for (name, package) in
+            lock.get("default").and_then(serde_json::Value::as_object).into_iter().flatten()
+        {
             if let Some(version) = package.get("version").and_then(serde_json::Value::as_str) {
                 versions.insert(normal(name), version.trim_start_matches('=').to_owned());
             }
@@ -190,7 +224,13 @@ mod tests {
         ]);
         assert_eq!(
             list,
-            ["Werkzeug - [~=3.0]", "Flask 3.0.0 [==3.0.0]", "gunicorn 22.0.0 [==22.0.0]", "requests - [>=2,<3]", "lib - [@ URL]"]
+            [
+                "Werkzeug - [~=3.0]",
+                "Flask 3.0.0 [==3.0.0]",
+                "gunicorn 22.0.0 [==22.0.0]",
+                "requests - [>=2,<3]",
+                "lib - [@ URL]"
+            ]
         );
     }
 
@@ -202,7 +242,10 @@ mod tests {
         ]);
         assert_eq!(list, ["Django 5.1.2 [>=5]"]);
         assert_eq!(lock.as_deref(), Some("uv.lock"));
-        let (list, _) = shown(&[("pyproject.toml", "[tool.poetry.dependencies]\npython='^3.11'\nfastapi={version='^0.110'}\nuvicorn='0.30.1'\n")]);
+        let (list, _) = shown(&[(
+            "pyproject.toml",
+            "[tool.poetry.dependencies]\npython='^3.11'\nfastapi={version='^0.110'}\nuvicorn='0.30.1'\n",
+        )]);
         assert_eq!(list, ["fastapi - [^0.110]", "uvicorn 0.30.1 [0.30.1]"]);
     }
 }

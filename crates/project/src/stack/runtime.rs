@@ -22,8 +22,11 @@ pub(super) fn wanted(tree: &Tree, language: &str) -> Option<String> {
     };
     let first_line = |path: &str| {
         let text = tree.text(path)?.ok()?;
-        let line = text.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with(['#', '[']))?.to_owned();
-        Some(line.trim_start_matches("python-").trim_start_matches("ruby-").trim_start_matches('v').to_owned())
+        let line =
+            text.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with(['#', '[']))?.to_owned();
+        Some(
+            line.trim_start_matches("python-").trim_start_matches("ruby-").trim_start_matches('v').to_owned(),
+        )
     };
     let from_file = files.iter().find_map(|path| first_line(path));
     let from_tools = || {
@@ -38,9 +41,16 @@ pub(super) fn wanted(tree: &Tree, language: &str) -> Option<String> {
         let table: toml::Table = tree.text(".replit")?.ok()?.parse().ok()?;
         let modules = table.get("modules")?.as_array()?;
         let prefix = format!("{}-", if language == "node" { "nodejs" } else { language });
-        modules.iter().filter_map(|m| m.as_str()?.strip_prefix(&prefix)).map(|v| v.split(':').next().unwrap_or(v).to_owned()).next()
+        modules
+            .iter()
+            .filter_map(|m| m.as_str()?.strip_prefix(&prefix))
+            .map(|v| v.split(':').next().unwrap_or(v).to_owned())
+            .next()
     };
-    from_file.or_else(from_tools).or_else(|| if language == "rust" { from_toolchain() } else { None }).or_else(from_replit)
+    from_file
+        .or_else(from_tools)
+        .or_else(|| if language == "rust" { from_toolchain() } else { None })
+        .or_else(from_replit)
 }
 
 /// The version that a command in this folder would run. A virtual environment tells its version in a file, so nothing
@@ -60,7 +70,8 @@ pub(super) fn present(root: &Path, language: &str) -> Option<String> {
         _ => &[],
     };
     commands.iter().find_map(|(program, arguments)| {
-        let said = process::run(Command::new(program).args(*arguments).current_dir(root), None, LIMIT, 4096).ok()?;
+        let said =
+            process::run(Command::new(program).args(*arguments).current_dir(root), None, LIMIT, 4096).ok()?;
         if !said.success {
             return None;
         }
@@ -77,7 +88,11 @@ fn venv_version(folder: &Path) -> Option<String> {
     }
     let mut text = String::new();
     std::fs::File::open(file).ok()?.take(16 * 1024).read_to_string(&mut text).ok()?;
-    let value = text.lines().filter_map(|line| line.split_once('=')).find(|(k, _)| matches!(k.trim(), "version" | "version_info"))?.1;
+    let value = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .find(|(k, _)| matches!(k.trim(), "version" | "version_info"))?
+        .1;
     version_in(value.trim())
 }
 
@@ -114,7 +129,11 @@ mod tests {
 
     #[test]
     fn wanted_versions_come_from_the_nearest_file() {
-        let (_dir, all) = tree(&[("runtime.txt", "python-3.11.13\n"), (".nvmrc", "v20\n"), (".tool-versions", "ruby 3.2.2\n")]);
+        let (_dir, all) = tree(&[
+            ("runtime.txt", "python-3.11.13\n"),
+            (".nvmrc", "v20\n"),
+            (".tool-versions", "ruby 3.2.2\n"),
+        ]);
         assert_eq!(wanted(&all, "python").as_deref(), Some("3.11.13"));
         assert_eq!(wanted(&all, "node").as_deref(), Some("20"));
         assert_eq!(wanted(&all, "ruby").as_deref(), Some("3.2.2"));
@@ -125,7 +144,10 @@ mod tests {
 
     #[test]
     fn a_virtual_environment_tells_its_version_without_being_run() {
-        let (dir, _tree) = tree(&[(".venv/pyvenv.cfg", "home = /usr/bin\nversion = 3.10.4\n"), (".venv/bin/python", "not a program")]);
+        let (dir, _tree) = tree(&[
+            (".venv/pyvenv.cfg", "home = /usr/bin\nversion = 3.10.4\n"),
+            (".venv/bin/python", "not a program"),
+        ]);
         assert_eq!(present(dir.path(), "python").as_deref(), Some("3.10.4"));
     }
 }

@@ -15,7 +15,9 @@ fn regex(pattern: &str) -> Regex {
 
 fn plain(name: &str, requirement: &str) -> Dependency {
     let digits = requirement.trim_start_matches('=').trim();
-    let exact = digits.split('.').count() == 3 && digits.starts_with(|c: char| c.is_ascii_digit()) && !digits.contains([' ', '*', 'x', '|']);
+    let exact = digits.split('.').count() == 3
+        && digits.starts_with(|c: char| c.is_ascii_digit())
+        && !digits.contains([' ', '*', 'x', '|']);
     // A dependency taken from a URL can carry a credential there.
     let requirement = if requirement.contains("://") { "URL".to_owned() } else { requirement.to_owned() };
     Dependency { name: name.to_owned(), version: exact.then(|| digits.to_owned()), requirement }
@@ -33,9 +35,21 @@ pub(super) fn node(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
     let dependencies = manifest.get("dependencies").and_then(serde_json::Value::as_object);
     Some(Manifest {
         path: Some(path.to_owned()),
-        lock: beside(tree, path, &["package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb"]),
-        dependencies: dependencies.into_iter().flatten().filter_map(|(name, v)| Some(plain(name, v.as_str()?))).collect(),
-        wanted: manifest.get("engines").and_then(|e| e.get("node")).and_then(serde_json::Value::as_str).map(str::to_owned),
+        lock: beside(
+            tree,
+            path,
+            &["package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb"],
+        ),
+        dependencies: dependencies
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, v)| Some(plain(name, v.as_str()?)))
+            .collect(),
+        wanted: manifest
+            .get("engines")
+            .and_then(|e| e.get("node"))
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned),
     })
 }
 
@@ -53,12 +67,15 @@ pub(super) fn rust(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
     let workspace = manifest.get("workspace").and_then(|w| w.get("dependencies"));
     let tables = [manifest.get("dependencies"), workspace];
     let dependencies = tables.into_iter().flatten().filter_map(Value::as_table).flatten();
-    let package = manifest.get("package").or_else(|| manifest.get("workspace").and_then(|w| w.get("package")));
+    let package =
+        manifest.get("package").or_else(|| manifest.get("workspace").and_then(|w| w.get("package")));
     Some(Manifest {
         path: Some(path.to_owned()),
         lock: beside(tree, path, &["Cargo.lock"]),
         dependencies: dependencies
-            .filter_map(|(name, value)| Some(plain(name, value.as_str().or_else(|| value.get("version")?.as_str())?)))
+            .filter_map(|(name, value)| {
+                Some(plain(name, value.as_str().or_else(|| value.get("version")?.as_str())?))
+            })
             // A plain number is a caret requirement here, not a pin.
             .map(|d| Dependency { version: d.version.filter(|_| d.requirement.starts_with('=')), ..d })
             .collect(),
@@ -67,7 +84,9 @@ pub(super) fn rust(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
 }
 
 pub(super) fn go(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
-    static REQUIRE: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^\s*(?:require\s+)?([a-z0-9.-]+\.[a-z]+/\S+)\s+(v\S+)(\s*//\s*indirect)?"));
+    static REQUIRE: LazyLock<Regex> = LazyLock::new(|| {
+        regex(r"(?m)^\s*(?:require\s+)?([a-z0-9.-]+\.[a-z]+/\S+)\s+(v\S+)(\s*//\s*indirect)?")
+    });
     static VERSION: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^go\s+([0-9.]+)"));
     let path = find(tree, "go.mod")?;
     let manifest = text(tree, path, unread)?;
@@ -77,14 +96,19 @@ pub(super) fn go(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
         dependencies: REQUIRE
             .captures_iter(&manifest)
             .filter(|c| c.get(3).is_none())
-            .map(|c| Dependency { name: c[1].to_owned(), version: Some(c[2].to_owned()), requirement: c[2].to_owned() })
+            .map(|c| Dependency {
+                name: c[1].to_owned(),
+                version: Some(c[2].to_owned()),
+                requirement: c[2].to_owned(),
+            })
             .collect(),
         wanted: VERSION.captures(&manifest).map(|c| c[1].to_owned()),
     })
 }
 
 pub(super) fn ruby(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
-    static GEM: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?m)^\s*gem\s+["']([^"']+)["'](?:\s*,\s*["']([^"']+)["'])?"#));
+    static GEM: LazyLock<Regex> =
+        LazyLock::new(|| regex(r#"(?m)^\s*gem\s+["']([^"']+)["'](?:\s*,\s*["']([^"']+)["'])?"#));
     static VERSION: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?m)^\s*ruby\s+["']([^"']+)["']"#));
     static LOCKED: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^ {4}(\S+) \(([0-9][^)\s]*)\)"));
     let path = find(tree, "Gemfile")?;
@@ -118,19 +142,28 @@ mod tests {
     #[test]
     fn node_and_its_lock() {
         let (_dir, tree) = tree(&[
-            ("package.json", r#"{"engines":{"node":">=20"},"dependencies":{"express":"4.19.2","koa":"^2.0.0","x":"git+https://u:p@h.example.test/x"}}"#),
+            (
+                "package.json",
+                r#"{"engines":{"node":">=20"},"dependencies":{"express":"4.19.2","koa":"^2.0.0","x":"git+https://u:p@h.example.test/x"}}"#,
+            ),
             ("pnpm-lock.yaml", ""),
         ]);
         let manifest = node(&tree, &mut Vec::new()).unwrap();
         assert_eq!(names(&manifest), [("express", Some("4.19.2")), ("koa", None), ("x", None)]);
         assert_eq!(manifest.dependencies[2].requirement, "URL");
-        assert_eq!((manifest.wanted.as_deref(), manifest.lock.as_deref()), (Some(">=20"), Some("pnpm-lock.yaml")));
+        assert_eq!(
+            (manifest.wanted.as_deref(), manifest.lock.as_deref()),
+            (Some(">=20"), Some("pnpm-lock.yaml"))
+        );
     }
 
     #[test]
     fn rust_and_ruby() {
         let (_dir, tree) = tree(&[
-            ("Cargo.toml", "[package]\nrust-version='1.90'\n[dependencies]\naxum={version='0.8'}\nhyper='=1.0.0'\n"),
+            (
+                "Cargo.toml",
+                "[package]\nrust-version='1.90'\n[dependencies]\naxum={version='0.8'}\nhyper='=1.0.0'\n",
+            ),
             ("Gemfile", "ruby '3.3.0'\ngem \"rails\", \"~> 7.1\"\ngem 'puma'\n"),
             ("Gemfile.lock", "GEM\n  specs:\n    puma (6.4.2)\n      nio4r\n    rails (7.1.3)\n"),
         ]);
@@ -145,6 +178,9 @@ mod tests {
         let (_dir, tree) = tree(&[("package.json", "{"), ("Cargo.toml", "[")]);
         let mut unread = Vec::new();
         assert!(node(&tree, &mut unread).is_none() && rust(&tree, &mut unread).is_none());
-        assert!(unread[0].starts_with("package.json: ") && unread[1].starts_with("Cargo.toml: "), "{unread:?}");
+        assert!(
+            unread[0].starts_with("package.json: ") && unread[1].starts_with("Cargo.toml: "),
+            "{unread:?}"
+        );
     }
 }

@@ -29,12 +29,13 @@ pub(super) fn build(evidence: &Evidence) -> Vec<TlsReport> {
             alpn: shake.and_then(|s| s.alpn.clone()),
             name_matches: shake.map(|s| s.name_matches),
             chain: shake.map(|s| chain(s, evidence.started_at)).unwrap_or_default(),
+            unparsed: shake.map(|s| s.unparsed.clone()).unwrap_or_default(),
             trust: shake.map(|s| s.trust.clone()).unwrap_or_default(),
             same_as: None,
         };
         report.same_as = reports
             .iter()
-            .find(|r| !r.chain.is_empty() && r.host == report.host && r.chain == report.chain && r.trust == report.trust)
+            .find(|r| !r.chain.is_empty() && r.host == report.host && r.chain == report.chain && r.unparsed == report.unparsed && r.trust == report.trust)
             .map(|r| r.evidence.clone());
         reports.push(report);
     }

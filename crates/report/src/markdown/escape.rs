@@ -1,43 +1,62 @@
 //! Foreign text inside Markdown (CommonMark 0.31 with the tables of GitHub Flavored Markdown).
 
+use std::borrow::Cow;
+
 use crate::text::{clean, clean_block};
 
-/// Text on one line that shows as it is: nothing in it opens a tag, an emphasis, a link, a code span, a table cell, a
-/// formula, a list or a heading.
+/// Text on one line that shows as it is: nothing in it opens a tag, an emphasis, a link, a code span, a table cell or a
+/// formula. What would open a block at the start of a line is the affair of [`line_start`].
 pub(super) fn text(raw: &str) -> String {
-    escaped(raw, true)
-}
-
-/// The same behind a heading's marks, where no list can begin.
-pub(super) fn inline(raw: &str) -> String {
-    escaped(raw, false)
-}
-
-fn escaped(raw: &str, starts_line: bool) -> String {
     let raw = clean(raw);
     let raw = raw.trim();
     let mut out = String::with_capacity(raw.len() + 8);
-    let chars: Vec<char> = raw.chars().collect();
-    // A number with a dot or a parenthesis begins an ordered list, but only at the start of a line.
-    let digits = chars.iter().take_while(|c| c.is_ascii_digit()).count();
-    for (i, c) in chars.iter().copied().enumerate() {
-        let before = i.checked_sub(1).and_then(|j| chars.get(j)).copied();
-        let after = chars.get(i + 1).copied();
+    let mut before = None;
+    let mut chars = raw.chars().peekable();
+    while let Some(c) = chars.next() {
+        let after = chars.peek().copied();
         let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         match c {
             '<' => out.push_str("&lt;"),
-            // A run of hashes at the end of a heading is not part of it (CommonMark, section 4.2).
-            '#' if !starts_line => out.extend(['\\', c]),
             '&' if after.is_some_and(|c| c.is_ascii_alphanumeric() || c == '#') => out.push_str("&amp;"),
             '\\' | '`' | '*' | '[' | ']' | '|' | '~' | '$' => out.extend(['\\', c]),
             // Between letters an underscore is no emphasis, and names read better bare.
             '_' if !(word(before) && word(after)) => out.extend(['\\', c]),
-            '-' | '+' | '=' | '#' | '>' if i == 0 && starts_line => out.extend(['\\', c]),
-            '.' | ')' if starts_line && digits > 0 && i == digits => out.extend(['\\', c]),
             c => out.push(c),
         }
+        before = Some(c);
     }
     out
+}
+
+/// Markdown of one line that begins no list, heading, quotation or rule where it is put at the start of a line.
+pub(super) fn line_start(markdown: &str) -> Cow<'_, str> {
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with(' ');
+    let hashes = markdown.len() - markdown.trim_start_matches('#').len();
+    let digits = markdown.len() - markdown.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let opens = match markdown.chars().next() {
+        Some('-' | '+') => ends(&markdown[1..]) || markdown[1..].starts_with('-'),
+        Some('#') => ends(&markdown[hashes..]),
+        Some('>' | '=') => true,
+        _ => false,
+    };
+    if opens {
+        return Cow::Owned(format!("\\{markdown}"));
+    }
+    let (number, rest) = markdown.split_at(digits);
+    if digits > 0 && rest.starts_with(['.', ')']) && ends(&rest[1..]) {
+        return Cow::Owned(format!("{number}\\{rest}"));
+    }
+    Cow::Borrowed(markdown)
+}
+
+/// Text behind a heading's marks.
+pub(super) fn heading(raw: &str) -> String {
+    let text = text(raw);
+    // A run of hashes at the end of a heading is not part of it (CommonMark, section 4.2).
+    match text.strip_suffix('#') {
+        Some(rest) => format!("{rest}\\#"),
+        None => text,
+    }
 }
 
 /// A code span with exactly this text on one line. Safe inside a table cell.
@@ -102,7 +121,12 @@ mod tests {
     fn names_stay_readable() {
         assert_eq!(text("openai_configured is true"), "openai_configured is true");
         assert_eq!(text("a | b"), "a \\| b");
-        assert_eq!(text("1. first"), "1\\. first");
+        assert_eq!(line_start("1. first"), "1\\. first");
+        assert_eq!(line_start("3.11 and -2 dB"), "3.11 and -2 dB");
+        assert_eq!(line_start("-2 dB"), "-2 dB");
+        assert_eq!(line_start("- item"), "\\- item");
+        assert_eq!(line_start("--- "), "\\--- ");
+        assert_eq!(heading("C #"), "C \\#");
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code(""), "(empty)");
         assert_eq!(block("", "```\nx"), "````\n```\nx\n````\n");
@@ -114,7 +138,7 @@ mod tests {
         fn text_shows_as_it_is(raw in "[a`*_\\[\\]()<>&#!|~$+=.:0-9\\\\ -]{1,40}") {
             let raw = raw.split_whitespace().collect::<Vec<_>>().join(" ");
             prop_assume!(!raw.is_empty());
-            let (shown, plain) = seen(&text(&raw));
+            let (shown, plain) = seen(&line_start(&text(&raw)));
             prop_assert!(plain, "{:?} became more than text: {:?}", raw, text(&raw));
             // Smart punctuation is an option of the parser, not a way out.
             prop_assert_eq!(fold(&shown), fold(&raw));

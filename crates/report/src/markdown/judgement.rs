@@ -1,6 +1,6 @@
 //! Sections 7 to 14: what it means and what to do.
 
-use landfall_diagnosis::{Cause, HopState, NextProbe, Status, Verdict};
+use landfall_diagnosis::{Cause, HopKind, HopState, NextProbe, Status, Verdict};
 
 use super::escape::{code, text};
 use super::Page;
@@ -29,7 +29,11 @@ pub(super) fn routing(page: &mut Page, report: &Report) {
         report.path.iter().map(|hop| {
             vec![
                 words::hop_kind(hop.hop).to_owned(),
-                hop.vendor.as_deref().map_or_else(|| "not known".to_owned(), text),
+                match (&hop.vendor, hop.hop) {
+                    (Some(vendor), _) => text(vendor),
+                    (None, HopKind::Client) => "this machine".to_owned(),
+                    (None, _) => "not known".to_owned(),
+                },
                 hop.address.as_deref().map(code).unwrap_or_default(),
                 format!("{} {}", words::hop_mark(hop.state), words::hop_state(hop.state)),
                 text(&hop.proof.join("; ")),

@@ -5,7 +5,7 @@ mod escape;
 mod judgement;
 mod observations;
 
-use self::escape::{block, code, inline, text};
+use self::escape::{block, code, line_start, text};
 use crate::model::Report;
 use crate::words;
 
@@ -75,14 +75,14 @@ impl Page {
         self.blank();
         self.out.push_str(&"#".repeat(level));
         self.out.push(' ');
-        self.out.push_str(&inline(title));
+        self.out.push_str(&escape::heading(title));
         self.out.push_str("\n\n");
     }
 
     /// A paragraph of Markdown.
     fn paragraph(&mut self, markdown: &str) {
         self.blank();
-        self.out.push_str(markdown);
+        self.out.push_str(&line_start(markdown));
         self.out.push_str("\n\n");
     }
 
@@ -95,7 +95,7 @@ impl Page {
     fn list<I: IntoIterator<Item = String>>(&mut self, items: I) {
         self.blank();
         for item in items {
-            self.out.push_str(&format!("- {item}\n"));
+            self.out.push_str(&format!("- {}\n", line_start(&item)));
         }
         self.blank();
     }
@@ -104,7 +104,7 @@ impl Page {
     fn numbered<I: IntoIterator<Item = String>>(&mut self, items: I) {
         self.blank();
         for (i, item) in items.into_iter().enumerate() {
-            self.out.push_str(&format!("{}. {item}\n", i + 1));
+            self.out.push_str(&format!("{}. {}\n", i + 1, line_start(&item)));
         }
         self.blank();
     }

@@ -323,6 +323,10 @@ pub(super) fn tls(page: &mut Page, report: &Report) {
                 ]
             }),
         );
+        if !shake.unparsed.is_empty() {
+            page.field("Could not be parsed", "");
+            page.list(shake.unparsed.iter().map(|u| text(u)));
+        }
         if let Some(leaf) = shake.chain.first() {
             let names: Vec<String> = leaf.certificate.san.iter().map(|n| code(n)).collect();
             let verdict = if shake.name_matches == Some(true) { "✓ covers" } else { "✗ does not cover" };
@@ -440,6 +444,9 @@ fn test_run(page: &mut Page, tests: &TestsReport) {
     if !run.output_tail.trim().is_empty() {
         page.field("End of the output", "");
         page.fenced("", &run.output_tail);
+    }
+    if matches!(tests.purpose, TestPurpose::Remedy { .. }) {
+        return;
     }
     if !tests.because.is_empty() {
         page.field("What rests on this run", "");

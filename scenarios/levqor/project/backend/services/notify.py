@@ -15,7 +15,7 @@ def telegram_configured() -> bool:
 
 
 def whatsapp_configured() -> bool:
-    return bool(os.environ.get("WHATSAPP_API_URL") and os.environ.get("WHATSAPP_ACCESS_TOKEN"))
+    return bool(os.environ.get("WHATSAPP_API_URL", "") and os.environ.get("WHATSAPP_ACCESS_TOKEN", ""))
 
 
 def _post(url: str, body: dict, headers: dict[str, str] | None = None) -> bool:
@@ -40,8 +40,8 @@ def operations(text: str) -> bool:
         sent |= _post(f"https://api.telegram.org/bot{token}/sendMessage", {"chat_id": chat, "text": text})
     if whatsapp_configured():
         sent |= _post(
-            os.environ["WHATSAPP_API_URL"],
+            os.environ.get("WHATSAPP_API_URL", ""),
             {"to": os.environ.get("WHATSAPP_ADMIN_PHONE", ""), "type": "text", "text": {"body": text}},
-            {"Authorization": f"Bearer {os.environ['WHATSAPP_ACCESS_TOKEN']}"},
+            {"Authorization": "Bearer " + os.environ.get("WHATSAPP_ACCESS_TOKEN", "")},
         )
     return sent

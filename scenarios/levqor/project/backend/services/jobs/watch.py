@@ -48,7 +48,7 @@ def intelligence_monitor() -> str:
 
 
 def synthetic_checks() -> str:
-    base = os.environ.get("PUBLIC_BASE_URL")
+    base = os.environ.get("PUBLIC_BASE_URL", "")
     if not base:
         return "PUBLIC_BASE_URL is not set, nothing was asked"
     failed = []

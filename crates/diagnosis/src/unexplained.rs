@@ -1,0 +1,168 @@
+//! Observations of production that nothing accounts for.
+//!
+//! Every answer under the public name or the platform's own name must be as it should be, be the subject of a finding,
+//! speak for a named cause, or fall under one of the rules below. What is left blocks a green verdict: anomalies that
+//! were explained away have hidden outages before.
+
+use std::collections::BTreeSet;
+
+use landfall_evidence::{
+    Denial, HttpObservation, HttpResponse, HttpVersion, Observation, ObservationId, Observed, Phase, Purpose, Seen,
+    Vantage,
+};
+
+use crate::case::Case;
+use crate::view::Grade;
+use crate::{Finding, Label, Unexplained};
+
+/// All observations that nothing accounts for, in the order of asking.
+pub(crate) fn unexplained(case: &Case<'_>, findings: &[Finding], by_engine: &BTreeSet<ObservationId>) -> Vec<Unexplained> {
+    let mut known: BTreeSet<&ObservationId> = findings.iter().flat_map(|f| &f.evidence).collect();
+    let named = case.causes.iter().filter(|c| c.label >= Label::Possible);
+    known.extend(named.flat_map(|c| c.evidence_for.iter().flat_map(|a| &a.evidence)));
+    known.extend(by_engine);
+    case.evidence()
+        .observations
+        .iter()
+        .filter(|o| matches!(o.vantage, Vantage::Edge | Vantage::Origin) && !known.contains(&o.id))
+        .filter_map(|o| Some(Unexplained { what: what(case, o, &known)?, evidence: o.id.clone() }))
+        .collect()
+}
+
+/// What is odd about an observation; `None` when it is as it should be or a rule explains it.
+fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&ObservationId>) -> Option<String> {
+    let name = observation.vantage;
+    match &observation.seen {
+        Seen::Http(seen) => http(case, observation, seen, known)
+            .map(|odd| format!("{} {} ({name}, {}): {odd}", seen.request.method, seen.request.path, purpose(seen.request.purpose))),
+        Seen::Tls(seen) => match &seen.answer {
+            Observed::Denied(_) => Some(seen.answer.describe()),
+            Observed::Silent(_) if case.view.vantage_is_sane() => Some(seen.answer.describe()),
+            _ => None,
+        }
+        .map(|odd| format!("TLS with {} at {} ({name}): {odd}", seen.question.host, seen.question.address)),
+        Seen::Dns(seen) => match &seen.answer {
+            // A missing name is odd only for the names that are used; those above it need not exist.
+            Observed::Denied(Denial::Rcode(answer)) if answer.rcode == 3 && !is_used(case, &seen.question.name) => None,
+            // One server's silence is a finding when it is the whole server's; a lost datagram is not.
+            Observed::Denied(Denial::Rcode(answer)) => Some(answer.rcode_name.clone()),
+            _ => None,
+        }
+        .map(|odd| format!("DNS {} {} ({name}): {odd}", seen.question.name, seen.question.rtype)),
+        Seen::RateLimit(_) | Seen::Project(_) | Seen::Tests(_) => None,
+    }
+}
+
+fn is_used(case: &Case<'_>, name: &str) -> bool {
+    let target = &case.evidence().target;
+    [&target.production, &target.origin].into_iter().flatten().any(|url| url.host_str() == Some(name))
+}
+
+fn http(
+    case: &Case<'_>,
+    observation: &Observation,
+    seen: &HttpObservation,
+    known: &BTreeSet<&ObservationId>,
+) -> Option<String> {
+    let request = &seen.request;
+    match &seen.answer {
+        Observed::Unasked(_) => None,
+        Observed::Silent(_) if !case.view.vantage_is_sane() => None,
+        // Nothing on port 80 is a choice; so is a version that is not offered.
+        Observed::Denied(Denial::Refused) if request.purpose == Purpose::PlainHttp => None,
+        Observed::Silent(silence) if request.purpose == Purpose::PlainHttp && silence.phase == Phase::Connect => None,
+        Observed::Denied(Denial::VersionNotOffered { .. }) => None,
+        // Without an announcement nobody is invited to UDP, so that nothing answers there is not odd.
+        Observed::Denied(_) | Observed::Silent(_)
+            if request.purpose == Purpose::Version && request.version == HttpVersion::H3 && !announces_h3(case) =>
+        {
+            None
+        }
+        Observed::Denied(_) | Observed::Silent(_) => Some(seen.answer.describe()),
+        Observed::Present(response) => odd_response(case, observation, seen, response, known),
+    }
+}
+
+fn announces_h3(case: &Case<'_>) -> bool {
+    case.evidence().http().any(|(o, seen)| {
+        o.vantage == Vantage::Edge
+            && seen.answer.present().and_then(|r| r.header("alt-svc")).is_some_and(|value| value.contains("h3"))
+    })
+}
+
+fn odd_response(
+    case: &Case<'_>,
+    observation: &Observation,
+    seen: &HttpObservation,
+    response: &HttpResponse,
+    known: &BTreeSet<&ObservationId>,
+) -> Option<String> {
+    let status = response.status;
+    let odd = || Some(format!("answered {status}"));
+    if case.view.is_refusal(&observation.id) {
+        return if refusal_is_explained(case, observation, seen) { None } else { odd() };
+    }
+    let same_as_known = || {
+        // The same status on the same path, on another address or in another version, is the same fact again.
+        case.view.exchanges.at(observation.vantage, Purpose::Endpoint, &seen.request.path).is_some_and(|first| {
+            let id = &first.observation.id;
+            let good = || case.view.readings(observation.vantage).iter().any(|r| r.id() == Some(id) && r.is_good());
+            first.response().is_some_and(|r| r.status == status) && (known.contains(id) || good())
+        })
+    };
+    match seen.request.purpose {
+        // That an unknown path does not exist is what should be said of it; 401 and 403 say even less.
+        Purpose::Control if (400..500).contains(&status) => None,
+        Purpose::Control => odd(),
+        Purpose::PlainHttp if (300..400).contains(&status) => None,
+        Purpose::Endpoint | Purpose::RouteExistence => {
+            let graded = case
+                .view
+                .readings(observation.vantage)
+                .into_iter()
+                .find(|r| r.endpoint.path == seen.request.path && r.at.is_some_and(|(_, s)| s.request.purpose == seen.request.purpose));
+            match graded.map(|r| (&r.grade, r.id() == Some(&observation.id))) {
+                Some((Grade::Good | Grade::Unseen(_), true)) => None,
+                // An earlier attempt that a later, good one replaced: an answer that changes by itself is odd.
+                Some((_, false)) if (200..300).contains(&status) || same_as_known() => None,
+                Some(_) => odd(),
+                // A guessed path that does not count.
+                None if matches!(status, 200..=399 | 401 | 403 | 404 | 405 | 410) => None,
+                None => odd(),
+            }
+        }
+        // Where a redirect led is told by the endpoint that was redirected.
+        Purpose::Redirect if status < 400 => None,
+        _ if (200..300).contains(&status) || same_as_known() => None,
+        _ => odd(),
+    }
+}
+
+/// A refusal is explained when the limiter was measured, or when the same question succeeded later.
+fn refusal_is_explained(case: &Case<'_>, observation: &Observation, seen: &HttpObservation) -> bool {
+    let measured = case.evidence().rate_limit().any(|(o, limit)| {
+        o.vantage == observation.vantage && limit.answer.present().is_some_and(|run| run.signal.is_some())
+    });
+    let request = &seen.request;
+    measured
+        || case.evidence().http_of(observation.vantage, request.purpose).any(|(later, other)| {
+            other.request.path == request.path
+                && later.attempt > observation.attempt
+                && other.answer.present().is_some()
+                && !case.view.is_refusal(&later.id)
+        })
+}
+
+fn purpose(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Endpoint => "endpoint",
+        Purpose::Control => "unknown path",
+        Purpose::RouteExistence => "does the route exist",
+        Purpose::AddressParity => "another address",
+        Purpose::Version => "another version",
+        Purpose::PlainHttp => "plain HTTP",
+        Purpose::Redirect => "redirect followed",
+        Purpose::RateLimit => "rate limit",
+        Purpose::Verification => "verification",
+    }
+}

@@ -1,0 +1,222 @@
+//! What servers say of their limits in headers.
+//!
+//! Read are Retry-After (RFC 9110, section 10.2.3) and the four spellings that are in use:
+//!
+//! | spelling | example |
+//! |---|---|
+//! | draft-ietf-httpapi-ratelimit-headers-08 and later | `RateLimit-Policy: "burst";q=100;w=60`, `RateLimit: "burst";r=50;t=30` |
+//! | its seventh revision | `RateLimit: limit=100, remaining=50, reset=30`, `RateLimit-Policy: 100;w=60` |
+//! | its sixth revision and before | `RateLimit-Limit: 100, 100;w=60`, `RateLimit-Remaining: 50`, `RateLimit-Reset: 30` |
+//! | legacy | `X-RateLimit-Limit: 100`, `X-RateLimit-Remaining: 50`, `X-RateLimit-Reset: 1700000000` |
+//!
+//! A field that cannot be understood says nothing, as the draft asks for.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use landfall_evidence::Header;
+
+/// One policy as a server states it. Policies of different names are different limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stated {
+    /// Requests in a window.
+    pub(crate) quota: Option<u64>,
+    /// The window, in seconds.
+    pub(crate) window_s: Option<u64>,
+    /// Requests left in this window.
+    pub(crate) remaining: Option<u64>,
+}
+
+/// Whether a header, by its name in lower case, speaks of limits.
+pub(crate) fn speaks_of_limits(name: &str) -> bool {
+    name == "retry-after" || name.starts_with("ratelimit") || name.starts_with("x-ratelimit") || name.starts_with("x-rate-limit")
+}
+
+/// Retry-After as seconds from `sent`; 0 for a date that has passed.
+pub(crate) fn retry_after_s(value: &str, sent: Timestamp) -> Option<u64> {
+    let value = value.trim();
+    if let Some(seconds) = number(value) {
+        return Some(seconds);
+    }
+    let seconds = http_date(value)?.as_second().saturating_sub(sent.as_second());
+    Some(u64::try_from(seconds).unwrap_or(0))
+}
+
+/// An HTTP-date in any of its three forms (RFC 9110, section 5.6.7).
+pub(crate) fn http_date(value: &str) -> Option<Timestamp> {
+    const FORMS: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let date = FORMS.iter().find_map(|form| DateTime::strptime(form, value.trim()).ok())?;
+    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
+/// Every policy that the headers state.
+pub(crate) fn stated(headers: &[Header]) -> Vec<Stated> {
+    let values = |name: &str| headers.iter().filter(|h| h.name == name).flat_map(|h| items(&h.value)).collect::<Vec<_>>();
+    let first = |names: &[&str]| names.iter().find_map(|name| values(name).first().and_then(|item| number(&item.name)));
+    let (now, policies) = (values("ratelimit"), values("ratelimit-policy"));
+    let mut found: BTreeMap<String, Stated> = BTreeMap::new();
+
+    let quoted = |item: &&Item| item.quoted;
+    for item in now.iter().chain(&policies).filter(quoted) {
+        let stated = found.entry(item.name.clone()).or_default();
+        stated.quota = stated.quota.or(item.number("q"));
+        stated.window_s = stated.window_s.or(item.number("w"));
+        stated.remaining = stated.remaining.or(item.number("r"));
+    }
+    if found.is_empty() {
+        // One unnamed policy, in whichever of the older spellings.
+        let pair = |key: &str| now.iter().find(|item| item.name == key).and_then(|item| item.value);
+        let policy = policies.iter().chain(&values("ratelimit-limit")).find(|item| item.number("w").is_some()).cloned();
+        let stated = Stated {
+            quota: pair("limit")
+                .or_else(|| first(&["ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit"]))
+                .or_else(|| policy.as_ref().and_then(|item| number(&item.name))),
+            window_s: policy.as_ref().and_then(|item| item.number("w")),
+            remaining: pair("remaining")
+                .or_else(|| first(&["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"])),
+        };
+        if stated != Stated::default() {
+            found.insert(String::new(), stated);
+        }
+    }
+    found.into_values().filter(|stated| *stated != Stated::default()).collect()
+}
+
+/// A list member: `"name";q=1;w=2`, `100;w=60` or `limit=100`.
+#[derive(Debug, Clone)]
+struct Item {
+    name: String,
+    quoted: bool,
+    /// The number after `name=`, for members of a dictionary.
+    value: Option<u64>,
+    parameters: Vec<(String, u64)>,
+}
+
+impl Item {
+    fn number(&self, key: &str) -> Option<u64> {
+        self.parameters.iter().find(|(name, _)| name == key).map(|(_, value)| *value)
+    }
+}
+
+/// The members of a list or dictionary (RFC 9651, sections 3.1 and 3.2), as far as limits need them. Parameters that are
+/// no numbers are passed over.
+fn items(value: &str) -> Vec<Item> {
+    split(value, ',').into_iter().filter_map(|member| item(member.trim())).collect()
+}
+
+fn item(member: &str) -> Option<Item> {
+    let parts = split(member, ';');
+    let (head, parameters) = parts.split_first()?;
+    let head = head.trim();
+    let parameters = parameters.iter().filter_map(|part| pair(part)).collect();
+    if let Some(name) = head.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        return Some(Item { name: name.to_owned(), quoted: true, value: None, parameters });
+    }
+    match pair(head) {
+        Some((name, value)) => Some(Item { name, quoted: false, value: Some(value), parameters }),
+        None if head.is_empty() => None,
+        None => Some(Item { name: head.to_owned(), quoted: false, value: None, parameters }),
+    }
+}
+
+fn pair(text: &str) -> Option<(String, u64)> {
+    let (name, value) = text.split_once('=')?;
+    Some((name.trim().to_ascii_lowercase(), number(value.trim())?))
+}
+
+/// Digits alone, so that a sign or a fraction is not mistaken for something else.
+fn number(text: &str) -> Option<u64> {
+    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+}
+
+/// Splits outside of quoted strings, in which a backslash escapes the next character.
+fn split(text: &str, at: char) -> Vec<&str> {
+    let (mut parts, mut from, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (i, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if c == at && !quoted => {
+                parts.push(&text[from..i]);
+                from = i + c.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[from..]);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(headers: &[(&str, &str)]) -> Vec<Stated> {
+        let headers: Vec<_> = headers.iter().map(|(n, v)| Header { name: (*n).into(), value: (*v).into() }).collect();
+        stated(&headers)
+    }
+
+    fn one(quota: u64, window_s: impl Into<Option<u64>>, remaining: impl Into<Option<u64>>) -> Vec<Stated> {
+        vec![Stated { quota: Some(quota), window_s: window_s.into(), remaining: remaining.into() }]
+    }
+
+    #[test]
+    fn all_four_spellings_say_the_same() {
+        let current = [("ratelimit-policy", "\"burst\";q=100;w=60"), ("ratelimit", "\"burst\";r=50;t=30")];
+        assert_eq!(of(&current), one(100, 60, 50));
+        let seventh = [("ratelimit-policy", "100;w=60"), ("ratelimit", "limit=100, remaining=50, reset=30")];
+        assert_eq!(of(&seventh), one(100, 60, 50));
+        let sixth = [("ratelimit-limit", "100, 100;w=60"), ("ratelimit-remaining", "50"), ("ratelimit-reset", "30")];
+        assert_eq!(of(&sixth), one(100, 60, 50));
+        let legacy = [("x-ratelimit-limit", "100"), ("x-ratelimit-remaining", "50"), ("x-ratelimit-reset", "1700000000")];
+        assert_eq!(of(&legacy), one(100, None, 50));
+    }
+
+    #[test]
+    fn policies_of_different_names_stay_apart() {
+        let two = of(&[("ratelimit-policy", "\"second\";q=10;w=1, \"day\";q=1000;w=86400;pk=:cHNr:"), ("ratelimit", "\"day\";r=7;t=99")]);
+        assert_eq!(two.len(), 2);
+        assert!(two.contains(&Stated { quota: Some(1000), window_s: Some(86_400), remaining: Some(7) }));
+        assert!(two.contains(&Stated { quota: Some(10), window_s: Some(1), remaining: None }));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_says_nothing() {
+        assert_eq!(of(&[("ratelimit", "soon"), ("x-ratelimit-limit", "-1"), ("ratelimit-policy", ";;,=")]), []);
+        assert_eq!(of(&[("server", "nginx")]), []);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_one_of_three_dates() {
+        let sent = http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("a date");
+        assert_eq!(sent.as_second(), 784_111_777);
+        for value in ["120", " 120 ", "Sun, 06 Nov 1994 08:51:37 GMT", "Sunday, 06-Nov-94 08:51:37 GMT", "Sun Nov  6 08:51:37 1994"] {
+            assert_eq!(retry_after_s(value, sent), Some(120), "{value}");
+        }
+        assert_eq!(retry_after_s("Sun, 06 Nov 1994 08:00:00 GMT", sent), Some(0));
+        for value in ["", "soon", "-5", "1.5", "99999999999999999999999"] {
+            assert_eq!(retry_after_s(value, sent), None, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_makes_the_parsers_panic(name in "(x-)?rate-?limit(-policy|-limit|-remaining)?", value in "\\PC{0,80}", second in "[\"\\\\;,=a-z0-9 ]{0,60}") {
+            let headers = [value.as_str(), second.as_str()].map(|v| Header { name: name.clone(), value: v.to_owned() });
+            let _ = stated(&headers);
+            let _ = retry_after_s(&value, Timestamp::UNIX_EPOCH);
+            let _ = retry_after_s(&second, Timestamp::UNIX_EPOCH);
+        }
+
+        #[test]
+        fn a_policy_is_read_as_it_was_written(quota in 0_u64..1_000_000, window in 1_u64..1_000_000, left in 0_u64..1_000_000) {
+            let found = of(&[("ratelimit-policy", &format!("\"p\";w={window};q={quota}")), ("ratelimit", &format!("\"p\";r={left}"))]);
+            prop_assert_eq!(found, one(quota, window, left));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Which endpoints to ask when nobody has declared any.
+//!
+//! Few, since each costs a request from every vantage and a limiter may allow five: the health routes, the root, one
+//! route of the product itself, and webhooks, of which a GET tells whether they exist.
+
+use std::sync::LazyLock;
+
+use landfall_evidence::{Endpoint, EndpointSource, Expectation, ProjectSnapshot, Route};
+use regex::Regex;
+
+const MAX: usize = 8;
+const MAX_HEALTH: usize = 4;
+const MAX_WEBHOOKS: usize = 2;
+
+/// Statuses by which a route that needs credentials or parameters shows that it is there and works.
+const ALIVE: &[u16] = &[200, 201, 202, 204, 301, 302, 303, 307, 308, 400, 401, 403, 422];
+
+struct Patterns {
+    health: Regex,
+    webhook: Regex,
+    unsafe_words: Regex,
+    product: Regex,
+}
+
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
+    let compile =
+        |pattern: &str| Regex::new(pattern).expect("the patterns are constants and covered by tests");
+    Patterns {
+        health: compile(
+            r"(?i)(?:^|[/_-])(?:health|healthz|healthcheck|livez?|liveness|readyz?|readiness|ping|status|up)/?$",
+        ),
+        webhook: compile(r"(?i)(?:^|[/_-])(?:webhooks?|hooks?|callback)(?:[/_-]|$)"),
+        // A GET should change nothing, but not every application keeps to that.
+        unsafe_words: compile(
+            r"(?i)(?:^|[/_.-])(?:log-?out|sign-?out|delete|remove|destroy|reset|run|trigger|send|start|stop|restart|clear|flush|purge|sync|unsubscribe|export|download|stream|events|sse|ws|admin|internal|debug|callback|cron|jobs?|test)(?:[/_.-]|$)",
+        ),
+        product: compile(r"(?i)^/(?:api|v\d+|graphql|rest)(?:/|$)"),
+    }
+});
+
+/// The endpoints to ask, most important first, at most eight.
+pub fn endpoints(snapshot: &ProjectSnapshot) -> Vec<Endpoint> {
+    let p = &*PATTERNS;
+    let fixed =
+        |route: &&Route| !route.path.contains(['<', '{', ':', '*', '(', '[']) && route.path.starts_with('/');
+    let gets = || snapshot.routes.iter().filter(fixed).filter(|r| answers(r, "GET"));
+    let safe = |route: &&Route| !p.unsafe_words.is_match(&route.path);
+
+    // The shortest health route is the application's own; longer ones are those of its parts.
+    let mut health: Vec<&str> =
+        gets().filter(|r| p.health.is_match(&r.path)).filter(safe).map(|r| r.path.as_str()).collect();
+    health.sort_by_key(|path| (path.matches('/').count(), path.len(), *path));
+    health.dedup();
+    // A webhook's health route belongs to the webhook, which is what customers' money depends on; keep it among the few.
+    health.sort_by_key(|path| {
+        !(path.matches('/').count() == 1 || p.webhook.is_match(path) || path.contains("support"))
+    });
+    health.truncate(MAX_HEALTH);
+    health.sort_by_key(|path| (path.matches('/').count(), path.len(), *path));
+
+    let product = {
+        let mut candidates: Vec<&Route> = gets()
+            .filter(|r| {
+                p.product.is_match(&r.path) && !p.health.is_match(&r.path) && !p.webhook.is_match(&r.path)
+            })
+            .filter(safe)
+            .collect();
+        // A collection that can also be written to is what the product is about.
+        let written =
+            |route: &Route| snapshot.routes.iter().any(|r| r.path == route.path && answers(r, "POST"));
+        candidates.sort_by_key(|r| (!written(r), r.path.matches('/').count(), r.path.as_str()));
+        candidates.first().map(|r| r.path.as_str())
+    };
+    let root = gets().map(|r| r.path.as_str()).find(|path| *path == "/");
+    let mut webhooks: Vec<&str> = snapshot
+        .routes
+        .iter()
+        .filter(fixed)
+        .filter(|r| {
+            !r.methods.is_empty() && answers(r, "POST") && !answers(r, "GET") && p.webhook.is_match(&r.path)
+        })
+        .map(|r| r.path.as_str())
+        .collect();
+    webhooks.dedup();
+    webhooks.truncate(MAX_WEBHOOKS);
+
+    let make = |method: &str, path: &str, core: bool, status: &[u16]| Endpoint {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        source: EndpointSource::Discovered,
+        core,
+        expect: Expectation { status: status.to_vec(), ..Expectation::default() },
+    };
+    let mut all: Vec<Endpoint> = health.into_iter().map(|path| make("GET", path, false, &[])).collect();
+    all.extend(product.map(|path| make("GET", path, true, ALIVE)));
+    all.extend(root.map(|path| make("GET", path, false, ALIVE)));
+    all.extend(webhooks.into_iter().map(|path| make("POST", path, false, &[])));
+    all.truncate(MAX);
+    all
+}
+
+fn answers(route: &Route, method: &str) -> bool {
+    route.methods.is_empty() || route.methods.iter().any(|m| m == method)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(routes: &[&str], expected: &[&str]) {
+        let routes = routes
+            .iter()
+            .map(|text| {
+                let (methods, path) = text.split_once(' ').unwrap();
+                let methods = methods.split(',').filter(|m| !m.is_empty()).map(str::to_owned).collect();
+                Route { methods, path: path.to_owned(), place: "a.py:1".to_owned() }
+            })
+            .collect();
+        let snapshot = ProjectSnapshot { routes, ..ProjectSnapshot::default() };
+        let found = endpoints(&snapshot);
+        assert!(found.iter().all(|e| e.source == EndpointSource::Discovered));
+        let shown: Vec<String> = found
+            .iter()
+            .map(|e| format!("{} {}{}", e.method, e.path, if e.core { " core" } else { "" }))
+            .collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn health_first_then_the_product_the_root_and_webhooks() {
+        check(
+            &[
+                "GET /",
+                "GET /api/billing/plans",
+                "GET /api/support/health",
+                "GET /api/v1/projects",
+                "POST /api/v1/projects",
+                "GET /api/v1/projects/<id>",
+                "POST /api/webhooks/stripe/checkout-completed",
+                "GET /api/webhooks/stripe/health",
+                "GET /health",
+                "GET /ops/jobs",
+            ],
+            &[
+                "GET /health",
+                "GET /api/support/health",
+                "GET /api/webhooks/stripe/health",
+                "GET /api/v1/projects core",
+                "GET /",
+                "POST /api/webhooks/stripe/checkout-completed",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_a_get_could_change_is_not_asked() {
+        check(
+            &[
+                "GET /api/cron/run",
+                "GET /logout",
+                "GET /api/items/delete",
+                "GET /admin/health",
+                "GET /api/debug/status",
+            ],
+            &[],
+        );
+        check(&[" /api/items", " /api/items/<int:id>"], &["GET /api/items core"]);
+    }
+
+    #[test]
+    fn there_are_never_more_than_eight() {
+        let many: Vec<String> = (0..50)
+            .flat_map(|i| {
+                [format!("GET /p{i}/health"), format!("POST /webhooks/{i}"), format!("GET /api/x{i}")]
+            })
+            .collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let routes = many.iter().map(|t| t.split_once(' ').unwrap()).map(|(m, p)| Route {
+            methods: vec![m.into()],
+            path: p.into(),
+            place: String::new(),
+        });
+        let found = endpoints(&ProjectSnapshot { routes: routes.collect(), ..ProjectSnapshot::default() });
+        assert_eq!(found.len(), 7);
+    }
+}

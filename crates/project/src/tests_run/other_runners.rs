@@ -1,0 +1,221 @@
+//! Outputs of cargo, go, Node's runners and Python's unittest, as far as their summaries tell.
+
+use std::sync::LazyLock;
+
+use landfall_evidence::{CollectionError, TestCounts};
+use regex::Regex;
+
+use super::{Outcome, pytest};
+
+struct Patterns {
+    cargo: Regex,
+    cargo_failed: Regex,
+    rust_error: Regex,
+    rust_place: Regex,
+    unittest_ran: Regex,
+    unittest_end: Regex,
+    unittest_failed: Regex,
+    jest: Regex,
+    jest_part: Regex,
+    mocha: Regex,
+    tap: Regex,
+    tap_failed: Regex,
+    go_failed: Regex,
+    rspec: Regex,
+}
+
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
+    let compile =
+        |pattern: &str| Regex::new(pattern).expect("the patterns are constants and covered by tests");
+    Patterns {
+        cargo: compile(r"(?m)^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;"),
+        cargo_failed: compile(r"(?m)^test (\S+) \.\.\. FAILED$"),
+        rust_error: compile(r"^(error(?:\[E\d+\])?): (.+)$"),
+        rust_place: compile(r"^\s*--> ([^:]+):(\d+):\d+$"),
+        unittest_ran: compile(r"(?m)^Ran (\d+) tests? in "),
+        unittest_end: compile(r"(?m)^(?:OK|FAILED)(?: \((.*)\))?$"),
+        unittest_failed: compile(r"(?m)^(?:FAIL|ERROR): (\S+ \([^)]*\))"),
+        jest: compile(r"(?m)^\s*Tests:?\s{1,8}(.*\d+ (?:passed|failed|skipped|todo|total).*)$"),
+        jest_part: compile(r"(\d+) (passed|failed|skipped|todo|total|pending)"),
+        mocha: compile(r"(?m)^\s*(\d+) (passing|failing|pending)\b"),
+        tap: compile(r"(?m)^(?:#|ℹ) (tests|pass|fail|skipped|cancelled|todo) (\d+)$"),
+        tap_failed: compile(r"(?m)^\s*not ok \d+ - (.+?)(?: # .*)?$"),
+        go_failed: compile(r"(?m)^\s*--- FAIL: (\S+)"),
+        rspec: compile(r"(?m)^(\d+) examples?, (\d+) failures?(?:, (\d+) pending)?(?:, (\d+) errors?)?"),
+    }
+});
+
+/// Reads the output of a runner that may be any of several: a declared command hides which.
+pub(super) fn read(output: &str) -> Outcome {
+    for reader in [cargo, unittest, node, rspec, go] {
+        let outcome = reader(output);
+        if outcome != Outcome::default() {
+            return outcome;
+        }
+    }
+    // `make check` and its like often end in pytest.
+    let outcome = pytest::read(output, None);
+    if outcome.counts.is_some() { outcome } else { Outcome::default() }
+}
+
+fn number(text: Option<regex::Match<'_>>) -> u32 {
+    text.and_then(|m| m.as_str().parse().ok()).unwrap_or_default()
+}
+
+fn names(pattern: &Regex, output: &str) -> Vec<String> {
+    pattern.captures_iter(output).map(|c| c[1].to_owned()).collect()
+}
+
+fn cargo(output: &str) -> Outcome {
+    let p = &*PATTERNS;
+    let mut counts: Option<TestCounts> = None;
+    // One line for each test binary, doc-tests included.
+    for c in p.cargo.captures_iter(output) {
+        let sum = counts.get_or_insert_with(TestCounts::default);
+        sum.passed = sum.passed.saturating_add(number(c.get(1)));
+        sum.failed = sum.failed.saturating_add(number(c.get(2)));
+        sum.skipped = sum.skipped.saturating_add(number(c.get(3)));
+        sum.collected = sum.passed.saturating_add(sum.failed).saturating_add(sum.skipped);
+    }
+    let mut errors = Vec::new();
+    let lines: Vec<&str> = output.lines().collect();
+    for (i, line) in lines.iter().enumerate() {
+        let Some(c) = p.rust_error.captures(line) else { continue };
+        // Only compiler errors have a place; "could not compile" and "test failed" repeat what is said elsewhere.
+        let Some(place) = lines.get(i + 1).and_then(|next| p.rust_place.captures(next)) else { continue };
+        errors.push(CollectionError {
+            file: place[1].to_owned(),
+            line: place[2].parse().ok(),
+            statement: None,
+            exception: c[1].to_owned(),
+            message: c[2].to_owned(),
+            gap: None,
+        });
+    }
+    if !errors.is_empty() {
+        let sum = counts.get_or_insert_with(TestCounts::default);
+        sum.errors = u32::try_from(errors.len()).unwrap_or(u32::MAX);
+    }
+    Outcome { counts, failed: names(&p.cargo_failed, output), errors }
+}
+
+fn unittest(output: &str) -> Outcome {
+    let p = &*PATTERNS;
+    let Some(ran) = p.unittest_ran.captures(output) else { return Outcome::default() };
+    let ran = number(ran.get(1));
+    let detail = p
+        .unittest_end
+        .captures_iter(output)
+        .last()
+        .and_then(|c| c.get(1).map(|m| m.as_str().to_owned()))
+        .unwrap_or_default();
+    let part = |name: &str| {
+        detail
+            .split(", ")
+            .find_map(|p| p.strip_prefix(name)?.strip_prefix('=')?.parse::<u32>().ok())
+            .unwrap_or_default()
+    };
+    let (failed, errors) = (part("failures"), part("errors"));
+    let skipped = part("skipped").saturating_add(part("expected failures"));
+    let passed = ran.saturating_sub(failed).saturating_sub(errors).saturating_sub(skipped);
+    let counts = TestCounts { collected: ran, passed, failed, errors, skipped };
+    Outcome { counts: Some(counts), failed: names(&p.unittest_failed, output), errors: Vec::new() }
+}
+
+fn node(output: &str) -> Outcome {
+    let p = &*PATTERNS;
+    let mut counts = TestCounts::default();
+    let mut any = false;
+    let mut add = |what: &str, n: u32| {
+        any = true;
+        match what {
+            "passed" | "passing" | "pass" => counts.passed = n,
+            "failed" | "failing" | "fail" => counts.failed = n,
+            "skipped" | "pending" | "todo" => counts.skipped = counts.skipped.saturating_add(n),
+            "cancelled" => counts.errors = n,
+            _ => {}
+        }
+    };
+    if let Some(line) = p.jest.captures_iter(output).last() {
+        for c in p.jest_part.captures_iter(&line[1]) {
+            add(&c[2], number(c.get(1)));
+        }
+    } else if p.tap.is_match(output) {
+        for c in p.tap.captures_iter(output) {
+            add(&c[1], number(c.get(2)));
+        }
+    } else {
+        for c in p.mocha.captures_iter(output) {
+            add(&c[2], number(c.get(1)));
+        }
+    }
+    if !any {
+        return Outcome::default();
+    }
+    counts.collected = counts.passed.saturating_add(counts.failed).saturating_add(counts.skipped);
+    Outcome { counts: Some(counts), failed: names(&p.tap_failed, output), errors: Vec::new() }
+}
+
+fn rspec(output: &str) -> Outcome {
+    let Some(c) = PATTERNS.rspec.captures_iter(output).last() else { return Outcome::default() };
+    let (collected, failed, skipped) = (number(c.get(1)), number(c.get(2)), number(c.get(3)));
+    let passed = collected.saturating_sub(failed).saturating_sub(skipped);
+    let counts = TestCounts { collected, passed, failed, errors: number(c.get(4)), skipped };
+    Outcome { counts: Some(counts), ..Outcome::default() }
+}
+
+/// Without `-v` go names what failed and counts nothing.
+fn go(output: &str) -> Outcome {
+    Outcome { failed: names(&PATTERNS.go_failed, output), ..Outcome::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(output: &str) -> (u32, u32, u32, u32, u32) {
+        let c = read(output).counts.unwrap();
+        (c.collected, c.passed, c.failed, c.errors, c.skipped)
+    }
+
+    #[test]
+    fn cargo_sums_its_binaries_and_names_compiler_errors() {
+        let text = "test a::b ... ok\ntest a::c ... FAILED\n\ntest result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out\n\
+                    test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n";
+        assert_eq!(counts(text), (5, 3, 1, 0, 1));
+        assert_eq!(read(text).failed, ["a::c"]);
+        let text =
+            "error[E0432]: unresolved import `x`\n --> src/lib.rs:3:5\n  |\nerror: could not compile `a`\n";
+        let outcome = read(text);
+        assert_eq!((outcome.errors[0].file.as_str(), outcome.errors[0].line), ("src/lib.rs", Some(3)));
+        assert_eq!(outcome.counts.unwrap().errors, 1);
+    }
+
+    #[test]
+    fn the_others_by_their_summaries() {
+        assert_eq!(
+            counts(
+                "FAIL: test_a (shop.tests.T)\n\nRan 5 tests in 0.1s\n\nFAILED (failures=1, errors=1, skipped=1)\n"
+            ),
+            (5, 2, 1, 1, 1)
+        );
+        assert_eq!(counts("Ran 2 tests in 0.1s\n\nOK\n"), (2, 2, 0, 0, 0));
+        assert_eq!(
+            counts("Test Suites: 1 failed, 1 total\nTests:       1 failed, 2 passed, 3 total\n"),
+            (3, 2, 1, 0, 0)
+        );
+        assert_eq!(
+            counts(" Test Files  1 passed (1)\n      Tests  4 passed | 1 skipped (5)\n"),
+            (5, 4, 0, 0, 1)
+        );
+        assert_eq!(counts("  3 passing (10ms)\n  1 failing\n"), (4, 3, 1, 0, 0));
+        assert_eq!(
+            counts("# tests 3\n# pass 2\n# fail 1\n# cancelled 0\n# skipped 0\n# todo 0\n"),
+            (3, 2, 1, 0, 0)
+        );
+        assert_eq!(counts("10 examples, 2 failures, 1 pending\n"), (10, 7, 2, 0, 1));
+        let go = read("--- FAIL: TestA (0.00s)\nFAIL\tx\t0.01s\n");
+        assert_eq!((go.counts, go.failed), (None, vec!["TestA".to_owned()]));
+        assert_eq!(read("nothing to see"), Outcome::default());
+    }
+}

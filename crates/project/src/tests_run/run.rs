@@ -1,0 +1,317 @@
+//! One run of a test command, bounded in time and output.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use landfall_evidence::Exit;
+use rustix::process::{Pid, WaitId, WaitIdOptions};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
+
+use super::detect::Plan;
+use crate::command::quoted;
+use crate::process::kill_group;
+
+/// Kept from the beginning of the output, where a runner says what it found, and from its end.
+const HEAD: usize = 64 * 1024;
+const TAIL: usize = 128 * 1024;
+/// A report of some thousand tests fits; a larger one is not read and the output serves instead.
+const MAX_JUNIT: u64 = 8 << 20;
+/// After the runner has exited and its group is dead, output still on its way gets this long.
+const DRAIN: Duration = Duration::from_millis(500);
+/// How often we look whether the runner has exited.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A run that ended, by itself or by our hand.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) output: String,
+    pub(super) exit: Exit,
+    /// pytest's report in JUnit form.
+    pub(super) junit: Option<String>,
+}
+
+/// Runs the plan in the folder, with folders added to Python's import path.
+///
+/// # Errors
+/// In words, when the program is missing or cannot be started: a fault on our side.
+pub(super) async fn run(
+    root: &Path,
+    plan: &Plan,
+    paths: &[PathBuf],
+    limit: Duration,
+) -> Result<Finished, String> {
+    let scratch = tempfile::Builder::new()
+        .prefix("landfall-tests-")
+        .tempdir()
+        .map_err(|e| format!("a temporary folder: {e}"))?;
+    let finished = attempt(root, plan, paths, limit, Some(scratch.path())).await?;
+    // Status 4 is pytest's "usage error". A project may have switched off what our options need; then the run is made
+    // again as plainly as it was declared.
+    let ours = ["--junitxml", "cache_dir"].iter().any(|option| finished.output.contains(option));
+    if finished.exit == (Exit::Code { code: 4 }) && ours {
+        return attempt(root, plan, paths, limit, None).await;
+    }
+    Ok(finished)
+}
+
+async fn attempt(
+    root: &Path,
+    plan: &Plan,
+    paths: &[PathBuf],
+    limit: Duration,
+    scratch: Option<&Path>,
+) -> Result<Finished, String> {
+    let search = search_path(root);
+    let (name, arguments) = plan.argv.split_first().ok_or_else(|| "the test command is empty".to_owned())?;
+    let program = find_program(root, name, &search).ok_or_else(|| missing(name))?;
+
+    let (reader, writer) = std::io::pipe().map_err(|e| format!("a pipe: {e}"))?;
+    let mut output = pipe::Receiver::from_owned_fd(reader.into()).map_err(|e| format!("a pipe: {e}"))?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        // One pipe for both keeps the order in which things were said.
+        .stdout(writer.try_clone().map_err(|e| format!("a pipe: {e}"))?)
+        .stderr(writer)
+        .process_group(0)
+        .kill_on_drop(true);
+    environment(&mut command, root, paths, search, scratch);
+    if plan.runner == "npm" || plan.runner == "pnpm" || plan.runner == "yarn" {
+        // Without it several runners watch for changes instead of ending.
+        command.env("CI", "1");
+    }
+    let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
+    // The command holds the writing ends; while they are open the pipe has no end.
+    drop(command);
+    let mut group = Group::new(child)?;
+
+    let mut kept = Kept::default();
+    let mut open = true;
+    let mut buffer = vec![0; 16 * 1024];
+    let deadline = tokio::time::sleep(limit);
+    tokio::pin!(deadline);
+    let timed_out = loop {
+        tokio::select! {
+            read = output.read(&mut buffer), if open => match read {
+                Ok(n) if n > 0 => kept.push(&buffer[..n]),
+                _ => open = false,
+            },
+            () = group.exited() => break false,
+            () = &mut deadline => break true,
+        }
+    };
+    // The runner has exited or its time is up; whatever it has left running ends now, while its process id is still
+    // its own.
+    let status = group.end().await;
+    let drain = async {
+        while open {
+            match output.read(&mut buffer).await {
+                Ok(n) if n > 0 => kept.push(&buffer[..n]),
+                _ => open = false,
+            }
+        }
+    };
+    // A daemon that left the group can hold the pipe open; it does not hold us.
+    let _ = tokio::time::timeout(DRAIN, drain).await;
+
+    let exit = if timed_out {
+        Exit::TimedOut { limit_us: u64::try_from(limit.as_micros()).unwrap_or(u64::MAX) }
+    } else {
+        exit_of(status.map_err(|e| format!("{name}: {e}"))?)
+    };
+    let junit = match scratch {
+        Some(scratch) => read_junit(&scratch.join("junit.xml")).await,
+        None => None,
+    };
+    Ok(Finished { output: kept.text(), exit, junit })
+}
+
+fn exit_of(status: std::process::ExitStatus) -> Exit {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code { code },
+        (None, Some(signal)) => Exit::Signal { signal },
+        (None, None) => Exit::Code { code: -1 },
+    }
+}
+
+/// A child that leads its own process group. Dropping it kills the group.
+struct Group {
+    child: Child,
+    /// `None` once the child is reaped: from then on the number may belong to somebody else.
+    leader: Option<u32>,
+}
+
+impl Group {
+    fn new(child: Child) -> Result<Self, String> {
+        let leader = child.id();
+        Ok(Self { child, leader })
+    }
+
+    /// Waits until the leader has exited, and leaves it unreaped, so that its process id stays reserved.
+    async fn exited(&self) {
+        let pid = self.leader.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let Some(pid) = pid else { return };
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        // An error means that there is no such child to wait for any more.
+        while let Ok(None) = rustix::process::waitid(WaitId::Pid(pid), look) {
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    async fn end(&mut self) -> std::io::Result<std::process::ExitStatus> {
+        if let Some(leader) = self.leader {
+            kill_group(leader);
+        }
+        let status = self.child.wait().await;
+        self.leader = None;
+        status
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.leader {
+            kill_group(leader);
+        }
+    }
+}
+
+/// The head and the tail of an output of any length.
+#[derive(Default)]
+struct Kept {
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    left_out: u64,
+}
+
+impl Kept {
+    fn push(&mut self, mut bytes: &[u8]) {
+        let room = HEAD - self.head.len();
+        let (first, rest) = bytes.split_at(room.min(bytes.len()));
+        self.head.extend_from_slice(first);
+        bytes = rest;
+        self.tail.extend(bytes);
+        let over = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..over);
+        self.left_out += over as u64;
+    }
+
+    fn text(mut self) -> String {
+        if self.left_out > 0 {
+            self.head.extend_from_slice(format!("\n[{} bytes left out]\n", self.left_out).as_bytes());
+        }
+        self.head.extend(self.tail);
+        String::from_utf8_lossy(&self.head).into_owned()
+    }
+}
+
+/// PATH with the project's virtual environment first.
+fn search_path(root: &Path) -> Vec<PathBuf> {
+    let venv = [".venv/bin", "venv/bin"]
+        .into_iter()
+        .map(|folder| root.join(folder))
+        .filter(|folder| folder.is_dir());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    venv.chain(std::env::split_paths(&path)).collect()
+}
+
+fn find_program(root: &Path, name: &str, search: &[PathBuf]) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let runnable =
+        |path: &PathBuf| path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+    if name.contains('/') {
+        return Some(root.join(name)).filter(runnable);
+    }
+    search.iter().map(|folder| folder.join(name)).find(runnable)
+}
+
+fn missing(name: &str) -> String {
+    let mend = match name {
+        "pytest" => "; install it with `python3 -m pip install pytest` in the project's virtual environment",
+        _ => "",
+    };
+    format!("{name}: no such program in .venv/bin, venv/bin or on PATH{mend}")
+}
+
+/// The child's environment: our own, with what keeps the project's folder clean and the output plain.
+fn environment(
+    command: &mut Command,
+    root: &Path,
+    paths: &[PathBuf],
+    search: Vec<PathBuf>,
+    scratch: Option<&Path>,
+) {
+    if let Ok(path) = std::env::join_paths(search) {
+        command.env("PATH", path);
+    }
+    if let Some(venv) = [".venv", "venv"].into_iter().map(|n| root.join(n)).find(|v| v.join("bin").is_dir()) {
+        command.env("VIRTUAL_ENV", venv);
+    }
+    command
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PY_COLORS", "0")
+        .env("NO_COLOR", "1")
+        .env("CARGO_TERM_COLOR", "never");
+    for name in ["FORCE_COLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    if let Some(scratch) = scratch {
+        let option = |text: String| quoted(&text);
+        // Another cache folder instead of no cache: options such as --last-failed stay known.
+        let ours = format!(
+            "-o {} {}",
+            option(format!("cache_dir={}", scratch.join("cache").display())),
+            option(format!("--junitxml={}", scratch.join("junit.xml").display())),
+        );
+        let mut options = std::env::var_os("PYTEST_ADDOPTS").unwrap_or_default();
+        if !options.is_empty() {
+            options.push(" ");
+        }
+        options.push(ours);
+        command.env("PYTEST_ADDOPTS", options);
+        command.env("COVERAGE_FILE", scratch.join("coverage"));
+        command.env("HYPOTHESIS_STORAGE_DIRECTORY", scratch.join("hypothesis"));
+    }
+    if !paths.is_empty() {
+        let before = std::env::var_os("PYTHONPATH").unwrap_or_default();
+        let joined = std::env::join_paths(paths.iter().cloned().chain(std::env::split_paths(&before)));
+        command.env("PYTHONPATH", joined.unwrap_or_else(|_| OsString::from(&paths[0])));
+    }
+}
+
+async fn read_junit(path: &Path) -> Option<String> {
+    let file = tokio::fs::File::open(path).await.ok()?;
+    let mut bytes = Vec::new();
+    file.take(MAX_JUNIT + 1).read_to_end(&mut bytes).await.ok()?;
+    (bytes.len() as u64 <= MAX_JUNIT).then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_output_has_its_head_and_its_tail() {
+        let mut kept = Kept::default();
+        kept.push(b"first ");
+        for _ in 0..400 {
+            kept.push(&[b'x'; 1024]);
+        }
+        kept.push(b" last");
+        let text = kept.text();
+        assert!(text.starts_with("first ") && text.ends_with(" last"));
+        assert!(text.contains(" bytes left out]"));
+        assert!(text.len() < HEAD + TAIL + 100);
+        let mut short = Kept::default();
+        short.push(b"all");
+        assert_eq!(short.text(), "all");
+    }
+}
