@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("no manifest folder"))?);
+    let manifest = PathBuf::from(
+        env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("no manifest folder"))?,
+    );
     let root = manifest.join("../../scenarios").canonicalize()?;
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = BTreeMap::new();
@@ -14,25 +16,30 @@ fn main() -> io::Result<()> {
     let mut code = String::from("pub(crate) static FILES: &[(&str, &[u8])] = &[\n");
     for (name, path) in &files {
         println!("cargo::rerun-if-changed={}", path.display());
-        writeln!(code, "    ({name:?}, include_bytes!({:?})),", path.display().to_string()).map_err(io::Error::other)?;
+        writeln!(code, "    ({name:?}, include_bytes!({:?})),", path.display().to_string())
+            .map_err(io::Error::other)?;
     }
     code.push_str("];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("no output folder"))?);
     fs::write(out.join("files.rs"), code)
 }
 
-/// Collects every file below `folder` but what Python leaves behind and the saved evidence, which no world is built from.
+/// Collects every file below `folder` but what Python leaves behind, and the kept evidence and reports beside world.toml.
 fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<String, PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if ["__pycache__", ".pytest_cache", ".venv", "instance"].contains(&name.as_ref()) || name.ends_with(".sqlite3") {
+        if ["__pycache__", ".pytest_cache", ".venv", "instance"].contains(&name.as_ref())
+            || name.ends_with(".sqlite3")
+        {
             continue;
         }
         if path.is_dir() {
             println!("cargo::rerun-if-changed={}", path.display());
             walk(root, &path, files)?;
-        } else if !(name.ends_with(".json") && folder.parent() == Some(root)) {
+        } else if folder.parent() != Some(root)
+            || !(name.starts_with("evidence") || name.starts_with("report"))
+        {
             let relative = path.strip_prefix(root).map_err(io::Error::other)?;
             files.insert(relative.to_string_lossy().replace('\\', "/"), path);
         }

@@ -97,6 +97,8 @@ pub struct Overrides {
     pub connect_to: Vec<String>,
     /// Extra roots.
     pub ca_files: Vec<PathBuf>,
+    /// The test command.
+    pub test_command: Option<String>,
     /// Deadline.
     pub timeout: Option<Duration>,
     /// Budget.
@@ -183,7 +185,7 @@ impl Plan {
             resolvers,
             map,
             ca_files: config.ca_files.iter().chain(&said.ca_files).cloned().collect(),
-            test_command: config.test_command.clone(),
+            test_command: said.test_command.clone().or_else(|| config.test_command.clone()),
             test_limit: config.test_timeout.unwrap_or(DEFAULT_TEST_LIMIT),
             fail_on: config.fail_on.clone().unwrap_or_else(|| "high".into()),
         })

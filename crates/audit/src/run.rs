@@ -41,16 +41,23 @@ pub async fn collect(plan: &Plan, progress: &Progress) -> Result<Evidence, PlanE
     let started_at = Timestamp::now();
     let ctx = context(plan, started)?;
 
-    let (project, endpoints) = read_project(&ctx, plan, progress).await;
     let mut target = plan.target.clone();
-    target.endpoints = endpoints;
-
+    let mut observations = Vec::new();
+    if target.endpoints.is_empty() {
+        // The questions to the network depend on what the folder names, so the folder has to be read first.
+        let (project, found) = read_project(&ctx, plan, progress).await;
+        target.endpoints = if found.is_empty() { guessed() } else { found };
+        observations.extend(project);
+    }
+    let project = async {
+        if plan.target.endpoints.is_empty() { None } else { read_project(&ctx, plan, progress).await.0 }
+    };
     // The tests are a process on this machine and have a limit of their own, but an audit's deadline binds them too.
-    let workspace = bounded(&ctx, run_tests(&ctx, plan, progress));
-    let network = ask_network(&ctx, plan, &target, progress);
-    let (tests, mut observations) = tokio::join!(workspace, network);
+    let tests = bounded(&ctx, run_tests(&ctx, plan, progress));
+    let (project, tests, network) = tokio::join!(project, tests, ask_network(&ctx, plan, &target, progress));
     observations.extend(project);
     observations.extend(tests.unwrap_or_default());
+    observations.extend(network);
 
     let mut evidence = Evidence {
         schema: SCHEMA.to_owned(),
@@ -91,12 +98,9 @@ pub fn context(plan: &Plan, started: Instant) -> Result<Context, PlanError> {
     })
 }
 
-/// The project folder is read first only when the endpoints must come from it; reading takes milliseconds.
-async fn read_project(ctx: &Context, plan: &Plan, progress: &Progress) -> (Vec<Observation>, Vec<Endpoint>) {
-    let declared = plan.target.endpoints.clone();
-    let Some(root) = plan.target.project.clone() else {
-        return (Vec::new(), if declared.is_empty() { guessed() } else { declared });
-    };
+/// What the project folder shows, and the endpoints that it names.
+async fn read_project(ctx: &Context, plan: &Plan, progress: &Progress) -> (Option<Observation>, Vec<Endpoint>) {
+    let Some(root) = plan.target.project.clone() else { return (None, Vec::new()) };
     let began = Instant::now();
     let answer: Observed<Box<ProjectSnapshot>> = if plan.runs(Probe::Project) {
         progress.begin(Step::Project);
@@ -112,12 +116,7 @@ async fn read_project(ctx: &Context, plan: &Plan, progress: &Progress) -> (Vec<O
     } else {
         Observed::Unasked(ProbeFault::Skipped)
     };
-    let endpoints = if declared.is_empty() {
-        let found = answer.present().map(|snapshot| landfall_project::endpoints(snapshot)).unwrap_or_default();
-        if found.is_empty() { guessed() } else { found }
-    } else {
-        declared
-    };
+    let endpoints = answer.present().map(|snapshot| landfall_project::endpoints(snapshot)).unwrap_or_default();
     let observation = Observation {
         id: "project/read".into(),
         vantage: Vantage::Workspace,
@@ -129,7 +128,7 @@ async fn read_project(ctx: &Context, plan: &Plan, progress: &Progress) -> (Vec<O
         by_hand: format!("ls -la {root}"),
         seen: Seen::Project(ProjectObservation { root, answer }),
     };
-    (vec![observation], endpoints)
+    (Some(observation), endpoints)
 }
 
 /// The usual paths, when nobody says which endpoints matter. That one of them does not exist is no fault.

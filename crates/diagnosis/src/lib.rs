@@ -25,7 +25,11 @@ mod verdict;
 mod verification;
 mod view;
 #[cfg(test)]
+mod acceptance;
+#[cfg(test)]
 mod testkit;
+#[cfg(test)]
+mod testworld;
 
 pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung, Sources};
 pub use causes::Hypothesis;

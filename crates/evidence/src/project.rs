@@ -255,7 +255,7 @@ pub struct Scheduler {
 /// The state of version control.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GitState {
-    /// The commit checked out.
+    /// The commit checked out; empty in a repository without commits.
     pub head: String,
     /// Its time.
     pub head_at: Option<Timestamp>,

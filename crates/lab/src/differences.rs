@@ -27,10 +27,16 @@ impl Expected {
         let as_expected = *passed == self.readiness.passed && *total == self.readiness.total;
         hold(
             as_expected,
-            format!("readiness is {passed} of {total}, expected {} of {}", self.readiness.passed, self.readiness.total),
+            format!(
+                "readiness is {passed} of {total}, expected {} of {}",
+                self.readiness.passed, self.readiness.total
+            ),
         );
-        let failing: BTreeSet<&str> =
-            list(&readiness["checks"]).iter().filter(|c| c["status"] != "ok").filter_map(|c| c["id"].as_str()).collect();
+        let failing: BTreeSet<&str> = list(&readiness["checks"])
+            .iter()
+            .filter(|c| c["status"] != "ok")
+            .filter_map(|c| c["id"].as_str())
+            .collect();
         let wanted: BTreeSet<&str> = self.readiness.failing.iter().map(String::as_str).collect();
         hold(failing == wanted, format!("the checks that do not pass are {failing:?}, expected {wanted:?}"));
         self.causes.compare(report, &mut hold);
@@ -56,10 +62,14 @@ impl ExpectedCauses {
             // Shares are rounded to two decimals each, so their sum may lie a little below the share of all.
             let rounding = 0.005 * self.top.len() as f64;
             let enough = share + rounding >= self.confidence_at_least;
-            hold(enough, format!("{:?} have {share:.2} together, expected {}", self.top, self.confidence_at_least));
+            hold(
+                enough,
+                format!("{:?} have {share:.2} together, expected {}", self.top, self.confidence_at_least),
+            );
         }
         if self.top.len() > 1 {
-            let tied = |tie: &Value| self.top.iter().all(|id| list(&tie["causes"]).iter().any(|c| c == id.as_str()));
+            let tied =
+                |tie: &Value| self.top.iter().all(|id| list(&tie["causes"]).iter().any(|c| c == id.as_str()));
             hold(list(&report["ties"]).iter().any(tied), format!("{:?} do not stand in one tie", self.top));
         }
         for id in self.beside.iter().filter(|id| !ids.contains(&id.as_str())) {
@@ -87,9 +97,13 @@ impl ExpectedRateLimit {
         let (low, high) = (seen["limit"]["low"].as_u64(), seen["limit"]["high"].as_u64());
         let holds = low.is_some_and(|low| low <= self.limit) && high.is_some_and(|high| self.limit <= high);
         hold(holds, format!("the limit is given as {}, and is {}", seen["limit"], self.limit));
-        let said = |key: &str, word: &str| seen[key].as_str().is_some_and(|text| text.to_lowercase().contains(word));
+        let said =
+            |key: &str, word: &str| seen[key].as_str().is_some_and(|text| text.to_lowercase().contains(word));
         hold(said("signal", &refused), format!("the signal is {}, and is {refused}", seen["signal"]));
-        hold(said("hop", &self.hop), format!("the hop that refuses is {}, and is the {}", seen["hop"], self.hop));
+        hold(
+            said("hop", &self.hop),
+            format!("the hop that refuses is {}, and is the {}", seen["hop"], self.hop),
+        );
     }
 }
 
@@ -147,7 +161,12 @@ mod tests {
     fn a_cause_where_nothing_is_wrong_is_a_difference() {
         let expected = load("levqor-deployed").expect("loads").expected;
         let report = json!({"causes": [{"id": "app-forbids", "confidence": 0.5}]});
-        assert!(expected.differences(&report, 0).iter().any(|d| d.contains("app-forbids is reported where nothing is wrong")));
+        assert!(
+            expected
+                .differences(&report, 0)
+                .iter()
+                .any(|d| d.contains("app-forbids is reported where nothing is wrong"))
+        );
     }
 
     #[test]
@@ -158,7 +177,11 @@ mod tests {
             "ties": [{"causes": ["never-deployed", "domain-not-attached"]}],
         });
         let about_tie = |report: &serde_json::Value| {
-            expected.differences(report, 1).into_iter().filter(|d| d.contains("together") || d.contains("tie")).count()
+            expected
+                .differences(report, 1)
+                .into_iter()
+                .filter(|d| d.contains("together") || d.contains("tie"))
+                .count()
         };
         assert_eq!(about_tie(&report), 0);
         report["ties"] = json!([]);

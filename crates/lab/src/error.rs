@@ -23,8 +23,10 @@ pub enum LabError {
         problem: String,
     },
     /// The Python environment that runs the backend is missing.
-    #[error("the lab runs a real Flask backend and found no Python environment with gunicorn and pytest (looked at {looked}); \
-             `./run` makes it, and so does scripts/lab-venv; LANDFALL_LAB_VENV names one that is elsewhere")]
+    #[error(
+        "the lab runs a real Flask backend and found no Python environment with gunicorn and pytest (looked at {looked}); \
+             `./run` makes it, and so does scripts/lab-venv; LANDFALL_LAB_VENV names one that is elsewhere"
+    )]
     NoPython {
         /// The places looked at, separated by commas.
         looked: String,

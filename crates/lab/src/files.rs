@@ -15,7 +15,9 @@ pub(crate) fn text(path: &str) -> Option<&'static str> {
 /// Every file below a folder, with its path relative to that folder.
 pub(crate) fn below(folder: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {
     let prefix = format!("{}/", folder.trim_end_matches('/'));
-    FILES.iter().filter_map(move |(name, bytes)| name.strip_prefix(prefix.as_str()).map(|rest| (rest, *bytes)))
+    FILES
+        .iter()
+        .filter_map(move |(name, bytes)| name.strip_prefix(prefix.as_str()).map(|rest| (rest, *bytes)))
 }
 
 #[cfg(test)]

@@ -58,14 +58,24 @@ impl Gunicorn {
         let address = socket.local_addr().map_err(listen)?;
         let file = |source| LabError::File { action: "write", path: backend.log.clone(), source };
         let log = File::create(&backend.log).map_err(file)?;
-        let setting = |name: &str, default: &str| backend.env.get(name).cloned().unwrap_or_else(|| default.to_owned());
+        let setting =
+            |name: &str, default: &str| backend.env.get(name).cloned().unwrap_or_else(|| default.to_owned());
         let child = Command::new(backend.venv.join("bin/python"))
             .args(["-m", "gunicorn", "--bind", "fd://0"])
-            .args(["--workers", &setting("GUNICORN_WORKERS", "2"), "--threads", &setting("GUNICORN_THREADS", "4")])
+            .args([
+                "--workers",
+                &setting("GUNICORN_WORKERS", "2"),
+                "--threads",
+                &setting("GUNICORN_THREADS", "4"),
+            ])
             .args(["--timeout", &setting("GUNICORN_TIMEOUT", "30"), "run:app"])
             .current_dir(backend.folder)
             .env_clear()
-            .envs([("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("PYTHONDONTWRITEBYTECODE", "1")])
+            .envs([
+                ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+                ("LANG", "C.UTF-8"),
+                ("PYTHONDONTWRITEBYTECODE", "1"),
+            ])
             .env("HOME", backend.folder)
             .envs(&backend.env)
             .stdin(Stdio::from(OwnedFd::from(socket)))
@@ -157,7 +167,8 @@ mod tests {
     #[tokio::test]
     async fn a_backend_that_cannot_start_shows_its_log() {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("run.py"), "raise RuntimeError('no database address')\n").expect("written");
+        std::fs::write(folder.path().join("run.py"), "raise RuntimeError('no database address')\n")
+            .expect("written");
         let venv = crate::python::find(None).expect("scripts/lab-venv was run");
         let backend = Backend {
             what: "local backend".into(),
@@ -168,6 +179,9 @@ mod tests {
         };
         let mut backend = Gunicorn::start(backend).expect("starts");
         let error = backend.ready(Duration::from_secs(60)).await.expect_err("no application").to_string();
-        assert!(error.contains("local backend ended with") && error.contains("no database address"), "{error}");
+        assert!(
+            error.contains("local backend ended with") && error.contains("no database address"),
+            "{error}"
+        );
     }
 }

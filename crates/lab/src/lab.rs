@@ -134,10 +134,9 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(world: &'a World, options: &LabOptions) -> Result<Self, LabError> {
         let venv = python::find(options.venv.as_deref())?;
-        let folder = tempfile::Builder::new()
-            .prefix("landfall-lab-")
-            .tempdir()
-            .map_err(|source| LabError::File { action: "make a folder in", path: std::env::temp_dir(), source })?;
+        let folder = tempfile::Builder::new().prefix("landfall-lab-").tempdir().map_err(|source| {
+            LabError::File { action: "make a folder in", path: std::env::temp_dir(), source }
+        })?;
         Ok(Self {
             world,
             startup: options.startup,
@@ -239,7 +238,8 @@ impl<'a> Builder<'a> {
         mut env: BTreeMap<String, String>,
     ) -> Result<SocketAddr, LabError> {
         // The database lies outside the project folder, which must look untouched.
-        env.entry("SQLITE_PATH".into()).or_insert_with(|| self.path(&format!("{id}.sqlite3")).display().to_string());
+        env.entry("SQLITE_PATH".into())
+            .or_insert_with(|| self.path(&format!("{id}.sqlite3")).display().to_string());
         let log = self.path(&format!("{id}.log"));
         let backend = Gunicorn::start(Backend { what, folder, venv: &self.venv, env, log })?;
         self.guard.watch(backend.group());
@@ -252,15 +252,31 @@ impl<'a> Builder<'a> {
     async fn start_dns(&mut self) -> Result<SocketAddr, LabError> {
         let describe = |problem| LabError::Description { file: "world.toml".into(), problem };
         let zones = Arc::new(Zones::parse(&self.world.dns).map_err(describe)?);
-        let authoritative = self.start_name_server(Role::Authoritative, &zones, "authoritative name server").await?;
+        // One listener a family, since a prober that means an IPv6 server opens an IPv6 socket.
+        let mut listening: BTreeMap<IpAddr, SocketAddr> = BTreeMap::new();
         for public in zones.name_servers() {
+            let ip = loopback_for(public).await;
+            let authoritative = match listening.get(&ip) {
+                Some(address) => *address,
+                None => {
+                    self.start_name_server(Role::Authoritative, &zones, ip, "authoritative name server")
+                        .await?
+                }
+            };
+            listening.insert(ip, authoritative);
             self.lead(public, 53, authoritative);
         }
-        self.start_name_server(Role::Recursive, &zones, "recursive name server").await
+        self.start_name_server(Role::Recursive, &zones, LOOPBACK, "recursive name server").await
     }
 
-    async fn start_name_server(&mut self, role: Role, zones: &Arc<Zones>, what: &'static str) -> Result<SocketAddr, LabError> {
-        let (tcp, udp) = tcp_and_udp(LOOPBACK, what).await?;
+    async fn start_name_server(
+        &mut self,
+        role: Role,
+        zones: &Arc<Zones>,
+        ip: IpAddr,
+        what: &'static str,
+    ) -> Result<SocketAddr, LabError> {
+        let (tcp, udp) = tcp_and_udp(ip, what).await?;
         let address = bound(&tcp, what)?;
         let udp = UdpSocket::from_std(udp).map_err(|source| LabError::Listen { what, source })?;
         self.tasks.spawn(serve_dns(role, Arc::clone(zones), tcp, udp));
@@ -279,7 +295,10 @@ impl<'a> Builder<'a> {
             self.lead(platform.address, 80, refusing.address);
             return Ok((refusing.address, Some(refusing)));
         }
-        let routes = platform.routes.iter().filter_map(|(host, name)| Some((host.to_ascii_lowercase(), *deployments.get(name)?)));
+        let routes = platform
+            .routes
+            .iter()
+            .filter_map(|(host, name)| Some((host.to_ascii_lowercase(), *deployments.get(name)?)));
         let router = Router::new(routes.collect());
         let behind_edge = tcp(LOOPBACK, "platform").await?;
         let address = bound(&behind_edge, "platform")?;
@@ -307,10 +326,17 @@ impl<'a> Builder<'a> {
             let ip = loopback_for(*public).await;
             let (over_tls, over_quic) = tcp_and_udp(ip, "edge").await?;
             self.lead(*public, 443, bound(&over_tls, "edge")?);
-            let runtime = quinn::default_runtime()
-                .ok_or_else(|| LabError::Listen { what: "edge", source: std::io::Error::other("there is no async runtime") })?;
-            let endpoint = quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(quic.clone()), over_quic, runtime)
-                .map_err(|source| LabError::Listen { what: "edge's HTTP/3", source })?;
+            let runtime = quinn::default_runtime().ok_or_else(|| LabError::Listen {
+                what: "edge",
+                source: std::io::Error::other("there is no async runtime"),
+            })?;
+            let endpoint = quinn::Endpoint::new(
+                quinn::EndpointConfig::default(),
+                Some(quic.clone()),
+                over_quic,
+                runtime,
+            )
+            .map_err(|source| LabError::Listen { what: "edge's HTTP/3", source })?;
             self.tasks.spawn(serve(over_tls, Some(acceptor.clone()), edge.over_tls()));
             self.tasks.spawn(serve_quic(endpoint, Arc::clone(&edge)));
             let clear = tcp(ip, "edge's port 80").await?;

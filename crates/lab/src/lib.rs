@@ -36,9 +36,10 @@ pub use edge::EdgeRequest;
 pub use error::LabError;
 pub use lab::{Access, Lab, LabOptions};
 pub use scenario::{
-    Expected, ExpectedCauses, ExpectedRateLimit, ExpectedReadiness, ExpectedVerify, Scenario, Truth, load, scenarios,
+    Expected, ExpectedCauses, ExpectedRateLimit, ExpectedReadiness, ExpectedVerify, Scenario, Truth, load,
+    scenarios,
 };
 pub use world::{
-    AppKind, Certificate, Chain, Commit, Deployment, Dns, Edge, EndpointSpec, Limiter, LocalBackend, Platform, ProjectFolder,
-    TargetSpec, TestsSpec, World, Zone,
+    AppKind, Certificate, Chain, Commit, Deployment, Dns, Edge, EndpointSpec, Limiter, LocalBackend,
+    Platform, ProjectFolder, TargetSpec, TestsSpec, World, Zone,
 };

@@ -10,7 +10,11 @@ use crate::error::LabError;
 /// The loopback address that stands in for `public`: of the same family, or IPv4 on a machine without IPv6.
 pub(crate) async fn loopback_for(public: IpAddr) -> IpAddr {
     let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    if public.is_ipv6() && TcpListener::bind((v6, 0)).await.is_ok() { v6 } else { IpAddr::V4(Ipv4Addr::LOCALHOST) }
+    if public.is_ipv6() && TcpListener::bind((v6, 0)).await.is_ok() {
+        v6
+    } else {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    }
 }
 
 /// A TCP listener on any port.
@@ -22,7 +26,10 @@ pub(crate) async fn tcp(ip: IpAddr, what: &'static str) -> Result<TcpListener, L
 const PAIR_TRIES: usize = 64;
 
 /// A TCP listener and a UDP socket on one port: HTTP/3 is offered on the port of HTTP/2, and DNS answers on both.
-pub(crate) async fn tcp_and_udp(ip: IpAddr, what: &'static str) -> Result<(TcpListener, UdpSocket), LabError> {
+pub(crate) async fn tcp_and_udp(
+    ip: IpAddr,
+    what: &'static str,
+) -> Result<(TcpListener, UdpSocket), LabError> {
     let fail = |source| LabError::Listen { what, source };
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..PAIR_TRIES {

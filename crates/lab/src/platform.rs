@@ -53,7 +53,10 @@ impl Router {
         headers.entry("x-forwarded-proto").or_insert(HeaderValue::from_static("https"));
         match forward(deployment, request).await {
             Ok(answer) => with_via(answer),
-            Err(_) => with_via(for_method(head, text(StatusCode::BAD_GATEWAY, "The deployment could not be reached"))),
+            Err(_) => with_via(for_method(
+                head,
+                text(StatusCode::BAD_GATEWAY, "The deployment could not be reached"),
+            )),
         }
     }
 }

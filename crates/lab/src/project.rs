@@ -26,7 +26,10 @@ pub(crate) fn copy(from: &str, to: &Path) -> Result<(), LabError> {
 pub(crate) fn dotenv(project: &ProjectFolder) -> Result<BTreeMap<String, String>, LabError> {
     let text = files::text(&project.dotenv).ok_or_else(|| missing(&project.dotenv))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(lines.filter_map(|line| line.split_once('=')).map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned())).collect())
+    Ok(lines
+        .filter_map(|line| line.split_once('='))
+        .map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()))
+        .collect())
 }
 
 /// Makes the folder with its history. What the lab adds for itself is kept out of git, so that the folder is clean and the
@@ -42,7 +45,11 @@ pub(crate) fn make(project: &ProjectFolder, folder: &Path, venv: &Path) -> Resul
     let dotenv = files::get(&project.dotenv).ok_or_else(|| missing(&project.dotenv))?;
     write(&folder.join(".env"), dotenv)?;
     let link = folder.join(".venv");
-    std::os::unix::fs::symlink(venv, &link).map_err(|source| LabError::File { action: "link", path: link.clone(), source })
+    std::os::unix::fs::symlink(venv, &link).map_err(|source| LabError::File {
+        action: "link",
+        path: link.clone(),
+        source,
+    })
 }
 
 fn apply(commit: &Commit, base: &str, folder: &Path, git: &Git<'_>) -> Result<(), LabError> {
@@ -72,14 +79,27 @@ impl Git<'_> {
     fn run(&self, args: &[&str], date: Option<&str>) -> Result<(), LabError> {
         let (name, email) = self.author.trim_end_matches('>').split_once(" <").unwrap_or((self.author, ""));
         let mut command = Command::new("git");
-        for inherited in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_TEMPLATE_DIR"] {
+        for inherited in
+            ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_TEMPLATE_DIR"]
+        {
             command.env_remove(inherited);
         }
         command
-            .args(["-c", "commit.gpgsign=false", "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null"])
+            .args([
+                "-c",
+                "commit.gpgsign=false",
+                "-c",
+                "core.autocrlf=false",
+                "-c",
+                "core.hooksPath=/dev/null",
+            ])
             .args(args)
             .current_dir(self.folder)
-            .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_TERMINAL_PROMPT", "0")])
+            .envs([
+                ("GIT_CONFIG_GLOBAL", "/dev/null"),
+                ("GIT_CONFIG_NOSYSTEM", "1"),
+                ("GIT_TERMINAL_PROMPT", "0"),
+            ])
             .envs([("GIT_AUTHOR_NAME", name), ("GIT_AUTHOR_EMAIL", email)])
             .envs([("GIT_COMMITTER_NAME", name), ("GIT_COMMITTER_EMAIL", email)])
             .stdin(Stdio::null());
@@ -116,13 +136,19 @@ fn config(target: &TargetSpec, origin: Option<&Url>, local: Option<&Url>) -> Str
     let mut lines = vec!["[target]".to_owned(), format!("name = {}", quoted(&target.name))];
     lines.push(format!("production = {}", base(&target.production)));
     if let Some(origin) = origin {
-        lines.push("# The deployment's own name, which needs neither the custom domain nor the edge.".to_owned());
+        lines.push(
+            "# The deployment's own name, which needs neither the custom domain nor the edge.".to_owned(),
+        );
         lines.push(format!("origin = {}", base(origin)));
     }
     lines.extend(local.map(|local| format!("local = {}", base(local))));
     lines.push("project = \".\"".to_owned());
     for endpoint in &target.endpoint {
-        lines.extend([String::new(), "[[endpoint]]".to_owned(), format!("path = {}", quoted(&endpoint.path))]);
+        lines.extend([
+            String::new(),
+            "[[endpoint]]".to_owned(),
+            format!("path = {}", quoted(&endpoint.path)),
+        ]);
         lines.extend(endpoint.method.as_deref().map(|m| format!("method = {}", quoted(m))));
         lines.extend(endpoint.content_type.as_deref().map(|t| format!("content_type = {}", quoted(t))));
         if !endpoint.json_keys.is_empty() {
@@ -136,7 +162,11 @@ fn config(target: &TargetSpec, origin: Option<&Url>, local: Option<&Url>) -> Str
             lines.push("core = true".to_owned());
         }
     }
-    lines.extend([String::new(), "[tests]".to_owned(), format!("command = {}", quoted(&target.tests.command))]);
+    lines.extend([
+        String::new(),
+        "[tests]".to_owned(),
+        format!("command = {}", quoted(&target.tests.command)),
+    ]);
     lines.push(format!("timeout = {}", quoted(&target.tests.timeout)));
     lines.push(String::new());
     lines.join("\n")
@@ -152,7 +182,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
 }
 
 fn missing(path: &str) -> LabError {
-    LabError::Description { file: path.to_owned(), problem: "a world refers to it, but there is no such file or folder".into() }
+    LabError::Description {
+        file: path.to_owned(),
+        problem: "a world refers to it, but there is no such file or folder".into(),
+    }
 }
 
 #[cfg(test)]

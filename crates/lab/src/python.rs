@@ -26,8 +26,11 @@ fn first(candidates: Vec<PathBuf>) -> Result<PathBuf, LabError> {
     let whole = |venv: &&PathBuf| PROGRAMS.iter().all(|program| venv.join(program).exists());
     match candidates.iter().find(whole) {
         // Absolute, because programs are started from it in other folders.
-        Some(venv) => std::path::absolute(venv)
-            .map_err(|source| LabError::File { action: "find", path: venv.clone(), source }),
+        Some(venv) => std::path::absolute(venv).map_err(|source| LabError::File {
+            action: "find",
+            path: venv.clone(),
+            source,
+        }),
         None => {
             let mut looked: Vec<String> = candidates.iter().map(|c| c.display().to_string()).collect();
             looked.dedup();

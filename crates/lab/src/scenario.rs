@@ -119,7 +119,9 @@ pub struct ExpectedRateLimit {
 
 /// Every scenario, by name. A scenario with a faulty description is left out: [`load`] says what is wrong with it.
 pub fn scenarios() -> Vec<Scenario> {
-    names().filter_map(|name| load(name).ok()).collect()
+    let mut all: Vec<Scenario> = names().filter_map(|name| load(name).ok()).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
 }
 
 /// One scenario.
@@ -134,9 +136,11 @@ pub fn load(name: &str) -> Result<Scenario, LabError> {
     let file = format!("{name}/world.toml");
     let head: Head = described(&file, merged(name, 0)?.try_into())?;
     let expected_file = format!("{name}/expected.toml");
-    let expected = described(&expected_file, toml::from_str(files::text(&expected_file).unwrap_or_default()))?;
+    let expected =
+        described(&expected_file, toml::from_str(files::text(&expected_file).unwrap_or_default()))?;
     head.world.check().map_err(|problem| LabError::Description { file, problem })?;
-    let truth = Truth { story: head.story, cause: head.cause.filter(|id| !id.is_empty()), repaired: head.repaired };
+    let truth =
+        Truth { story: head.story, cause: head.cause.filter(|id| !id.is_empty()), repaired: head.repaired };
     Ok(Scenario { name: name.to_owned(), title: head.title, truth, world: head.world, expected })
 }
 
@@ -154,7 +158,10 @@ struct Head {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    files::FILES.iter().filter_map(|(path, _)| path.strip_suffix("/expected.toml")).filter(|name| !name.contains('/'))
+    files::FILES
+        .iter()
+        .filter_map(|(path, _)| path.strip_suffix("/expected.toml"))
+        .filter(|name| !name.contains('/'))
 }
 
 /// Worlds extend each other a few levels deep; more is a circle.
@@ -191,7 +198,10 @@ fn merge(into: &mut toml::Table, from: toml::Table) {
 }
 
 fn described<T>(file: &str, result: Result<T, toml::de::Error>) -> Result<T, LabError> {
-    result.map_err(|e| LabError::Description { file: file.to_owned(), problem: e.to_string().trim_end().to_owned() })
+    result.map_err(|e| LabError::Description {
+        file: file.to_owned(),
+        problem: e.to_string().trim_end().to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -233,7 +243,12 @@ mod tests {
     fn the_limiter_that_is_expected_is_the_limiter_that_is_built() {
         for scenario in scenarios() {
             let limiter = scenario.world.edge.limiter.expect("every levqor world has one");
-            assert_eq!(u64::from(limiter.requests.get()), scenario.expected.rate_limit.limit, "{}", scenario.name);
+            assert_eq!(
+                u64::from(limiter.requests.get()),
+                scenario.expected.rate_limit.limit,
+                "{}",
+                scenario.name
+            );
             let window_ms = u64::try_from(limiter.period().as_millis()).expect("short");
             assert_eq!(window_ms, scenario.expected.rate_limit.window_ms, "{}", scenario.name);
         }

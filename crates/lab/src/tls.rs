@@ -5,8 +5,8 @@
 //! a path that ends at its own anchor must be found although a certificate more is sent.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
 };
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -56,7 +56,8 @@ impl Authority {
                 (DnType::CommonName, "WE1"),
             ]);
             intermediate.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-            intermediate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+            intermediate.extended_key_usages =
+                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
             let anchor_pem = root.self_signed(&root_key)?.pem();
             let old = Issuer::new(old, old_key);
             let cross_signed = root.signed_by(&root_key, &old)?;
@@ -69,7 +70,8 @@ impl Authority {
                 anchor_pem,
             })
         };
-        made().map_err(|e| LabError::Certificate { name: "the lab's authority".into(), problem: e.to_string() })
+        made()
+            .map_err(|e| LabError::Certificate { name: "the lab's authority".into(), problem: e.to_string() })
     }
 
     /// The trust anchor as PEM: what the auditor is given.
@@ -92,7 +94,9 @@ impl Authority {
             leaf.use_authority_key_identifier_extension = true;
             let leaf = leaf.signed_by(&key, &self.intermediate)?.der().clone();
             let chain = match spec.chain {
-                Chain::CrossSigned => vec![leaf, self.intermediate_der.clone(), self.cross_signed_der.clone()],
+                Chain::CrossSigned => {
+                    vec![leaf, self.intermediate_der.clone(), self.cross_signed_der.clone()]
+                }
                 Chain::WithIntermediate => vec![leaf, self.intermediate_der.clone()],
                 Chain::LeafOnly => vec![leaf],
             };
@@ -114,13 +118,16 @@ impl Identity {
             config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
             Ok(config)
         };
-        made().map(Arc::new).map_err(|e| LabError::Certificate { name: "a listener".into(), problem: e.to_string() })
+        made()
+            .map(Arc::new)
+            .map_err(|e| LabError::Certificate { name: "a listener".into(), problem: e.to_string() })
     }
 
     /// A QUIC server for HTTP/3.
     pub(crate) fn quic_server(&self) -> Result<quinn::ServerConfig, LabError> {
         let fail = |problem: String| LabError::Certificate { name: "the HTTP/3 listener".into(), problem };
-        let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(self.server(&[b"h3"])?).map_err(|e| fail(e.to_string()))?;
+        let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(self.server(&[b"h3"])?)
+            .map_err(|e| fail(e.to_string()))?;
         Ok(quinn::ServerConfig::with_crypto(Arc::new(crypto)))
     }
 }
@@ -129,7 +136,8 @@ fn authority(subject: &[(DnType, &str)]) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = distinguished(subject);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
     let now = OffsetDateTime::now_utc();
     params.not_before = now - Duration::days(2 * 365);

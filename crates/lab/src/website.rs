@@ -15,7 +15,10 @@ pub(crate) fn handler() -> Handler {
     Arc::new(|request, _| {
         let mut answer = response(StatusCode::OK, "text/html; charset=utf-8", PAGE);
         let headers = answer.headers_mut();
-        headers.insert(header::VARY, HeaderValue::from_static("rsc, next-router-state-tree, next-router-prefetch"));
+        headers.insert(
+            header::VARY,
+            HeaderValue::from_static("rsc, next-router-state-tree, next-router-prefetch"),
+        );
         headers.insert("x-nextjs-cache", HeaderValue::from_static("HIT"));
         headers.insert("x-powered-by", HeaderValue::from_static("Next.js"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("s-maxage=31536000"));

@@ -259,14 +259,20 @@ fn yes() -> bool {
 impl World {
     /// Whether every reference in it leads somewhere; the error says which does not.
     pub(crate) fn check(&self) -> Result<(), String> {
-        for (who, key) in [("world.edge", &self.edge.certificate), ("world.platform", &self.platform.certificate)] {
+        for (who, key) in
+            [("world.edge", &self.edge.certificate), ("world.platform", &self.platform.certificate)]
+        {
             if !self.certificate.contains_key(key) {
-                return Err(format!("{who}: certificate = {key:?}, but there is no [world.certificate.{key}]"));
+                return Err(format!(
+                    "{who}: certificate = {key:?}, but there is no [world.certificate.{key}]"
+                ));
             }
         }
         for (host, key) in &self.platform.routes {
             if !self.deployment.contains_key(key) {
-                return Err(format!("world.platform.routes: {host:?} leads to {key:?}, but there is no [world.deployment.{key}]"));
+                return Err(format!(
+                    "world.platform.routes: {host:?} leads to {key:?}, but there is no [world.deployment.{key}]"
+                ));
             }
         }
         if self.edge.addresses.is_empty() {

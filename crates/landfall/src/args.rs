@@ -135,6 +135,9 @@ pub(crate) struct AuditArgs {
     /// Leave these probes out
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) skip: Vec<Probe>,
+    /// The project's test command; found from the project when left out
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) test_command: Option<String>,
     /// Save the evidence, masked, to replay it with `landfall diagnose`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) save_evidence: Option<PathBuf>,
@@ -240,6 +243,9 @@ pub(crate) struct TestsArgs {
     /// The project folder
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) project: PathBuf,
+    /// The test command; found from the project when left out
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) test_command: Option<String>,
     /// Time limit [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,

@@ -457,7 +457,7 @@ fn edge_statuses(audit: &Audit, path: &str) -> Vec<u64> {
 }
 
 /// What became of each HTTP version at the edge.
-fn versions(audit: &Audit) -> impl Fn(&str) -> Option<&str> {
+fn versions<'a>(audit: &'a Audit) -> impl Fn(&str) -> Option<&'a str> {
     |version| {
         let rows = array(&audit.report["dns"]["http_versions"]);
         rows.iter().find(|row| row["asked"] == version).map(|row| text(&row["outcome"]))

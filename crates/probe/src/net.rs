@@ -112,7 +112,9 @@ pub struct AddressMap {
 
 /// An entry of the address map that cannot be understood.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{entry:?} is not HOST:PORT:ADDR:PORT: {problem} (example: api.example.com:443:127.0.0.1:8443, IPv6 in brackets)")]
+#[error(
+    "{entry:?} is not HOST:PORT:ADDR:PORT: {problem} (example: api.example.com:443:127.0.0.1:8443, IPv6 in brackets)"
+)]
 pub struct AddressMapError {
     /// The entry.
     pub entry: String,
@@ -135,7 +137,8 @@ impl AddressMap {
             "" => None,
             text => Some(text.parse::<u16>().map_err(|_| fail(&format!("{text:?} is not a port")))?),
         };
-        let to_ip = IpAddr::from_str(unbracket(to_host)).map_err(|_| fail(&format!("{to_host:?} is not an IP address")))?;
+        let to_ip = IpAddr::from_str(unbracket(to_host))
+            .map_err(|_| fail(&format!("{to_host:?} is not an IP address")))?;
         let to_port = match (*to_port, port) {
             ("", Some(port)) => port,
             ("", None) => return Err(fail("one of the two ports must be given")),
@@ -289,15 +292,25 @@ impl Ledger {
     /// Notes the status of a request noted before.
     pub fn answered(&self, host: &str, observation: &ObservationId, status: u16) {
         let mut state = self.lock();
-        if let Some(sent) = state.by_host.get_mut(host).and_then(|l| l.iter_mut().find(|s| &s.observation == observation)) {
+        if let Some(sent) =
+            state.by_host.get_mut(host).and_then(|l| l.iter_mut().find(|s| &s.observation == observation))
+        {
             sent.status = Some(status);
         }
     }
 
     /// Notes what the answer to a request noted before says of rate limits.
-    pub fn limits(&self, host: &str, observation: &ObservationId, limits: Vec<Header>, refusal: Option<Refusal>) {
+    pub fn limits(
+        &self,
+        host: &str,
+        observation: &ObservationId,
+        limits: Vec<Header>,
+        refusal: Option<Refusal>,
+    ) {
         let mut state = self.lock();
-        if let Some(sent) = state.by_host.get_mut(host).and_then(|l| l.iter_mut().find(|s| &s.observation == observation)) {
+        if let Some(sent) =
+            state.by_host.get_mut(host).and_then(|l| l.iter_mut().find(|s| &s.observation == observation))
+        {
             (sent.limits, sent.refusal) = (limits, refusal);
         }
     }
@@ -312,7 +325,10 @@ impl Ledger {
     /// The counts, for the evidence.
     pub fn counts(&self) -> Requests {
         let state = self.lock();
-        let by_host = state.by_host.iter().map(|(host, sent)| (host.clone(), u32::try_from(sent.len()).unwrap_or(u32::MAX)));
+        let by_host = state
+            .by_host
+            .iter()
+            .map(|(host, sent)| (host.clone(), u32::try_from(sent.len()).unwrap_or(u32::MAX)));
         Requests { total: state.total, by_host: by_host.collect() }
     }
 
@@ -324,7 +340,10 @@ impl Ledger {
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").field("budget", &self.budget).field("left", &self.left()).finish_non_exhaustive()
+        f.debug_struct("Ledger")
+            .field("budget", &self.budget)
+            .field("left", &self.left())
+            .finish_non_exhaustive()
     }
 }
 
@@ -356,8 +375,14 @@ mod tests {
         map.add("104.21.14.105::127.0.0.1:8080").expect("valid");
         assert_eq!(map.host("API.example.test.", 443), Some(([127, 0, 0, 1], 8443).into()));
         assert_eq!(map.host("api.example.test", 80), None);
-        assert_eq!(map.address("[2606:4700::1]:443".parse().expect("valid")), "[::1]:9443".parse().expect("valid"));
-        assert_eq!(map.diverted("104.21.14.105:80".parse().expect("valid")), Some(([127, 0, 0, 1], 8080).into()));
+        assert_eq!(
+            map.address("[2606:4700::1]:443".parse().expect("valid")),
+            "[::1]:9443".parse().expect("valid")
+        );
+        assert_eq!(
+            map.diverted("104.21.14.105:80".parse().expect("valid")),
+            Some(([127, 0, 0, 1], 8080).into())
+        );
         assert_eq!(map.diverted("104.21.14.106:80".parse().expect("valid")), None);
     }
 

@@ -298,6 +298,10 @@ mod tests {
             .args(arguments)
             .current_dir(root)
             .envs([("GIT_COMMITTER_DATE", at), ("GIT_AUTHOR_DATE", at)])
+            // Set when the tests themselves run from a hook.
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env_remove("GIT_INDEX_FILE")
             .output()
             .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

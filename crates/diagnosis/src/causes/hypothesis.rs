@@ -375,6 +375,7 @@ fn names(hypothesis: &Hypothesis, other: &str) -> bool {
     hypothesis.evidence.iter().flat_map(|item| &item.separates).chain(&hypothesis.unseparated).any(|id| id == other)
 }
 
+#[cfg(test)]
 /// The keys that a hypothesis reads, for the test that every one of them is drawn somewhere.
 pub(crate) fn keys_read(hypothesis: &Hypothesis) -> BTreeSet<FactKey> {
     let mut conditions = vec![&hypothesis.requires];

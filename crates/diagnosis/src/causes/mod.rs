@@ -16,6 +16,8 @@ mod ladder;
 mod rank;
 mod score;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use condition::edit_distance;
 pub use hypothesis::Hypothesis;

@@ -80,7 +80,7 @@ fn outcome(x: &Exchange<'_>, response: &HttpResponse, local: Option<&HttpRespons
     match (x.meaning(), response.status) {
         (Some(Meaning::WafChallenge), _) => "challenged",
         (Some(Meaning::WafBlocked), _) => "blocked",
-        (_, 300..400) => "redirect",
+        (_, 300..=399) => "redirect",
         (_, 401 | 403) => "forbidden",
         (_, 404 | 410) => "not-found",
         (_, 502 | 503 | 504 | 520..=530) if !x.by_app() => "gateway-error",

@@ -47,7 +47,9 @@ mod tests {
     async fn a_ttl_counts_down_and_starts_again() {
         let cache = Cache::default();
         let name = Name::from_ascii("api.example.test.").expect("a name");
-        let fresh = || [Record::from_rdata(name.clone(), 300, RData::A(std::net::Ipv4Addr::new(192, 0, 2, 1).into()))];
+        let fresh = || {
+            [Record::from_rdata(name.clone(), 300, RData::A(std::net::Ipv4Addr::new(192, 0, 2, 1).into()))]
+        };
         for (wait_s, ttl) in [(0, 300), (100, 200), (199, 1), (1, 300), (10, 290)] {
             tokio::time::advance(Duration::from_secs(wait_s)).await;
             let mut records = fresh();

@@ -106,7 +106,8 @@ impl Server {
         let mut reply = Message::response(query.metadata.id, query.metadata.op_code);
         reply.metadata.recursion_desired = query.metadata.recursion_desired;
         reply.metadata.recursion_available = matches!(self.role, Role::Recursive);
-        reply.metadata.checking_disabled = query.metadata.checking_disabled && matches!(self.role, Role::Recursive);
+        reply.metadata.checking_disabled =
+            query.metadata.checking_disabled && matches!(self.role, Role::Recursive);
         reply.add_queries(query.queries.iter().cloned());
         let refuse = |mut reply: Message, code| {
             reply.metadata.response_code = code;
@@ -127,7 +128,9 @@ impl Server {
             Role::Authoritative if said == Said::NotOurs => return refuse(reply, ResponseCode::Refused),
             Role::Authoritative => reply.metadata.authoritative = true,
             // The answers of a cache are no business of those who do not ask for recursion (RFC 9520 does not change that).
-            Role::Recursive if !query.metadata.recursion_desired => return refuse(reply, ResponseCode::Refused),
+            Role::Recursive if !query.metadata.recursion_desired => {
+                return refuse(reply, ResponseCode::Refused);
+            }
             Role::Recursive => {}
         }
         let (mut answers, mut authority): (Vec<Record>, Vec<Record>) = match said {
@@ -156,7 +159,9 @@ impl Server {
 
 /// FORMERR for bytes that have at least a header of a question, by its id.
 fn malformed(bytes: &[u8]) -> Option<Vec<u8>> {
-    let (Some(&high), Some(&low), Some(&flags)) = (bytes.first(), bytes.get(1), bytes.get(2)) else { return None };
+    let (Some(&high), Some(&low), Some(&flags)) = (bytes.first(), bytes.get(1), bytes.get(2)) else {
+        return None;
+    };
     let is_response = flags & 0x80 != 0;
     if bytes.len() < 12 || is_response {
         return None;

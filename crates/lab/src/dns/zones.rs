@@ -53,7 +53,11 @@ impl Zones {
             };
             let Some(records) = zone.node(&at) else {
                 let soa = Box::new(zone.negative());
-                return if zone.is_empty_non_terminal(&at) { Said::NoData(chain, soa) } else { Said::NxDomain(chain, soa) };
+                return if zone.is_empty_non_terminal(&at) {
+                    Said::NoData(chain, soa)
+                } else {
+                    Said::NxDomain(chain, soa)
+                };
             };
             let wanted = |r: &&Record| r.record_type() == kind || kind == RecordType::ANY;
             let found: Vec<Record> = records.iter().filter(wanted).cloned().collect();
@@ -124,7 +128,10 @@ impl Zone {
             return None;
         }
         let mut encloser = name.base_name();
-        while encloser != self.origin && !self.nodes.contains_key(&encloser) && !self.is_empty_non_terminal(&encloser) {
+        while encloser != self.origin
+            && !self.nodes.contains_key(&encloser)
+            && !self.is_empty_non_terminal(&encloser)
+        {
             encloser = encloser.base_name();
         }
         let wildcard = self.nodes.get(&encloser.prepend_label("*").ok()?)?;
@@ -148,7 +155,15 @@ impl Zone {
 /// The SOA that the recursive server gives for names outside every zone of the world.
 pub(crate) fn root_soa() -> Record {
     let label = |text: &str| Name::from_ascii(text).expect("a literal name is valid");
-    let data = SOA::new(label("a.root-servers.net."), label("nstld.verisign-grs.com."), 2_025_111_501, 1_800, 900, 604_800, 86_400);
+    let data = SOA::new(
+        label("a.root-servers.net."),
+        label("nstld.verisign-grs.com."),
+        2_025_111_501,
+        1_800,
+        900,
+        604_800,
+        86_400,
+    );
     Record::from_rdata(Name::root(), 86_400, RData::SOA(data))
 }
 
@@ -192,8 +207,10 @@ mod tests {
             "loop.example.test. 60 CNAME loop.example.test.",
             "example.test. 60 CAA 0 issue \"pki.goog; cansignhttpexchanges=yes\"",
         ];
-        let zone =
-            crate::world::Zone { origin: "example.test.".into(), records: records.iter().map(ToString::to_string).collect() };
+        let zone = crate::world::Zone {
+            origin: "example.test.".into(),
+            records: records.iter().map(ToString::to_string).collect(),
+        };
         Zones::parse(&Dns { zone: vec![zone] }).expect("valid")
     }
 
@@ -204,7 +221,10 @@ mod tests {
     #[test]
     fn a_name_answers_follows_its_alias_and_matches_a_wildcard() {
         let Said::Answer(records) = ask("WWW.example.test.", RecordType::A) else { panic!("an answer") };
-        assert_eq!(records.iter().map(Record::record_type).collect::<Vec<_>>(), [RecordType::CNAME, RecordType::A]);
+        assert_eq!(
+            records.iter().map(Record::record_type).collect::<Vec<_>>(),
+            [RecordType::CNAME, RecordType::A]
+        );
         let Said::Answer(records) = ask("any.wild.example.test.", RecordType::A) else { panic!("an answer") };
         assert_eq!(records[0].name.to_string(), "any.wild.example.test.");
         let Said::Answer(records) = ask("out.example.test.", RecordType::A) else { panic!("an answer") };

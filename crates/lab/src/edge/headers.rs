@@ -17,7 +17,8 @@ use crate::serve::{Answer, http_date, text};
 pub(super) const OWN_TEXT: &str = "text/plain; charset=UTF-8";
 
 const ALT_SVC: HeaderValue = HeaderValue::from_static("h3=\":443\"; ma=86400");
-const NEL: HeaderValue = HeaderValue::from_static(r#"{"report_to":"cf-nel","success_fraction":0.0,"max_age":604800}"#);
+const NEL: HeaderValue =
+    HeaderValue::from_static(r#"{"report_to":"cf-nel","success_fraction":0.0,"max_age":604800}"#);
 const SERVER: HeaderValue = HeaderValue::from_static("cloudflare");
 
 /// What makes a response look like the edge's.
@@ -43,7 +44,8 @@ impl Dressing {
     /// A new `cf-ray`: 16 hexadecimal digits and the data centre.
     pub(super) fn ray(&self) -> HeaderValue {
         let id = self.seed.hash_one(self.count.fetch_add(1, Ordering::Relaxed));
-        HeaderValue::from_str(&format!("{id:016x}-{}", self.colo)).expect("digits and letters are valid in a field")
+        HeaderValue::from_str(&format!("{id:016x}-{}", self.colo))
+            .expect("digits and letters are valid in a field")
     }
 
     /// The fields by which the hop behind learns of the client.
@@ -69,7 +71,9 @@ impl Dressing {
                 ours.insert(name.clone(), value.clone());
             }
         }
-        for (name, value) in theirs.iter().filter(|(name, _)| !first.contains(name) && !replaced.contains(name)) {
+        for (name, value) in
+            theirs.iter().filter(|(name, _)| !first.contains(name) && !replaced.contains(name))
+        {
             ours.append(name.clone(), value.clone());
         }
         ours.insert(header::ALT_SVC, ALT_SVC);
@@ -101,7 +105,9 @@ impl Dressing {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         headers.insert(
             header::CACHE_CONTROL,
-            HeaderValue::from_static("private, max-age=0, no-store, no-cache, must-revalidate, post-check=0, pre-check=0"),
+            HeaderValue::from_static(
+                "private, max-age=0, no-store, no-cache, must-revalidate, post-check=0, pre-check=0",
+            ),
         );
         headers.insert(header::EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:01 GMT"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));

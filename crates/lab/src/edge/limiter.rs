@@ -93,7 +93,10 @@ mod tests {
     async fn clients_are_counted_apart_and_one_machine_is_one_client() {
         let limiter = five_in_ten();
         let v6: IpAddr = Ipv6Addr::LOCALHOST.into();
-        assert_eq!((0..4).map(|i| limiter.take(if i % 2 == 0 { HERE } else { v6 })).filter(Result::is_ok).count(), 4);
+        assert_eq!(
+            (0..4).map(|i| limiter.take(if i % 2 == 0 { HERE } else { v6 })).filter(Result::is_ok).count(),
+            4
+        );
         assert!(limiter.take(v6).is_ok() && limiter.take(HERE).is_err() && limiter.take(v6).is_err());
         assert!(limiter.take([127, 0, 0, 2].into()).is_ok());
     }

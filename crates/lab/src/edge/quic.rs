@@ -32,7 +32,10 @@ pub(crate) async fn serve(endpoint: quinn::Endpoint, edge: Arc<Edge>) {
 
 async fn connection(accepted: quinn::Connection, edge: &Arc<Edge>) {
     let client = accepted.remote_address().ip();
-    let Ok(mut h3) = h3::server::builder().build::<_, Bytes>(h3_quinn::Connection::new(accepted)).await else { return };
+    let Ok(mut h3) = h3::server::builder().build::<_, Bytes>(h3_quinn::Connection::new(accepted)).await
+    else {
+        return;
+    };
     let mut requests = JoinSet::new();
     loop {
         tokio::select! {
@@ -53,7 +56,11 @@ async fn connection(accepted: quinn::Connection, edge: &Arc<Edge>) {
     while requests.join_next().await.is_some() {}
 }
 
-async fn exchange(resolver: Resolver, client: std::net::IpAddr, edge: &Edge) -> Result<(), h3::error::StreamError> {
+async fn exchange(
+    resolver: Resolver,
+    client: std::net::IpAddr,
+    edge: &Edge,
+) -> Result<(), h3::error::StreamError> {
     let (head, mut stream) = resolver.resolve_request().await?;
     let mut body = BytesMut::new();
     while let Some(mut part) = stream.recv_data().await? {

@@ -45,9 +45,13 @@ impl Answer {
 
 /// Where the map leads packets to a public address.
 pub(crate) fn led(access: &Access, public: &str, port: u16) -> SocketAddr {
-    let prefix = if public.contains(':') { format!("[{public}]:{port}:") } else { format!("{public}:{port}:") };
+    let prefix =
+        if public.contains(':') { format!("[{public}]:{port}:") } else { format!("{public}:{port}:") };
     let entry = access.connect_to.iter().find_map(|e| e.strip_prefix(&prefix));
-    entry.unwrap_or_else(|| panic!("{prefix} is not in {:?}", access.connect_to)).parse().expect("an address and a port")
+    entry
+        .unwrap_or_else(|| panic!("{prefix} is not in {:?}", access.connect_to))
+        .parse()
+        .expect("an address and a port")
 }
 
 /// A client configuration that trusts the lab's anchor and nothing else.
@@ -66,7 +70,14 @@ pub(crate) async fn get(access: &Access, public: &str, version: Version, host: &
     request(access, public, version, "GET", host, path).await
 }
 
-pub(crate) async fn request(access: &Access, public: &str, version: Version, method: &str, host: &str, path: &str) -> Answer {
+pub(crate) async fn request(
+    access: &Access,
+    public: &str,
+    version: Version,
+    method: &str,
+    host: &str,
+    path: &str,
+) -> Answer {
     let to = led(access, public, 443);
     if version == Version::HTTP_3 {
         return over_quic(access, to, method, host, path).await;
@@ -78,9 +89,11 @@ pub(crate) async fn request(access: &Access, public: &str, version: Version, met
     let io = TokioIo::new(connector.connect(name, stream).await.expect("the handshake succeeds"));
     let request = Request::builder().method(method);
     let response = if version == Version::HTTP_2 {
-        let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("h2");
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("h2");
         tokio::spawn(connection);
-        let request = request.uri(format!("https://{host}{path}")).body(Empty::<Bytes>::new()).expect("valid");
+        let request =
+            request.uri(format!("https://{host}{path}")).body(Empty::<Bytes>::new()).expect("valid");
         sender.send_request(request).await.expect("an answer")
     } else {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.expect("h1");
@@ -91,18 +104,24 @@ pub(crate) async fn request(access: &Access, public: &str, version: Version, met
     let (head, body) = response.into_parts();
     let body = body.collect().await.expect("a whole body").to_bytes();
     assert_eq!(head.version, version);
-    Answer { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8(body.to_vec()).expect("text") }
+    Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: String::from_utf8(body.to_vec()).expect("text"),
+    }
 }
 
 async fn over_quic(access: &Access, to: SocketAddr, method: &str, host: &str, path: &str) -> Answer {
     let any: IpAddr = if to.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
     let mut endpoint = quinn::Endpoint::client((any, 0).into()).expect("a socket");
-    let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(client_config(access, &[b"h3"])).expect("TLS 1.3");
+    let crypto =
+        quinn::crypto::rustls::QuicClientConfig::try_from(client_config(access, &[b"h3"])).expect("TLS 1.3");
     endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
     let connection = endpoint.connect(to, host).expect("starts").await.expect("the handshake succeeds");
     let (mut driver, mut sender) = h3::client::new(h3_quinn::Connection::new(connection)).await.expect("h3");
     let driver = tokio::spawn(async move { std::future::poll_fn(|cx| driver.poll_close(cx)).await });
-    let request = Request::builder().method(method).uri(format!("https://{host}{path}")).body(()).expect("valid");
+    let request =
+        Request::builder().method(method).uri(format!("https://{host}{path}")).body(()).expect("valid");
     let mut stream = sender.send_request(request).await.expect("sent");
     stream.finish().await.expect("finished");
     let response = stream.recv_response().await.expect("an answer");
@@ -123,10 +142,15 @@ async fn over_quic(access: &Access, to: SocketAddr, method: &str, host: &str, pa
 /// One request in the clear to an address on loopback.
 pub(crate) async fn plain(to: SocketAddr, host: &str, path: &str) -> Answer {
     let stream = TcpStream::connect(to).await.expect("connects");
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("h1");
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("h1");
     tokio::spawn(connection);
     let request = Request::get(path).header("host", host).body(Empty::<Bytes>::new()).expect("valid");
     let (head, body) = sender.send_request(request).await.expect("an answer").into_parts();
     let body = body.collect().await.expect("a whole body").to_bytes();
-    Answer { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8(body.to_vec()).expect("text") }
+    Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: String::from_utf8(body.to_vec()).expect("text"),
+    }
 }

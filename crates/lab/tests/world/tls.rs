@@ -15,7 +15,14 @@ async fn chain(access: &Access, public: &str, host: &str) -> std::io::Result<Vec
     let connector = TlsConnector::from(Arc::new(client_config(access, &[b"h2"])));
     let stream = TcpStream::connect(led(access, public, 443)).await?;
     let stream = connector.connect(ServerName::try_from(host.to_owned()).expect("a name"), stream).await?;
-    Ok(stream.get_ref().1.peer_certificates().expect("a chain").iter().map(|c| c.clone().into_owned()).collect())
+    Ok(stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .expect("a chain")
+        .iter()
+        .map(|c| c.clone().into_owned())
+        .collect())
 }
 
 fn parse<'a>(der: &'a CertificateDer<'_>) -> X509Certificate<'a> {
@@ -38,7 +45,8 @@ async fn the_chain_is_that_of_the_report() {
     let names = leaf.subject_alternative_name().expect("valid").expect("present");
     let names: Vec<String> = names.value.general_names.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["DNSName(levqor.ai)", "DNSName(*.levqor.ai)"]);
-    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()).expect("fits");
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs())
+        .expect("fits");
     let (from, until) = (leaf.validity().not_before.timestamp(), leaf.validity().not_after.timestamp());
     assert_eq!((until - from) / 86_400, 90);
     assert_eq!((until - now) / 86_400, 80);

@@ -29,12 +29,16 @@ async fn the_local_backend_answers_as_in_the_report() {
     let health = at("/health").await;
     assert_eq!((health.status, health.header("content-type")), (200, "application/json"));
     let body: serde_json::Value = serde_json::from_str(&health.body).expect("JSON");
-    assert!(body["ok"] == true && body["ts"].is_i64() && body.as_object().is_some_and(|o| o.len() == 2), "{body}");
-    let support: serde_json::Value = serde_json::from_str(&at("/api/support/health").await.body).expect("JSON");
-    let expected =
-        serde_json::json!({"openai_configured": true, "status": "ok", "telegram_configured": true, "whatsapp_configured": false});
+    assert!(
+        body["ok"] == true && body["ts"].is_i64() && body.as_object().is_some_and(|o| o.len() == 2),
+        "{body}"
+    );
+    let support: serde_json::Value =
+        serde_json::from_str(&at("/api/support/health").await.body).expect("JSON");
+    let expected = serde_json::json!({"openai_configured": true, "status": "ok", "telegram_configured": true, "whatsapp_configured": false});
     assert_eq!(support, expected);
-    let webhook: serde_json::Value = serde_json::from_str(&at("/api/webhooks/stripe/health").await.body).expect("JSON");
+    let webhook: serde_json::Value =
+        serde_json::from_str(&at("/api/webhooks/stripe/health").await.body).expect("JSON");
     let expected = serde_json::json!({
         "endpoint": "/api/webhooks/stripe/checkout-completed", "ok": true, "service": "stripe_checkout_webhook",
     });
@@ -42,7 +46,10 @@ async fn the_local_backend_answers_as_in_the_report() {
     assert_eq!(at("/api/webhooks/stripe/checkout-completed").await.status, 405);
     assert_eq!(at("/api/v1/projects").await.status, 401);
     let missing = at("/no-such-path").await;
-    assert!(missing.status == 404 && missing.body.starts_with("<!doctype html>"), "Flask's own page: {missing:?}");
+    assert!(
+        missing.status == 404 && missing.body.starts_with("<!doctype html>"),
+        "Flask's own page: {missing:?}"
+    );
 
     let config = std::fs::read_to_string(&access.config).expect("landfall.toml");
     assert!(config.contains(&format!("local = \"http://{to}\"")), "{config}");
@@ -66,7 +73,10 @@ async fn an_unknown_origin_is_nowhere_in_what_the_audit_is_given() {
     let lab = up(&load("levqor-origin-unknown").expect("exists")).await;
     let access = lab.access();
     assert!(access.origin.is_none());
-    let found = std::process::Command::new("grep").args(["-rlI", "replit.app"]).arg(access.project.as_ref().expect("a folder")).output();
+    let found = std::process::Command::new("grep")
+        .args(["-rlI", "replit.app"])
+        .arg(access.project.as_ref().expect("a folder"))
+        .output();
     assert_eq!(String::from_utf8_lossy(&found.expect("grep runs").stdout), "");
     assert!(is_the_platforms_404(&edge(access, "/health").await));
     lab.down().await;
@@ -76,11 +86,17 @@ async fn an_unknown_origin_is_nowhere_in_what_the_audit_is_given() {
 async fn a_stale_build_answers_with_its_own_json_404() {
     let lab = up(&load("levqor-stale-build").expect("exists")).await;
     assert_eq!(edge(lab.access(), "/health").await.status, 200);
-    for answer in [edge(lab.access(), "/api/webhooks/stripe/health").await, origin(lab.access(), "/api/webhooks/stripe/health").await] {
+    for answer in [
+        edge(lab.access(), "/api/webhooks/stripe/health").await,
+        origin(lab.access(), "/api/webhooks/stripe/health").await,
+    ] {
         assert_eq!((answer.status, answer.header("content-type")), (404, "application/json"));
         let body: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
         assert_eq!((&body["error"]["type"], &body["error"]["status"]), (&"NotFound".into(), &404.into()));
-        assert!(body["error"]["correlation_id"].is_string() && answer.headers.contains_key("x-build-id"), "{answer:?}");
+        assert!(
+            body["error"]["correlation_id"].is_string() && answer.headers.contains_key("x-build-id"),
+            "{answer:?}"
+        );
     }
     lab.down().await;
 }
@@ -103,7 +119,9 @@ async fn hollow_green_is_green_but_for_the_core_route() {
     for path in ["/health", "/api/support/health", "/api/webhooks/stripe/health"] {
         assert_eq!(edge(lab.access(), path).await.status, 200, "{path}");
     }
-    for answer in [edge(lab.access(), "/api/v1/projects").await, origin(lab.access(), "/api/v1/projects").await] {
+    for answer in
+        [edge(lab.access(), "/api/v1/projects").await, origin(lab.access(), "/api/v1/projects").await]
+    {
         assert_eq!((answer.status, answer.header("content-type")), (500, "application/json"), "{answer:?}");
         assert!(!answer.body.contains("sqlite") && !answer.body.contains("no such table"), "{answer:?}");
     }
@@ -116,12 +134,20 @@ async fn deployed_serves_the_application_over_every_version() {
     let access = lab.access();
     for version in [Version::HTTP_11, Version::HTTP_2, Version::HTTP_3] {
         let health = get(access, EDGE, version, HOST, "/health").await;
-        assert_eq!((health.status, health.header("server"), health.header("via")), (200, "cloudflare", "1.1 google"), "{version:?}");
-        assert!(health.body.contains("\"ok\":true") && health.headers.contains_key("x-request-id"), "{health:?}");
+        assert_eq!(
+            (health.status, health.header("server"), health.header("via")),
+            (200, "cloudflare", "1.1 google"),
+            "{version:?}"
+        );
+        assert!(
+            health.body.contains("\"ok\":true") && health.headers.contains_key("x-request-id"),
+            "{health:?}"
+        );
     }
     assert_eq!(edge(access, "/api/webhooks/stripe/health").await.status, 200);
     assert_eq!(edge(access, "/api/v1/projects").await.status, 401);
-    let unsigned = request(access, EDGE, Version::HTTP_2, "POST", HOST, "/api/webhooks/stripe/checkout-completed").await;
+    let unsigned =
+        request(access, EDGE, Version::HTTP_2, "POST", HOST, "/api/webhooks/stripe/checkout-completed").await;
     assert_eq!(unsigned.status, 400, "{unsigned:?}");
     // A monitor's pace and a verification pass.
     for _ in 0..40 {

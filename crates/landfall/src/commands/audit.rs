@@ -28,7 +28,12 @@ pub(super) fn run(args: AuditArgs) -> Result<ExitStatus, Failure> {
 
 async fn real(args: &AuditArgs) -> Result<(Evidence, FailOn), Failure> {
     let config = config(args.target.config.as_deref())?;
-    let said = Overrides { only: args.only.clone(), skip: args.skip.clone(), ..args.target.overrides() };
+    let said = Overrides {
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        test_command: args.test_command.clone(),
+        ..args.target.overrides()
+    };
     collect(&config, &said, args.quiet).await
 }
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use http::Method;
 use landfall_evidence::{
-    Denial, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Observation, ObservationId, Observed, Phase,
-    ProbeFault, Purpose, Seen, Timings, Vantage,
+    Denial, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Observation, ObservationId,
+    Observed, Phase, ProbeFault, Purpose, Seen, Timings, Vantage,
 };
 use url::Url;
 
@@ -41,7 +41,9 @@ impl Question {
             Purpose::Control => "control".to_owned(),
             Purpose::RouteExistence => format!("route-existence {}", line()),
             Purpose::PlainHttp => format!("plain-http {}", line()),
-            Purpose::Redirect => format!("redirect {} {}", self.method, &self.url[..url::Position::AfterQuery]),
+            Purpose::Redirect => {
+                format!("redirect {} {}", self.method, &self.url[..url::Position::AfterQuery])
+            }
             Purpose::RateLimit => "rate-limit".to_owned(),
             Purpose::Verification => format!("verification {}", line()),
         };
@@ -85,7 +87,8 @@ impl Question {
             words.push("--connect-to".into());
             words.push(format!("{host}:{port}:{real}").into());
         } else if host.trim_matches(['[', ']']) != address.ip().to_string() {
-            let bracketed = if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
+            let bracketed =
+                if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
             words.push("--resolve".into());
             words.push(format!("{host}:{port}:{bracketed}").into());
         }
@@ -194,7 +197,12 @@ impl Seat {
         };
         if question.vantage != Vantage::Local && !ctx.ledger.charge() {
             self.held = Held::Open(link);
-            return self.unsent(ctx, question, &turn, ProbeFault::BudgetSpent { budget: ctx.ledger.budget() });
+            return self.unsent(
+                ctx,
+                question,
+                &turn,
+                ProbeFault::BudgetSpent { budget: ctx.ledger.budget() },
+            );
         }
         let id = question.id(&self.dial, link.version, turn.attempt);
         let place = self.dial.place();
@@ -202,7 +210,8 @@ impl Seat {
         let idle = link.setup.ended.elapsed() > IDLE || (!fresh && link.version == HttpVersion::H1);
         let headers = question.headers(ctx, &self.dial, link.version);
         let mut outcome = link.exchange(ctx, &question.method, &question.url, &headers).await;
-        if idle && closed_while_idle(&outcome) && (question.vantage == Vantage::Local || ctx.ledger.charge()) {
+        if idle && closed_while_idle(&outcome) && (question.vantage == Vantage::Local || ctx.ledger.charge())
+        {
             // The peer let go of an idle connection as the request went out and never saw it (RFC 9112, section 9.3.1
             // allows a safe request to be sent again by itself). The ledger holds it once, for the limiter saw it once.
             if let Ok(again) = link::open(ctx, &self.dial).await {
@@ -215,7 +224,8 @@ impl Seat {
             ctx.ledger.limits(&place, &id, signal::limit_headers(response), signal::refusal(response));
         }
         let version = link.version;
-        let observation = self.observation(ctx, question, &turn, &link, Asked { id, fresh, began, headers }, outcome);
+        let observation =
+            self.observation(ctx, question, &turn, &link, Asked { id, fresh, began, headers }, outcome);
         // A body that was not read to its end leaves an HTTP/1.1 connection in the middle of a message.
         let whole = matches!(&observation.seen, Seen::Http(seen) if seen.answer.present().is_some_and(|r| r.body.complete));
         if whole || version != HttpVersion::H1 {
@@ -271,7 +281,13 @@ impl Seat {
     }
 
     /// The observation of a question whose connection could not be made.
-    pub(crate) fn failed(&self, ctx: &Context, question: &Question, turn: &Turn, failure: &Failure) -> Observation {
+    pub(crate) fn failed(
+        &self,
+        ctx: &Context,
+        question: &Question,
+        turn: &Turn,
+        failure: &Failure,
+    ) -> Observation {
         let setup = failure.setup;
         let began = match turn.began {
             Began::At(at) => at,
@@ -285,11 +301,24 @@ impl Seat {
         };
         let took_us = micros(setup.ended.saturating_duration_since(began));
         let answer = failure.fault.clone().into_observed();
-        self.unanswered(ctx, question, turn, (ctx.offset_us(began), took_us, setup.round_trips), answer, timings)
+        self.unanswered(
+            ctx,
+            question,
+            turn,
+            (ctx.offset_us(began), took_us, setup.round_trips),
+            answer,
+            timings,
+        )
     }
 
     /// The observation of a question that was not put.
-    pub(crate) fn unsent(&self, ctx: &Context, question: &Question, turn: &Turn, fault: ProbeFault) -> Observation {
+    pub(crate) fn unsent(
+        &self,
+        ctx: &Context,
+        question: &Question,
+        turn: &Turn,
+        fault: ProbeFault,
+    ) -> Observation {
         let now = ctx.offset_us(Instant::now());
         self.unanswered(ctx, question, turn, (now, 0, 0), Observed::Unasked(fault), Timings::default())
     }
@@ -314,11 +343,21 @@ impl Seat {
             round_trips,
             attempt: turn.attempt,
             by_hand: question.by_hand(ctx, &self.dial, version),
-            seen: Seen::Http(HttpObservation { request: self.request(ctx, question, version, headers), answer, timings }),
+            seen: Seen::Http(HttpObservation {
+                request: self.request(ctx, question, version, headers),
+                answer,
+                timings,
+            }),
         }
     }
 
-    fn request(&self, ctx: &Context, question: &Question, version: HttpVersion, headers: Vec<Header>) -> HttpRequest {
+    fn request(
+        &self,
+        ctx: &Context,
+        question: &Question,
+        version: HttpVersion,
+        headers: Vec<Header>,
+    ) -> HttpRequest {
         HttpRequest {
             method: question.method.to_string(),
             url: question.url.to_string(),
@@ -333,10 +372,19 @@ impl Seat {
 }
 
 /// The observation of a question for which there was no address to connect to.
-pub(crate) fn without_address(ctx: &Context, question: &Question, after: Option<ObservationId>, fault: ProbeFault) -> Observation {
+pub(crate) fn without_address(
+    ctx: &Context,
+    question: &Question,
+    after: Option<ObservationId>,
+    fault: ProbeFault,
+) -> Observation {
     let version = if question.url.scheme() == "https" { HttpVersion::H2 } else { HttpVersion::H1 };
     let url = &question.url[..url::Position::AfterQuery];
-    let what = if question.purpose == Purpose::Control { "control".to_owned() } else { format!("{} {}", question.method, question.path()) };
+    let what = if question.purpose == Purpose::Control {
+        "control".to_owned()
+    } else {
+        format!("{} {}", question.method, question.path())
+    };
     Observation {
         id: format!("http/{}/{what}/{version}", question.vantage).into(),
         vantage: question.vantage,

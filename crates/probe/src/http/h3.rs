@@ -37,9 +37,14 @@ pub(super) struct Client {
 pub(super) struct Stream(h3::client::RequestStream<h3_quinn::BidiStream<Bytes>, Bytes>);
 
 /// Makes the QUIC and HTTP/3 handshakes on a socket of the address's own family.
-pub(super) async fn open(ctx: &Context, host: &str, address: SocketAddr) -> Result<(Client, Arc<Driver>), Fault> {
+pub(super) async fn open(
+    ctx: &Context,
+    host: &str,
+    address: SocketAddr,
+) -> Result<(Client, Arc<Driver>), Fault> {
     let real = ctx.map.address(address);
-    let any: IpAddr = if real.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let any: IpAddr =
+        if real.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     // A connected socket asks the routing table and sends nothing. QUIC itself would send into the void for two seconds.
     let since = Instant::now();
     UdpSocket::bind((any, 0))
@@ -54,9 +59,11 @@ pub(super) async fn open(ctx: &Context, host: &str, address: SocketAddr) -> Resu
     let mut client = quinn::ClientConfig::new(Arc::new(crypto));
     client.transport_config(Arc::new(transport));
 
-    let endpoint = quinn::Endpoint::client((any, 0).into()).map_err(|error| Fault::local(error.to_string()))?;
+    let endpoint =
+        quinn::Endpoint::client((any, 0).into()).map_err(|error| Fault::local(error.to_string()))?;
     let name = host.trim_matches(['[', ']']).trim_end_matches('.');
-    let connecting = endpoint.connect_with(client, real, name).map_err(|error| Fault::local(error.to_string()))?;
+    let connecting =
+        endpoint.connect_with(client, real, name).map_err(|error| Fault::local(error.to_string()))?;
     let limit = ctx.limits.tls.min(HANDSHAKE);
     let handshake = async {
         let connection = connecting.await.map_err(|error| quic(&error, Phase::Tls, since))?;
@@ -137,7 +144,9 @@ fn fault(error: &StreamError, phase: Phase, limit: usize) -> Fault {
     match error {
         StreamError::HeaderTooBig { .. } => Fault::Denied(sort::headers_too_large(limit)),
         StreamError::RemoteClosing { .. } => Fault::Denied(Denial::Closed { phase }),
-        StreamError::RemoteTerminate { code, .. } => malformed(format!("the peer ended the stream with {code}")),
+        StreamError::RemoteTerminate { code, .. } => {
+            malformed(format!("the peer ended the stream with {code}"))
+        }
         StreamError::StreamError { code, reason, .. } => malformed(format!("{code}: {reason}")),
         StreamError::ConnectionError { 0: error, .. } => ended(error, phase),
         other => malformed(other.to_string()),

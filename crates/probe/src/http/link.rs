@@ -137,9 +137,9 @@ pub(crate) async fn open(ctx: &Context, dial: &Dial) -> Result<Link, Box<Failure
     let mut setup = Setup::now();
     let opened = match (dial.version, dial.secure) {
         (Some(HttpVersion::H3), true) => open_quic(ctx, dial, &mut setup).await,
-        (Some(version @ (HttpVersion::H2 | HttpVersion::H3)), false) => {
-            Err(Fault::local(format!("{version} is only asked for over TLS or QUIC, and this URL is plain http")))
-        }
+        (Some(version @ (HttpVersion::H2 | HttpVersion::H3)), false) => Err(Fault::local(format!(
+            "{version} is only asked for over TLS or QUIC, and this URL is plain http"
+        ))),
         _ => open_tcp(ctx, dial, &mut setup).await,
     };
     match opened {
@@ -172,7 +172,8 @@ async fn open_tcp(ctx: &Context, dial: &Dial, setup: &mut Setup) -> Result<Opene
         return shake_h1(ctx, stream).await;
     }
     // Asked for HTTP/2, both are offered all the same: what a server chooses instead says more than its alert.
-    let offer: &[&[u8]] = if dial.version == Some(HttpVersion::H1) { &[b"http/1.1"] } else { &[b"h2", b"http/1.1"] };
+    let offer: &[&[u8]] =
+        if dial.version == Some(HttpVersion::H1) { &[b"http/1.1"] } else { &[b"h2", b"http/1.1"] };
     let (config, _) = tls::client(&ctx.roots, offer);
     let stream = match tls::upgrade(ctx, &dial.host, stream, config).await {
         Ok(stream) => stream,
@@ -200,7 +201,9 @@ async fn open_tcp(ctx: &Context, dial: &Dial, setup: &mut Setup) -> Result<Opene
 /// Alert 120 says that the two sides have no version in common (RFC 7301, section 3.2).
 fn no_common_protocol(fault: Fault) -> Fault {
     match fault {
-        Fault::Denied(Denial::TlsAlert { code: 120, .. }) => Fault::Denied(Denial::VersionNotOffered { chosen: None }),
+        Fault::Denied(Denial::TlsAlert { code: 120, .. }) => {
+            Fault::Denied(Denial::VersionNotOffered { chosen: None })
+        }
         other => other,
     }
 }
@@ -250,7 +253,13 @@ impl Link {
             Kind::H2(sender) => Kind::H2(sender.clone()),
             Kind::H3(client) => Kind::H3(client.clone()),
         };
-        Some(Self { version: self.version, setup: self.setup, used: true, kind, _driver: Arc::clone(&self._driver) })
+        Some(Self {
+            version: self.version,
+            setup: self.setup,
+            used: true,
+            kind,
+            _driver: Arc::clone(&self._driver),
+        })
     }
 
     /// Whether the peer still holds the connection open, as far as this side has noticed.
@@ -265,18 +274,31 @@ impl Link {
     }
 
     /// Sends one request and reads its response, each within its limit.
-    pub(crate) async fn exchange(&mut self, ctx: &Context, method: &Method, url: &Url, headers: &[Header]) -> Outcome {
+    pub(crate) async fn exchange(
+        &mut self,
+        ctx: &Context,
+        method: &Method,
+        url: &Url,
+        headers: &[Header],
+    ) -> Outcome {
         self.used = true;
         let began = Instant::now();
         let head = match request(self.version, method, url, headers) {
-            Ok(request) => within(ctx, Phase::Wait, ctx.limits.wait, self.head(ctx, request)).await.and_then(|head| head),
+            Ok(request) => {
+                within(ctx, Phase::Wait, ctx.limits.wait, self.head(ctx, request)).await.and_then(|head| head)
+            }
             Err(error) => Err(Fault::local(format!("the request cannot be built: {error}"))),
         };
         let answered = Instant::now();
         let (parts, incoming) = match head {
             Ok(head) => head,
             Err(fault) => {
-                return Outcome { answer: fault.into_observed(), wait: None, transfer: None, ended: answered };
+                return Outcome {
+                    answer: fault.into_observed(),
+                    wait: None,
+                    transfer: None,
+                    ended: answered,
+                };
             }
         };
         let wait = Some(answered.duration_since(began));
@@ -286,7 +308,8 @@ impl Link {
                 return Outcome { answer: Observed::Denied(denial), wait, transfer: None, ended: answered };
             }
         };
-        let encoded = headers.iter().any(|h| h.name == "content-encoding" && !h.value.eq_ignore_ascii_case("identity"));
+        let encoded =
+            headers.iter().any(|h| h.name == "content-encoding" && !h.value.eq_ignore_ascii_case("identity"));
         let (intake, cut) = read(ctx, incoming, method).await;
         let ended = Instant::now();
         let response = HttpResponse {
@@ -300,7 +323,11 @@ impl Link {
         Outcome { answer: Observed::Present(response), wait, transfer, ended }
     }
 
-    async fn head(&mut self, ctx: &Context, request: Request<Empty<Bytes>>) -> Result<(Parts, Incoming), Fault> {
+    async fn head(
+        &mut self,
+        ctx: &Context,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<(Parts, Incoming), Fault> {
         let limit = ctx.limits.header_byte;
         let response = match &mut self.kind {
             Kind::H1(sender) => sender.send_request(request).await,
@@ -368,7 +395,9 @@ async fn read(ctx: &Context, mut incoming: Incoming, method: &Method) -> (Intake
                     break Some(format!("cut at the bound of {} bytes", ctx.limits.body_byte));
                 }
             }
-            Ok(Err(error)) => break Some(format!("the peer stopped short after {} bytes: {error}", intake.count())),
+            Ok(Err(error)) => {
+                break Some(format!("the peer stopped short after {} bytes: {error}", intake.count()));
+            }
             Err(_) if allowed < ctx.limits.transfer => break Some("the audit's deadline passed".to_owned()),
             Err(_) => break Some(format!("not complete after {:.1} s", allowed.as_secs_f64())),
         }
@@ -384,7 +413,11 @@ fn request(
     url: &Url,
     headers: &[Header],
 ) -> Result<Request<Empty<Bytes>>, http::Error> {
-    let uri = if version == HttpVersion::H1 { &url[url::Position::BeforePath..url::Position::AfterQuery] } else { &url[..url::Position::AfterQuery] };
+    let uri = if version == HttpVersion::H1 {
+        &url[url::Position::BeforePath..url::Position::AfterQuery]
+    } else {
+        &url[..url::Position::AfterQuery]
+    };
     let mut builder = Request::builder().method(method).uri(uri);
     for header in headers {
         builder = builder.header(&header.name, &header.value);
@@ -395,14 +428,20 @@ fn request(
 /// The fields as evidence, inside both bounds. The library's map groups repeated names and keeps the order otherwise.
 fn fields(ctx: &Context, map: &HeaderMap) -> Result<Vec<Header>, Denial> {
     if map.len() > ctx.limits.header_count {
-        return Err(Denial::TooLarge { what: "header count".to_owned(), limit: ctx.limits.header_count as u64 });
+        return Err(Denial::TooLarge {
+            what: "header count".to_owned(),
+            limit: ctx.limits.header_count as u64,
+        });
     }
     let byte_count: usize = map.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if byte_count > ctx.limits.header_byte {
         return Err(sort::headers_too_large(ctx.limits.header_byte));
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(map.iter().map(|(name, value)| Header { name: name.as_str().to_owned(), value: text(value.as_bytes()) }).collect())
+    Ok(map
+        .iter()
+        .map(|(name, value)| Header { name: name.as_str().to_owned(), value: text(value.as_bytes()) })
+        .collect())
 }
 
 fn version(version: Version) -> HttpVersion {

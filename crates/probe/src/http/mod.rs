@@ -20,7 +20,6 @@ use url::Url;
 
 use crate::net::Context;
 
-
 pub(crate) use exchange::{Began, Question, Seat, Turn, response};
 pub(crate) use link::Dial;
 pub use survey::survey;
@@ -58,7 +57,8 @@ pub enum Depth {
 impl Site {
     /// The URL of a path and query on this site, whatever the path looks like.
     pub(crate) fn url(&self, path_and_query: &str) -> Url {
-        let (path, query) = path_and_query.split_once('?').map_or((path_and_query, None), |(p, q)| (p, Some(q)));
+        let (path, query) =
+            path_and_query.split_once('?').map_or((path_and_query, None), |(p, q)| (p, Some(q)));
         let mut url = self.base.clone();
         url.set_path(path);
         url.set_query(query);
@@ -70,7 +70,8 @@ impl Site {
     /// rate limit are measured with.
     pub(crate) fn first_question(&self, purpose: Purpose) -> Question {
         let first = self.endpoints.iter().find(|endpoint| endpoint.is_safe());
-        let method = if first.is_some_and(|endpoint| endpoint.method == "HEAD") { Method::HEAD } else { Method::GET };
+        let method =
+            if first.is_some_and(|endpoint| endpoint.method == "HEAD") { Method::HEAD } else { Method::GET };
         let path = first.map_or("/", |endpoint| endpoint.path.as_str());
         Question { vantage: self.vantage, purpose, method, url: self.url(path), serial: None }
     }
@@ -80,7 +81,10 @@ impl Site {
 ///
 /// `version: None` offers HTTP/2 and HTTP/1.1 and takes what the server chooses. The request counts against the budget
 /// unless the vantage is local.
-#[expect(clippy::too_many_arguments, reason = "each is a separate circumstance of one question, and none has a default")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a separate circumstance of one question, and none has a default"
+)]
 pub async fn get(
     ctx: &Context,
     url: &Url,
@@ -94,7 +98,11 @@ pub async fn get(
     let question = Question { vantage, purpose, method: Method::GET, url: url.clone(), serial: None };
     let mut dials = addresses.iter().filter_map(|ip| Dial::to(url, *ip, version));
     let Some(first) = dials.next() else {
-        let detail = if addresses.is_empty() { format!("no address is known for {url}") } else { format!("{url} is not an http or https URL") };
+        let detail = if addresses.is_empty() {
+            format!("no address is known for {url}")
+        } else {
+            format!("{url} is not an http or https URL")
+        };
         return exchange::without_address(ctx, &question, after, ProbeFault::Local { detail });
     };
     let mut seat = Seat::new(first, None);

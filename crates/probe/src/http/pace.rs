@@ -252,7 +252,8 @@ impl State {
                     Some(_) => self.passed.max(1),
                     None => self.passed,
                 };
-                self.quota = (per_window > 0).then(|| Quota { per_window, used: 0, window, ends: until + window });
+                self.quota =
+                    (per_window > 0).then(|| Quota { per_window, used: 0, window, ends: until + window });
             }
             Told::Nothing => {}
         }
@@ -316,7 +317,9 @@ mod tests {
         let mut late = Box::pin(gate.enter(&ctx, 2));
         let mut later = Box::pin(gate.enter(&ctx, 2));
         let mut early = Box::pin(gate.enter(&ctx, 1));
-        assert!(is_ready(&mut late).is_none() && is_ready(&mut later).is_none() && is_ready(&mut early).is_none());
+        assert!(
+            is_ready(&mut late).is_none() && is_ready(&mut later).is_none() && is_ready(&mut early).is_none()
+        );
         gate.open(None);
         assert!(is_ready(&mut late).is_none());
         let pass = is_ready(&mut early).expect("lowest rank").expect("in time");
@@ -363,6 +366,9 @@ mod tests {
             sent.push(Instant::now());
             gate.leave(pass, &id(name), Told::Passed, began);
         }
-        assert!(sent[2].duration_since(sent[0]) >= Duration::from_millis(300), "the third waits for the next window");
+        assert!(
+            sent[2].duration_since(sent[0]) >= Duration::from_millis(300),
+            "the third waits for the next window"
+        );
     }
 }

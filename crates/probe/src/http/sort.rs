@@ -58,7 +58,9 @@ fn stream(error: &io::Error, phase: Phase) -> Fault {
         });
     }
     match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Fault::Denied(Denial::Reset { phase }),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            Fault::Denied(Denial::Reset { phase })
+        }
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => {
             Fault::Denied(Denial::Closed { phase })
         }

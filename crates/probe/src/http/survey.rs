@@ -52,8 +52,15 @@ pub async fn survey(ctx: &Context, site: &Site) -> Vec<Observation> {
     let first = first_questions(site);
     let dials: Vec<_> = site.addresses.iter().filter_map(|ip| Dial::to(&site.base, *ip, None)).collect();
     let Some((home, others)) = dials.split_first() else {
-        let why = if site.addresses.is_empty() { "no address is known for it" } else { "it is not an http or https URL" };
-        let fault = site.fault.clone().unwrap_or_else(|| ProbeFault::Local { detail: format!("{}: {why}", site.base) });
+        let why = if site.addresses.is_empty() {
+            "no address is known for it"
+        } else {
+            "it is not an http or https URL"
+        };
+        let fault = site
+            .fault
+            .clone()
+            .unwrap_or_else(|| ProbeFault::Local { detail: format!("{}: {why}", site.base) });
         return first.iter().map(|q| without_address(ctx, q, site.after.clone(), fault.clone())).collect();
     };
     let survey = Survey {
@@ -74,7 +81,8 @@ pub async fn survey(ctx: &Context, site: &Site) -> Vec<Observation> {
 /// The questions of the first tier: the endpoints in their order, then the control.
 fn first_questions(site: &Site) -> Vec<Question> {
     let mut asked = BTreeSet::new();
-    let question = |purpose, method, url| Question { vantage: site.vantage, purpose, method, url, serial: None };
+    let question =
+        |purpose, method, url| Question { vantage: site.vantage, purpose, method, url, serial: None };
     let mut questions: Vec<_> = site
         .endpoints
         .iter()
@@ -123,7 +131,9 @@ struct Anchor {
 
 impl Survey<'_> {
     async fn first_tier(&self, questions: &[Question]) {
-        self.state().visited.extend(questions.iter().filter(|q| q.purpose == Purpose::Endpoint).map(|q| q.url.to_string()));
+        self.state()
+            .visited
+            .extend(questions.iter().filter(|q| q.purpose == Purpose::Endpoint).map(|q| q.url.to_string()));
         let queue = Mutex::new(questions.iter().collect());
         let helpers = join_all((1..CONNECTIONS.min(questions.len())).map(|_| self.help(&queue)));
         let (home, _) = tokio::join!(self.lead(&queue), helpers);
@@ -134,7 +144,9 @@ impl Survey<'_> {
         // Repetitions and redirects start from what the first tier saw, each on its own.
         let next: Vec<_> = answered
             .iter()
-            .filter_map(|seen| Some(self.then(questions.iter().find(|q| asks(q, seen))?, seen, home.beside())))
+            .filter_map(|seen| {
+                Some(self.then(questions.iter().find(|q| asks(q, seen))?, seen, home.beside()))
+            })
             .collect();
         // A server that serves one connection at a time must not wait for one that is done with.
         drop(home);
@@ -166,7 +178,8 @@ impl Survey<'_> {
         let at_once = self.ctx.limits.in_flight.max(1);
         let spare = seat.beside();
         let mut opener = Some(seat);
-        let seats: Vec<_> = questions.iter().map(|_| opener.take().unwrap_or_else(|| spare.beside())).collect();
+        let seats: Vec<_> =
+            questions.iter().map(|_| opener.take().unwrap_or_else(|| spare.beside())).collect();
         stream::iter(questions.into_iter().zip(seats).enumerate())
             .for_each_concurrent(at_once, |(i, (question, mut seat))| async move {
                 let turn = if i < at_once {
@@ -255,7 +268,13 @@ impl Survey<'_> {
     }
 
     /// Asks again once the limiter's wait is over. `None` when the wait cannot be made: the refusal then stands.
-    async fn repeat(&self, question: &Question, refusal: &Observation, seat: &mut Seat, rank: u8) -> Option<Observation> {
+    async fn repeat(
+        &self,
+        question: &Question,
+        refusal: &Observation,
+        seat: &mut Seat,
+        rank: u8,
+    ) -> Option<Observation> {
         let pass = self.gate.enter(self.ctx, rank).await.ok()?;
         let turn = Turn { began: Began::At(Instant::now()), after: Some(refusal.id.clone()), attempt: 2 };
         let sent = Instant::now();
@@ -269,7 +288,11 @@ impl Survey<'_> {
     /// at a URL that was asked already (a loop shows as a hop whose target is an earlier URL), or at the limit.
     async fn follow(&self, question: &Question, mut seen: Observation, mut seat: Seat) {
         for _ in 0..self.ctx.limits.redirects {
-            let Some(url) = response(&seen).and_then(|r| same_host(&self.site.base, r.redirect_to.as_deref()?)) else { return };
+            let Some(url) =
+                response(&seen).and_then(|r| same_host(&self.site.base, r.redirect_to.as_deref()?))
+            else {
+                return;
+            };
             if !self.state().visited.insert(url.to_string()) {
                 return;
             }
@@ -300,7 +323,9 @@ impl Survey<'_> {
             parity.await;
             return;
         }
-        let versions = join_all([HttpVersion::H1, HttpVersion::H2, HttpVersion::H3].map(|version| self.version(version)));
+        let versions = join_all(
+            [HttpVersion::H1, HttpVersion::H2, HttpVersion::H3].map(|version| self.version(version)),
+        );
         tokio::join!(parity, versions, self.plain_http());
     }
 
@@ -413,7 +438,9 @@ fn asks(question: &Question, seen: &Observation) -> bool {
     match &seen.seen {
         Seen::Http(http) => {
             let request = &http.request;
-            request.purpose == question.purpose && request.method == question.method.as_str() && request.url == question.url.as_str()
+            request.purpose == question.purpose
+                && request.method == question.method.as_str()
+                && request.url == question.url.as_str()
         }
         _ => false,
     }
@@ -428,7 +455,9 @@ fn told(observation: &Observation) -> Told {
     let Seen::Http(seen) = &observation.seen else { return Told::Nothing };
     match &seen.answer {
         Observed::Present(response) => match signal::refusal(response) {
-            Some(refusal) if refused(observation) => Told::Refused(refusal.retry_after_s.map(Duration::from_secs)),
+            Some(refusal) if refused(observation) => {
+                Told::Refused(refusal.retry_after_s.map(Duration::from_secs))
+            }
             _ if seen.request.purpose == Purpose::PlainHttp => Told::Aside,
             _ => Told::Passed,
         },

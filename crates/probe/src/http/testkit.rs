@@ -11,7 +11,9 @@ use http_body_util::Full;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use landfall_evidence::{Endpoint, EndpointSource, Expectation, HttpObservation, Observation, Observed, Seen, Vantage};
+use landfall_evidence::{
+    Endpoint, EndpointSource, Expectation, HttpObservation, Observation, Observed, Seen, Vantage,
+};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -41,7 +43,9 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(answer: impl Fn(&Request<()>) -> Response<Full<Bytes>> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        answer: impl Fn(&Request<()>) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
         Self { answer: Arc::new(answer), log: Arc::default() }
     }
 
@@ -50,7 +54,8 @@ impl App {
     }
 
     fn handle(&self, request: &Request<()>) -> Response<Full<Bytes>> {
-        let user_agent = request.headers().get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let user_agent =
+            request.headers().get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let line = format!("{} {}", request.method(), request.uri().path());
         let got = Got { line, version: request.version(), user_agent };
         self.log.lock().expect("no panic in a handler").push(got);
@@ -64,7 +69,11 @@ impl App {
         });
         // How a connection ends is the client's business.
         if h2 {
-            drop(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await);
+            drop(
+                http2::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         } else {
             drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
         }
@@ -137,7 +146,8 @@ async fn both_ports() -> (TcpListener, std::net::UdpSocket) {
 
 fn server_config(alpn: &[&[u8]]) -> rustls::ServerConfig {
     let key = KeyPair::generate().expect("key");
-    let certificate = CertificateParams::new(vec![HOST.to_owned()]).expect("name").self_signed(&key).expect("signed");
+    let certificate =
+        CertificateParams::new(vec![HOST.to_owned()]).expect("name").self_signed(&key).expect("signed");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -162,7 +172,9 @@ async fn serve_h3(app: App, endpoint: quinn::Endpoint) {
         let app = app.clone();
         tokio::spawn(async move {
             let Ok(connection) = incoming.await else { return };
-            let Ok(mut connection) = h3::server::Connection::<_, Bytes>::new(h3_quinn::Connection::new(connection)).await else {
+            let Ok(mut connection) =
+                h3::server::Connection::<_, Bytes>::new(h3_quinn::Connection::new(connection)).await
+            else {
                 return;
             };
             while let Ok(Some(resolver)) = connection.accept().await {
@@ -294,7 +306,13 @@ pub(crate) fn endpoint(method: &str, path: &str) -> Endpoint {
     }
 }
 
-pub(crate) fn site(base: &str, vantage: Vantage, addresses: &[&str], endpoints: Vec<Endpoint>, depth: Depth) -> Site {
+pub(crate) fn site(
+    base: &str,
+    vantage: Vantage,
+    addresses: &[&str],
+    endpoints: Vec<Endpoint>,
+    depth: Depth,
+) -> Site {
     Site {
         base: Url::parse(base).expect("valid"),
         vantage,

@@ -31,7 +31,10 @@ pub(crate) struct Stated {
 
 /// Whether a header, by its name in lower case, speaks of limits.
 pub(crate) fn speaks_of_limits(name: &str) -> bool {
-    name == "retry-after" || name.starts_with("ratelimit") || name.starts_with("x-ratelimit") || name.starts_with("x-rate-limit")
+    name == "retry-after"
+        || name.starts_with("ratelimit")
+        || name.starts_with("x-ratelimit")
+        || name.starts_with("x-rate-limit")
 }
 
 /// Retry-After as seconds from `sent`; 0 for a date that has passed.
@@ -46,15 +49,20 @@ pub(crate) fn retry_after_s(value: &str, sent: Timestamp) -> Option<u64> {
 
 /// An HTTP-date in any of its three forms (RFC 9110, section 5.6.7).
 pub(crate) fn http_date(value: &str) -> Option<Timestamp> {
-    const FORMS: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    const FORMS: [&str; 3] =
+        ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
     let date = FORMS.iter().find_map(|form| DateTime::strptime(form, value.trim()).ok())?;
     Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 /// Every policy that the headers state.
 pub(crate) fn stated(headers: &[Header]) -> Vec<Stated> {
-    let values = |name: &str| headers.iter().filter(|h| h.name == name).flat_map(|h| items(&h.value)).collect::<Vec<_>>();
-    let first = |names: &[&str]| names.iter().find_map(|name| values(name).first().and_then(|item| number(&item.name)));
+    let values = |name: &str| {
+        headers.iter().filter(|h| h.name == name).flat_map(|h| items(&h.value)).collect::<Vec<_>>()
+    };
+    let first = |names: &[&str]| {
+        names.iter().find_map(|name| values(name).first().and_then(|item| number(&item.name)))
+    };
     let (now, policies) = (values("ratelimit"), values("ratelimit-policy"));
     let mut found: BTreeMap<String, Stated> = BTreeMap::new();
 
@@ -68,14 +76,19 @@ pub(crate) fn stated(headers: &[Header]) -> Vec<Stated> {
     if found.is_empty() {
         // One unnamed policy, in whichever of the older spellings.
         let pair = |key: &str| now.iter().find(|item| item.name == key).and_then(|item| item.value);
-        let policy = policies.iter().chain(&values("ratelimit-limit")).find(|item| item.number("w").is_some()).cloned();
+        let policy = policies
+            .iter()
+            .chain(&values("ratelimit-limit"))
+            .find(|item| item.number("w").is_some())
+            .cloned();
         let stated = Stated {
             quota: pair("limit")
                 .or_else(|| first(&["ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit"]))
                 .or_else(|| policy.as_ref().and_then(|item| number(&item.name))),
             window_s: policy.as_ref().and_then(|item| item.number("w")),
-            remaining: pair("remaining")
-                .or_else(|| first(&["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"])),
+            remaining: pair("remaining").or_else(|| {
+                first(&["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"])
+            }),
         };
         if stated != Stated::default() {
             found.insert(String::new(), stated);
@@ -157,7 +170,8 @@ mod tests {
     use super::*;
 
     fn of(headers: &[(&str, &str)]) -> Vec<Stated> {
-        let headers: Vec<_> = headers.iter().map(|(n, v)| Header { name: (*n).into(), value: (*v).into() }).collect();
+        let headers: Vec<_> =
+            headers.iter().map(|(n, v)| Header { name: (*n).into(), value: (*v).into() }).collect();
         stated(&headers)
     }
 
@@ -171,15 +185,23 @@ mod tests {
         assert_eq!(of(&current), one(100, 60, 50));
         let seventh = [("ratelimit-policy", "100;w=60"), ("ratelimit", "limit=100, remaining=50, reset=30")];
         assert_eq!(of(&seventh), one(100, 60, 50));
-        let sixth = [("ratelimit-limit", "100, 100;w=60"), ("ratelimit-remaining", "50"), ("ratelimit-reset", "30")];
+        let sixth =
+            [("ratelimit-limit", "100, 100;w=60"), ("ratelimit-remaining", "50"), ("ratelimit-reset", "30")];
         assert_eq!(of(&sixth), one(100, 60, 50));
-        let legacy = [("x-ratelimit-limit", "100"), ("x-ratelimit-remaining", "50"), ("x-ratelimit-reset", "1700000000")];
+        let legacy = [
+            ("x-ratelimit-limit", "100"),
+            ("x-ratelimit-remaining", "50"),
+            ("x-ratelimit-reset", "1700000000"),
+        ];
         assert_eq!(of(&legacy), one(100, None, 50));
     }
 
     #[test]
     fn policies_of_different_names_stay_apart() {
-        let two = of(&[("ratelimit-policy", "\"second\";q=10;w=1, \"day\";q=1000;w=86400;pk=:cHNr:"), ("ratelimit", "\"day\";r=7;t=99")]);
+        let two = of(&[
+            ("ratelimit-policy", "\"second\";q=10;w=1, \"day\";q=1000;w=86400;pk=:cHNr:"),
+            ("ratelimit", "\"day\";r=7;t=99"),
+        ]);
         assert_eq!(two.len(), 2);
         assert!(two.contains(&Stated { quota: Some(1000), window_s: Some(86_400), remaining: Some(7) }));
         assert!(two.contains(&Stated { quota: Some(10), window_s: Some(1), remaining: None }));
@@ -187,7 +209,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_says_nothing() {
-        assert_eq!(of(&[("ratelimit", "soon"), ("x-ratelimit-limit", "-1"), ("ratelimit-policy", ";;,=")]), []);
+        assert_eq!(
+            of(&[("ratelimit", "soon"), ("x-ratelimit-limit", "-1"), ("ratelimit-policy", ";;,=")]),
+            []
+        );
         assert_eq!(of(&[("server", "nginx")]), []);
     }
 
@@ -195,7 +220,13 @@ mod tests {
     fn retry_after_is_seconds_or_one_of_three_dates() {
         let sent = http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("a date");
         assert_eq!(sent.as_second(), 784_111_777);
-        for value in ["120", " 120 ", "Sun, 06 Nov 1994 08:51:37 GMT", "Sunday, 06-Nov-94 08:51:37 GMT", "Sun Nov  6 08:51:37 1994"] {
+        for value in [
+            "120",
+            " 120 ",
+            "Sun, 06 Nov 1994 08:51:37 GMT",
+            "Sunday, 06-Nov-94 08:51:37 GMT",
+            "Sun Nov  6 08:51:37 1994",
+        ] {
             assert_eq!(retry_after_s(value, sent), Some(120), "{value}");
         }
         assert_eq!(retry_after_s("Sun, 06 Nov 1994 08:00:00 GMT", sent), Some(0));

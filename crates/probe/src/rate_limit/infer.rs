@@ -31,7 +31,8 @@ pub(super) fn infer(steps: &[RateStep], signal: Option<&RateSignal>, stated: &[S
 
 fn not_reached(steps: &[RateStep], stated: Option<&Stated>) -> RateEstimate {
     let passed: Vec<u64> = steps.iter().filter(|step| passed(step)).map(|step| step.at_us).collect();
-    let most = passed.iter().map(|from| within(&passed, *from, from.saturating_add(COUNTED_US))).max().unwrap_or(0);
+    let most =
+        passed.iter().map(|from| within(&passed, *from, from.saturating_add(COUNTED_US))).max().unwrap_or(0);
     let mut open = vec!["no request was refused, so the limit is only known from below".to_owned()];
     let (mut limit, mut window_ms, mut confidence_percent) = (Some(Interval::at_least(most)), None, 95);
     if most == 0 {
@@ -44,13 +45,20 @@ fn not_reached(steps: &[RateStep], stated: Option<&Stated>) -> RateEstimate {
             confidence_percent = 80;
             open = vec!["the limit is what the server states in its headers; it was not reached".to_owned()];
         } else {
-            open.push(format!("the server states a quota of {quota}, but {most} requests passed within 10 s"));
+            open.push(format!(
+                "the server states a quota of {quota}, but {most} requests passed within 10 s"
+            ));
         }
     }
     RateEstimate { limit, window_ms, classes: Vec::new(), confidence_percent, open }
 }
 
-fn reached(steps: &[RateStep], first: usize, retry_after_s: Option<u64>, stated: Option<&Stated>) -> RateEstimate {
+fn reached(
+    steps: &[RateStep],
+    first: usize,
+    retry_after_s: Option<u64>,
+    stated: Option<&Stated>,
+) -> RateEstimate {
     let trip = Trip::of(steps, first, retry_after_s);
     if trip.passed == 0 {
         return RateEstimate {
@@ -92,7 +100,10 @@ fn reached(steps: &[RateStep], first: usize, retry_after_s: Option<u64>, stated:
         );
     }
     if trip.unanswered > 0 {
-        open.push(format!("{} requests had no answer, and may or may not have been counted", trip.unanswered));
+        open.push(format!(
+            "{} requests had no answer, and may or may not have been counted",
+            trip.unanswered
+        ));
     }
     if classes.len() > 1 {
         let names: Vec<_> = classes.iter().map(ToString::to_string).collect();
@@ -104,7 +115,9 @@ fn reached(steps: &[RateStep], first: usize, retry_after_s: Option<u64>, stated:
     if classes.contains(&LimiterClass::FixedWindow) {
         open.push("a window that is aligned to the clock may be longer: only its end was seen".to_owned());
     }
-    open.push("requests of others behind the same address would make the limit look smaller than it is".to_owned());
+    open.push(
+        "requests of others behind the same address would make the limit look smaller than it is".to_owned(),
+    );
     RateEstimate { limit: Some(limit), window_ms, classes, confidence_percent, open }
 }
 
@@ -151,7 +164,10 @@ impl Trip {
             span_us: refused_us.saturating_sub(begun_us),
             retry_after_us,
             until_open_us: again.first().map(|step| step.at_us.saturating_sub(begun_us)),
-            passed_again: in_window().take(next_refusal.unwrap_or(usize::MAX)).filter(|step| passed(step)).count() as u64,
+            passed_again: in_window()
+                .take(next_refusal.unwrap_or(usize::MAX))
+                .filter(|step| passed(step))
+                .count() as u64,
             refused_again: next_refusal.is_some(),
         }
     }
@@ -336,7 +352,8 @@ mod tests {
     #[test]
     fn one_refusal_alone_leaves_the_algorithm_open() {
         for limiter in [
-            &mut FixedWindow { limit: 7, period_us: 60_000_000, opened_us: None, count: 0 } as &mut dyn Limiter,
+            &mut FixedWindow { limit: 7, period_us: 60_000_000, opened_us: None, count: 0 }
+                as &mut dyn Limiter,
             &mut TokenBucket { burst: 7, place_us: 8_600_000, full_us: 0 },
         ] {
             let (steps, signal) = run(limiter, 8, 40_000);
@@ -368,7 +385,8 @@ mod tests {
             refused,
             observation: format!("request {i}").into(),
         };
-        let steps = [step(0, false, 0), step(10, true, 1), step(20, false, 2), step(30, true, 3), step(40, false, 4)];
+        let steps =
+            [step(0, false, 0), step(10, true, 1), step(20, false, 2), step(30, true, 3), step(40, false, 4)];
         assert_eq!(infer(&steps, None, &[]).limit, Some(Interval::exactly(3)));
     }
 
@@ -382,7 +400,10 @@ mod tests {
 
         let stated = Stated { quota: Some(100), window_s: Some(60), remaining: Some(85) };
         let estimate = infer(&steps, None, &[stated]);
-        assert_eq!((estimate.limit, estimate.window_ms), (Some(Interval::exactly(100)), Some(Interval::exactly(60_000))));
+        assert_eq!(
+            (estimate.limit, estimate.window_ms),
+            (Some(Interval::exactly(100)), Some(Interval::exactly(60_000)))
+        );
 
         let absurd = Stated { quota: Some(3), window_s: None, remaining: None };
         assert_eq!(infer(&steps, None, &[absurd]).limit, Some(Interval::at_least(15)));

@@ -14,8 +14,8 @@ pub(crate) mod signal;
 use std::time::{Duration, Instant};
 
 use landfall_evidence::{
-    Header, Observation, ObservationId, Observed, ProbeFault, Purpose, RateLimitObservation, RateLimitRun, RateSignal,
-    RateStep, RateStop, Seen,
+    Header, Observation, ObservationId, Observed, ProbeFault, Purpose, RateLimitObservation, RateLimitRun,
+    RateSignal, RateStep, RateStop, Seen,
 };
 
 use crate::connect::micros;
@@ -39,7 +39,10 @@ pub async fn probe(ctx: &Context, site: &Site, after: Option<ObservationId>) -> 
     let began = Instant::now();
     let dials: Vec<_> = site.addresses.iter().filter_map(|ip| Dial::to(&site.base, *ip, None)).collect();
     let Some(home) = dials.first() else {
-        let fault = site.fault.clone().unwrap_or_else(|| ProbeFault::Local { detail: format!("no address is known for {url}") });
+        let fault = site
+            .fault
+            .clone()
+            .unwrap_or_else(|| ProbeFault::Local { detail: format!("no address is known for {url}") });
         return vec![whole(ctx, site, url, after, (began, began), Observed::Unasked(fault))];
     };
     let place = home.place();
@@ -77,7 +80,8 @@ async fn fill_up(
         let mut question = site.first_question(Purpose::RateLimit);
         question.serial = Some(serial);
         let started = Instant::now();
-        let observation = seat.ask(ctx, &question, Turn { began: Began::WithConnection, after, attempt: 1 }).await;
+        let observation =
+            seat.ask(ctx, &question, Turn { began: Began::WithConnection, after, attempt: 1 }).await;
         let stop = stop(&observation);
         after = Some(observation.id.clone());
         let sent = observation.seen.was_asked();
@@ -123,7 +127,8 @@ fn stop(observation: &Observation) -> Option<RateStop> {
         return Some(RateStop::FirstRefusal);
     }
     // What challenges are marked with by the two large edges that issue them to programs.
-    let challenged = ["cf-mitigated", "x-vercel-mitigated"].iter().any(|name| response.header(name).is_some());
+    let challenged =
+        ["cf-mitigated", "x-vercel-mitigated"].iter().any(|name| response.header(name).is_some());
     (challenged || response.status >= 500).then_some(RateStop::ServerTrouble)
 }
 

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn a_date_counts_from_the_servers_own_clock() {
-        let headers = [("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", "Sun, 06 Nov 1994 08:49:49 GMT")];
+        let headers =
+            [("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", "Sun, 06 Nov 1994 08:49:49 GMT")];
         assert_eq!(refusal(&response(503, &headers)).and_then(|r| r.retry_after_s), Some(12));
     }
 
@@ -88,7 +89,13 @@ mod tests {
 
     #[test]
     fn headers_of_other_subjects_are_left_out() {
-        let kept = limit_headers(&response(429, &[("server", "cloudflare"), ("retry-after", "10"), ("x-ratelimit-limit", "5")]));
-        assert_eq!(kept.iter().map(|h| h.name.as_str()).collect::<Vec<_>>(), ["retry-after", "x-ratelimit-limit"]);
+        let kept = limit_headers(&response(
+            429,
+            &[("server", "cloudflare"), ("retry-after", "10"), ("x-ratelimit-limit", "5")],
+        ));
+        assert_eq!(
+            kept.iter().map(|h| h.name.as_str()).collect::<Vec<_>>(),
+            ["retry-after", "x-ratelimit-limit"]
+        );
     }
 }

@@ -23,6 +23,8 @@ const TAIL: usize = 128 * 1024;
 const MAX_JUNIT: u64 = 8 << 20;
 /// After the runner has exited and its group is dead, output still on its way gets this long.
 const DRAIN: Duration = Duration::from_millis(500);
+/// A killed process is gone at once, unless it hangs inside the kernel.
+const REAP: Duration = Duration::from_secs(5);
 /// How often we look whether the runner has exited.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -90,7 +92,7 @@ async fn attempt(
     let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
     // The command holds the writing ends; while they are open the pipe has no end.
     drop(command);
-    let mut group = Group::new(child)?;
+    let mut group = Group::new(child);
 
     let mut kept = Kept::default();
     let mut open = true;
@@ -150,9 +152,9 @@ struct Group {
 }
 
 impl Group {
-    fn new(child: Child) -> Result<Self, String> {
+    fn new(child: Child) -> Self {
         let leader = child.id();
-        Ok(Self { child, leader })
+        Self { child, leader }
     }
 
     /// Waits until the leader has exited, and leaves it unreaped, so that its process id stays reserved.
@@ -170,7 +172,8 @@ impl Group {
         if let Some(leader) = self.leader {
             kill_group(leader);
         }
-        let status = self.child.wait().await;
+        // A process in an uninterruptible sleep outlives even a kill for a while; we do not wait for it.
+        let status = tokio::time::timeout(REAP, self.child.wait()).await?;
         self.leader = None;
         status
     }

@@ -1,6 +1,6 @@
 //! The answer: verdict, way, cause, actions, readiness, issues, verification.
 
-use landfall_diagnosis::{Action, Argument, Cause, HopKind, NextProbe, Status, Tie, Tried, Verdict};
+use landfall_diagnosis::{Action, Argument, Cause, HopKind, NextProbe, Priority, Status, Tie, Tried, Verdict};
 use maud::{html, Markup};
 
 use super::{cite, drawing, icon, of_hop, of_severity, of_status, of_verdict, section, state, table};
@@ -31,7 +31,8 @@ pub(super) fn hero(report: &Report) -> Markup {
                     }
                 }
                 div {
-                    h2 { "Now" }
+                    @let can_wait = tie.is_none() && report.actions.first().is_none_or(|a| a.priority == Priority::P2);
+                    h2 { (if can_wait { "Next" } else { "Now" }) }
                     @match (tie, report.actions.first()) {
                         (Some(tie), _) => { p { "Decide first: " (tie.separate.ask) } (how(&tie.separate.how)) },
                         (None, Some(action)) => {
@@ -156,7 +157,7 @@ pub(super) fn causes(report: &Report) -> Markup {
     if report.causes.is_empty() && report.ruled_out.is_empty() && report.unexplained.is_empty() {
         return html! {};
     }
-    section("causes", "Root cause", "", html! {
+    section("causes", if report.causes.is_empty() { "Ruled out" } else { "Root cause" }, "", html! {
         @for tie in &report.ties {
             div { (undecided(report, tie)) (decide(&tie.separate)) }
         }
@@ -164,8 +165,8 @@ pub(super) fn causes(report: &Report) -> Markup {
             div class=(if i > 0 || !report.ties.is_empty() { "part" } else { "" }) { (cause(report, c)) }
         }
         @if !report.ruled_out.is_empty() {
-            div.part {
-                h3 { "Considered and ruled out" }
+            div class=(if report.causes.is_empty() { "" } else { "part" }) {
+                @if !report.causes.is_empty() { h3 { "Considered and ruled out" } }
                 (table("Causes that were ruled out", &["Cause", "Why not"], html! {
                     @for c in &report.ruled_out {
                         tr {

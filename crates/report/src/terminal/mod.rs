@@ -4,7 +4,7 @@
 mod page;
 mod path;
 
-use landfall_diagnosis::{Action, Cause, Check, NextProbe, Severity, Status, Tie, Verdict};
+use landfall_diagnosis::{Action, Cause, Check, Finding, NextProbe, Priority, Severity, Status, Tie, Tried, Verdict};
 
 use self::page::{span, Ink, Page};
 use crate::model::Report;
@@ -15,6 +15,7 @@ use crate::{words, Style};
 const ARGUMENTS: usize = 4;
 const RIVALS: usize = 3;
 const RULED_OUT: usize = 3;
+const FINDINGS: usize = 8;
 
 pub(crate) fn render(report: &Report, style: &Style) -> String {
     let mut page = Page::new(style);
@@ -24,7 +25,7 @@ pub(crate) fn render(report: &Report, style: &Style) -> String {
     ties(&mut page, report);
     actions(&mut page, report, style.details);
     readiness(&mut page, report, style.details);
-    findings(&mut page, report);
+    findings(&mut page, report, style.details);
     unexplained(&mut page, report);
     if style.details {
         proof(&mut page, report);
@@ -58,12 +59,14 @@ fn head(page: &mut Page, report: &Report) {
     }
     match (first_tie(report), report.actions.first()) {
         (Some(tie), _) => row(page, "Now", &format!("Decide first: {}.", unstopped(&tie.separate.ask))),
+        // What can wait until the morning is not to be done now.
+        (None, Some(action)) if action.priority == Priority::P2 => row(page, "Next", &now(action)),
         (None, Some(action)) => row(page, "Now", &now(action)),
         (None, None) if report.verdict == Verdict::Live => row(page, "Now", "Nothing needs doing."),
         (None, None) => {}
     }
     if let Some(tie) = first_tie(report) {
-        page.command(7, &tie.separate.how);
+        how(page, 7, &tie.separate.how);
     } else if let Some(command) = report.actions.first().and_then(|a| a.commands.first()) {
         page.command(7, command);
     }
@@ -145,7 +148,7 @@ fn causes(page: &mut Page, report: &Report, details: bool) {
     if report.causes.is_empty() && report.ruled_out.is_empty() {
         return;
     }
-    page.heading("WHY", "");
+    page.heading(if report.causes.is_empty() { "RULED OUT" } else { "WHY" }, "");
     for (i, cause) in report.causes.iter().enumerate() {
         let tied = report.ties.iter().any(|t| t.causes.contains(&cause.id));
         if i > 0 {
@@ -157,7 +160,7 @@ fn causes(page: &mut Page, report: &Report, details: bool) {
         argue(page, cause, if details || i == 0 || tied { usize::MAX } else { 1 }, details);
     }
     let shown = if details { report.ruled_out.len() } else { RULED_OUT };
-    if !report.ruled_out.is_empty() {
+    if !report.ruled_out.is_empty() && !report.causes.is_empty() {
         page.blank();
         page.text(2, Ink::Plain, "Not the cause:");
     }
@@ -207,10 +210,15 @@ fn ties(page: &mut Page, report: &Report) {
 
 fn decide(page: &mut Page, probe: &NextProbe) {
     page.text(2, Ink::Plain, &format!("To decide: {}", probe.ask));
-    if words::is_command(&probe.how) { page.command(4, &probe.how) } else { page.text(4, Ink::Plain, &probe.how) }
+    how(page, 4, &probe.how);
     for meaning in &probe.means {
         page.item(4, &[(Ink::Faint, "· ")], Ink::Plain, meaning);
     }
+}
+
+/// How to ask: a command to paste, or a sentence.
+fn how(page: &mut Page, indent: usize, how: &str) {
+    if words::is_command(how) { page.command(indent, how) } else { page.text(indent, Ink::Plain, how) }
 }
 
 fn actions(page: &mut Page, report: &Report, details: bool) {
@@ -222,10 +230,9 @@ fn actions(page: &mut Page, report: &Report, details: bool) {
         let priority = format!("{:?}  ", action.priority);
         let ink = if i == 0 { Ink::Bad } else { Ink::Strong };
         page.item(2, &[(ink, priority.as_str())], Ink::Strong, &action.title);
-        let numbered = action.steps.len() > 1;
         for (n, step) in action.steps.iter().enumerate() {
-            let number = format!("{}. ", n + 1);
-            page.item(6, if numbered { &[] } else { &[(Ink::Faint, "")] }, Ink::Plain, &if numbered { number + step } else { step.clone() });
+            let number = if action.steps.len() > 1 { format!("{}. ", n + 1) } else { String::new() };
+            page.item(6, &[(Ink::Plain, number.as_str())], Ink::Plain, step);
         }
         for command in &action.commands {
             page.command(6, command);
@@ -235,7 +242,7 @@ fn actions(page: &mut Page, report: &Report, details: bool) {
             let titles: Vec<&str> = action.clears.iter().map(|id| report.check_title(id)).collect();
             notes.push(format!("clears: {}", words::list(&titles)));
         }
-        if details || !action.commands.is_empty() || action.tried != landfall_diagnosis::Tried::NotTried {
+        if details || !action.commands.is_empty() || action.tried != Tried::NotTried {
             notes.push(words::tried(&action.tried));
         }
         if !notes.is_empty() {
@@ -260,16 +267,22 @@ fn readiness(page: &mut Page, report: &Report, details: bool) {
     }
 }
 
-fn findings(page: &mut Page, report: &Report) {
+fn findings(page: &mut Page, report: &Report, details: bool) {
     if report.findings.is_empty() {
         return;
     }
     page.heading("FINDINGS", "");
-    for finding in &report.findings {
+    let mut worst_first: Vec<&Finding> = report.findings.iter().collect();
+    worst_first.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    let shown = if details { worst_first.len() } else { FINDINGS };
+    for finding in worst_first.iter().take(shown) {
         let severity = format!("{} ", pad(words::severity(finding.severity), 8));
         let code = format!("{}  ", shorten(&finding.code, 16));
         let label = [(severity_ink(finding.severity), severity.as_str()), (Ink::Faint, code.as_str())];
         page.item(2, &label, Ink::Plain, &finding.title);
+    }
+    if let Some(rest) = worst_first.len().checked_sub(shown).filter(|n| *n > 0) {
+        page.text(2, Ink::Faint, &format!("and {rest} more, none of them worse"));
     }
 }
 
@@ -350,7 +363,8 @@ fn more(page: &mut Page, report: &Report) {
         row(&format!("landfall explain {}", shorten(first, 60)), "what it means, and how to check by hand");
     }
     if !report.verification.is_empty() {
-        row("landfall verify report.json", "after the repair");
+        let when = if report.verdict == Verdict::Live { "to ask again" } else { "after the repair" };
+        row("landfall verify report.json", when);
     }
     row("-o report.html, -o report.md", "all sections, with the evidence");
 }

@@ -1,6 +1,6 @@
 //! The page: well formed, self-contained, and closed to what a target may send.
 
-mod fixture;
+use crate::fixture;
 
 use landfall_report::{render, Format, Report, Style};
 use quick_xml::events::Event;
@@ -123,7 +123,7 @@ fn the_page_has_what_a_reader_needs() {
     }
 }
 
-/// Writes the pages where a person can look at them: `cargo test -p landfall-report --test html -- --ignored`.
+/// Writes the pages where a person can look at them: `cargo test -p landfall-report pages_to_look_at -- --ignored`.
 #[test]
 #[ignore = "writes files to look at"]
 fn pages_to_look_at() {

@@ -1,6 +1,6 @@
 //! The terminal layout: what the first screen says, and what no line may do.
 
-mod fixture;
+use crate::fixture;
 
 use landfall_report::{render, Format, Report, Style};
 use unicode_width::UnicodeWidthStr;

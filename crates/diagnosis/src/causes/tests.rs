@@ -1,0 +1,541 @@
+//! The engine against whole worlds.
+
+use std::collections::BTreeSet;
+
+use landfall_evidence::*;
+
+use super::{Ranking, rank};
+use crate::catalogue::Catalogue;
+use crate::facts::{FactKey, Facts};
+use crate::testkit::*;
+use crate::{Cause, Label, Tie};
+
+fn ranked(evidence: &Evidence) -> Ranking {
+    let catalogue = Catalogue::embedded();
+    rank(&Facts::derive(evidence, catalogue), catalogue)
+}
+
+fn ids(ranking: &Ranking) -> Vec<&str> {
+    ranking.causes.iter().map(|cause| cause.id.as_str()).collect()
+}
+
+fn cause<'a>(ranking: &'a Ranking, id: &str) -> &'a Cause {
+    ranking.causes.iter().find(|cause| cause.id == id).unwrap_or_else(|| panic!("{id} is not among {:?}", ids(ranking)))
+}
+
+fn tie_with<'a>(ranking: &'a Ranking, id: &str) -> &'a Tie {
+    ranking.ties.iter().find(|tie| tie.causes.iter().any(|c| c == id)).unwrap_or_else(|| panic!("no tie holds {id}: {:?}", ranking.ties))
+}
+
+/// What is true beside the main cause in every world but the last.
+const BESIDE: [&str; 2] = ["tests-cannot-import-project", "edge-rate-limit"];
+
+fn has_both_beside(ranking: &Ranking) {
+    for id in BESIDE {
+        assert_eq!(cause(ranking, id).label, Label::Confirmed, "{id}: {:#?}", cause(ranking, id));
+    }
+}
+
+#[test]
+fn nothing_deployed() {
+    let ranking = ranked(&levqor(Levqor::Undeployed));
+    let first = &ranking.causes[0];
+    assert_eq!(first.id, "never-deployed", "{:?}", ids(&ranking));
+    assert!(first.confidence >= 0.9, "{}", first.confidence);
+    assert_eq!(first.label, Label::Confirmed, "{first:#?}");
+    let rival = first.rivals.iter().find(|r| r.id == "domain-not-attached").expect("the rival is named");
+    assert!(rival.separated && rival.label == Label::RuledOut, "{rival:?}");
+    assert!(rival.why.contains("levqor-backend.replit.app"), "{}", rival.why);
+    let port = first.rivals.iter().find(|r| r.id == "listen-port-wrong").expect("the port change is named as not the cause");
+    assert_eq!(
+        port.why,
+        "the port map 5000→80 makes the literal 5000 work, and the start command now follows ${PORT:-5000}"
+    );
+    assert!(first.contributing.is_empty(), "{:?}", first.contributing);
+    assert!(ranking.ruled_out.iter().any(|c| c.id == "listen-port-wrong"));
+    assert!(first.remedy[0].contains("Replit"), "{:?}", first.remedy);
+    assert_eq!(ids(&ranking)[1..].iter().copied().collect::<BTreeSet<_>>(), BESIDE.into());
+    has_both_beside(&ranking);
+    assert!(ranking.ties.is_empty(), "{:?}", ranking.ties);
+}
+
+#[test]
+fn a_literal_port_that_the_map_does_not_serve_contributes() {
+    let mut world = world_of(Levqor::Undeployed);
+    let mut snapshot = project();
+    snapshot.deploy[0].ports[0].local = 8080;
+    let mut evidence = world.build();
+    for observation in &mut evidence.observations {
+        if let Seen::Project(seen) = &mut observation.seen {
+            seen.answer = Observed::Present(Box::new(snapshot.clone()));
+        }
+    }
+    let ranking = ranked(&evidence);
+    let first = cause(&ranking, "never-deployed");
+    assert!(first.contributing.iter().any(|line| line.contains("7a2bc41") && line.contains("5000")), "{:?}", first.contributing);
+}
+
+#[test]
+fn deployed_and_the_host_not_attached() {
+    let ranking = ranked(&levqor(Levqor::HostUnbound));
+    let first = &ranking.causes[0];
+    assert_eq!(first.id, "domain-not-attached", "{:?}", ids(&ranking));
+    assert!(first.confidence >= 0.9 && first.label >= Label::Likely, "{first:#?}");
+    let rival = first.rivals.iter().find(|r| r.id == "never-deployed").expect("the rival is named");
+    assert!(rival.separated && rival.label == Label::RuledOut, "{rival:?}");
+    has_both_beside(&ranking);
+}
+
+#[test]
+fn without_an_origin_the_two_tie_and_the_question_that_decides_is_named() {
+    let ranking = ranked(&levqor(Levqor::OriginUnknown));
+    let tie = tie_with(&ranking, "never-deployed");
+    assert_eq!(tie.causes, ["never-deployed", "domain-not-attached"]);
+    assert!(tie.confidence >= 0.9, "{tie:?}");
+    assert!(tie.separate.ask.contains("the platform's own name"), "{tie:?}");
+    assert!(tie.separate.how.contains("origin = ") && tie.separate.how.contains("--origin"), "{tie:?}");
+    for id in ["never-deployed", "domain-not-attached"] {
+        let cause = cause(&ranking, id);
+        assert!(cause.label < Label::Likely, "{cause:?}");
+        assert!(cause.not_known.iter().any(|line| line.contains("the platform's own name")), "{:?}", cause.not_known);
+    }
+    has_both_beside(&ranking);
+}
+
+#[test]
+fn an_older_build() {
+    let ranking = ranked(&levqor(Levqor::StaleBuild));
+    let first = &ranking.causes[0];
+    assert_eq!(first.id, "deploy-failed-old-build-live", "{:?}", ids(&ranking));
+    assert!(first.evidence_for.iter().any(|a| a.say.contains("/api/webhooks/stripe/health")), "{:?}", first.evidence_for);
+    let rival = |id: &str| first.rivals.iter().find(|r| r.id == id).unwrap_or_else(|| panic!("{id} is a rival"));
+    assert_eq!(rival("uncommitted-or-unpushed").label, Label::RuledOut);
+    assert!(!rival("auto-deploy-off-or-wrong-branch").separated, "nothing that we see tells the two apart");
+    assert_ne!(first.label, Label::Confirmed);
+    assert!(first.next_probe.is_some());
+    has_both_beside(&ranking);
+}
+
+#[test]
+fn an_older_build_whose_404_is_not_the_local_one() {
+    let mut evidence = levqor(Levqor::StaleBuild);
+    let other = r#"{"error":{"type":"NotFound","status":404,"correlation_id":"6b1"}}"#;
+    for observation in &mut evidence.observations {
+        if let Seen::Http(seen) = &mut observation.seen
+            && observation.vantage != Vantage::Local
+            && let Observed::Present(answer) = &mut seen.answer
+            && answer.status == 404
+        {
+            answer.headers.retain(|h| h.name != "content-type");
+            answer.headers.push(Header { name: "content-type".into(), value: "application/json".into() });
+            answer.body = response(404).json(other).build().body;
+        }
+    }
+    assert_eq!(ids(&ranked(&evidence))[0], "deploy-failed-old-build-live");
+}
+
+#[test]
+fn a_route_that_was_never_committed() {
+    let mut evidence = levqor(Levqor::StaleBuild);
+    for observation in &mut evidence.observations {
+        if let Seen::Project(seen) = &mut observation.seen
+            && let Observed::Present(snapshot) = &mut seen.answer
+            && let Some(git) = &mut snapshot.git
+        {
+            git.untracked.push("backend/routes/stripe.py".into());
+        }
+    }
+    let ranking = ranked(&evidence);
+    assert_eq!(ids(&ranking)[0], "uncommitted-or-unpushed");
+    let rival = ranking.causes[0].rivals.iter().find(|r| r.id == "deploy-failed-old-build-live").expect("a rival");
+    assert!(rival.separated, "{rival:?}");
+}
+
+#[test]
+fn without_git_the_three_ways_to_an_old_build_are_not_told_apart() {
+    let mut evidence = levqor(Levqor::StaleBuild);
+    evidence.observations.retain(|o| !matches!(o.seen, Seen::Project(_)));
+    let ranking = ranked(&evidence);
+    let tie = tie_with(&ranking, "deploy-failed-old-build-live");
+    assert_eq!(tie.causes[0], "deploy-failed-old-build-live");
+    assert!(tie.causes.iter().any(|id| id == "uncommitted-or-unpushed"), "{tie:?}");
+}
+
+#[test]
+fn the_name_leads_to_the_website() {
+    let ranking = ranked(&levqor(Levqor::WrongApp));
+    let first = &ranking.causes[0];
+    assert_eq!(first.id, "domain-attached-to-other-app", "{:?}", ids(&ranking));
+    assert!(first.confidence >= 0.9 && first.label >= Label::Likely, "{first:#?}");
+    let rival = first.rivals.iter().find(|r| r.id == "spa-fallback-swallows-api").expect("a rival");
+    assert!(rival.separated && rival.label == Label::RuledOut, "{rival:?}");
+}
+
+#[test]
+fn health_green_over_a_core_route_that_fails() {
+    let ranking = ranked(&levqor(Levqor::HollowGreen));
+    assert_eq!(ids(&ranking)[..2], ["health-check-too-shallow", "unhandled-exception"], "{:?}", ids(&ranking));
+    assert_eq!(ranking.causes[0].label, Label::Confirmed, "{:#?}", ranking.causes[0]);
+    has_both_beside(&ranking);
+}
+
+#[test]
+fn all_repaired_means_no_cause_at_all() {
+    let evidence = levqor(Levqor::Deployed);
+    let facts = Facts::derive(&evidence, Catalogue::embedded());
+    let symptoms: Vec<_> = facts.symptoms().map(|f| (f.key, f.subject.clone(), f.value.clone())).collect();
+    assert!(symptoms.is_empty(), "{symptoms:?}");
+    assert!(ids(&ranked(&evidence)).is_empty());
+}
+
+/// A site known by its address alone: guessed paths, no project, no origin.
+fn plain_site(status: u16) -> Evidence {
+    let mut world = World::new("https://shop.example.test");
+    for path in ["/", "/health"] {
+        world.endpoint("GET", path, EndpointSource::Guessed, false, &[]);
+    }
+    let name = "shop.example.test";
+    for (rtype, data) in [("A", "192.0.2.10"), ("AAAA", "2001:db8::10")] {
+        world.dns_outcome(DnsServerRole::Recursive, "192.0.2.53", name, rtype, Observed::Present(records(name, rtype, &[data], false)));
+    }
+    world.tls("192.0.2.10:443", Observed::Present(handshake(trusted(), true, &[name])));
+    let page = |status: u16, text: &str| response(status).html(text).header("server", "nginx").build();
+    world.http(Vantage::Edge, Purpose::Endpoint, "/", page(status, "<!doctype html><title>Shop</title>"));
+    world.http(Vantage::Edge, Purpose::Endpoint, "/health", page(404, "<!doctype html><title>Not here</title>"));
+    world.http(Vantage::Edge, Purpose::Control, "/lfz-1", page(404, "<!doctype html><title>Not here</title>"));
+    world.build()
+}
+
+#[test]
+fn a_healthy_site_without_project_or_origin_has_no_cause() {
+    let evidence = plain_site(200);
+    assert!(ids(&ranked(&evidence)).is_empty());
+    for gone in 0..evidence.observations.len() {
+        let mut less = evidence.clone();
+        let removed = less.observations.remove(gone);
+        assert!(ids(&ranked(&less)).is_empty(), "without {}", removed.id);
+    }
+}
+
+const NGINX_502: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n";
+
+/// A host behind nginx with nothing behind nginx.
+fn bad_gateway() -> World {
+    let mut world = World::new("https://api.example.test");
+    world.endpoint("GET", "/health", EndpointSource::Declared, false, &["ok"]);
+    let name = "api.example.test";
+    for (rtype, data) in [("A", "192.0.2.10"), ("AAAA", "2001:db8::10")] {
+        world.dns_outcome(DnsServerRole::Recursive, "192.0.2.53", name, rtype, Observed::Present(records(name, rtype, &[data], false)));
+    }
+    for (purpose, path) in [(Purpose::Endpoint, "/health"), (Purpose::Control, "/lfz-1")] {
+        world.http(Vantage::Edge, purpose, path, response(502).header("server", "nginx/1.22.1").html(NGINX_502).build());
+    }
+    world
+}
+
+#[test]
+fn a_bad_gateway_page_is_a_tie() {
+    let ranking = ranked(&bad_gateway().build());
+    let tie = tie_with(&ranking, "edge-origin-refused");
+    assert!(tie.causes.len() >= 2 && tie.causes.len() <= 4, "{tie:?}");
+    assert!(tie.causes.iter().any(|id| id == "process-crash-loop"), "{tie:?}");
+    let timeout = ranking.causes[0].rivals.iter().find(|r| r.id == "edge-origin-timeout").expect("a rival");
+    assert!(timeout.label == Label::RuledOut, "{timeout:?}");
+}
+
+#[test]
+fn a_bad_gateway_with_a_loopback_bind_names_the_bind() {
+    let mut world = bad_gateway();
+    let mut snapshot = project();
+    if let Some(start) = &mut snapshot.deploy[0].start {
+        start.bind_host = Some("127.0.0.1".into());
+    }
+    let ranking = ranked(&world.project(snapshot).build());
+    assert_eq!(ids(&ranking)[0], "bind-loopback-only");
+    assert_eq!(ranking.causes[0].label, Label::Likely, "{:#?}", ranking.causes[0]);
+}
+
+#[test]
+fn a_bad_gateway_with_a_port_that_the_platform_ignores_names_the_port() {
+    let mut world = bad_gateway();
+    let mut snapshot = project();
+    snapshot.deploy[0].platform = "heroku".into();
+    snapshot.deploy[0].ports.clear();
+    if let Some(start) = &mut snapshot.deploy[0].start {
+        start.bind_port = PortSetting::Literal { port: 5000 };
+    }
+    let ranking = ranked(&world.project(snapshot).build());
+    assert_eq!(ids(&ranking)[0], "listen-port-wrong");
+}
+
+#[test]
+fn certificates() {
+    let cases = [
+        (refused(TrustRefusal::Expired), true, "cert-expired"),
+        (refused(TrustRefusal::NotYetValid), true, "cert-not-yet-valid"),
+        (refused(TrustRefusal::IncompleteChain), true, "cert-chain-incomplete"),
+        (refused(TrustRefusal::SelfSigned), true, "cert-self-signed"),
+        (trusted(), false, "cert-name-mismatch"),
+    ];
+    for (result, name_matches, want) in cases {
+        let mut world = World::new("https://api.example.test");
+        world.endpoint("GET", "/health", EndpointSource::Declared, false, &["ok"]);
+        world.tls("192.0.2.10:443", Observed::Present(handshake(result, name_matches, &["other.example.test"])));
+        let good = response(200).json(r#"{"ok":true}"#).header("date", "Sat, 15 Nov 2025 15:51:51 GMT").build();
+        world.http(Vantage::Edge, Purpose::Endpoint, "/health", good).at_address("192.0.2.10:443");
+        let ranking = ranked(&world.build());
+        assert_eq!(ids(&ranking), [want]);
+        assert!(ranking.causes[0].label >= Label::Likely && ranking.causes[0].confidence >= 0.9, "{:#?}", ranking.causes[0]);
+    }
+}
+
+#[test]
+fn a_port_for_tls_that_speaks_plain_http() {
+    let mut world = World::new("https://api.example.test");
+    world.endpoint("GET", "/health", EndpointSource::Declared, false, &["ok"]);
+    let denial = || Denial::NotTls { first_bytes: "HTTP/1.1 400 Bad Request".into() };
+    world.tls("192.0.2.10:443", Observed::Denied(denial()));
+    world.http_outcome(Vantage::Edge, Purpose::Endpoint, "/health", Observed::Denied(denial()));
+    assert_eq!(ids(&ranked(&world.build())), ["tls-port-speaks-plain-http"]);
+}
+
+fn dns_world(answers: &[(DnsServerRole, Observed<DnsAnswer>)]) -> Evidence {
+    let mut world = World::new("https://api.example.test");
+    world.endpoint("GET", "/health", EndpointSource::Declared, false, &["ok"]);
+    for (role, answer) in answers {
+        for rtype in ["A", "AAAA"] {
+            world.dns_outcome(*role, "server", "api.example.test", rtype, answer.clone());
+        }
+    }
+    let blocked = ProbeFault::Blocked { by: "dns".into(), reason: "the name does not resolve".into() };
+    world.http_outcome(Vantage::Edge, Purpose::Endpoint, "/health", Observed::Unasked(blocked));
+    world.build()
+}
+
+#[test]
+fn names_that_do_not_resolve() {
+    use DnsServerRole::{Authoritative, Recursive};
+    let no = |answer: DnsAnswer| Observed::Denied(Denial::Rcode(Box::new(answer)));
+    let silent = || Observed::Silent(Silence { phase: Phase::Wait, waited_us: 3_000_000 });
+    let nxdomain = |authoritative| negative(3, "NXDOMAIN", Some("example.test"), authoritative, &[]);
+    let nodata = |authoritative| negative(0, "NOERROR", Some("example.test"), authoritative, &[]);
+    let servfail = |ede: &[u16]| negative(2, "SERVFAIL", None, false, ede);
+    let cases = [
+        (vec![(Recursive, no(nxdomain(false))), (Authoritative, no(nxdomain(true)))], "record-missing"),
+        (vec![(Recursive, Observed::Present(nodata(false))), (Authoritative, Observed::Present(nodata(true)))], "record-type-missing"),
+        (vec![(Recursive, no(servfail(&[]))), (Authoritative, no(negative(5, "REFUSED", None, false, &[20])))], "delegation-lame"),
+        (vec![(Recursive, no(servfail(&[]))), (Authoritative, silent())], "delegation-servers-unreachable"),
+        (
+            vec![
+                (Recursive, no(servfail(&[9]))),
+                (Authoritative, Observed::Present(records("api.example.test", "A", &["192.0.2.10"], true))),
+            ],
+            "dnssec-chain-broken",
+        ),
+    ];
+    for (answers, want) in cases {
+        let ranking = ranked(&dns_world(&answers));
+        assert_eq!(ids(&ranking), [want]);
+        assert!(ranking.causes[0].label >= Label::Likely, "{:#?}", ranking.causes[0]);
+    }
+    let above = negative(3, "NXDOMAIN", Some("test"), false, &[]);
+    let ranking = ranked(&dns_world(&[(Recursive, no(above))]));
+    let tie = tie_with(&ranking, "domain-expired");
+    assert!(tie.causes.iter().any(|id| id == "domain-misspelt-in-config"), "{tie:?}");
+}
+
+fn transport_world(answer: &Observed<HttpResponse>, resolver: Option<Observed<DnsAnswer>>) -> Evidence {
+    let mut world = World::new("https://api.example.test");
+    world.endpoint("GET", "/health", EndpointSource::Declared, false, &["ok"]);
+    if let Some(resolver) = resolver {
+        for rtype in ["A", "AAAA"] {
+            world.dns_outcome(DnsServerRole::Recursive, "192.0.2.53", "api.example.test", rtype, resolver.clone());
+        }
+    }
+    world.http_outcome(Vantage::Edge, Purpose::Endpoint, "/health", answer.clone());
+    world.http_outcome(Vantage::Edge, Purpose::Control, "/lfz-1", answer.clone());
+    world.build()
+}
+
+#[test]
+fn a_refusal_and_a_silence_are_different_things() {
+    let found = || Some(Observed::Present(records("api.example.test", "A", &["192.0.2.10"], false)));
+    let refusal = ranked(&transport_world(&Observed::Denied(Denial::Refused), found()));
+    assert_eq!(ids(&refusal), ["port-refused"]);
+    assert!(refusal.causes[0].label >= Label::Likely);
+
+    let silence = Observed::Silent(Silence { phase: Phase::Connect, waited_us: 5_000_000 });
+    let heard = ranked(&transport_world(&silence, found()));
+    assert_eq!(ids(&heard), ["firewall-drops-packets"]);
+    assert!(heard.causes[0].rivals.iter().any(|r| r.id == "probe-vantage-broken" && r.separated), "{:#?}", heard.causes[0].rivals);
+
+    let deaf = ranked(&transport_world(&silence, None));
+    let tie = tie_with(&deaf, "firewall-drops-packets");
+    assert!(tie.causes.iter().any(|id| id == "probe-vantage-broken"), "{tie:?}");
+    assert!(tie.separate.how.contains("another network"), "{tie:?}");
+}
+
+#[test]
+fn a_question_that_was_never_put_says_nothing_of_the_target() {
+    let fault = Observed::Unasked(ProbeFault::Local { detail: "too many open files".into() });
+    assert!(ids(&ranked(&transport_world(&fault, None))).is_empty());
+}
+
+#[test]
+fn a_family_that_this_machine_lacks_is_no_stale_record() {
+    let mut world = World::new("https://api.example.test");
+    world.tls("192.0.2.10:443", Observed::Present(handshake(trusted(), true, &["api.example.test"])));
+    world.tls("[2001:db8::10]:443", Observed::Unasked(ProbeFault::NoRoute { family: "IPv6".into() }));
+    assert!(ids(&ranked(&world.build())).is_empty());
+
+    let mut world = World::new("https://api.example.test");
+    world.tls("192.0.2.10:443", Observed::Present(handshake(trusted(), true, &["api.example.test"])));
+    world.tls("[2001:db8::10]:443", Observed::Denied(Denial::Refused));
+    assert_eq!(ids(&ranked(&world.build())), ["aaaa-record-stale"]);
+}
+
+#[test]
+fn challenges_and_blocks_at_the_edge() {
+    let challenge = response(403).header("server", "cloudflare").header("cf-ray", "1-SEA").header("cf-mitigated", "challenge");
+    let challenge = challenge.html("<title>Just a moment...</title>").build();
+    let block = response(403).header("server", "cloudflare").header("cf-ray", "1-SEA");
+    let block = block.html("<title>Attention Required! | Cloudflare</title>").build();
+    for (answer, want) in [(challenge, "edge-bot-challenge"), (block, "edge-waf-blocks")] {
+        let found = Observed::Present(records("api.example.test", "A", &["104.21.14.105"], false));
+        let ranking = ranked(&transport_world(&Observed::Present(answer), Some(found)));
+        assert_eq!(ids(&ranking), [want]);
+        assert!(ranking.causes[0].label >= Label::Likely, "{:#?}", ranking.causes[0]);
+    }
+}
+
+#[test]
+fn a_redirect_to_itself() {
+    let answer = response(301).redirect("https://api.example.test/health").build();
+    let mut world = World::new("https://api.example.test");
+    world.endpoint("GET", "/health", EndpointSource::Declared, false, &["ok"]);
+    world.http(Vantage::Edge, Purpose::Endpoint, "/health", answer);
+    assert_eq!(ids(&ranked(&world.build())), ["edge-redirect-loop"]);
+}
+
+#[test]
+fn answers_that_only_ever_met_the_limiter_leave_everything_unknown() {
+    let refusal = response(429).header("server", "cloudflare").header("cf-ray", "1-SEA").build();
+    let evidence = transport_world(&Observed::Present(refusal), None);
+    let facts = Facts::derive(&evidence, Catalogue::embedded());
+    assert!(facts.get(FactKey::SiteKind, "edge").is_some_and(|fact| fact.known().is_none()));
+    assert!(facts.get(FactKey::EndpointOutcome, "edge /health").is_some_and(|fact| fact.known().is_none()));
+    assert!(ids(&ranked(&evidence)).iter().all(|id| id.contains("rate-limit")), "{:?}", ids(&ranked(&evidence)));
+}
+
+/// A cheap fixed shuffle: the order must not matter, so any other order will do.
+fn shuffled(evidence: &Evidence, seed: u64) -> Evidence {
+    let mut other = evidence.clone();
+    let mut state = seed;
+    for i in (1..other.observations.len()).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let j = usize::try_from(state >> 33).unwrap_or(0) % (i + 1);
+        other.observations.swap(i, j);
+    }
+    other
+}
+
+#[test]
+fn the_order_of_observations_plays_no_part() {
+    for kind in Levqor::ALL {
+        let evidence = levqor(kind);
+        let facts = Facts::derive(&evidence, Catalogue::embedded());
+        let want = format!("{:?}", ranked(&evidence));
+        for seed in 1..6 {
+            let other = shuffled(&evidence, seed);
+            assert_eq!(facts, Facts::derive(&other, Catalogue::embedded()), "{kind:?}, seed {seed}");
+            assert_eq!(want, format!("{:?}", ranked(&other)), "{kind:?}, seed {seed}");
+        }
+    }
+}
+
+fn true_causes(kind: Levqor) -> &'static [&'static str] {
+    match kind {
+        Levqor::Undeployed | Levqor::OriginUnknown => &["never-deployed"],
+        Levqor::HostUnbound => &["domain-not-attached"],
+        Levqor::StaleBuild => &["deploy-failed-old-build-live"],
+        Levqor::WrongApp => &["domain-attached-to-other-app"],
+        Levqor::HollowGreen => &["health-check-too-shallow", "unhandled-exception"],
+        Levqor::Deployed => &[],
+    }
+}
+
+#[test]
+fn with_less_evidence_nothing_false_is_confirmed_and_nothing_is_invented() {
+    for kind in Levqor::ALL {
+        let evidence = levqor(kind);
+        for gone in 0..evidence.observations.len() {
+            let mut less = evidence.clone();
+            let removed = less.observations.remove(gone);
+            let ranking = ranked(&less);
+            for cause in ranking.causes.iter().filter(|cause| cause.label == Label::Confirmed) {
+                let id = cause.id.as_str();
+                assert!(
+                    true_causes(kind).contains(&id) || BESIDE.contains(&id),
+                    "{kind:?} without {}: {id} is confirmed",
+                    removed.id
+                );
+            }
+            if kind == Levqor::Deployed {
+                assert!(ranking.causes.is_empty(), "{kind:?} without {}: {:?}", removed.id, ids(&ranking));
+            }
+        }
+    }
+}
+
+#[test]
+fn one_vantage_at_a_time_never_confirms_what_is_false() {
+    for kind in Levqor::ALL {
+        let evidence = levqor(kind);
+        for gone in [Vantage::Local, Vantage::Origin, Vantage::Edge, Vantage::Workspace, Vantage::ThirdParty] {
+            let mut less = evidence.clone();
+            less.observations.retain(|o| o.vantage != gone);
+            for cause in ranked(&less).causes.iter().filter(|cause| cause.label == Label::Confirmed) {
+                let id = cause.id.as_str();
+                assert!(true_causes(kind).contains(&id) || BESIDE.contains(&id), "{kind:?} without {gone}: {id} is confirmed");
+            }
+        }
+    }
+}
+
+#[test]
+fn shares_are_shares() {
+    for kind in Levqor::ALL {
+        let ranking = ranked(&levqor(kind));
+        for cause in &ranking.causes {
+            assert!((0.0..=0.99).contains(&cause.confidence), "{}: {}", cause.id, cause.confidence);
+            assert_eq!((cause.confidence * 100.0).round() / 100.0, cause.confidence);
+            for argument in cause.evidence_for.iter().chain(&cause.against) {
+                assert!(!argument.say.contains("(not known)"), "{}: {}", cause.id, argument.say);
+            }
+            for line in cause.remedy.iter().chain(&cause.verify) {
+                assert!(!line.contains("(not known)") && !line.contains("{target"), "{}: {line}", cause.id);
+            }
+        }
+    }
+}
+
+/// Keys that hypotheses read must be drawn by some module; this catches a rule that can never fire for want of code.
+#[test]
+fn every_key_that_a_rule_reads_is_drawn_somewhere() {
+    let sources = [
+        include_str!("../facts/dns.rs"),
+        include_str!("../facts/endpoint.rs"),
+        include_str!("../facts/http.rs"),
+        include_str!("../facts/limits.rs"),
+        include_str!("../facts/project.rs"),
+        include_str!("../facts/site.rs"),
+        include_str!("../facts/tests_run.rs"),
+        include_str!("../facts/transport.rs"),
+    ]
+    .concat();
+    for hypothesis in Catalogue::embedded().causes() {
+        for key in super::hypothesis::keys_read(hypothesis) {
+            assert!(sources.contains(&format!("FactKey::{key:?}")), "{}: nothing draws {key}", hypothesis.id);
+        }
+    }
+}
