@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -221,8 +221,7 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
     };
     let rest = async {
         let found = dns::addresses(ctx, &host, port, vantage).await;
-        let addresses: Vec<IpAddr> = found.addresses.iter().copied().take(ADDRESSES).collect();
-        let sockets: Vec<SocketAddr> = found.sockets(port).into_iter().take(ADDRESSES).collect();
+        let addresses: Vec<SocketAddr> = found.sockets(port).into_iter().take(ADDRESSES).collect();
         let depth = if vantage == Vantage::Edge { http::Depth::Full } else { http::Depth::Endpoints };
         let site = http::Site {
             base: base.clone(),
@@ -238,7 +237,7 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
             if base.scheme() != "https" || !plan.runs(Probe::Tls) {
                 return Vec::new();
             }
-            let each = sockets.iter().map(|at| tls::handshake(ctx, &host, *at, vantage, found.settled_by.clone()));
+            let each = addresses.iter().map(|at| tls::handshake(ctx, &host, *at, vantage, found.settled_by.clone()));
             bounded(ctx, futures_util::future::join_all(each)).await.unwrap_or_default()
         };
         let http_asked = match vantage {

@@ -1,7 +1,7 @@
 //! Runs the verification procedure: the requests that prove that a repair worked.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use landfall_diagnosis::{Verification, VerificationProbe};
@@ -77,7 +77,7 @@ pub async fn verify(ctx: &Context, checks: &[Verification]) -> Vec<Verified> {
 /// Resolves each host once, so that ten paced requests are ten requests and not ten look-ups.
 #[derive(Default)]
 struct Names {
-    known: BTreeMap<String, Vec<IpAddr>>,
+    known: BTreeMap<String, Vec<SocketAddr>>,
 }
 
 impl Names {
@@ -91,11 +91,13 @@ impl Names {
         };
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         if !self.known.contains_key(&host) {
-            let found = dns::addresses(ctx, &host, url.port_or_known_default().unwrap_or(443), Vantage::Edge).await;
+            let port = url.port_or_known_default().unwrap_or(443);
+            let found = dns::addresses(ctx, &host, port, Vantage::Edge).await;
+            let sockets = found.sockets(port);
             if let Some(fault) = found.fault {
                 return Observed::Unasked(fault);
             }
-            self.known.insert(host.clone(), found.addresses);
+            self.known.insert(host.clone(), sockets);
         }
         let addresses = self.known.get(&host).map(Vec::as_slice).unwrap_or_default();
         let observation: Observation = http::get(ctx, &url, addresses, None, Purpose::Verification, Vantage::Edge, None, 1).await;

@@ -227,16 +227,17 @@ fn by_cause(case: &Case<'_>, first: HopKind) -> Option<HopKind> {
         Some(match rung {
             "registrar" | "delegation" | "zone" | "resolver" | "route" | "tcp" | "tls" => first,
             "edge" => HopKind::Edge,
-            "edge-origin" | "platform" => HopKind::Platform,
+            "platform" => HopKind::Platform,
+            // Which hop meets the one that does not answer is told by the hop that complains.
             "process" | "app" | "dependency" => HopKind::App,
             _ => return None,
         })
     };
-    let cause = case.main_cause()?;
+    let cause = case.main_cause().filter(|c| c.rung != "edge-origin")?;
     if let Some(tie) = case.tie_of(&cause.id) {
-        let places: Vec<_> = tie.causes.iter().filter_map(|id| place(&case.cause(id)?.rung)).collect();
+        let places: Vec<_> = tie.causes.iter().map(|id| place(&case.cause(id)?.rung)).collect();
         let same = places.iter().all(|p| *p == places[0]);
-        return places.first().copied().filter(|_| same);
+        return places.first().copied().flatten().filter(|_| same);
     }
     (cause.label >= Label::Likely).then(|| place(&cause.rung)).flatten()
 }
@@ -295,4 +296,99 @@ fn likeness(case: &Case<'_>, shown: &Reading<'_>) -> Vec<String> {
         }
     }
     proof
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{Denial, Observed, ProbeFault, Seen};
+
+    use super::*;
+    use crate::testkit::response;
+    use crate::testworld::{World, application, deployed, dns_answer, no_deployment, origin_unknown, website, world};
+
+    fn states(world: &World) -> Vec<(HopKind, HopState)> {
+        world.diagnose().path.iter().map(|h| (h.hop, h.state)).collect()
+    }
+
+    /// Everything at the edge answers like this, with no sign of a CDN.
+    fn bare(status: u16, body: &'static str, server: &'static str) -> World {
+        let mut world = deployed().without(|o| matches!(o.seen, Seen::Dns(_))).edit_http(|s| {
+            let mut answer = response(status).header("content-type", "text/html").body(body);
+            if !server.is_empty() {
+                answer = answer.header("server", server);
+            }
+            s.answer = Observed::Present(answer.build());
+            s.request.address = Some("44.33.22.11:443".parse().expect("an address"));
+        });
+        world.0.target.origin = None;
+        world.without(|o| matches!(o.seen, Seen::Project(_)) || o.vantage == Vantage::Origin)
+    }
+
+    #[test]
+    fn a_hop_that_complains_did_its_part_and_the_next_one_is_broken() {
+        let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n";
+        let world = bare(502, page, "nginx/1.22.1");
+        let path = world.diagnose().path;
+        let last = path.last().expect("an application");
+        assert_eq!((last.hop, last.state), (HopKind::App, HopState::Broken), "{path:#?}");
+        assert!(path.iter().any(|h| h.vendor.as_deref() == Some("nginx") && h.state == HopState::Ok), "{path:#?}");
+        assert_eq!(path[1].address.as_deref(), Some("44.33.22.11"), "without an edge, the first hop has the address");
+    }
+
+    #[test]
+    fn a_hop_that_answers_for_itself_is_broken_itself() {
+        let path = origin_unknown().diagnose().path;
+        let platform = path.iter().find(|h| h.hop == HopKind::Platform).expect("it is there");
+        assert_eq!(platform.state, HopState::Broken, "both causes of the tie stand at the platform: {path:#?}");
+        let wrong = world(website, Some(application), false, 0);
+        assert_eq!(states(&wrong)[3], (HopKind::App, HopState::NotReached), "another application answered in its place");
+    }
+
+    #[test]
+    fn where_nothing_comes_back_the_way_ends_at_the_first_hop() {
+        let reset = deployed().edit_http(|s| s.answer = Observed::Denied(Denial::Refused));
+        assert_eq!(
+            states(&reset),
+            [
+                (HopKind::Client, HopState::Ok),
+                (HopKind::Edge, HopState::Broken),
+                (HopKind::Platform, HopState::NotReached),
+                (HopKind::App, HopState::NotReached),
+            ]
+        );
+        let mut unresolved = deployed().edit_dns(|s| {
+            if s.question.name == "api.levqor.ai" {
+                s.answer = Observed::Denied(Denial::Rcode(Box::new(dns_answer(3, true, Vec::new()))));
+            }
+        });
+        let by = unresolved.0.dns().next().expect("asked").0.id.clone();
+        unresolved = unresolved.edit_http(|s| {
+            s.request.address = None;
+            s.answer = Observed::Unasked(ProbeFault::Blocked { by: by.clone(), reason: "the name does not resolve".into() });
+        });
+        let diagnosis = unresolved.diagnose();
+        assert_eq!(diagnosis.verdict, crate::Verdict::NotLive, "{}", diagnosis.summary);
+        let broken = diagnosis.path.iter().find(|h| h.state == HopState::Broken).expect("one is");
+        assert!(broken.proof.iter().any(|p| p == "the name does not resolve"), "{:#?}", diagnosis.path);
+    }
+
+    #[test]
+    fn nothing_is_said_of_hops_that_a_limiter_hid() {
+        let hidden = deployed().edit_http(|s| s.answer = Observed::Present(crate::testworld::refusal()));
+        let path = hidden.diagnose().path;
+        assert!(path.iter().skip(2).all(|h| h.state == HopState::Unknown), "{path:#?}");
+        assert!(path.iter().all(|h| h.state != HopState::Broken));
+    }
+
+    #[test]
+    fn an_answer_of_the_application_itself_puts_the_fault_there() {
+        let world = world(no_deployment, None, true, 0).edit_http(|s| {
+            if let Observed::Present(r) = &mut s.answer {
+                let page = response(404).header("content-type", "text/html; charset=utf-8");
+                *r = page.body(application("/unknown").body.text.as_deref().unwrap_or_default()).build();
+            }
+        });
+        let path = world.diagnose().path;
+        assert_eq!(path.last().map(|h| h.state), Some(HopState::Broken), "{path:#?}");
+    }
 }

@@ -311,3 +311,125 @@ fn tests(case: &Case<'_>) -> Option<Check> {
     check(ID, TITLE, status, note, evidence)
 }
 
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{Denial, EndpointSource, Observed, ProbeFault, ProjectSnapshot, Seen, SettingRead};
+
+    use crate::Status;
+    use crate::testkit::response;
+    use crate::testworld::{World, application, deployed, no_deployment, older_build, undeployed, world};
+
+    fn status(world: &World, id: &str) -> Option<Status> {
+        world.diagnose().readiness.checks.into_iter().find(|c| c.id == id).map(|c| c.status)
+    }
+
+    fn note(world: &World, id: &str) -> String {
+        world.diagnose().readiness.checks.into_iter().find(|c| c.id == id).map(|c| c.note).unwrap_or_default()
+    }
+
+    type Edit = fn(&mut ProjectSnapshot);
+
+    #[test]
+    fn the_deploy_configuration_is_judged_by_address_and_port() {
+        let cases: &[(&str, Option<Status>, Edit)] = &[
+            ("follows PORT", Some(Status::Ok), |_| {}),
+            ("loopback", Some(Status::Fail), |p| p.deploy[0].start.as_mut().expect("a start").bind_host = Some("127.0.0.1".into())),
+            ("no shell", Some(Status::Fail), |p| p.deploy[0].start.as_mut().expect("a start").shell = false),
+            ("no start command", Some(Status::Unknown), |p| p.deploy[0].start = None),
+            ("no configuration", None, |p| p.deploy.clear()),
+        ];
+        for (name, want, edit) in cases {
+            assert_eq!(status(&undeployed().edit_project(edit), "deploy-config"), *want, "{name}");
+        }
+    }
+
+    #[test]
+    fn settings_must_be_present_or_vouched_for() {
+        let need = |p: &mut ProjectSnapshot, name: &str| {
+            p.settings.read.push(SettingRead { name: name.into(), place: "a.py:1".into(), has_default: false });
+            p.settings.declared.push(name.into());
+        };
+        let present = undeployed();
+        assert_eq!(status(&present, "secrets"), Some(Status::Ok));
+        assert!(note(&present, "secrets").contains("3 of 3 needed settings present"), "{}", note(&present, "secrets"));
+
+        let vouched = undeployed().edit_project(|p| p.settings.present.retain(|n| n != "OPENAI_API_KEY"));
+        assert_eq!(status(&vouched, "secrets"), Some(Status::Ok), "the backend says openai_configured: true");
+        assert!(note(&vouched, "secrets").contains("OPENAI_API_KEY not visible here"));
+
+        let optional = undeployed().edit_project(|p| need(p, "WHATSAPP_API_URL"));
+        assert_eq!(status(&optional, "secrets"), Some(Status::Ok), "the backend does without it, and says so");
+
+        let missing = undeployed().edit_project(|p| need(p, "DATABASE_URL"));
+        assert_eq!(status(&missing, "secrets"), Some(Status::Fail));
+        assert!(note(&missing, "secrets").contains("not present: DATABASE_URL"));
+
+        let blind = undeployed().edit_project(|p| p.settings.present.clear());
+        assert_eq!(status(&blind, "secrets"), Some(Status::Unknown), "nothing is known of the environment");
+
+        let none = undeployed().edit_project(|p| p.settings.read.clear());
+        assert_eq!(status(&none, "secrets"), None, "not applicable");
+    }
+
+    #[test]
+    fn features_are_judged_in_production_first_and_by_the_local_backend_else() {
+        assert_eq!(status(&undeployed(), "support-ai"), Some(Status::Ok));
+        assert!(note(&undeployed(), "support-ai").contains("on the local backend"));
+        assert!(note(&deployed(), "support-ai").contains("in production"));
+        let off = |w: World| {
+            let body = r#"{"openai_configured":false,"status":"ok","telegram_configured":true,"whatsapp_configured":false}"#;
+            w.edit_response("/api/support/health", |r| r.body = response(200).body(body).build().body)
+        };
+        assert_eq!(status(&off(deployed()), "support-ai"), Some(Status::Fail), "production's own word counts");
+        let stale = world(older_build, Some(older_build), false, 5);
+        assert_eq!(status(&stale, "stripe-webhooks"), Some(Status::Ok), "counted once, under production-deployed");
+        assert_eq!(status(&stale, "production-deployed"), Some(Status::Fail));
+
+        let mut other = undeployed();
+        other.0.target.endpoints.retain(|e| e.path == "/health");
+        assert_eq!(status(&other, "support-ai"), None);
+        assert_eq!(status(&other, "stripe-webhooks"), None);
+        assert_eq!(other.diagnose().readiness.total, 7, "what does not apply is not counted");
+    }
+
+    #[test]
+    fn tests_that_were_left_out_are_unknown_and_not_passed() {
+        let mut skipped = deployed();
+        for o in &mut skipped.0.observations {
+            if let Seen::Tests(seen) = &mut o.seen {
+                seen.answer = Observed::Unasked(ProbeFault::Skipped);
+            }
+        }
+        let readiness = skipped.diagnose().readiness;
+        assert_eq!(status(&skipped, "tests"), Some(Status::Unknown));
+        assert_eq!((readiness.passed, readiness.total, readiness.unknown), (8, 9, 1));
+    }
+
+    #[test]
+    fn dns_and_certificate_pass_only_when_they_were_seen_good() {
+        let refused = deployed().edit_dns(|s| {
+            if s.question.name == "api.levqor.ai" {
+                s.answer = Observed::Denied(Denial::Rcode(Box::new(crate::testworld::dns_answer(3, true, Vec::new()))));
+            }
+        });
+        assert_eq!(status(&refused, "dns"), Some(Status::Fail));
+        let mismatch = deployed().edit_tls(|h| h.name_matches = false);
+        assert_eq!(status(&mismatch, "tls"), Some(Status::Fail));
+        let unseen = deployed().without(|o| matches!(o.seen, Seen::Tls(_)));
+        assert_eq!(status(&unseen, "tls"), Some(Status::Unknown));
+        assert!(note(&deployed(), "tls").contains("the edge's (Cloudflare)"), "{}", note(&deployed(), "tls"));
+    }
+
+    #[test]
+    fn one_good_endpoint_does_not_make_a_deployment() {
+        let guessed = |edge: fn(&str) -> landfall_evidence::HttpResponse| {
+            let mut world = world(edge, None, true, 0);
+            world.0.target.endpoints.iter_mut().for_each(|e| e.source = EndpointSource::Discovered);
+            status(&world, "production-deployed")
+        };
+        assert_eq!(guessed(application), Some(Status::Ok));
+        assert_eq!(guessed(older_build), Some(Status::Fail));
+        assert_eq!(guessed(no_deployment), Some(Status::Fail));
+    }
+}

@@ -219,7 +219,11 @@ fn monitoring(case: &Case<'_>, rows: &mut Vec<Specification>) {
                 .schedulers
                 .iter()
                 .map(|s| {
-                    let when = if s.starts_at_import { ", starts at import" } else { "" };
+                    let when = match (&s.gated_by, s.starts_at_import) {
+                        (Some(variable), true) => format!(", starts at import when {variable} is set"),
+                        (None, true) => ", starts at import".to_owned(),
+                        (_, false) => String::new(),
+                    };
                     format!("{}, {} registered in the code ({}{when})", s.kind, count(s.jobs as usize, "job"), s.place)
                 })
                 .collect();

@@ -166,3 +166,90 @@ fn purpose(purpose: Purpose) -> &'static str {
         Purpose::Verification => "verification",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::Silence;
+
+    use super::*;
+    use crate::Verdict;
+    use crate::testkit::response;
+    use crate::testworld::{World, deployed, refusal, undeployed};
+
+    fn odd(world: &World) -> Vec<String> {
+        world.diagnose().unexplained.into_iter().map(|u| u.what).collect()
+    }
+
+    fn silence() -> Observed<HttpResponse> {
+        Observed::Silent(Silence { phase: Phase::Connect, waited_us: 1_000_000 })
+    }
+
+    type Edit = fn(&mut HttpObservation);
+
+    #[test]
+    fn what_is_expected_or_reported_is_not_odd() {
+        let cases: &[(&str, Edit)] = &[
+            ("healthy", |_| {}),
+            ("an unknown path that asks for credentials", |s| status(s, Purpose::Control, 401)),
+            ("port 80 is closed", |s| answer(s, Purpose::PlainHttp, Observed::Denied(Denial::Refused))),
+            ("port 80 is filtered", |s| answer(s, Purpose::PlainHttp, silence())),
+            ("a version is not offered", |s| answer(s, Purpose::Version, Observed::Denied(Denial::VersionNotOffered { chosen: None }))),
+            ("HTTP/3 is announced and dead: a finding", |s| {
+                if s.request.version == HttpVersion::H3 {
+                    s.answer = silence();
+                }
+            }),
+            ("other addresses fail: a finding", |s| status(s, Purpose::AddressParity, 503)),
+        ];
+        for (name, edit) in cases {
+            assert_eq!(odd(&deployed().edit_http(edit)), [String::new(); 0], "{name}");
+        }
+        assert_eq!(odd(&undeployed()), [String::new(); 0], "the cause and its findings account for everything");
+    }
+
+    #[test]
+    fn what_nobody_reports_is_odd() {
+        let cases: &[(&str, Edit)] = &[
+            ("another version answers otherwise", |s| status(s, Purpose::Version, 502)),
+            ("another version breaks off", |s| {
+                answer(s, Purpose::Version, Observed::Denied(Denial::Reset { phase: Phase::Wait }));
+            }),
+            ("the paced requests answer otherwise", |s| status(s, Purpose::RateLimit, 500)),
+        ];
+        for (name, edit) in cases {
+            let world = deployed().edit_http(edit);
+            assert!(!odd(&world).is_empty(), "{name}");
+            assert_eq!(world.diagnose().verdict, Verdict::Degraded, "{name}: nothing is green over it");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_explained_by_a_measured_limiter_or_by_a_later_success() {
+        let refused = |world: World| world.edit_http(|s| answer(s, Purpose::Version, Observed::Present(refusal())));
+        assert_eq!(odd(&refused(undeployed())), [String::new(); 0], "the limiter was measured");
+        let mut repeated = refused(deployed());
+        let named = repeated.diagnose().causes.iter().any(|c| c.rung == "rate-limit");
+        assert!(named || odd(&repeated).len() == 2, "not measured: a named cause or an open question, {:?}", odd(&repeated));
+        for version in ["a", "b"] {
+            let good = Observed::Present(response(200).header("content-type", "application/json").body(r#"{"ok":true,"ts":1}"#).build());
+            let id = repeated.http(Vantage::Edge, Purpose::Version, "/health", good);
+            if let Some(last) = repeated.0.observations.last_mut() {
+                last.id = format!("{id} {version}").into();
+                last.attempt = 2;
+            }
+        }
+        assert_eq!(odd(&repeated), [String::new(); 0]);
+    }
+
+    fn status(seen: &mut HttpObservation, purpose: Purpose, status: u16) {
+        if let (true, Observed::Present(r)) = (seen.request.purpose == purpose, &mut seen.answer) {
+            r.status = status;
+        }
+    }
+
+    fn answer(seen: &mut HttpObservation, purpose: Purpose, answer: Observed<HttpResponse>) {
+        if seen.request.purpose == purpose {
+            seen.answer = answer;
+        }
+    }
+}

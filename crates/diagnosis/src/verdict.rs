@@ -75,13 +75,16 @@ fn reason(case: &Case<'_>, findings: &[Finding]) -> String {
         let readings = case.view.readings(Vantage::Edge);
         let bad: Vec<&Reading<'_>> = readings.iter().copied().filter(|r| r.fault().is_some()).collect();
         if bad.is_empty() {
-            findings.iter().find(|f| concerns_production(f)).map(|f| f.title.clone()).unwrap_or_default()
+            let weighty = findings.iter().find(|f| concerns_production(f) && f.severity >= Severity::Medium);
+            weighty.map(|f| f.title.clone())
         } else {
-            faults_in_words(&bad, readings.len())
+            Some(faults_in_words(&bad, readings.len()))
         }
     };
+    let after = symptom.as_ref().map(|s| format!("; {s}")).unwrap_or_default();
+    let before = symptom.as_ref().map(|s| format!("{s}; ")).unwrap_or_default();
     let Some(cause) = case.main_cause() else {
-        return format!("{symptom}; the cause is not known");
+        return format!("{before}the cause is not known");
     };
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     match case.tie_of(&cause.id) {
@@ -89,7 +92,7 @@ fn reason(case: &Case<'_>, findings: &[Finding]) -> String {
             let titles: Vec<&str> =
                 tie.causes.iter().map(|id| case.cause(id).map_or(id.as_str(), |c| c.title.as_str())).collect();
             format!(
-                "{symptom}; one of {} causes that this evidence cannot tell apart ({} together): {}",
+                "{before}one of {} causes that this evidence cannot tell apart ({} together): {}",
                 titles.len(),
                 percent(tie.confidence),
                 in_words(&titles)
@@ -101,7 +104,7 @@ fn reason(case: &Case<'_>, findings: &[Finding]) -> String {
                 Label::Likely => "likely",
                 Label::Possible | Label::NotAssessed | Label::RuledOut => "possible",
             };
-            format!("{} ({label}, {}); {symptom}", cause.title, percent(cause.confidence))
+            format!("{} ({label}, {}){after}", cause.title, percent(cause.confidence))
         }
     }
 }

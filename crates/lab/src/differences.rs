@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use landfall_evidence::LimiterClass;
 use serde_json::Value;
 
 use crate::scenario::{Expected, ExpectedCauses, ExpectedRateLimit};
@@ -90,13 +91,24 @@ impl ExpectedRateLimit {
     fn compare(&self, seen: &Value, hold: &mut impl FnMut(bool, String)) {
         let refused = self.status.to_string();
         let met = list(&seen["statuses"]).iter().filter(|s| s.as_str() == Some(&refused)).count();
+        // A claim may be wide and may be missing, but where one is made the truth must lie in it.
+        let window = &seen["window_ms"];
+        hold(
+            window.is_null() || holds(window, self.window_ms),
+            format!("the window is given as {window} ms, and is {}", self.window_ms),
+        );
+        let classes: Vec<LimiterClass> =
+            serde_json::from_value(seen["algorithm"].clone()).unwrap_or_default();
+        let fits = classes.is_empty() || classes.contains(&self.algorithm);
+        hold(fits, format!("the limiter is taken for {classes:?}, and is {:?}", self.algorithm));
+        let limit = &seen["limit"];
+        let limit_says = format!("the limit is given as {limit}, and is {}", self.limit);
         if !self.reached {
             hold(met == 0, format!("the audit met {met} refusals, expected none"));
+            hold(limit.is_null() || holds(limit, self.limit), limit_says);
             return;
         }
-        let (low, high) = (seen["limit"]["low"].as_u64(), seen["limit"]["high"].as_u64());
-        let holds = low.is_some_and(|low| low <= self.limit) && high.is_some_and(|high| self.limit <= high);
-        hold(holds, format!("the limit is given as {}, and is {}", seen["limit"], self.limit));
+        hold(limit["high"].is_u64() && holds(limit, self.limit), limit_says);
         let said =
             |key: &str, word: &str| seen[key].as_str().is_some_and(|text| text.to_lowercase().contains(word));
         hold(said("signal", &refused), format!("the signal is {}, and is {refused}", seen["signal"]));
@@ -105,6 +117,12 @@ impl ExpectedRateLimit {
             format!("the hop that refuses is {}, and is the {}", seen["hop"], self.hop),
         );
     }
+}
+
+/// Whether an interval holds a value; without an upper end it holds everything from its lower one.
+fn holds(interval: &Value, value: u64) -> bool {
+    let low = interval["low"].as_u64().is_some_and(|low| low <= value);
+    low && interval["high"].as_u64().is_none_or(|high| value <= high)
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -133,12 +151,13 @@ mod tests {
                 {"id": "tests", "status": "fail"},
             ]},
             "rate_limit": {
-                "limit": {"low": 5, "high": 5}, "signal": "HTTP 429 with Retry-After: 10", "hop": "edge (Cloudflare)",
+                "limit": {"low": 5, "high": 5}, "window_ms": {"low": 9_000, "high": 10_001},
+                "algorithm": ["fixed-window", "sliding-log"], "signal": "HTTP 429 with Retry-After: 10", "hop": "edge (Cloudflare)",
                 "statuses": ["404", "404", "404", "404", "404", "429"],
             },
         });
         assert_eq!(expected.differences(&right, 1), Vec::<String>::new());
-        let changes: [(&str, serde_json::Value, &str); 8] = [
+        let changes: [(&str, serde_json::Value, &str); 10] = [
             ("/verdict", json!("live"), "the verdict is"),
             ("/causes/0/id", json!("domain-not-attached"), "the first cause is domain-not-attached"),
             ("/causes/0/confidence", json!(0.6), "0.60 together"),
@@ -147,6 +166,8 @@ mod tests {
             ("/readiness/passed", json!(8), "readiness is 8 of 9"),
             ("/readiness/checks/0/status", json!("unknown"), "the checks that do not pass"),
             ("/rate_limit/limit/low", json!(6), "the limit is given as"),
+            ("/rate_limit/window_ms/low", json!(45_000), "the window is given as"),
+            ("/rate_limit/algorithm", json!(["token-bucket"]), "the limiter is taken for"),
         ];
         for (pointer, value, problem) in changes {
             let mut wrong = right.clone();

@@ -344,6 +344,38 @@ fn missing_from_the_zone(audit: &Audit) {
     assert_ne!(component(&audit.report, "tls")["status"], "ok", "a chain that nobody saw is no pass: {audit}");
 }
 
+#[test]
+fn an_alias_of_nothing_is_named() {
+    let site = Site::with_bind(Records::Dangling);
+    let audit = site.audit(None, &[]);
+    is_down(&audit);
+    leads_or_ties(&audit, "cname-dangling");
+    let answers = dns_answers(&audit, "recursive", "A");
+    assert!(answers.iter().any(|a| a["rcode_name"] == "NXDOMAIN" && a["answers"][0]["rtype"] == "CNAME"), "{answers:#?}");
+}
+
+#[test]
+fn aliases_that_go_round_are_named() {
+    let site = Site::with_bind(Records::Loop);
+    let audit = site.audit(None, &[]);
+    is_down(&audit);
+    leads_or_ties(&audit, "cname-loop");
+}
+
+#[test]
+fn a_zone_whose_server_is_gone_is_not_live() {
+    let mut site = Site::with_nsd(Records::Both);
+    site.zone.lose_authority();
+    let audit = site.audit(None, &[]);
+    assert_ne!(audit.report["verdict"], "live", "{audit}");
+    assert_eq!(audit.run.status, 1, "{audit}");
+    let answers = dns_answers(&audit, "recursive", "A");
+    assert!(answers.iter().any(|a| a["rcode_name"] == "SERVFAIL"), "{answers:#?}");
+    leads(&audit, &["delegation-servers-unreachable", "delegation-lame", "dnssec-chain-broken", "dnssec-signatures-expired"]);
+    // SERVFAIL alone does not say which of these it is.
+    assert!(array(&audit.report["causes"]).iter().all(|c| c["label"] != "confirmed"), "{audit}");
+}
+
 // -------------------------------------------------------------------------------------------------------- limits
 
 /// Five at once from a quiet start (one, and a burst of four), then one every 200 ms.

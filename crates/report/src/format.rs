@@ -23,7 +23,8 @@ pub enum Format {
 
 impl Format {
     /// All formats, in the order of the documentation.
-    pub const ALL: [Self; 6] = [Self::Terminal, Self::Markdown, Self::Html, Self::Json, Self::Junit, Self::Sarif];
+    pub const ALL: [Self; 6] =
+        [Self::Terminal, Self::Markdown, Self::Html, Self::Json, Self::Junit, Self::Sarif];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -72,7 +73,10 @@ impl FromStr for Format {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wanted = text.trim().to_ascii_lowercase();
         let wanted = if wanted == "md" { "markdown" } else { wanted.as_str() };
-        Self::ALL.into_iter().find(|f| f.name() == wanted).ok_or_else(|| UnknownFormat { given: text.to_owned() })
+        Self::ALL
+            .into_iter()
+            .find(|f| f.name() == wanted)
+            .ok_or_else(|| UnknownFormat { given: text.to_owned() })
     }
 }
 

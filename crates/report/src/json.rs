@@ -14,7 +14,8 @@ pub(crate) fn render(report: &Report) -> String {
 /// Characters beyond ASCII that could steer a terminal or turn the direction of the text are written as escapes. They
 /// can only stand inside strings, where `\u009b` means the same character, so nothing is lost.
 pub(crate) fn pretty(value: &impl Serialize) -> String {
-    let raw = serde_json::to_string_pretty(value).expect("report types have string keys only, so they always serialise");
+    let raw = serde_json::to_string_pretty(value)
+        .expect("report types have string keys only, so they always serialise");
     let mut text = String::with_capacity(raw.len() + 1);
     for c in raw.chars() {
         if c != '\n' && is_unsafe(c) {

@@ -5,8 +5,8 @@
 //! which most systems show as green.
 
 use landfall_diagnosis::{Status, Verdict};
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use crate::model::Report;
 use crate::text::{clean, clean_block};
@@ -31,7 +31,13 @@ pub(crate) fn render(report: &Report) -> String {
     let tests = cases.len().to_string();
     let time = format!("{:.3}", report.timing.total_ms / 1e3);
     let at = report.generated_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let counts = [("tests", tests.as_str()), ("failures", &failures), ("errors", &errors), ("skipped", "0"), ("time", &time)];
+    let counts = [
+        ("tests", tests.as_str()),
+        ("failures", &failures),
+        ("errors", &errors),
+        ("skipped", "0"),
+        ("time", &time),
+    ];
 
     let mut xml = Xml(Writer::new_with_indent(Vec::new(), b' ', 2));
     xml.put(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
@@ -99,7 +105,8 @@ fn cases(report: &Report) -> Vec<Case> {
         });
     }
     for component in &report.components {
-        let severity = component.severity.map(|s| format!("severity {}", words::severity(s))).unwrap_or_default();
+        let severity =
+            component.severity.map(|s| format!("severity {}", words::severity(s))).unwrap_or_default();
         cases.push(Case {
             class: "landfall.component",
             name: component.name.clone(),

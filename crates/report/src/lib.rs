@@ -30,8 +30,7 @@ pub use text::wrap;
 
 /// Lays a report out. The text ends with a newline.
 ///
-/// Only the terminal layout looks at `style`, apart from [`Style::details`], which Markdown and HTML ignore because they
-/// always show everything.
+/// Only the terminal layout looks at `style`; the others always show everything.
 pub fn render(report: &Report, format: Format, style: &Style) -> String {
     match format {
         Format::Terminal => terminal::render(report, style),

@@ -8,12 +8,13 @@ use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use landfall_diagnosis::{
-    Action, Cause, Component, Finding, Hop, Readiness, Severity, Specification, Tie, Unexplained, Verdict, Verification,
+    Action, Cause, Component, Finding, Hop, Readiness, Severity, Specification, Tie, Unexplained, Verdict,
+    Verification,
 };
 use landfall_evidence::{
-    Certificate, DeployConfig, DnsServer, EndpointSource, EntryFile, Evidence, Folder, GitState, Header, HttpVersion,
-    Interval, LimiterClass, ObservationId, Phase, Purpose, RateStop, Scheduler, Settings, SettingsInventory, Stack,
-    Target, TestPurpose, TestRun, Timings, Tool, TrustPath, Vantage,
+    Certificate, DeployConfig, DnsServer, EndpointSource, EntryFile, Evidence, Folder, GitState, Header,
+    HttpVersion, Interval, LimiterClass, ObservationId, Phase, Purpose, RateStop, Scheduler, Settings,
+    SettingsInventory, Stack, Target, TestPurpose, TestRun, Timings, Tool, TrustPath, Vantage,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -607,9 +608,9 @@ impl Report {
 
     /// Findings that rest on observations of one kind, in the report's order.
     pub fn findings_about(&self, kind: Kind) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .filter(move |f| self.timing.observations.iter().any(|o| o.kind == kind && f.evidence.contains(&o.evidence)))
+        self.findings.iter().filter(move |f| {
+            self.timing.observations.iter().any(|o| o.kind == kind && f.evidence.contains(&o.evidence))
+        })
     }
 
     /// The title of a check, or its id where there is no such check.

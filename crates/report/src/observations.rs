@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 
 use landfall_evidence::{
-    DnsAnswer, DnsObservation, DnsTransport, Evidence, Exit, HttpObservation, Observation, Observed, ProjectSnapshot,
-    RateLimitRun, TestRun, TestsObservation, TlsHandshake, TrustResult, Denial,
+    Denial, DnsAnswer, DnsObservation, DnsTransport, Evidence, Exit, HttpObservation, Observation, Observed,
+    ProjectSnapshot, RateLimitRun, TestRun, TestsObservation, TlsHandshake, TrustResult,
 };
 
 use crate::Style;
@@ -83,7 +83,9 @@ fn dns_rows(out: &mut String, observation: &Observation, seen: &DnsObservation, 
         row(out, width, &[(&question.name, 28), (&question.rtype, 5), ("", 8)], &format!("{word}  ({took})"));
     };
     match &seen.answer {
-        Observed::Present(answer) if answer.answers.is_empty() => empty(out, &format!("NODATA{}", flags(answer))),
+        Observed::Present(answer) if answer.answers.is_empty() => {
+            empty(out, &format!("NODATA{}", flags(answer)))
+        }
         Observed::Present(answer) => {
             for record in &answer.answers {
                 let ttl = format!("{} s", record.ttl_s);
@@ -117,7 +119,15 @@ fn flags(answer: &DnsAnswer) -> String {
 fn tls(out: &mut String, evidence: &Evidence, width: usize) {
     for (observation, seen) in evidence.tls() {
         let question = &seen.question;
-        heading(out, &format!("TLS, {} at {} ({})", clean(&question.host), question.address, words::span_us(observation.took_us)));
+        heading(
+            out,
+            &format!(
+                "TLS, {} at {} ({})",
+                clean(&question.host),
+                question.address,
+                words::span_us(observation.took_us)
+            ),
+        );
         match &seen.answer {
             Observed::Present(handshake) => tls_rows(out, evidence, handshake, width),
             other => row(out, width, &[], &other.describe()),
@@ -128,12 +138,24 @@ fn tls(out: &mut String, evidence: &Evidence, width: usize) {
 fn tls_rows(out: &mut String, evidence: &Evidence, handshake: &TlsHandshake, width: usize) {
     let group = handshake.group.as_deref().unwrap_or("unknown group");
     let alpn = handshake.alpn.as_deref().unwrap_or("none");
-    row(out, width, &[("protocol", 10)], &format!("{}, {}, {group}, ALPN {alpn}", handshake.version, handshake.cipher_suite));
-    row(out, width, &[("name", 10)], if handshake.name_matches { "covered by the certificate" } else { "NOT covered by the certificate" });
+    row(
+        out,
+        width,
+        &[("protocol", 10)],
+        &format!("{}, {}, {group}, ALPN {alpn}", handshake.version, handshake.cipher_suite),
+    );
+    row(
+        out,
+        width,
+        &[("name", 10)],
+        if handshake.name_matches { "covered by the certificate" } else { "NOT covered by the certificate" },
+    );
     for trust in &handshake.trust {
         let verdict = match &trust.result {
             TrustResult::Trusted { path } => format!("trusted: {}", path.join(" < ")),
-            TrustResult::Refused { detail, .. } => format!("REFUSED: {} ({detail})", words::trust(&trust.result)),
+            TrustResult::Refused { detail, .. } => {
+                format!("REFUSED: {} ({detail})", words::trust(&trust.result))
+            }
         };
         row(out, width, &[("trust", 10)], &format!("{}: {verdict}", trust.store));
     }
@@ -142,8 +164,17 @@ fn tls_rows(out: &mut String, evidence: &Evidence, handshake: &TlsHandshake, wid
         row(out, width, &[("", 10)], &format!("issued by {}", certificate.issuer));
         let left = certificate.not_after.as_second() - evidence.started_at.as_second();
         let days = left.div_euclid(86_400);
-        let dates = format!("{} to {}, {days} days left", words::day(certificate.not_before), words::day(certificate.not_after));
-        row(out, width, &[("", 10)], &format!("{dates}; {}, {}", words::key(&certificate.key), certificate.signature));
+        let dates = format!(
+            "{} to {}, {days} days left",
+            words::day(certificate.not_before),
+            words::day(certificate.not_after)
+        );
+        row(
+            out,
+            width,
+            &[("", 10)],
+            &format!("{dates}; {}, {}", words::key(&certificate.key), certificate.signature),
+        );
         if n == 0 {
             row(out, width, &[("", 10)], &format!("for {}", certificate.san.join(", ")));
         }
@@ -182,8 +213,14 @@ fn http_row(out: &mut String, observation: &Observation, seen: &HttpObservation,
         other => (request.version.to_string(), other.describe()),
     };
     let what = format!("{} {}", request.method, request.path);
-    row(out, width, &[(&what, 34), (&status, 12)], &format!("{rest}  [{address}, {}]", words::span_us(observation.took_us)));
-    let slices: Vec<String> = seen.timings.slices().map(|(phase, us)| format!("{phase} {}", words::span_us(us))).collect();
+    row(
+        out,
+        width,
+        &[(&what, 34), (&status, 12)],
+        &format!("{rest}  [{address}, {}]", words::span_us(observation.took_us)),
+    );
+    let slices: Vec<String> =
+        seen.timings.slices().map(|(phase, us)| format!("{phase} {}", words::span_us(us))).collect();
     if !slices.is_empty() {
         row(out, width, &[("", 34), ("", 12)], &slices.join(", "));
     }
@@ -200,9 +237,15 @@ fn rate_limit(out: &mut String, evidence: &Evidence, width: usize) {
 }
 
 fn rate_limit_rows(out: &mut String, run: &RateLimitRun, width: usize) {
-    let statuses: Vec<String> = run.sequence.iter().map(|s| s.status.map_or("-".into(), |s| s.to_string())).collect();
+    let statuses: Vec<String> =
+        run.sequence.iter().map(|s| s.status.map_or("-".into(), |s| s.to_string())).collect();
     row(out, width, &[("statuses", 10)], &statuses.join(" "));
-    row(out, width, &[("counted", 10)], &format!("{} sent for other reasons, {} added", run.own_earlier, run.added));
+    row(
+        out,
+        width,
+        &[("counted", 10)],
+        &format!("{} sent for other reasons, {} added", run.own_earlier, run.added),
+    );
     let limit = match run.estimate.limit {
         Some(limit) => format!("{limit} requests (confidence {} %)", run.estimate.confidence_percent),
         None => "none seen".to_owned(),
@@ -210,7 +253,12 @@ fn rate_limit_rows(out: &mut String, run: &RateLimitRun, width: usize) {
     row(out, width, &[("limit", 10)], &limit);
     if let Some(signal) = &run.signal {
         let retry = signal.retry_after_s.map_or("no Retry-After".into(), |s| format!("Retry-After {s} s"));
-        row(out, width, &[("refusal", 10)], &format!("HTTP {} at request {}, {retry}", signal.status, signal.position));
+        row(
+            out,
+            width,
+            &[("refusal", 10)],
+            &format!("HTTP {} at request {}, {retry}", signal.status, signal.position),
+        );
     }
     if let Some(window) = run.estimate.window_ms {
         row(out, width, &[("window", 10)], &format!("{window} ms"));
@@ -234,14 +282,26 @@ fn project(out: &mut String, evidence: &Evidence, width: usize) {
 fn project_rows(out: &mut String, snapshot: &ProjectSnapshot, width: usize) {
     for stack in &snapshot.stacks {
         let dependency = |d: &Option<landfall_evidence::Dependency>| {
-            d.as_ref().map(|d| format!(", {} {}", d.name, d.version.as_deref().unwrap_or(&d.requirement))).unwrap_or_default()
+            d.as_ref()
+                .map(|d| format!(", {} {}", d.name, d.version.as_deref().unwrap_or(&d.requirement)))
+                .unwrap_or_default()
         };
         let present = stack.runtime.present.as_deref().unwrap_or("not present");
-        let text = format!("{} {present}{}{}", stack.runtime.name, dependency(&stack.framework), dependency(&stack.server));
+        let text = format!(
+            "{} {present}{}{}",
+            stack.runtime.name,
+            dependency(&stack.framework),
+            dependency(&stack.server)
+        );
         row(out, width, &[(&stack.language, 10)], &text);
     }
     if let Some(entry) = &snapshot.entry {
-        row(out, width, &[("entry", 10)], &format!("{} ({} bytes)", entry.path, words::grouped(entry.size_byte)));
+        row(
+            out,
+            width,
+            &[("entry", 10)],
+            &format!("{} ({} bytes)", entry.path, words::grouped(entry.size_byte)),
+        );
     }
     for unread in &snapshot.unread {
         row(out, width, &[("not read", 10)], unread);
@@ -278,7 +338,12 @@ fn tests_rows(out: &mut String, seen: &TestsObservation, width: usize) {
     }
     for error in &run.collection_errors {
         let line = error.line.map(|l| format!(":{l}")).unwrap_or_default();
-        row(out, width, &[("not loaded", 10)], &format!("{}{line}: {}: {}", error.file, error.exception, error.message));
+        row(
+            out,
+            width,
+            &[("not loaded", 10)],
+            &format!("{}{line}: {}: {}", error.file, error.exception, error.message),
+        );
         if let Some(statement) = &error.statement {
             row(out, width, &[("", 10)], statement);
         }

@@ -5,7 +5,7 @@
 //! service recognises the same trouble tomorrow.
 
 use landfall_diagnosis::{Cause, Finding, Severity};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::build::hex;
@@ -103,7 +103,8 @@ fn finding_result(report: &Report, finding: &Finding, index: usize) -> Value {
 }
 
 fn cause_result(report: &Report, cause: &Cause, index: usize) -> Value {
-    let standing = format!("Root cause, {} at {}", words::label(cause.label), words::percent(cause.confidence));
+    let standing =
+        format!("Root cause, {} at {}", words::label(cause.label), words::percent(cause.confidence));
     let strongest = cause.evidence_for.iter().max_by_key(|a| a.weight_db).map_or("", |a| a.say.as_str());
     let place = Place::production(report);
     json!({
@@ -209,9 +210,9 @@ fn known_files(report: &Report) -> Vec<&str> {
 fn mentions(text: &str, file: &str) -> bool {
     let inside = |c: char| c.is_alphanumeric() || matches!(c, '/' | '_' | '-');
     !file.is_empty()
-        && text.match_indices(file).any(|(at, _)| {
-            !text[..at].ends_with(inside) && !text[at + file.len()..].starts_with(inside)
-        })
+        && text
+            .match_indices(file)
+            .any(|(at, _)| !text[..at].ends_with(inside) && !text[at + file.len()..].starts_with(inside))
 }
 
 /// A relative path as a URI reference (RFC 3986 section 3.3): everything but unreserved characters and slashes encoded.

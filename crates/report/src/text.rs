@@ -159,7 +159,10 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("", 7), [""]);
         assert_eq!(wrap("abcdefghij kl", 4), ["abcd", "efgh", "ij", "kl"]);
-        assert_eq!(wrap("see https://api.example.test/long now", 10), ["see", "https://api.example.test/long", "now"]);
+        assert_eq!(
+            wrap("see https://api.example.test/long now", 10),
+            ["see", "https://api.example.test/long", "now"]
+        );
         assert_eq!(wrap_hanging("aa bb cc dd", 2, 5), ["aa", "bb cc", "dd"]);
     }
 

@@ -329,7 +329,8 @@ pub(crate) fn reason(status: u16) -> Option<&'static str> {
 
 /// Whether a line of advice is a command to paste rather than a sentence.
 pub(crate) fn is_command(text: &str) -> bool {
-    const PROGRAMS: [&str; 9] = ["landfall ", "curl ", "dig ", "openssl ", "pytest ", "git ", "python ", "python3 ", "$ "];
+    const PROGRAMS: [&str; 9] =
+        ["landfall ", "curl ", "dig ", "openssl ", "pytest ", "git ", "python ", "python3 ", "$ "];
     PROGRAMS.iter().any(|p| text.starts_with(p))
 }
 

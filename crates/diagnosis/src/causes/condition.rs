@@ -240,6 +240,7 @@ impl Condition {
     }
 
     /// Every key that the condition names.
+    #[cfg(test)]
     pub(super) fn keys(&self) -> Vec<FactKey> {
         match self {
             Self::Always => Vec::new(),

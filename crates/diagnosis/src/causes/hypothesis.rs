@@ -1,6 +1,6 @@
 //! Hypotheses as data, and the checks that a file has to pass.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -375,15 +375,15 @@ fn names(hypothesis: &Hypothesis, other: &str) -> bool {
     hypothesis.evidence.iter().flat_map(|item| &item.separates).chain(&hypothesis.unseparated).any(|id| id == other)
 }
 
-#[cfg(test)]
 /// The keys that a hypothesis reads, for the test that every one of them is drawn somewhere.
-pub(crate) fn keys_read(hypothesis: &Hypothesis) -> BTreeSet<FactKey> {
+#[cfg(test)]
+pub(super) fn keys_read(hypothesis: &Hypothesis) -> std::collections::BTreeSet<FactKey> {
     let mut conditions = vec![&hypothesis.requires];
     conditions.extend(hypothesis.evidence.iter().map(|item| &item.condition));
     conditions.extend(hypothesis.mention.iter());
     conditions.extend(hypothesis.contributes.iter().map(|item| &item.condition));
     conditions.extend(hypothesis.probe.iter().map(|probe| &probe.done));
-    let mut keys: BTreeSet<FactKey> = conditions.into_iter().flat_map(Condition::keys).collect();
+    let mut keys: std::collections::BTreeSet<FactKey> = conditions.into_iter().flat_map(Condition::keys).collect();
     keys.extend(hypothesis.explains.iter().map(|pattern| pattern.key));
     keys
 }

@@ -8,7 +8,7 @@ use super::ladder::{RungState, ladder};
 use super::score::{FactId, Scored, score};
 use super::template;
 use crate::catalogue::{Catalogue, Rung};
-use crate::facts::{FactKey, Facts};
+use crate::facts::{FactKey, Facts, subject_matches};
 use crate::{Cause, Label, NextProbe, Rival, Tie};
 
 /// What the unknown cause scores wherever something is wrong. A named cause has to beat it.
@@ -73,7 +73,7 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
                 separate: context.separating_probe(&tied),
             });
         }
-        for rival in rivals.iter().filter(|c| c.scored.score_db <= RULED_OUT_DB) {
+        for rival in rivals.iter().filter(|c| is_ruled_out(&c.scored)) {
             lost.entry(rival.hypothesis.id.clone()).or_insert_with(|| context.cause(rival, share(rival), &[]));
         }
         for member in tied {
@@ -84,17 +84,32 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
     }
     context.contribute(&mut ranking);
     for mentioned in context.mentioned() {
-        if mentioned.scored.score_db <= RULED_OUT_DB {
+        if is_ruled_out(&mentioned.scored) {
             lost.entry(mentioned.hypothesis.id.clone()).or_insert_with(|| context.cause(&mentioned, 0.0, &[]));
         }
     }
     lost.retain(|id, _| ranking.causes.iter().all(|cause| &cause.id != id));
     ranking.ruled_out = lost.into_values().collect();
     ranking.ruled_out.sort_by(|a, b| b.score_db.cmp(&a.score_db).then_with(|| a.id.cmp(&b.id)));
-    // Causes beside the way of a request come last, whatever their score: the way is what the audit is about.
-    let aside = |id: &str| catalogue.cause(id).is_some_and(|h| !h.rung.on_path());
-    ranking.causes.sort_by_key(|cause| aside(&cause.id));
+    // Causes beside the way of a request come last, whatever their score: the way is what the audit is about. What a
+    // cause explains decides, not where it lies: a change that was never pushed lies in the project and stops a route.
+    let main: BTreeSet<String> =
+        ranking.explained.iter().filter(|(symptom, _)| on_path(symptom)).map(|(_, id)| id.clone()).collect();
+    let tied_to_main = |id: &str| ranking.ties.iter().any(|t| t.causes.iter().any(|c| c == id) && t.causes.iter().any(|c| main.contains(c)));
+    let aside: BTreeSet<String> = ranking
+        .causes
+        .iter()
+        .map(|cause| cause.id.clone())
+        .filter(|id| !main.contains(id) && !tied_to_main(id))
+        .collect();
+    ranking.causes.sort_by_key(|cause| aside.contains(&cause.id));
     ranking
+}
+
+/// Whether a symptom was seen on the way of a request to production.
+fn on_path((key, subject): &FactId) -> bool {
+    let beside = ["tests.", "limit.", "local."].iter().any(|group| key.name().starts_with(group));
+    !beside && !subject_matches(subject, "local")
 }
 
 fn odds(score_db: i32) -> f64 {
@@ -211,6 +226,9 @@ impl<'a> Context<'a> {
         let mut ids: BTreeSet<&str> = competing.iter().map(|c| c.hypothesis.id.as_str()).collect();
         let fault = self.catalogue.fault(&h.id);
         ids.extend(fault.iter().flat_map(|f| &f.discriminators).map(|d| d.vs.as_str()));
+        // Whatever an observation here told it apart from is worth naming, and so is what nothing can tell it from.
+        ids.extend(candidate.scored.separated.iter().filter(|(_, seen)| **seen).map(|(id, _)| id.as_str()));
+        ids.extend(h.unseparated.iter().map(String::as_str));
         if matches!(h.rung, Rung::Platform | Rung::Process | Rung::EdgeOrigin) {
             ids.extend(self.mentioned_ids());
         }
@@ -232,17 +250,24 @@ impl<'a> Context<'a> {
         let mut told_apart = candidate.scored.separated.get(&other.id).copied().unwrap_or(false)
             || scored.separated.get(&h.id).copied().unwrap_or(false);
         let mut value = scored.score_db;
+        let mentioned = self.mentioned_ids().any(|id| id == other.id);
         let why = match (&fits, scored.against.first()) {
+            (Truth::False(_), Some(against)) if mentioned => {
+                told_apart = true;
+                value = value.min(RULED_OUT_DB);
+                against.say.clone()
+            }
             (Truth::False(by), _) => {
                 told_apart = true;
                 value = value.min(RULED_OUT_DB);
                 let seen: Vec<String> = by
                     .iter()
+                    .filter(|fact| !subject_matches(&fact.subject, "local"))
                     .filter_map(|fact| {
                         let at = if fact.subject.is_empty() { String::new() } else { format!(" ({})", fact.subject) };
                         Some(format!("{}{at} is {}", fact.key, fact.known()?))
                     })
-                    .take(2)
+                    .take(1)
                     .collect();
                 if seen.is_empty() { "its signs were looked for and are not there".to_owned() } else { format!("its signs are not there: {}", seen.join(", ")) }
             }
@@ -260,7 +285,7 @@ impl<'a> Context<'a> {
         let label = match fits {
             Truth::Unknown(_) => Label::NotAssessed,
             Truth::False(_) => Label::RuledOut,
-            Truth::True(_) => plain_label(value),
+            Truth::True(_) => plain_label(value, !scored.against.is_empty()),
         };
         (value, Rival { id: other.id.clone(), title: other.title.clone(), label, why, separated: told_apart })
     }
@@ -310,12 +335,17 @@ fn pairs<'b, 'a>(tied: &'b [&'b Candidate<'a>]) -> impl Iterator<Item = (&'b Can
     tied.iter().flat_map(move |a| tied.iter().map(move |b| (*a, *b)))
 }
 
-fn plain_label(score_db: i32) -> Label {
+/// The label of a hypothesis that is not ahead. A low prior alone rules nothing out: that takes something against it.
+fn plain_label(score_db: i32, has_against: bool) -> Label {
     match score_db {
-        i32::MIN..=RULED_OUT_DB => Label::RuledOut,
+        i32::MIN..=RULED_OUT_DB if has_against => Label::RuledOut,
         1.. => Label::Possible,
         _ => Label::NotAssessed,
     }
+}
+
+fn is_ruled_out(scored: &Scored) -> bool {
+    plain_label(scored.score_db, !scored.against.is_empty()) == Label::RuledOut
 }
 
 fn label(candidate: &Candidate<'_>, rivals: &[&Candidate<'_>], listed: &[Rival]) -> Label {
@@ -331,7 +361,7 @@ fn label(candidate: &Candidate<'_>, rivals: &[&Candidate<'_>], listed: &[Rival])
     } else if own >= 10 && margin > TIE_DB {
         Label::Likely
     } else {
-        plain_label(own)
+        plain_label(own, !candidate.scored.against.is_empty())
     }
 }
 

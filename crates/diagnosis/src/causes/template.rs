@@ -93,6 +93,10 @@ fn value(place: &Place<'_>, facts: &Facts, by: &[&Fact]) -> String {
     };
     let mut words: BTreeSet<String> = by.iter().filter(fits).filter_map(|fact| show(fact)).collect();
     if words.is_empty() {
+        // Where some of the facts are signs of trouble, it is those that the text is about.
+        words = facts.at(place.key, place.at).filter(|fact| fact.symptom).filter_map(show).collect();
+    }
+    if words.is_empty() {
         words = facts.at(place.key, place.at).filter_map(show).collect();
     }
     match words.len() {

@@ -539,3 +539,28 @@ fn every_key_that_a_rule_reads_is_drawn_somewhere() {
         }
     }
 }
+
+#[test]
+#[ignore]
+fn zz_dump() {
+    for kind in Levqor::ALL {
+        let r = ranked(&levqor(kind));
+        println!("=== {kind:?}");
+        for c in &r.causes {
+            println!("* {} {:?} {} S={} ", c.id, c.label, c.confidence, c.score_db);
+            for a in &c.evidence_for { println!("    + {} {}", a.weight_db, a.say); }
+            for a in &c.against { println!("    - {} {}", a.weight_db, a.say); }
+            for a in &c.not_known { println!("    ? {}", a); }
+            for a in &c.rivals { println!("    r {} {:?} sep={} : {}", a.id, a.label, a.separated, a.why); }
+            if let Some(p) = &c.next_probe { println!("    next {} | {} | {:?}", p.ask, p.how, p.means); }
+            for l in &c.remedy { println!("    ! {l}"); }
+            for l in &c.verify { println!("    v {l}"); }
+        }
+        for t in &r.ties { println!("TIE {:?}", t); }
+        println!("ruled out {:?}", r.ruled_out.iter().map(|c| (&c.id, c.score_db)).collect::<Vec<_>>());
+        println!("rungs {:?}", r.rungs);
+        let facts = Facts::derive(&levqor(kind), Catalogue::embedded());
+        let un: Vec<_> = facts.symptoms().filter(|f| !r.explained.contains_key(&(f.key, f.subject.clone()))).map(|f| (f.key, &f.subject, &f.value)).collect();
+        println!("unexplained {un:?}");
+    }
+}

@@ -71,7 +71,7 @@ fn outcome(x: &Exchange<'_>, response: &HttpResponse, local: Option<&HttpRespons
             "wrong-type"
         } else if !has_keys(response, &expect.json_keys) {
             "wrong-shape"
-        } else if tells_failure(response) {
+        } else if (200..300).contains(&response.status) && tells_failure(response) {
             "error-in-body"
         } else {
             "ok"
@@ -205,11 +205,12 @@ fn shifted(exchanges: &Exchanges<'_>, facts: &mut Facts) {
 }
 
 fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
-    let (mut health, mut core): (Vec<(String, ObservationId)>, Vec<(String, ObservationId)>) = Default::default();
+    let mut health: Vec<(String, ObservationId)> = Vec::new();
+    let mut core: Vec<(String, ObservationId)> = Vec::new();
     for x in exchanges.of(vantage, Purpose::Endpoint) {
         let Some(endpoint) = x.endpoint else { continue };
         let Some(word) = facts.text(FactKey::EndpointOutcome, &x.subject()) else { continue };
-        if is_health_path(x.path) {
+        if is_health_path(x.path) && !endpoint.core {
             if is_named(endpoint) || word != "not-found" {
                 health.push((word.to_owned(), x.id()));
             }

@@ -74,6 +74,10 @@ fn site(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let kind = kind(vantage, &answered, facts);
     let trouble = !matches!(kind, "application" | "unclear" | "forbidden") && vantage != Vantage::Local;
     facts.known(FactKey::SiteKind, subject.as_str(), kind, ids.clone()).symptom = trouble;
+    if kind == "other-site" {
+        // An application answers, and it is not this one.
+        facts.known(FactKey::SiteReachesApp, subject.as_str(), false, ids.clone());
+    }
     if matches!(kind, "gateway-error" | "app-error")
         && let Some(quickest) = answered.iter().filter(|x| is_gateway(x)).filter_map(|x| x.seen.timings.wait_us).min()
     {

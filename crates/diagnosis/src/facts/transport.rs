@@ -56,6 +56,15 @@ fn tcp_word<T>(answer: &Observed<T>) -> Option<&'static str> {
     })
 }
 
+/// What was seen of one address, one vantage or one family.
+#[derive(Default)]
+struct Seen {
+    words: BTreeSet<&'static str>,
+    ids: BTreeSet<ObservationId>,
+    /// Classes of the statuses that came back: 2 for 2xx.
+    classes: BTreeSet<u16>,
+}
+
 struct Connection {
     vantage: Vantage,
     address: SocketAddr,
@@ -88,25 +97,25 @@ fn every_connection(evidence: &Evidence) -> Vec<Connection> {
 }
 
 fn connections(evidence: &Evidence, facts: &mut Facts) {
-    let mut by_address: BTreeMap<(Vantage, SocketAddr), (BTreeSet<&str>, BTreeSet<ObservationId>)> = BTreeMap::new();
+    let mut by_address: BTreeMap<(Vantage, SocketAddr), Seen> = BTreeMap::new();
     for connection in every_connection(evidence) {
         let slot = by_address.entry((connection.vantage, connection.address)).or_default();
-        slot.0.insert(connection.word);
-        slot.1.insert(connection.id);
+        slot.words.insert(connection.word);
+        slot.ids.insert(connection.id);
     }
-    let mut by_vantage: BTreeMap<Vantage, (BTreeSet<&str>, BTreeSet<ObservationId>)> = BTreeMap::new();
-    for ((vantage, address), (words, ids)) in by_address {
+    let mut by_vantage: BTreeMap<Vantage, Seen> = BTreeMap::new();
+    for ((vantage, address), Seen { words, ids, .. }) in by_address {
         let Some(word) = ["ok", "refused", "reset", "unreachable", "silent", "no-route"].into_iter().find(|w| words.contains(w)) else {
             continue;
         };
         facts.known(FactKey::TcpOutcome, format!("{vantage} {address}"), word, ids.clone());
         if word != "no-route" {
             let slot = by_vantage.entry(vantage).or_default();
-            slot.0.insert(word);
-            slot.1.extend(ids);
+            slot.words.insert(word);
+            slot.ids.extend(ids);
         }
     }
-    for (vantage, (words, ids)) in by_vantage {
+    for (vantage, Seen { words, ids, .. }) in by_vantage {
         let word = if words.len() == 1 { words.into_iter().next().unwrap_or("mixed") } else { "mixed" };
         let outside = matches!(vantage, Vantage::Edge | Vantage::Origin);
         facts.known(FactKey::TcpState, vantage.to_string(), word, ids).symptom = outside && !matches!(word, "ok" | "mixed");
@@ -229,7 +238,7 @@ fn leaf(leaf: &Certificate, evidence: &Evidence, catalogue: &Catalogue, subject:
 
 /// Whether one family fails while the other serves.
 fn families(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
-    let mut state: BTreeMap<bool, (BTreeSet<&str>, BTreeSet<ObservationId>, BTreeSet<u16>)> = BTreeMap::new();
+    let mut state: BTreeMap<bool, Seen> = BTreeMap::new();
     for connection in every_connection(evidence).into_iter().filter(|c| c.vantage == Vantage::Edge) {
         let family = if connection.address.is_ipv6() { "IPv6" } else { "IPv4" };
         if connection.word == "no-route" {
@@ -237,8 +246,8 @@ fn families(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             continue;
         }
         let slot = state.entry(connection.address.is_ipv6()).or_default();
-        slot.0.insert(connection.word);
-        slot.1.insert(connection.id);
+        slot.words.insert(connection.word);
+        slot.ids.insert(connection.id);
     }
     for (observation, seen) in evidence.tls().filter(|(o, _)| o.vantage == Vantage::Edge) {
         let failed = matches!(
@@ -248,8 +257,8 @@ fn families(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         ) || seen.answer.present().is_some_and(|handshake| verdict(handshake).is_some_and(|word| word != "ok"));
         if failed {
             let slot = state.entry(seen.question.address.is_ipv6()).or_default();
-            slot.0.insert("tls");
-            slot.1.insert(observation.id.clone());
+            slot.words.insert("tls");
+            slot.ids.insert(observation.id.clone());
         }
     }
     for x in exchanges.all.iter().filter(|x| x.vantage == Vantage::Edge) {
@@ -257,12 +266,12 @@ fn families(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             && exchanges.all.iter().any(|y| y.vantage == Vantage::Edge && y.purpose == Purpose::AddressParity && y.path == x.path)
             && let (Some(address), Some(response)) = (x.seen.request.address, x.response())
         {
-            state.entry(address.is_ipv6()).or_default().2.insert(response.status / 100);
+            state.entry(address.is_ipv6()).or_default().classes.insert(response.status / 100);
         }
     }
-    let good = |family: bool| state.get(&family).is_some_and(|(words, _, _)| words.iter().all(|word| *word == "ok"));
-    let class = |family: bool| state.get(&family).map(|(_, _, classes)| classes.clone()).unwrap_or_default();
-    for (v6, (words, ids, _)) in &state {
+    let good = |family: bool| state.get(&family).is_some_and(|seen| seen.words.iter().all(|word| *word == "ok"));
+    let class = |family: bool| state.get(&family).map(|seen| seen.classes.clone()).unwrap_or_default();
+    for (v6, Seen { words, ids, .. }) in &state {
         let name = if *v6 { "IPv6" } else { "IPv4" };
         let mut word = ["tls", "refused", "reset", "unreachable", "silent"].into_iter().find(|w| words.contains(w)).unwrap_or("ok");
         let (own, other) = (class(*v6), class(!v6));

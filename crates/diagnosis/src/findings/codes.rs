@@ -345,7 +345,7 @@ codes! {
         "git log -p -- DEPLOY-FILE";
     PROJ_UNREAD = "LF-PROJ-010" Info
         "Parts of the project could not be read"
-        "What they would have shown is not known."
+        "A file is broken, too large or in a form that Landfall does not know; what it would have shown is not known."
         "open the files named";
 }
 

@@ -462,3 +462,178 @@ fn authority_domains(organisation: &str) -> Option<&'static [&'static str]> {
     ];
     known.iter().find(|(name, _)| organisation.contains(name)).map(|(_, domains)| *domains)
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{DnsRecord, ExtendedError, Phase, Silence};
+
+    use super::*;
+    use crate::testworld::{HOST, V4, deployed, dns_answer};
+
+    fn is_address(seen: &DnsObservation) -> bool {
+        seen.question.name == HOST && matches!(seen.question.rtype.as_str(), "A" | "AAAA")
+    }
+
+    fn authoritative(seen: &DnsObservation) -> bool {
+        seen.question.server.role == DnsServerRole::Authoritative
+    }
+
+    fn denied(rcode: u16, answers: Vec<DnsRecord>, extended: &[u16]) -> Observed<DnsAnswer> {
+        let mut answer = dns_answer(rcode, false, answers);
+        answer.extended_errors = extended.iter().map(|code| ExtendedError { code: *code, text: String::new() }).collect();
+        Observed::Denied(Denial::Rcode(Box::new(answer)))
+    }
+
+    fn record(rtype: &str, data: &str) -> DnsRecord {
+        DnsRecord { name: HOST.into(), rtype: rtype.into(), ttl_s: 300, data: data.into() }
+    }
+
+    fn replace(seen: &mut DnsObservation, rtype: &str, data: &[&str]) {
+        if let Observed::Present(answer) = &mut seen.answer {
+            if seen.question.rtype == rtype {
+                answer.answers = data.iter().map(|d| record(rtype, d)).collect();
+            }
+        }
+    }
+
+    type Edit = fn(&mut DnsObservation);
+
+    #[test]
+    fn each_dns_rule_fires_on_its_own_fault_alone() {
+        let cases: &[(&str, &[(&str, Severity)], Edit)] = &[
+            ("healthy", &[], |_| {}),
+            ("NXDOMAIN", &[("LF-DNS-001", Severity::Critical)], |s| {
+                if is_address(s) {
+                    s.answer = denied(3, Vec::new(), &[]);
+                }
+            }),
+            ("a dangling alias", &[("LF-DNS-013", Severity::Critical)], |s| {
+                if is_address(s) {
+                    s.answer = denied(3, vec![record("CNAME", "gone.replit.app")], &[]);
+                }
+            }),
+            ("no address", &[("LF-DNS-002", Severity::Critical)], |s| {
+                replace(s, "A", &[]);
+                replace(s, "AAAA", &[]);
+            }),
+            ("one resolver fails", &[("LF-DNS-003", Severity::High)], |s| {
+                if is_address(s) && !authoritative(s) {
+                    s.answer = denied(2, Vec::new(), &[22]);
+                }
+            }),
+            ("broken DNSSEC", &[("LF-DNS-012", Severity::Critical)], |s| {
+                if is_address(s) && !authoritative(s) {
+                    s.answer = denied(2, Vec::new(), &[9]);
+                }
+            }),
+            ("a stale resolver", &[("LF-DNS-004", Severity::Medium)], |s| {
+                if !authoritative(s) {
+                    replace(s, "A", &["44.33.22.11"]);
+                }
+            }),
+            ("another of the same CDN's addresses", &[], |s| {
+                if !authoritative(s) {
+                    replace(s, "A", &["104.21.99.99"]);
+                }
+            }),
+            ("no IPv6", &[("LF-DNS-007", Severity::Info)], |s| replace(s, "AAAA", &[])),
+            ("no CAA", &[("LF-DNS-008", Severity::Info)], |s| replace(s, "CAA", &[])),
+            ("CAA without the issuer", &[("LF-DNS-009", Severity::Medium)], |s| {
+                replace(s, "CAA", &["0 issue \"digicert.com\""]);
+            }),
+            ("a private address", &[("LF-DNS-010", Severity::High)], |s| replace(s, "A", &["10.0.0.7"])),
+            ("a long TTL", &[("LF-DNS-011", Severity::Low)], |s| {
+                if let (true, Observed::Present(answer)) = (is_address(s), &mut s.answer) {
+                    answer.answers.iter_mut().for_each(|r| r.ttl_s = 200_000);
+                }
+            }),
+            ("a lame server", &[("LF-DNS-006", Severity::High)], |s| {
+                if authoritative(s) {
+                    s.answer = denied(5, Vec::new(), &[]);
+                }
+            }),
+            ("a silent server", &[("LF-DNS-006", Severity::High)], |s| {
+                if authoritative(s) {
+                    s.answer = Observed::Silent(Silence { phase: Phase::Wait, waited_us: 1 });
+                }
+            }),
+        ];
+        for (name, want, edit) in cases {
+            let diagnosis = deployed().edit_dns(edit).diagnose();
+            let got: Vec<(&str, Severity)> = diagnosis
+                .findings
+                .iter()
+                .filter(|f| f.code.starts_with("LF-DNS-"))
+                .map(|f| (f.code.as_str(), f.severity))
+                .collect();
+            assert_eq!(&got, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn servers_of_one_zone_are_compared_with_each_other() {
+        let mut world = deployed();
+        let mut other = world.0.dns().find(|(_, s)| authoritative(s) && s.question.rtype == "A").expect("asked").1.clone();
+        other.question.server.name = Some("rob.ns.cloudflare.com".into());
+        let agreeing = other.clone();
+        replace(&mut other, "A", &[V4]);
+        world.push("dns/rob/A", Vantage::Edge, landfall_evidence::Seen::Dns(other));
+        let found = world.findings("LF-DNS-005");
+        assert_eq!(found.len(), 1);
+        assert!(found[0].title.contains("rob.ns.cloudflare.com gives 104.21.14.105"), "{}", found[0].title);
+
+        let mut world = deployed();
+        world.push("dns/rob/A", Vantage::Edge, landfall_evidence::Seen::Dns(agreeing));
+        assert!(world.findings("LF-DNS-005").is_empty());
+    }
+
+    #[test]
+    fn a_name_above_need_not_exist() {
+        let mut world = deployed();
+        let server = world.0.dns().find(|(_, s)| !authoritative(s)).expect("asked").1.question.server.clone();
+        let seen = crate::testworld::dns_seen(&server, "none.levqor.ai", "CAA", denied(3, Vec::new(), &[]));
+        world.push("dns/none", Vantage::Edge, landfall_evidence::Seen::Dns(seen));
+        let diagnosis = world.diagnose();
+        assert_eq!(diagnosis.verdict, crate::Verdict::Live, "{:?}", diagnosis.unexplained);
+    }
+
+    #[test]
+    fn public_addresses_are_told_from_the_others() {
+        let cases = [
+            ("104.21.14.105", true),
+            ("8.8.8.8", true),
+            ("10.1.2.3", false),
+            ("100.64.0.1", false),
+            ("100.128.0.1", true),
+            ("127.0.0.1", false),
+            ("169.254.1.1", false),
+            ("172.32.0.1", true),
+            ("203.0.113.9", false),
+            ("255.255.255.255", false),
+            ("2606:4700:3032::ac43:9ea4", true),
+            ("fd00::1", false),
+            ("fe80::1", false),
+            ("::1", false),
+            ("2001:db8::1", false),
+            ("::ffff:10.0.0.1", false),
+        ];
+        for (text, want) in cases {
+            assert_eq!(is_public(text.parse().expect("an address")), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_issue_property_is_read_in_presentation_form() {
+        let cases = [
+            ("0 issue \"pki.goog; cansignhttpexchanges=yes\"", Some("pki.goog")),
+            ("128 issue \"letsencrypt.org\"", Some("letsencrypt.org")),
+            ("0 issue \";\"", Some("")),
+            ("0 issuewild \"pki.goog\"", None),
+            ("0 iodef \"mailto:a@example.test\"", None),
+            ("nonsense", None),
+        ];
+        for (data, want) in cases {
+            assert_eq!(issue_domain(data), want, "{data}");
+        }
+    }
+}

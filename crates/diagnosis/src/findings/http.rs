@@ -521,3 +521,220 @@ pub(super) fn style(response: &HttpResponse) -> String {
         None => format!("{} bytes without a media type", response.body.byte_count),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{Header, Phase, Seen, Silence};
+
+    use super::*;
+    use crate::testkit::response as build;
+    use crate::testworld::{application, deployed, hollow, no_deployment, older_build, undeployed, website, world};
+    use crate::{Verdict, testworld::World};
+
+    fn codes(world: &World) -> Vec<(String, Severity)> {
+        let all = world.diagnose().findings;
+        all.into_iter().filter(|f| f.code.starts_with("LF-HTTP-")).map(|f| (f.code, f.severity)).collect()
+    }
+
+    fn set(response: &mut HttpResponse, name: &str, value: &str) {
+        response.headers.retain(|h| h.name != name);
+        response.headers.push(Header { name: name.into(), value: value.into() });
+    }
+
+    /// The findings that an edit adds to the deployed world.
+    fn added(edit: impl Fn(World) -> World) -> Vec<(String, Severity)> {
+        let usual = codes(&deployed());
+        codes(&edit(deployed())).into_iter().filter(|f| !usual.contains(f)).collect()
+    }
+
+    #[test]
+    fn a_whole_production_has_only_remarks() {
+        let usual: Vec<String> = codes(&deployed()).into_iter().map(|(code, _)| code).collect();
+        assert_eq!(usual, ["LF-HTTP-012", "LF-HTTP-020"], "no HSTS, and WhatsApp is not configured");
+    }
+
+    #[test]
+    fn what_is_not_served_weighs_by_what_is_left() {
+        let of = |edge: fn(&str) -> HttpResponse| {
+            let found = world(edge, None, true, 0).diagnose().findings;
+            found.into_iter().find(|f| matches!(f.code.as_str(), "LF-HTTP-001" | "LF-HTTP-003")).map(|f| (f.code, f.severity))
+        };
+        assert_eq!(of(no_deployment), Some(("LF-HTTP-001".into(), Severity::Critical)));
+        assert_eq!(of(website), Some(("LF-HTTP-003".into(), Severity::Critical)));
+        assert_eq!(of(hollow), Some(("LF-HTTP-001".into(), Severity::High)), "the main function");
+        assert_eq!(of(older_build), Some(("LF-HTTP-001".into(), Severity::High)), "declared endpoints");
+        assert_eq!(of(application), None);
+    }
+
+    #[test]
+    fn one_finding_a_vantage_names_all_paths() {
+        let diagnosis = world(older_build, None, true, 0).diagnose();
+        let found: Vec<_> = diagnosis.findings.iter().filter(|f| f.code == "LF-HTTP-001").collect();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].title.contains("/api/webhooks/stripe/health and /api/webhooks/stripe/checkout-completed"), "{}", found[0].title);
+        assert_eq!(found[0].evidence.len(), 2);
+    }
+
+    #[test]
+    fn the_origin_and_the_control_are_noted_below_the_main_finding() {
+        let got = codes(&undeployed());
+        assert!(got.contains(&("LF-HTTP-002".into(), Severity::Low)), "{got:?}");
+        assert!(got.contains(&("LF-HTTP-004".into(), Severity::Low)), "{got:?}");
+        let unbound = world(no_deployment, Some(application), false, 5).diagnose();
+        let has = |code: &str| unbound.findings.iter().any(|f| f.code == code);
+        assert!(has("LF-PATH-002") && !has("LF-HTTP-002"));
+        assert!(has("LF-PATH-001"), "the application never saw the request");
+    }
+
+    type Edit = fn(World) -> World;
+
+    #[test]
+    fn each_http_rule_fires_on_its_own_fault_alone() {
+        use Severity::{High, Info, Low, Medium};
+        let cases: &[(&str, &[(&str, Severity)], Edit)] = &[
+            ("an older shape", &[("LF-HTTP-005", Medium)], |w| {
+                w.edit_response("/api/support/health", |r| *r = with_body(r, r#"{"openai_configured":true,"whatsapp_configured":false}"#))
+            }),
+            ("more members than here", &[], |w| {
+                w.edit_response("/health", |r| *r = with_body(r, r#"{"ok":true,"ts":1,"build":"x"}"#))
+            }),
+            ("a failure in the body", &[("LF-HTTP-006", High)], |w| {
+                w.edit_response("/health", |r| *r = with_body(r, r#"{"ok":false,"ts":1}"#))
+            }),
+            ("no HTTP/2", &[("LF-HTTP-007", Info)], |w| {
+                w.edit_tls(|h| h.alpn = Some("http/1.1".into())).edit_http(|s| match &mut s.answer {
+                    Observed::Present(r) if r.version == HttpVersion::H2 => r.version = HttpVersion::H1,
+                    _ => {}
+                })
+            }),
+            ("no HTTP/3", &[("LF-HTTP-008", Info)], |w| {
+                w.edit_http(|s| {
+                    if s.request.version == HttpVersion::H3 {
+                        s.answer = Observed::Denied(Denial::Refused);
+                    } else if let Observed::Present(r) = &mut s.answer {
+                        r.headers.retain(|h| h.name != "alt-svc");
+                    }
+                })
+            }),
+            ("HTTP/3 announced and dead", &[("LF-HTTP-009", Low)], |w| {
+                w.edit_http(|s| {
+                    if s.request.version == HttpVersion::H3 {
+                        s.answer = Observed::Silent(Silence { phase: Phase::Connect, waited_us: 2_000_000 });
+                    }
+                })
+            }),
+            ("one address differs", &[("LF-HTTP-010", Medium)], |w| {
+                w.edit_http(|s| {
+                    let other = s.request.address.is_some_and(|a| a.ip().to_string() == "172.67.158.164");
+                    if other && s.request.purpose == Purpose::AddressParity {
+                        s.answer = Observed::Present(build(502).build());
+                    }
+                })
+            }),
+            ("one address refused by the limiter", &[], |w| {
+                w.edit_http(|s| {
+                    if s.request.purpose == Purpose::AddressParity {
+                        s.answer = Observed::Present(crate::testworld::refusal());
+                    }
+                })
+            }),
+            ("content on port 80", &[("LF-HTTP-011", Low)], |w| plain(w, |_| Observed::Present(build(200).body("hello").build()))),
+            ("port 80 redirects to itself", &[("LF-HTTP-011", Low)], |w| {
+                plain(w, |r| Observed::Present(HttpResponse { redirect_to: Some("http://api.levqor.ai/".into()), ..r }))
+            }),
+            ("port 80 closed", &[], |w| plain(w, |_| Observed::Denied(Denial::Refused))),
+            ("CORS", &[("LF-HTTP-013", Low)], |w| {
+                w.edit_response("/health", |r| {
+                    set(r, "access-control-allow-origin", "*");
+                    set(r, "access-control-allow-credentials", "true");
+                })
+            }),
+            ("a bare cookie", &[("LF-HTTP-014", Low)], |w| w.edit_response("/health", |r| set(r, "set-cookie", "s=1; Path=/; Secure"))),
+            ("a good cookie", &[], |w| {
+                w.edit_response("/health", |r| set(r, "set-cookie", "s=1; Path=/; Secure; HttpOnly; SameSite=Lax"))
+            }),
+            ("from a cache", &[("LF-HTTP-015", Medium)], |w| w.edit_response("/health", |r| set(r, "cf-cache-status", "HIT"))),
+            ("an age", &[("LF-HTTP-015", Medium)], |w| w.edit_response("/health", |r| set(r, "age", "59148"))),
+            ("a soft 404", &[("LF-HTTP-016", Low)], |w| control(w, 200)),
+            ("a masked 404", &[("LF-HTTP-017", Low)], |w| control(w, 500)),
+            ("a slow start", &[("LF-HTTP-021", Low)], |w| w.edit_http(|s| s.timings.wait_us = Some(6_000_000))),
+            ("another clock", &[("LF-HTTP-022", Info)], |w| {
+                w.edit_http(|s| {
+                    if let Observed::Present(r) = &mut s.answer {
+                        set(r, "date", "Sat, 15 Nov 2025 15:40:00 GMT");
+                    }
+                })
+            }),
+        ];
+        for (name, want, edit) in cases {
+            let want: Vec<(String, Severity)> = want.iter().map(|(code, s)| ((*code).to_owned(), *s)).collect();
+            assert_eq!(added(edit), want, "{name}");
+        }
+    }
+
+    fn with_body(response: &HttpResponse, body: &str) -> HttpResponse {
+        HttpResponse { body: build(200).body(body).build().body, ..response.clone() }
+    }
+
+    fn plain(world: World, answer: fn(HttpResponse) -> Observed<HttpResponse>) -> World {
+        world.edit_http(|s| {
+            if let (Purpose::PlainHttp, Observed::Present(r)) = (s.request.purpose, &s.answer) {
+                s.answer = answer(r.clone());
+            }
+        })
+    }
+
+    fn control(world: World, status: u16) -> World {
+        world.edit_http(|s| {
+            if let (Purpose::Control, Observed::Present(r)) = (s.request.purpose, &mut s.answer) {
+                r.status = status;
+            }
+        })
+    }
+
+    #[test]
+    fn a_challenge_is_not_an_outage() {
+        let challenge = || {
+            let page = build(403).header("server", "cloudflare").header("cf-mitigated", "challenge");
+            page.header("cf-ray", "99-SEA").header("content-type", "text/html").body("<title>Just a moment...</title>").build()
+        };
+        let all = deployed().edit_http(|s| s.answer = Observed::Present(challenge())).diagnose();
+        assert_eq!(all.verdict, Verdict::Unknown, "{}", all.summary);
+        let found = all.findings.iter().find(|f| f.code == "LF-HTTP-018").expect("it is said");
+        assert_eq!(found.severity, Severity::High);
+        assert!(found.title.contains("Cloudflare"), "{}", found.title);
+        let one = deployed().edit_response("/api/support/health", |r| *r = challenge());
+        assert_eq!(one.findings("LF-HTTP-018")[0].severity, Severity::Medium);
+    }
+
+    #[test]
+    fn a_guessed_path_is_never_bad_by_itself() {
+        let mut world = deployed();
+        for endpoint in &mut world.0.target.endpoints {
+            endpoint.source = EndpointSource::Guessed;
+            endpoint.expect = landfall_evidence::Expectation::default();
+        }
+        let guarded = world.edit_response("/health", |r| r.status = 404);
+        let diagnosis = guarded.diagnose();
+        assert_ne!(diagnosis.verdict, Verdict::NotLive, "{}", diagnosis.summary);
+        assert!(!diagnosis.findings.iter().any(|f| f.code == "LF-HTTP-001"), "{:?}", diagnosis.findings);
+    }
+
+    #[test]
+    fn a_limiter_that_never_let_a_question_pass_is_named() {
+        let hidden = deployed().edit_response("/api/support/health", |r| *r = crate::testworld::refusal());
+        let diagnosis = hidden.diagnose();
+        assert!(diagnosis.findings.iter().any(|f| f.code == "LF-RATE-004"));
+        assert_eq!(diagnosis.verdict, Verdict::Unknown, "not seen is not good: {}", diagnosis.summary);
+        let mut repeated = hidden.clone();
+        let good = application("/api/support/health");
+        repeated.http(Vantage::Edge, Purpose::Endpoint, "/api/support/health", Observed::Present(good));
+        if let Some(last) = repeated.0.observations.last_mut() {
+            last.attempt = 2;
+            assert!(matches!(last.seen, Seen::Http(_)));
+        }
+        let diagnosis = repeated.diagnose();
+        assert!(!diagnosis.findings.iter().any(|f| f.code == "LF-RATE-004"));
+        assert_eq!(diagnosis.verdict, Verdict::Live, "{} {:?}", diagnosis.summary, diagnosis.unexplained);
+    }
+}

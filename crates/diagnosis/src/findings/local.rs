@@ -34,3 +34,41 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Finding> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{Denial, Observed, Seen, Vantage};
+
+    use crate::testworld::{World, deployed};
+    use crate::{Status, Verdict};
+
+    fn local(edit: impl Fn(&mut landfall_evidence::HttpObservation)) -> World {
+        let mut world = deployed();
+        for o in world.0.observations.iter_mut().filter(|o| o.vantage == Vantage::Local) {
+            if let Seen::Http(seen) = &mut o.seen {
+                edit(seen);
+            }
+        }
+        world
+    }
+
+    #[test]
+    fn a_broken_local_backend_is_told_from_an_absent_one() {
+        let absent = local(|seen| seen.answer = Observed::Denied(Denial::Refused)).diagnose();
+        let codes = |d: &crate::Diagnosis| -> Vec<String> {
+            d.findings.iter().filter(|f| f.code.starts_with("LF-LOCAL-")).map(|f| f.code.clone()).collect()
+        };
+        assert_eq!(codes(&absent), ["LF-LOCAL-002"]);
+        assert_eq!(absent.verdict, Verdict::Live, "it says nothing of production: {}", absent.summary);
+        let check = absent.readiness.checks.iter().find(|c| c.id == "local-backend").expect("it applies");
+        assert_eq!(check.status, Status::Fail);
+
+        let broken = local(|seen| {
+            if let (Observed::Present(r), "/health") = (&mut seen.answer, seen.request.path.as_str()) {
+                r.status = 500;
+            }
+        });
+        assert_eq!(codes(&broken.diagnose()), ["LF-LOCAL-001"]);
+        assert_eq!(codes(&deployed().diagnose()), [String::new(); 0]);
+    }
+}

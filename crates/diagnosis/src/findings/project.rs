@@ -174,7 +174,10 @@ fn git(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
 }
 
 fn schedulers(project: &ProjectSnapshot, id: &ObservationId) -> Option<Finding> {
-    let at_import: Vec<_> = project.schedulers.iter().filter(|s| s.starts_at_import).collect();
+    // A start that a variable guards is a fault only where that variable is known to be set for the workers.
+    let set = |name: &String| deploy_config::production(project).any(|config| config.sets.contains(name));
+    let at_import: Vec<_> =
+        project.schedulers.iter().filter(|s| s.starts_at_import && s.gated_by.as_ref().is_none_or(set)).collect();
     let workers = deploy_config::production(project).filter_map(|config: &DeployConfig| workers(config.start.as_ref()?)).max()?;
     (!at_import.is_empty() && workers > 1).then(|| {
         let places: Vec<String> = at_import.iter().map(|s| format!("{} at {}", s.kind, s.place)).collect();
@@ -211,4 +214,85 @@ fn runtime(project: &ProjectSnapshot, id: &ObservationId) -> Option<Finding> {
             )
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{Dependency, PortMap, SettingRead};
+
+    use super::*;
+    use crate::testworld::{deployed, undeployed};
+
+    type Edit = fn(&mut ProjectSnapshot);
+
+    #[test]
+    fn each_rule_of_the_project_fires_on_its_own_fault_alone() {
+        let codes = |world: &crate::testworld::World| -> Vec<String> {
+            let all = world.diagnose().findings;
+            all.into_iter().filter(|f| f.code.starts_with("LF-PROJ-")).map(|f| f.code).collect()
+        };
+        let usual = codes(&deployed());
+        assert_eq!(usual, ["LF-PROJ-009"], "the change of the bind port is noted");
+        let cases: &[(&str, Edit)] = &[
+            ("LF-PROJ-001", |p| p.deploy[0].start.as_mut().expect("a start").bind_host = Some("127.0.0.1".into())),
+            ("LF-PROJ-002", |p| {
+                p.settings.read.push(SettingRead { name: "PUBLIC_URL".into(), place: "a.py:1".into(), has_default: false });
+            }),
+            ("LF-PROJ-003", |p| p.settings.present.retain(|name| name != "SESSION_SECRET")),
+            ("LF-PROJ-004", |p| {
+                p.stacks[0].dependencies.push(Dependency { name: "requests".into(), version: None, requirement: ">=2".into() });
+            }),
+            ("LF-PROJ-005", |p| p.git.as_mut().expect("git").uncommitted.push("run.py".into())),
+            ("LF-PROJ-006", |p| p.git.as_mut().expect("git").ahead = Some(2)),
+            ("LF-PROJ-007", |p| p.schedulers[0].starts_at_import = true),
+            ("LF-PROJ-008", |p| p.stacks[0].runtime.wanted = Some("3.12".into())),
+            ("LF-PROJ-010", |p| p.unread.push("setup.cfg: line 3".into())),
+        ];
+        for (code, edit) in cases {
+            let mut got = codes(&deployed().edit_project(edit));
+            got.retain(|c| c != "LF-PROJ-009");
+            assert_eq!(got, [*code]);
+        }
+        let silent: &[(&str, Edit)] = &[
+            ("a default is enough", |p| {
+                p.settings.read.push(SettingRead { name: "LEVEL".into(), place: "a.py:1".into(), has_default: true });
+            }),
+            ("a lock file pins", |p| {
+                p.stacks[0].dependencies.push(Dependency { name: "requests".into(), version: None, requirement: ">=2".into() });
+                p.stacks[0].lock = Some("uv.lock".into());
+            }),
+            ("nothing to push", |p| p.git.as_mut().expect("git").ahead = Some(0)),
+            ("one worker", |p| {
+                p.schedulers[0].starts_at_import = true;
+                p.deploy[0].start.as_mut().expect("a start").settings[0].value = Some("1".into());
+            }),
+            ("a guarded start", |p| {
+                p.schedulers[0].starts_at_import = true;
+                p.schedulers[0].gated_by = Some("RUN_SCHEDULER".into());
+            }),
+            ("a range is no version", |p| p.stacks[0].runtime.wanted = Some(">=3.12".into())),
+        ];
+        for (name, edit) in silent {
+            assert_eq!(codes(&deployed().edit_project(edit)), ["LF-PROJ-009"], "{name}");
+        }
+    }
+
+    #[test]
+    fn the_change_of_the_bind_port_is_blamed_only_where_no_map_leads_to_it() {
+        let title = |world: crate::testworld::World| world.findings("LF-PROJ-009").remove(0).title;
+        let with_map = title(undeployed());
+        assert!(with_map.contains("from 5000 to ${PORT:-5000}") && with_map.contains("not the cause"), "{with_map}");
+        let without = title(undeployed().edit_project(|p| p.deploy[0].ports.clear()));
+        assert!(without.contains("could not answer"), "{without}");
+        let elsewhere = title(undeployed().edit_project(|p| p.deploy[0].ports = vec![PortMap { local: 8080, external: 80 }]));
+        assert!(elsewhere.contains("could not answer"), "{elsewhere}");
+    }
+
+    #[test]
+    fn a_bind_that_production_contradicts_weighs_less() {
+        let broken = |p: &mut ProjectSnapshot| p.deploy[0].start.as_mut().expect("a start").bind_host = Some("localhost".into());
+        let severity = |world: crate::testworld::World| world.edit_project(broken).findings("LF-PROJ-001")[0].severity;
+        assert_eq!(severity(undeployed()), Severity::Medium);
+        assert_eq!(severity(deployed()), Severity::Low);
+    }
 }

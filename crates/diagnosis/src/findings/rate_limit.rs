@@ -71,3 +71,40 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{Interval, RateLimitRun};
+
+    use crate::testworld::{deployed, undeployed};
+
+    fn codes(edit: impl Fn(&mut RateLimitRun)) -> Vec<String> {
+        let all = undeployed().edit_limit(edit).diagnose().findings;
+        all.into_iter().filter(|f| f.code.starts_with("LF-RATE-")).map(|f| f.code).collect()
+    }
+
+    #[test]
+    fn limits_are_reported_when_ordinary_clients_meet_them() {
+        assert_eq!(codes(|_| {}), ["LF-RATE-001"]);
+        let generous = |run: &mut RateLimitRun| {
+            run.estimate.limit = Some(Interval::exactly(60));
+            run.estimate.window_ms = Some(Interval::exactly(60_000));
+        };
+        assert_eq!(codes(generous), [String::new(); 0]);
+        let silent = |run: &mut RateLimitRun| {
+            if let Some(signal) = &mut run.signal {
+                signal.retry_after_s = None;
+                signal.status = 503;
+            }
+        };
+        assert_eq!(codes(silent), ["LF-RATE-001", "LF-RATE-002", "LF-RATE-003"]);
+        let deployed = deployed().diagnose().findings;
+        assert!(deployed.iter().all(|f| !f.code.starts_with("LF-RATE-")), "no refusal, no finding");
+    }
+
+    #[test]
+    fn the_title_names_the_limit_and_the_hop() {
+        let title = &undeployed().findings("LF-RATE-001")[0].title;
+        assert_eq!(title, "The rate limit lets 5 requests in 10 s pass, then answers 429 by the edge (Cloudflare)");
+    }
+}

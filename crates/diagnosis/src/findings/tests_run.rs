@@ -215,4 +215,43 @@ mod tests {
             "ModuleNotFoundError: No module named 'run' at tests/test_a.py:7 \"from run import app\""
         );
     }
+
+    #[test]
+    fn each_outcome_has_its_finding() {
+        use crate::testworld::deployed;
+        let cases: &[(&str, fn(&mut TestRun))] = &[
+            ("LF-TEST-002", |run| *run = TestRun { failed: vec!["test_a".into()], ..self::run(1, Some((5, 4, 1, 0))) }),
+            ("LF-TEST-003", |run| *run = self::run(5, Some((0, 0, 0, 0)))),
+            ("LF-TEST-004", |run| run.exit = Exit::TimedOut { limit_us: 60_000_000 }),
+        ];
+        let codes = |world: &crate::testworld::World| -> Vec<String> {
+            let all = world.diagnose().findings;
+            all.into_iter().filter(|f| f.code.starts_with("LF-TEST-")).map(|f| f.code).collect()
+        };
+        for (code, edit) in cases {
+            let world = deployed().edit_tests(edit);
+            assert_eq!(codes(&world), [*code]);
+            assert!(world.diagnose().actions.iter().any(|a| a.clears == ["tests"]), "{code} has an action that clears it");
+        }
+        assert_eq!(codes(&deployed()), [String::new(); 0]);
+    }
+
+    #[test]
+    fn a_remedy_that_uncovers_failures_clears_nothing_alone() {
+        use landfall_evidence::Seen;
+
+        use crate::Tried;
+        use crate::testworld::undeployed;
+        let mut world = undeployed();
+        for o in &mut world.0.observations {
+            if let Seen::Tests(TestsObservation { purpose: TestPurpose::Remedy { .. }, answer, .. }) = &mut o.seen {
+                *answer = landfall_evidence::Observed::Present(TestRun { failed: vec!["test_a".into()], ..run(1, Some((9, 7, 2, 0))) });
+            }
+        }
+        let diagnosis = world.diagnose();
+        assert!(diagnosis.findings.iter().any(|f| f.code == "LF-TEST-005" && f.title.contains("2 of 9 tests fail")));
+        let import = diagnosis.actions.iter().find(|a| a.title.contains("import path")).expect("an action");
+        assert!(matches!(&import.tried, Tried::Works { seen } if seen.contains("9 tests collected") && seen.contains("2 fail")));
+        assert!(import.clears.is_empty(), "mending the import alone does not make the suite pass");
+    }
 }

@@ -428,3 +428,196 @@ fn days(seconds: i64) -> String {
         s => format!("{} days", s / DAY_S),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use landfall_evidence::TrustPath;
+
+    use super::*;
+    use crate::testworld::{V4_OTHER, deployed, now, undeployed};
+
+    fn certificate(lifetime_h: i64, left_h: i64) -> Certificate {
+        let world = undeployed();
+        let (_, tls) = world.0.tls().next().expect("a handshake");
+        let mut leaf = tls.answer.present().expect("finished").chain[0].clone();
+        leaf.not_after = now() + SignedDuration::from_hours(left_h);
+        leaf.not_before = leaf.not_after - SignedDuration::from_hours(lifetime_h);
+        leaf
+    }
+
+    #[test]
+    fn days_left_are_judged_by_the_lifetime() {
+        use Severity::{Critical, High, Low, Medium};
+        // (lifetime, left, severity), in hours: the table of thresholds, one step inside and one outside of each.
+        let day = 24;
+        let cases = [
+            (398 * day, 46 * day, None),
+            (398 * day, 45 * day, Some(Low)),
+            (398 * day, 30 * day, Some(Medium)),
+            (398 * day, 14 * day, Some(High)),
+            (398 * day, day, Some(Critical)),
+            (90 * day, 31 * day, None),
+            (90 * day, 30 * day, Some(Low)),
+            (90 * day, 23 * day, Some(Low)),
+            (90 * day, 22 * day, Some(Medium)),
+            (90 * day, 14 * day, Some(Medium)),
+            (90 * day, 13 * day, Some(High)),
+            (90 * day, 24, Some(Critical)),
+            (47 * day, 16 * day, None),
+            (47 * day, 15 * day, Some(Low)),
+            (47 * day, 7 * day, Some(High)),
+            (160, 81, None),
+            (160, 80, Some(Low)),
+            (160, 40, Some(Medium)),
+            (160, 24, Some(High)),
+            (160, 8, Some(Critical)),
+            (90 * day, 0, None),
+            (90 * day, -5, None),
+        ];
+        for (lifetime, left, want) in cases {
+            assert_eq!(renewal(&certificate(lifetime, left), now()).map(|r| r.severity), want, "{lifetime} h, {left} h left");
+        }
+        let state = renewal(&certificate(90 * day, 20 * day), now()).expect("due");
+        assert_eq!((state.left_s, state.overdue_s), (20 * DAY_S, 10 * DAY_S));
+    }
+
+    #[test]
+    fn lifetimes_are_held_against_the_limit_of_the_day_of_issue() {
+        for (day, limit) in [
+            ("2025-11-05T00:00:00Z", 398),
+            ("2026-03-14T23:59:59Z", 398),
+            ("2026-03-15T00:00:00Z", 200),
+            ("2027-03-15T00:00:00Z", 100),
+            ("2030-01-01T00:00:00Z", 47),
+        ] {
+            assert_eq!(lifetime_limit_days(day.parse().expect("a time")), limit, "{day}");
+        }
+    }
+
+    fn refused(reason: TrustRefusal) -> TrustResult {
+        TrustResult::Refused { reason, detail: "no".into() }
+    }
+
+    fn stores(handshake: &mut TlsHandshake, results: &[(&str, Option<TrustRefusal>)]) {
+        let path: Vec<String> = handshake.chain.iter().map(|c| c.subject.clone()).collect();
+        handshake.trust = results
+            .iter()
+            .map(|(store, reason)| TrustPath {
+                store: (*store).into(),
+                result: reason.map_or_else(|| TrustResult::Trusted { path: path.clone() }, refused),
+            })
+            .collect();
+    }
+
+    type Edit = fn(&mut TlsHandshake);
+
+    #[test]
+    fn each_tls_rule_fires_on_its_own_fault_alone() {
+        use Severity::{Critical, High, Info, Low, Medium};
+        let cases: &[(&str, &[(&str, Severity)], Edit)] = &[
+            ("healthy", &[], |_| {}),
+            ("expired", &[("LF-TLS-001", Critical)], |h| {
+                h.chain[0].not_after = now() - SignedDuration::from_hours(1);
+                stores(h, &[("system", Some(TrustRefusal::Expired))]);
+            }),
+            ("not yet valid", &[("LF-TLS-002", Critical)], |h| {
+                h.chain[0].not_before = now() + SignedDuration::from_hours(1);
+                stores(h, &[("system", Some(TrustRefusal::NotYetValid))]);
+            }),
+            ("another name", &[("LF-TLS-003", Critical)], |h| h.name_matches = false),
+            ("self-signed", &[("LF-TLS-004", Critical)], |h| stores(h, &[("system", Some(TrustRefusal::SelfSigned))])),
+            ("no intermediate", &[("LF-TLS-005", High)], |h| {
+                h.chain.truncate(1);
+                stores(h, &[("system", Some(TrustRefusal::IncompleteChain)), ("webpki-roots 1", Some(TrustRefusal::IncompleteChain))]);
+            }),
+            ("one store of two", &[("LF-TLS-006", Medium)], |h| {
+                stores(h, &[("system", None), ("webpki-roots 1", Some(TrustRefusal::UnknownIssuer))]);
+            }),
+            ("all stores", &[], |h| stores(h, &[("system", None), ("webpki-roots 1", None)])),
+            ("renewal overdue", &[("LF-TLS-007", Medium)], |h| {
+                h.chain[0].not_after = now() + SignedDuration::from_hours(20 * 24);
+                h.chain[0].not_before = now() - SignedDuration::from_hours(70 * 24);
+            }),
+            ("out of order", &[("LF-TLS-008", Low)], |h| h.chain.swap(1, 2)),
+            ("a root sent", &[("LF-TLS-009", Info)], |h| {
+                h.chain[2].issuer = h.chain[2].subject.clone();
+                h.chain[2].self_issued = true;
+            }),
+            ("a short key", &[("LF-TLS-010", High)], |h| {
+                h.chain[0].key.algorithm = "RSA".into();
+                h.chain[0].key.size_bit = Some(1024);
+            }),
+            ("SHA-1", &[("LF-TLS-011", High)], |h| h.chain[1].signature = "sha1WithRSAEncryption".into()),
+            ("SHA-1 in a root", &[("LF-TLS-009", Info)], |h| {
+                h.chain[2].issuer = h.chain[2].subject.clone();
+                h.chain[2].self_issued = true;
+                h.chain[2].signature = "sha1WithRSAEncryption".into();
+            }),
+            ("too long a life", &[("LF-TLS-012", Medium)], |h| {
+                h.chain[0].not_after = now() + SignedDuration::from_hours(500 * 24);
+                stores(h, &[("system", None)]);
+            }),
+            ("a private authority may", &[], |h| h.chain[0].not_after = now() + SignedDuration::from_hours(500 * 24)),
+            ("TLS 1.2", &[("LF-TLS-013", Info)], |h| h.version = "TLSv1.2".into()),
+            ("an idle certificate expired", &[("LF-TLS-016", Info)], |h| {
+                let mut idle = h.chain[2].clone();
+                idle.subject = "CN=Old Cross".into();
+                idle.not_after = now() - SignedDuration::from_hours(24);
+                h.chain.push(idle);
+            }),
+        ];
+        for (name, want, edit) in cases {
+            let diagnosis = deployed().edit_tls(edit).diagnose();
+            let got: Vec<(&str, Severity)> = diagnosis
+                .findings
+                .iter()
+                .filter(|f| f.code.starts_with("LF-TLS-"))
+                .map(|f| (f.code.as_str(), f.severity))
+                .collect();
+            assert_eq!(&got, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_looked_at_one_by_one() {
+        let at = |address: &'static str, edit: fn(&mut TlsObservation)| {
+            let mut world = deployed();
+            for o in world.0.observations.iter_mut().filter(|o| o.vantage == Vantage::Edge) {
+                if let landfall_evidence::Seen::Tls(seen) = &mut o.seen {
+                    if seen.question.address.ip().to_string() == address {
+                        edit(seen);
+                    }
+                }
+            }
+            world
+        };
+        let other = at(V4_OTHER, |seen| {
+            if let Observed::Present(h) = &mut seen.answer {
+                h.chain[0].sha256 = "another".into();
+            }
+        });
+        assert_eq!(other.findings("LF-TLS-014").len(), 1);
+        let dead = at(V4_OTHER, |seen| seen.answer = Observed::Denied(Denial::Refused));
+        let found = dead.findings("LF-TLS-015");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].severity, Severity::Medium, "the other address works");
+        assert!(found[0].title.contains("1 of 2 addresses") && found[0].title.contains(V4_OTHER), "{}", found[0].title);
+        assert_eq!(dead.diagnose().verdict, crate::Verdict::Degraded);
+    }
+
+    #[test]
+    fn the_same_chain_at_two_addresses_is_one_finding_with_two_proofs() {
+        let found = deployed().edit_tls(|h| h.name_matches = false).findings("LF-TLS-003");
+        assert_eq!((found.len(), found[0].evidence.len()), (1, 2));
+    }
+
+    #[test]
+    fn production_over_plain_http_is_said_except_on_this_machine() {
+        let mut world = deployed();
+        world.0.target.production = "http://api.levqor.ai/".parse().ok();
+        assert_eq!(world.findings("LF-TLS-017").len(), 1);
+        world.0.target.production = "http://127.0.0.1:8080/".parse().ok();
+        assert!(world.findings("LF-TLS-017").is_empty());
+    }
+}

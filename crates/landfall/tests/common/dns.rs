@@ -27,6 +27,10 @@ pub(crate) enum Records {
     V4,
     /// No api.example.test; another host is there.
     NoApi,
+    /// api.example.test is an alias of a name that does not exist.
+    Dangling,
+    /// api.example.test is an alias of an alias of itself.
+    Loop,
 }
 
 /// The zone, served.
@@ -35,7 +39,7 @@ pub(crate) struct Zone {
     pub(crate) resolver: SocketAddr,
     /// The server that has authority, for `--connect-to`.
     pub(crate) authority: SocketAddr,
-    _servers: Vec<Server>,
+    servers: Vec<Server>,
 }
 
 impl Zone {
@@ -43,7 +47,7 @@ impl Zone {
     pub(crate) fn bind(folder: &Path, records: Records) -> Self {
         let zone = "type primary; file \"example.test.zone\";";
         let (resolver, server) = bind(folder, zone, records);
-        Self { resolver, authority: resolver, _servers: vec![server] }
+        Self { resolver, authority: resolver, servers: vec![server] }
     }
 
     /// NSD with the zone, and BIND, which has to ask it.
@@ -51,7 +55,13 @@ impl Zone {
         let (authority, nsd) = nsd(folder, records);
         let zone = format!("type forward; forward only; forwarders {{ {} port {}; }};", authority.ip(), authority.port());
         let (resolver, bind) = bind(folder, &zone, records);
-        Self { resolver, authority, _servers: vec![nsd, bind] }
+        Self { resolver, authority, servers: vec![bind, nsd] }
+    }
+
+    /// Ends the server that has authority; the recursive one stays.
+    pub(crate) fn lose_authority(&mut self) {
+        assert_eq!(self.servers.len(), 2, "the two are one server here");
+        self.servers.truncate(1);
     }
 }
 
@@ -124,6 +134,8 @@ fn master_file(records: Records) -> String {
         Records::Both => format!("api A {API}\napi AAAA {API6}\napp A {API}\n"),
         Records::V4 => format!("api A {API}\n"),
         Records::NoApi => "www A 192.0.2.20\n".to_owned(),
+        Records::Dangling => "api CNAME gone\n".to_owned(),
+        Records::Loop => "api CNAME again\nagain CNAME api\n".to_owned(),
     };
     format!(
         "$ORIGIN example.test.\n$TTL 300\n@ SOA ns1 hostmaster 2026010101 3600 600 86400 60\n@ NS ns1\nns1 A {SERVER}\n{api}"

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
 
 use super::process::write;
@@ -10,8 +13,7 @@ use super::process::write;
 /// Root and intermediate, new in every test.
 pub(crate) struct Authority {
     root_pem: String,
-    intermediate_pem: String,
-    intermediate: Issuer<'static, KeyPair>,
+    intermediate: CertifiedIssuer<'static, KeyPair>,
 }
 
 /// What the server gets to send.
@@ -31,6 +33,9 @@ pub(crate) struct Identity {
     pub(crate) key: String,
     /// PEM: chain and key in one file, as HAProxy wants them.
     pub(crate) both: String,
+    /// The same for a TLS server inside the test.
+    pub(crate) der: Vec<CertificateDer<'static>>,
+    pub(crate) key_der: PrivatePkcs8KeyDer<'static>,
 }
 
 impl Authority {
@@ -40,8 +45,8 @@ impl Authority {
         let root_pem = root.self_signed(&root_key).expect("the root signs itself").pem();
         let root = Issuer::new(root, root_key);
         let intermediate = authority("Landfall Test Intermediate");
-        let intermediate_pem = intermediate.signed_by(&intermediate_key, &root).expect("the root signs").pem();
-        Self { root_pem, intermediate_pem, intermediate: Issuer::new(intermediate, intermediate_key) }
+        let intermediate = CertifiedIssuer::signed_by(intermediate, intermediate_key, &root).expect("the root signs");
+        Self { root_pem, intermediate }
     }
 
     /// Writes the root as PEM, for `--ca-file`.
@@ -60,12 +65,17 @@ impl Authority {
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.use_authority_key_identifier_extension = true;
-        let mut chain = leaf.signed_by(&leaf_key, &self.intermediate).expect("the intermediate signs").pem();
+        let leaf = leaf.signed_by(&leaf_key, &self.intermediate).expect("the intermediate signs");
+        let mut der = vec![leaf.der().clone()];
+        let mut chain = leaf.pem();
         if sent == Sent::Chain {
-            chain.push_str(&self.intermediate_pem);
+            der.push(self.intermediate.der().clone());
+            chain.push_str(&self.intermediate.pem());
         }
         let key = leaf_key.serialize_pem();
         Identity {
+            der,
+            key_der: PrivatePkcs8KeyDer::from(leaf_key.serialize_der()),
             chain: write(folder, "chain.pem", &chain),
             both: write(folder, "both.pem", &format!("{chain}{key}")),
             key: write(folder, "key.pem", &key),

@@ -36,7 +36,7 @@ status = [200, 401]
 
 /// Zone, authority and a folder; the web server comes to it.
 pub(crate) struct Site {
-    zone: Zone,
+    pub(crate) zone: Zone,
     authority: Authority,
     // Last, because the servers write below it until they end.
     folder: TempDir,

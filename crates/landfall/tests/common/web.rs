@@ -70,7 +70,7 @@ impl Web {
                 &folder,
                 "Caddyfile",
                 &format!(
-                    "{{\n admin off\n auto_https off\n persist_config off\n https_port {tls}\n http_port {plain}\n}}\n\
+                    "{{\n admin off\n auto_https off\n https_port {tls}\n http_port {plain}\n}}\n\
                      https://api.example.test:{tls} {{\n bind 127.0.0.1 ::1\n tls {chain} {key}\n\
                      \x20header Alt-Svc `h3=\":443\"; ma=86400`\n{site}\n}}\n\
                      http://api.example.test:{plain} {{\n bind 127.0.0.1 ::1\n redir https://{{host}}{{uri}} 308\n}}\n"

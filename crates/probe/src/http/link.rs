@@ -3,7 +3,7 @@
 //! Phases are measured as slices. The wait ends with the response's header block, which is the first thing that the
 //! HTTP libraries show; a peer that dribbles its header block therefore spends its wait, not its transfer.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,15 +38,14 @@ pub(crate) struct Dial {
 }
 
 impl Dial {
-    /// The connection that this URL needs, to this address. `None` when the URL has no host or is not HTTP.
-    pub(crate) fn to(url: &Url, ip: IpAddr, version: Option<HttpVersion>) -> Option<Self> {
+    /// The connection that this URL needs, to this address and port. `None` when the URL has no host or is not HTTP.
+    pub(crate) fn to(url: &Url, address: SocketAddr, version: Option<HttpVersion>) -> Option<Self> {
         let secure = match url.scheme() {
             "https" => true,
             "http" => false,
             _ => return None,
         };
-        let port = url.port_or_known_default()?;
-        Some(Self { host: url.host_str()?.to_owned(), address: SocketAddr::new(ip, port), secure, version })
+        Some(Self { host: url.host_str()?.to_owned(), address, secure, version })
     }
 
     /// The version that is recorded as asked for while none has been negotiated.

@@ -12,7 +12,7 @@ mod pace;
 mod sort;
 mod survey;
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use http::Method;
 use landfall_evidence::{Endpoint, HttpVersion, Observation, ObservationId, ProbeFault, Purpose, Vantage};
@@ -31,8 +31,8 @@ pub struct Site {
     pub base: Url,
     /// Which part of the world it is.
     pub vantage: Vantage,
-    /// Public addresses, the one to ask first first.
-    pub addresses: Vec<IpAddr>,
+    /// Public addresses with the port to connect to, the one to ask first first.
+    pub addresses: Vec<SocketAddr>,
     /// The observation that the addresses come from.
     pub after: Option<ObservationId>,
     /// How long that took, in microseconds.
@@ -88,7 +88,7 @@ impl Site {
 pub async fn get(
     ctx: &Context,
     url: &Url,
-    addresses: &[IpAddr],
+    addresses: &[SocketAddr],
     version: Option<HttpVersion>,
     purpose: Purpose,
     vantage: Vantage,
@@ -96,7 +96,7 @@ pub async fn get(
     attempt: u32,
 ) -> Observation {
     let question = Question { vantage, purpose, method: Method::GET, url: url.clone(), serial: None };
-    let mut dials = addresses.iter().filter_map(|ip| Dial::to(url, *ip, version));
+    let mut dials = addresses.iter().filter_map(|at| Dial::to(url, *at, version));
     let Some(first) = dials.next() else {
         let detail = if addresses.is_empty() {
             format!("no address is known for {url}")

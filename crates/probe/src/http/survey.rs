@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,7 @@ mod rank {
 /// the second observation's id ends in `#2` and it is linked to the refusal.
 pub async fn survey(ctx: &Context, site: &Site) -> Vec<Observation> {
     let first = first_questions(site);
-    let dials: Vec<_> = site.addresses.iter().filter_map(|ip| Dial::to(&site.base, *ip, None)).collect();
+    let dials: Vec<_> = site.addresses.iter().filter_map(|at| Dial::to(&site.base, *at, None)).collect();
     let Some((home, others)) = dials.split_first() else {
         let why = if site.addresses.is_empty() {
             "no address is known for it"
@@ -296,7 +297,7 @@ impl Survey<'_> {
             if !self.state().visited.insert(url.to_string()) {
                 return;
             }
-            let Some(dial) = Dial::to(&url, seat.dial.address.ip(), None) else { return };
+            let Some(dial) = Dial::to(&url, self.near(&url, seat.dial.address), None) else { return };
             if (dial.secure, dial.address) != (seat.dial.secure, seat.dial.address) {
                 seat = Seat::new(dial, None);
             }
@@ -306,27 +307,81 @@ impl Survey<'_> {
         }
     }
 
+    /// Comparison: other addresses, other versions, plain HTTP.
+    ///
+    /// One request at another address in another version answers two questions at once when it is answered as the first
+    /// address was, which spares a request each; only where it is not are the two asked apart.
     async fn second_tier(&self) {
         if self.site.depth == Depth::Endpoints {
             return;
         }
-        let parity = join_all(self.others.iter().map(|dial| async {
-            let mut seat = Seat::new(dial.clone(), self.site.resolve_us);
-            seat.connect(self.ctx).await;
-            // Another address has become the first one when the first could not be reached.
-            if self.anchored().await.dial.address != seat.dial.address {
-                let question = self.site.first_question(Purpose::AddressParity);
-                self.compare(&question, seat, rank::PARITY).await;
-            }
-        }));
         if self.site.base.scheme() != "https" {
-            parity.await;
+            join_all(self.others.iter().map(|dial| self.parity(dial))).await;
             return;
         }
-        let versions = join_all(
-            [HttpVersion::H1, HttpVersion::H2, HttpVersion::H3].map(|version| self.version(version)),
-        );
-        tokio::join!(parity, versions, self.plain_http());
+        let spread = self.others.iter().zip([HttpVersion::H1, HttpVersion::H3]);
+        let both = join_all(spread.map(|(dial, version)| self.parity_and_version(dial, version)));
+        let addresses = join_all(self.others.iter().skip(2).map(|dial| self.parity(dial)));
+        let alone = [HttpVersion::H1, HttpVersion::H3].into_iter().skip(self.others.len());
+        let versions = join_all(alone.chain([HttpVersion::H2]).map(|version| self.version(version)));
+        tokio::join!(both, addresses, versions, self.plain_http());
+    }
+
+    /// Asks another address in another version than the first tier's. When the answer is not as at home, the address and
+    /// the version are asked apart, so that it can be told which of them makes the difference.
+    async fn parity_and_version(&self, dial: &Dial, version: HttpVersion) {
+        let mut seat = Seat::new(Dial { version: Some(version), ..dial.clone() }, self.site.resolve_us);
+        seat.connect(self.ctx).await;
+        let anchor = self.anchored().await;
+        if anchor.version != Some(HttpVersion::H2) || anchor.dial.address == dial.address {
+            // There is nothing at home to hold one answer to both questions against.
+            drop(seat);
+            tokio::join!(self.parity(dial), self.version(version));
+            return;
+        }
+        let seen = self.compare(&self.site.first_question(Purpose::Version), seat, rank::VERSION).await;
+        if !self.as_at_home(&seen) && !self.parity(dial).await.is_some_and(|parity| self.as_at_home(&parity)) {
+            self.version(version).await;
+        }
+    }
+
+    /// The first endpoint at another address. `None` when that address has become the first one, because the first could
+    /// not be reached.
+    async fn parity(&self, dial: &Dial) -> Option<Observation> {
+        let mut seat = Seat::new(dial.clone(), self.site.resolve_us);
+        seat.connect(self.ctx).await;
+        if self.anchored().await.dial.address == seat.dial.address {
+            return None;
+        }
+        Some(self.compare(&self.site.first_question(Purpose::AddressParity), seat, rank::PARITY).await)
+    }
+
+    /// Whether an answer has the status and the media type that the first tier got for the same question. A question that
+    /// was never put, or to which home has no answer, is no difference.
+    fn as_at_home(&self, seen: &Observation) -> bool {
+        let Seen::Http(http) = &seen.seen else { return true };
+        let Some(answer) = response(seen).filter(|_| !refused(seen)) else {
+            return !http.answer.was_asked() || refused(seen);
+        };
+        let state = self.state();
+        let home = state.found.iter().rev().find(|o| match &o.seen {
+            Seen::Http(at_home) => at_home.request.purpose == Purpose::Endpoint && at_home.request.url == http.request.url && !refused(o),
+            _ => false,
+        });
+        let home = home.and_then(response);
+        home.is_none_or(|home| (home.status, home.media_type()) == (answer.status, answer.media_type()))
+    }
+
+    /// Where a URL of this host is found: at an address already used, unless it names another port.
+    fn near(&self, url: &Url, used: SocketAddr) -> SocketAddr {
+        match url.port_or_known_default() {
+            port if port == self.site.base.port_or_known_default() => used,
+            Some(port) => {
+                let mapped = url.host_str().and_then(|host| self.ctx.map.host(host, port));
+                mapped.unwrap_or_else(|| SocketAddr::new(used.ip(), port))
+            }
+            None => used,
+        }
     }
 
     async fn version(&self, version: HttpVersion) {
@@ -354,22 +409,21 @@ impl Survey<'_> {
         if question.url.set_scheme("http").is_err() || question.url.set_port(None).is_err() {
             return;
         }
-        let Some(dial) = Dial::to(&question.url, self.home.address.ip(), None) else { return };
+        let Some(dial) = Dial::to(&question.url, self.near(&question.url, self.home.address), None) else { return };
         let mut seat = Seat::new(dial, self.site.resolve_us);
         seat.connect(self.ctx).await;
         self.compare(&question, seat, rank::PLAIN).await;
     }
 
     /// Puts a question of the second tier, whose connection has been tried already.
-    async fn compare(&self, question: &Question, mut seat: Seat, rank: u8) {
+    async fn compare(&self, question: &Question, mut seat: Seat, rank: u8) -> Observation {
         if let Some(failure) = seat.failure() {
-            self.keep(seat.failed(self.ctx, question, &self.first_turn(), failure));
-            return;
+            let failed = seat.failed(self.ctx, question, &self.first_turn(), failure);
+            self.keep(failed.clone());
+            return failed;
         }
         let seen = self.through_gate(question, &mut seat, rank, None).await;
-        if refused(&seen) {
-            self.repeat(question, &seen, &mut seat, rank).await;
-        }
+        if refused(&seen) { self.repeat(question, &seen, &mut seat, rank).await.unwrap_or(seen) } else { seen }
     }
 
     /// Puts a question when the gate lets it through. `ready` names the answer that it follows from and since when; a

@@ -1,7 +1,7 @@
 //! Real servers on loopback: well-behaved ones that answer from a function, and raw ones that say what a test wants.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -313,10 +313,12 @@ pub(crate) fn site(
     endpoints: Vec<Endpoint>,
     depth: Depth,
 ) -> Site {
+    let base = Url::parse(base).expect("valid");
+    let port = base.port_or_known_default().expect("http or https");
     Site {
-        base: Url::parse(base).expect("valid"),
+        base,
         vantage,
-        addresses: addresses.iter().map(|a| a.parse::<IpAddr>().expect("valid")).collect(),
+        addresses: addresses.iter().map(|a| SocketAddr::new(a.parse().expect("valid"), port)).collect(),
         after: Some("dns/edge".into()),
         resolve_us: Some(1_000),
         endpoints,

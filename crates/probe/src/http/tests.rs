@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,8 @@ const B: &str = "192.0.2.2";
 
 async fn fetch(ctx: &Context, url: &str, version: Option<HttpVersion>) -> Observation {
     let url = Url::parse(url).expect("valid");
-    let address = [A.parse().expect("valid")];
+    let port = url.port_or_known_default().expect("http or https");
+    let address = [SocketAddr::new(A.parse().expect("valid"), port)];
     get(ctx, &url, &address, version, Purpose::Endpoint, Vantage::Edge, None, 1).await
 }
 
@@ -122,9 +123,9 @@ async fn a_limiter_of_five_refuses_the_audit_once_and_everything_is_answered() {
     let statuses: Vec<_> = found.iter().map(|o| (o.id.0.as_str(), status(o))).collect();
     assert_eq!(found.iter().filter(|o| status(o) == 429).count(), 1, "{statuses:#?}");
     let log = app.log();
-    assert_eq!(log.len(), 11, "{log:#?}");
+    assert_eq!(log.len(), 9, "{log:#?}");
     assert_eq!(clear.log().len(), 1);
-    assert_eq!(ctx.ledger.counts().total, 12);
+    assert_eq!(ctx.ledger.counts().total, 10);
 
     let deciding = [Purpose::Endpoint, Purpose::Control, Purpose::RouteExistence];
     let first = found.iter().filter(|o| deciding.contains(&http(o).request.purpose));
@@ -166,7 +167,9 @@ async fn a_limiter_of_five_refuses_the_audit_once_and_everything_is_answered() {
         let request = &http(seen).request;
         last.insert((request.purpose, request.address.expect("known").ip(), request.version), ());
     }
-    assert_eq!(last.keys().filter(|k| k.0 == Purpose::AddressParity).count(), 3);
+    let everywhere: BTreeSet<_> = last.keys().map(|k| k.1).collect();
+    assert_eq!(everywhere.len(), 4, "every address was asked");
+    assert_eq!(last.keys().filter(|k| k.0 == Purpose::AddressParity).count(), 1, "two addresses answered with a version");
     let versions: Vec<_> = last.keys().filter(|k| k.0 == Purpose::Version).map(|k| k.2).collect();
     assert_eq!(versions, [HttpVersion::H1, HttpVersion::H3]);
     let plain = of(&found, Purpose::PlainHttp);
@@ -174,11 +177,11 @@ async fn a_limiter_of_five_refuses_the_audit_once_and_everything_is_answered() {
 
     let run = crate::rate_limit::probe(&ctx, &site, None).await;
     assert_eq!(run.len(), 1, "nothing more is sent");
-    assert_eq!(app.log().len(), 11);
+    assert_eq!(app.log().len(), 9);
     let landfall_evidence::Seen::RateLimit(seen) = &run[0].seen else { panic!("{run:?}") };
     let run = seen.answer.present().expect("it ran");
     assert_eq!(run.stopped, landfall_evidence::RateStop::AlreadyRefused);
-    assert_eq!((run.added, run.own_earlier, run.sequence.len()), (0, 11, 11));
+    assert_eq!((run.added, run.own_earlier, run.sequence.len()), (0, 9, 9));
     assert_eq!(run.estimate.limit.and_then(|l| l.exact()), Some(5), "{run:#?}");
     let signal = run.signal.as_ref().expect("refused");
     assert_eq!((signal.position, signal.status, signal.retry_after_s), (6, 429, Some(4)));
@@ -200,14 +203,34 @@ async fn what_waits_behind_a_long_wait_is_not_asked_and_says_why() {
         let found = survey(&ctx, &site).await;
         assert_eq!(app.log().len(), 2);
         assert!(found.iter().all(|o| o.attempt == 1), "the refusal stands");
-        let parity = of(&found, Purpose::AddressParity);
-        match (&http(parity[0]).answer, retry_after) {
+        let at_b = found.iter().find(|o| http(o).request.address.is_some_and(|a| a.ip().to_string() == B));
+        match (&http(at_b.expect("the other address has its question")).answer, retry_after) {
             (Observed::Unasked(ProbeFault::Blocked { by, .. }), "3600") => {
                 assert_eq!(by.0, "http/edge/GET /health/HTTP/2/192.0.2.1");
             }
             (Observed::Unasked(ProbeFault::DeadlineSpent), "30") => {}
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// One request at another address in another version answers for both; only a difference is worth more requests.
+#[tokio::test]
+async fn address_and_version_are_asked_apart_only_when_the_answer_differs() {
+    let same = App::new(|_| text(200, "ok"));
+    let other = App::new(|_| text(503, "old"));
+    for (at_b, parity, versions_at_home) in [(&same, 0, 1), (&other, 1, 2)] {
+        let (home, away) = (secure(&same, &[b"h2", b"http/1.1"], true).await, secure(at_b, &[b"h2", b"http/1.1"], true).await);
+        let closed = plain(&same).await;
+        let ctx = led(&[("192.0.2.1:443", home), ("192.0.2.2:443", away), ("192.0.2.1:80", closed)]);
+        let site = site(BASE, Vantage::Edge, &[A, B], vec![endpoint("GET", "/health")], Depth::Full);
+        let found = survey(&ctx, &site).await;
+        let at = |o: &&&Observation, ip: &str| http(o).request.address.is_some_and(|a| a.ip().to_string() == ip);
+        let ids: Vec<_> = found.iter().map(|o| (o.id.0.as_str(), status(o))).collect();
+        assert_eq!(of(&found, Purpose::AddressParity).len(), parity, "{ids:#?}");
+        let versions = of(&found, Purpose::Version);
+        assert_eq!(versions.iter().filter(|o| at(o, B)).count(), 1, "{ids:#?}");
+        assert_eq!(versions.iter().filter(|o| at(o, A)).count(), versions_at_home, "{ids:#?}");
     }
 }
 

@@ -37,7 +37,7 @@ pub async fn probe(ctx: &Context, site: &Site, after: Option<ObservationId>) -> 
     let question = site.first_question(Purpose::RateLimit);
     let url = question.url.to_string();
     let began = Instant::now();
-    let dials: Vec<_> = site.addresses.iter().filter_map(|ip| Dial::to(&site.base, *ip, None)).collect();
+    let dials: Vec<_> = site.addresses.iter().filter_map(|at| Dial::to(&site.base, *at, None)).collect();
     let Some(home) = dials.first() else {
         let fault = site
             .fault

@@ -13,7 +13,10 @@ use crate::model::{DnsReport, DnsRow, Family, Nameserver, Outcome, ServerAnswers
 pub(super) fn build(evidence: &Evidence, diagnosis: &Diagnosis) -> DnsReport {
     let name = evidence.target.production.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
     let families = match &name {
-        Some(name) => [("IPv4", "A"), ("IPv6", "AAAA")].into_iter().filter_map(|(f, t)| family(evidence, name, f, t)).collect(),
+        Some(name) => [("IPv4", "A"), ("IPv6", "AAAA")]
+            .into_iter()
+            .filter_map(|(f, t)| family(evidence, name, f, t))
+            .collect(),
         None => Vec::new(),
     };
     DnsReport {
@@ -27,8 +30,11 @@ pub(super) fn build(evidence: &Evidence, diagnosis: &Diagnosis) -> DnsReport {
 }
 
 fn family(evidence: &Evidence, name: &str, family: &str, rtype: &str) -> Option<Family> {
-    let asked: Vec<&DnsObservation> =
-        evidence.dns().map(|(_, d)| d).filter(|d| d.question.name == name && d.question.rtype == rtype).collect();
+    let asked: Vec<&DnsObservation> = evidence
+        .dns()
+        .map(|(_, d)| d)
+        .filter(|d| d.question.name == name && d.question.rtype == rtype)
+        .collect();
     let mut addresses: Vec<String> = Vec::new();
     for answer in asked.iter().filter_map(|d| d.answer.present()) {
         for data in answer.data_of(rtype) {
@@ -69,14 +75,18 @@ fn versions(evidence: &Evidence) -> Vec<VersionReport> {
             asked: seen.request.version,
             outcome: outcome(&seen.answer),
             words: match &seen.answer {
-                Observed::Present(r) if r.version != seen.request.version => format!("answered in {}", r.version),
+                Observed::Present(r) if r.version != seen.request.version => {
+                    format!("answered in {}", r.version)
+                }
                 Observed::Present(_) => "spoken".to_owned(),
                 other => other.describe(),
             },
             evidence: observation.id.clone(),
         };
         match versions.iter_mut().find(|v| v.asked == row.asked) {
-            Some(known) if known.outcome != Outcome::Answered && row.outcome == Outcome::Answered => *known = row,
+            Some(known) if known.outcome != Outcome::Answered && row.outcome == Outcome::Answered => {
+                *known = row
+            }
             Some(_) => {}
             None => versions.push(row),
         }
@@ -87,7 +97,9 @@ fn versions(evidence: &Evidence) -> Vec<VersionReport> {
 
 fn nameservers(evidence: &Evidence, diagnosis: &Diagnosis) -> Vec<Nameserver> {
     let mut names: Vec<&str> = Vec::new();
-    for answer in evidence.dns().filter(|(_, d)| d.question.rtype == "NS").filter_map(|(_, d)| d.answer.present()) {
+    for answer in
+        evidence.dns().filter(|(_, d)| d.question.rtype == "NS").filter_map(|(_, d)| d.answer.present())
+    {
         for data in answer.data_of("NS") {
             if !names.contains(&data) {
                 names.push(data);
@@ -95,7 +107,10 @@ fn nameservers(evidence: &Evidence, diagnosis: &Diagnosis) -> Vec<Nameserver> {
         }
     }
     names.sort_unstable();
-    names.into_iter().map(|name| Nameserver { name: name.to_owned(), owner: owner(diagnosis, name) }).collect()
+    names
+        .into_iter()
+        .map(|name| Nameserver { name: name.to_owned(), owner: owner(diagnosis, name) })
+        .collect()
 }
 
 /// Who runs a nameserver is the catalogue's knowledge, which the diagnosis hands on as a specification: either of one
@@ -121,7 +136,13 @@ fn servers(evidence: &Evidence) -> Vec<ServerAnswers> {
             None => servers.push(ServerAnswers { server: dns.question.server.clone(), rows }),
         }
     }
-    servers.sort_by(|a, b| (a.server.role, &a.server.name, a.server.address).cmp(&(b.server.role, &b.server.name, b.server.address)));
+    servers.sort_by(|a, b| {
+        (a.server.role, &a.server.name, a.server.address).cmp(&(
+            b.server.role,
+            &b.server.name,
+            b.server.address,
+        ))
+    });
     servers
 }
 
@@ -157,5 +178,9 @@ fn rows(observation: &Observation, dns: &DnsObservation) -> Vec<DnsRow> {
 }
 
 fn extended(error: &ExtendedError) -> String {
-    if error.text.is_empty() { format!("EDE {}", error.code) } else { format!("EDE {}: {}", error.code, error.text) }
+    if error.text.is_empty() {
+        format!("EDE {}", error.code)
+    } else {
+        format!("EDE {}: {}", error.code, error.text)
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use landfall_diagnosis::Diagnosis;
 use landfall_evidence::{
-    Endpoint, EndpointSource, Evidence, HttpObservation, HttpResponse, Observation, ObservationId, Observed, Purpose, Vantage,
+    Endpoint, EndpointSource, Evidence, HttpObservation, HttpResponse, Observation, ObservationId, Observed,
+    Purpose, Vantage,
 };
 use serde_json::Value;
 
@@ -99,7 +100,9 @@ pub(super) fn build(evidence: &Evidence, diagnosis: &Diagnosis) -> Health {
 
 /// The arguments for a named cause that rest on a control path.
 fn conclusions(evidence: &Evidence, diagnosis: &Diagnosis) -> Vec<String> {
-    let is_control = |id: &ObservationId| evidence.http().any(|(o, seen)| &o.id == id && seen.request.purpose == Purpose::Control);
+    let is_control = |id: &ObservationId| {
+        evidence.http().any(|(o, seen)| &o.id == id && seen.request.purpose == Purpose::Control)
+    };
     let mut conclusions: Vec<String> = Vec::new();
     for argument in diagnosis.causes.iter().flat_map(|c| &c.evidence_for) {
         if argument.evidence.iter().any(is_control) && !conclusions.contains(&argument.say) {
@@ -200,7 +203,9 @@ fn compare_shapes(answers: &mut [Answer]) {
         let body = answer.body.as_ref().filter(|b| b.complete)?;
         Some((parsed(body.text.as_deref()), answer.media_type.clone()))
     };
-    let Some((Some(local), _)) = answers.iter().find(|a| a.vantage == Vantage::Local).and_then(value) else { return };
+    let Some((Some(local), _)) = answers.iter().find(|a| a.vantage == Vantage::Local).and_then(value) else {
+        return;
+    };
     for answer in answers.iter_mut().filter(|a| a.vantage != Vantage::Local && !a.fell_to_limiter) {
         answer.same_shape_as_local = match value(answer) {
             Some((Some(other), _)) => Some(same_shape(&local, &other)),
@@ -216,7 +221,8 @@ fn same_shape(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Null, _) | (_, Value::Null) => true,
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same_shape(value, other)))
+            a.len() == b.len()
+                && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same_shape(value, other)))
         }
         (Value::Array(a), Value::Array(b)) => match (a.first(), b.first()) {
             (Some(a), Some(b)) => same_shape(a, b),

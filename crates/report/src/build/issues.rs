@@ -10,7 +10,10 @@ pub(super) fn build(diagnosis: &Diagnosis) -> Vec<Issue> {
     let mut issues: Vec<Issue> = Vec::new();
     let worst_first = sorted(&diagnosis.findings);
     for finding in worst_first.iter().filter(|f| f.severity >= Severity::Medium) {
-        let known = finding.cause.as_ref().and_then(|cause| issues.iter_mut().find(|i| i.cause.as_ref() == Some(cause)));
+        let known = finding
+            .cause
+            .as_ref()
+            .and_then(|cause| issues.iter_mut().find(|i| i.cause.as_ref() == Some(cause)));
         match known {
             Some(issue) => add(issue, finding),
             None => {
@@ -28,7 +31,9 @@ pub(super) fn build(diagnosis: &Diagnosis) -> Vec<Issue> {
         }
     }
     for cause in &diagnosis.causes {
-        let told = issues.iter().any(|i| i.cause.as_ref().is_some_and(|told| told == &cause.id || tied(diagnosis, told, &cause.id)));
+        let told = issues.iter().any(|i| {
+            i.cause.as_ref().is_some_and(|told| told == &cause.id || tied(diagnosis, told, &cause.id))
+        });
         let by_lesser_finding = diagnosis.findings.iter().any(|f| f.cause.as_ref() == Some(&cause.id));
         if !told && !by_lesser_finding && cause.severity >= Severity::Medium {
             issues.push(of_cause(cause));

@@ -41,8 +41,11 @@ fn because(diagnosis: &Diagnosis, id: &ObservationId) -> Vec<String> {
         .iter()
         .filter(|c| c.evidence_for.iter().any(|a| a.evidence.contains(id)))
         .map(|c| format!("{} ({}, {})", c.title, c.id, words::label(c.label)));
-    let findings =
-        diagnosis.findings.iter().filter(|f| f.evidence.contains(id)).map(|f| format!("{} ({})", f.title, f.code));
+    let findings = diagnosis
+        .findings
+        .iter()
+        .filter(|f| f.evidence.contains(id))
+        .map(|f| format!("{} ({})", f.title, f.code));
     causes.chain(findings).collect()
 }
 

@@ -76,7 +76,8 @@ fn seen(seen: &Seen) -> (Kind, Outcome, String) {
             (Kind::Tls, outcome(&t.answer), words)
         }
         Seen::Http(h) => {
-            let words = h.answer.present().map_or_else(|| h.answer.describe(), |r| format!("HTTP {}", r.status));
+            let words =
+                h.answer.present().map_or_else(|| h.answer.describe(), |r| format!("HTTP {}", r.status));
             (Kind::Http, outcome(&h.answer), words)
         }
         Seen::RateLimit(r) => (Kind::RateLimit, outcome(&r.answer), r.answer.describe()),

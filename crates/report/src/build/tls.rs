@@ -35,7 +35,13 @@ pub(super) fn build(evidence: &Evidence) -> Vec<TlsReport> {
         };
         report.same_as = reports
             .iter()
-            .find(|r| !r.chain.is_empty() && r.host == report.host && r.chain == report.chain && r.unparsed == report.unparsed && r.trust == report.trust)
+            .find(|r| {
+                !r.chain.is_empty()
+                    && r.host == report.host
+                    && r.chain == report.chain
+                    && r.unparsed == report.unparsed
+                    && r.trust == report.trust
+            })
             .map(|r| r.evidence.clone());
         reports.push(report);
     }
@@ -47,14 +53,19 @@ fn chain(shake: &TlsHandshake, now: Timestamp) -> Vec<CertificateReport> {
 }
 
 fn aged(certificate: &Certificate, now: Timestamp) -> CertificateReport {
-    let (from, to, now) = (certificate.not_before.as_second(), certificate.not_after.as_second(), now.as_second());
+    let (from, to, now) =
+        (certificate.not_before.as_second(), certificate.not_after.as_second(), now.as_second());
     let lifetime = to - from;
     let left = (to - now).clamp(0, lifetime.max(0));
     CertificateReport {
         certificate: certificate.clone(),
         days_left: (to - now).div_euclid(DAY_S),
         lifetime_days: lifetime.div_euclid(DAY_S),
-        left_percent: if lifetime > 0 { u8::try_from(left.saturating_mul(100) / lifetime).unwrap_or(100) } else { 0 },
+        left_percent: if lifetime > 0 {
+            u8::try_from(left.saturating_mul(100) / lifetime).unwrap_or(100)
+        } else {
+            0
+        },
     }
 }
 

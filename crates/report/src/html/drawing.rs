@@ -1,7 +1,7 @@
 //! The way of a request as inline SVG: across for a desk, down for a phone.
 
 use landfall_diagnosis::{Hop, HopKind, HopState};
-use maud::{html, Markup};
+use maud::{Markup, html};
 
 use super::{glyph, of_hop};
 use crate::text::shorten;
@@ -20,7 +20,8 @@ pub(super) fn path(hops: &[Hop]) -> Markup {
 
 /// The drawing in one sentence, for those who do not see it.
 fn describe(hops: &[Hop]) -> String {
-    let hops: Vec<String> = hops.iter().map(|h| format!("{}: {}", name(h), words::hop_state(h.state))).collect();
+    let hops: Vec<String> =
+        hops.iter().map(|h| format!("{}: {}", name(h), words::hop_state(h.state))).collect();
     format!("The way of a request. {}.", hops.join("; "))
 }
 
@@ -81,7 +82,10 @@ fn down(hops: &[Hop], told: &str) -> Markup {
 
 fn row(hop: &Hop, y: usize, width: usize, height: usize) -> Markup {
     let tone = of_hop(hop.state);
-    let below: Vec<&str> = [role(hop), hop.address.as_deref().unwrap_or_default()].into_iter().filter(|t| !t.is_empty()).collect();
+    let below: Vec<&str> = [role(hop), hop.address.as_deref().unwrap_or_default()]
+        .into_iter()
+        .filter(|t| !t.is_empty())
+        .collect();
     html! {
         g class={ "hop " (tone) } transform={ "translate(2 " (y) ")" } {
             rect width=(width) height=(height) rx="10" {}

@@ -1,7 +1,9 @@
 //! The answer: verdict, way, cause, actions, readiness, issues, verification.
 
-use landfall_diagnosis::{Action, Argument, Cause, HopKind, NextProbe, Priority, Status, Tie, Tried, Verdict};
-use maud::{html, Markup};
+use landfall_diagnosis::{
+    Action, Argument, Cause, HopKind, NextProbe, Priority, Status, Tie, Tried, Verdict,
+};
+use maud::{Markup, html};
 
 use super::{cite, drawing, icon, of_hop, of_severity, of_status, of_verdict, section, state, table};
 use crate::model::Report;
@@ -106,18 +108,23 @@ fn how(text: &str) -> Markup {
 }
 
 pub(super) fn components(report: &Report) -> Markup {
-    section("components", "Components", "", html! {
-        ul.grid {
-            @for c in &report.components {
-                li class=(of_status(c.status)) {
-                    span.title { (c.name) }
-                    (state(of_status(c.status), words::status(c.status)))
-                    @if let Some(severity) = c.severity { " " span class={ "chip " (of_severity(severity)) } { (words::severity(severity)) } }
-                    div.small.soft { (c.headline) }
+    section(
+        "components",
+        "Components",
+        "",
+        html! {
+            ul.grid {
+                @for c in &report.components {
+                    li class=(of_status(c.status)) {
+                        span.title { (c.name) }
+                        (state(of_status(c.status), words::status(c.status)))
+                        @if let Some(severity) = c.severity { " " span class={ "chip " (of_severity(severity)) } { (words::severity(severity)) } }
+                        div.small.soft { (c.headline) }
+                    }
                 }
             }
-        }
-    })
+        },
+    )
 }
 
 pub(super) fn actions(report: &Report) -> Markup {
@@ -144,7 +151,7 @@ fn action(report: &Report, action: &Action) -> Markup {
                     @match &action.tried {
                         Tried::Works { seen } => span.small { (state("good", "tried, works")) ": " (seen) },
                         Tried::Fails { seen } => span.small { (state("bad", "tried, does not work")) ": " (seen) },
-                        Tried::NotTried => span class="small soft" { "not tried" },
+                        Tried::NotTried => span.chip { "not tried" },
                     }
                     span.small.soft { "reason: " code { (action.because) } }
                 }
@@ -157,37 +164,42 @@ pub(super) fn causes(report: &Report) -> Markup {
     if report.causes.is_empty() && report.ruled_out.is_empty() && report.unexplained.is_empty() {
         return html! {};
     }
-    section("causes", if report.causes.is_empty() { "Ruled out" } else { "Root cause" }, "", html! {
-        @for tie in &report.ties {
-            div { (undecided(report, tie)) (decide(&tie.separate)) }
-        }
-        @for (i, c) in report.causes.iter().enumerate() {
-            div class=(if i > 0 || !report.ties.is_empty() { "part" } else { "" }) { (cause(report, c)) }
-        }
-        @if !report.ruled_out.is_empty() {
-            div class=(if report.causes.is_empty() { "" } else { "part" }) {
-                @if !report.causes.is_empty() { h3 { "Considered and ruled out" } }
-                (table("Causes that were ruled out", &["Cause", "Why not"], html! {
-                    @for c in &report.ruled_out {
-                        tr {
-                            td { (c.title) br; code.soft { (c.id) } }
-                            td {
-                                @for argument in &c.against { div { (argument.say) (cite(report, &argument.evidence)) } }
-                                @if c.against.is_empty() { (words::label(c.label)) }
+    section(
+        "causes",
+        if report.causes.is_empty() { "Ruled out" } else { "Root cause" },
+        "",
+        html! {
+            @for tie in &report.ties {
+                div { (undecided(report, tie)) (decide(&tie.separate)) }
+            }
+            @for (i, c) in report.causes.iter().enumerate() {
+                div class=(if i > 0 || !report.ties.is_empty() { "part" } else { "" }) { (cause(report, c)) }
+            }
+            @if !report.ruled_out.is_empty() {
+                div class=(if report.causes.is_empty() { "" } else { "part" }) {
+                    @if !report.causes.is_empty() { h3 { "Considered and ruled out" } }
+                    (table("Causes that were ruled out", &["Cause", "Why not"], html! {
+                        @for c in &report.ruled_out {
+                            tr {
+                                td { (c.title) br; code.soft { (c.id) } }
+                                td {
+                                    @for argument in &c.against { div { (argument.say) (cite(report, &argument.evidence)) } }
+                                    @if c.against.is_empty() { (words::label(c.label)) }
+                                }
                             }
                         }
-                    }
-                }))
+                    }))
+                }
             }
-        }
-        @if !report.unexplained.is_empty() {
-            div.part {
-                h3 { "Not explained" }
-                p.soft { "While these stand, nothing counts as green." }
-                ul { @for u in &report.unexplained { li { (u.what) (cite(report, std::slice::from_ref(&u.evidence))) } } }
+            @if !report.unexplained.is_empty() {
+                div.part {
+                    h3 { "Not explained" }
+                    p.soft { "While these stand, nothing counts as green." }
+                    ul { @for u in &report.unexplained { li { (u.what) (cite(report, std::slice::from_ref(&u.evidence))) } } }
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 fn cause(report: &Report, cause: &Cause) -> Markup {
@@ -248,92 +260,112 @@ fn decide(probe: &NextProbe) -> Markup {
 }
 
 pub(super) fn readiness(report: &Report) -> Markup {
-    section("readiness", "Readiness", "", html! {
-        (score(report))
-        (table("Readiness checks", &["Check", "Status", "Why"], html! {
-            @for c in &report.readiness.checks {
-                tr {
-                    th scope="row" { (c.title) }
-                    td { (state(of_status(c.status), words::check(c.status))) }
-                    td { (c.note) (cite(report, &c.evidence)) }
+    section(
+        "readiness",
+        "Readiness",
+        "",
+        html! {
+            (score(report))
+            (table("Readiness checks", &["Check", "Status", "Why"], html! {
+                @for c in &report.readiness.checks {
+                    tr {
+                        th scope="row" { (c.title) }
+                        td { (state(of_status(c.status), words::check(c.status))) }
+                        td { (c.note) (cite(report, &c.evidence)) }
+                    }
                 }
-            }
-        }))
-    })
+            }))
+        },
+    )
 }
 
 pub(super) fn issues(report: &Report) -> Markup {
     let told = |code: &String| report.issues.iter().any(|i| i.findings.contains(code));
-    section("issues", "Issues", "", html! {
-        @if report.issues.is_empty() { p { "No issue of medium or higher severity." } }
-        @for (i, issue) in report.issues.iter().enumerate() {
-            div class=(if i > 0 { "part" } else { "" }) {
-                h3 { (issue.title) }
-                div.chips {
-                    span class={ "chip " (of_severity(issue.severity)) } { (words::severity(issue.severity)) }
-                    @for code in issue.cause.iter().chain(&issue.findings) { code { (code) } }
-                }
-                dl.facts {
-                    @for impact in &issue.impact { dt { "Impact" } dd { (impact) } }
-                    @for action in &issue.action { dt { "Action" } dd { (action) } }
-                }
-                @let ids: Vec<_> = report.findings.iter().filter(|f| issue.findings.contains(&f.code)).flat_map(|f| f.evidence.clone()).collect();
-                (cite(report, &ids))
-            }
-        }
-        @if report.findings.iter().any(|f| !told(&f.code)) {
-            div.part {
-                h3 { "Also seen" }
-                (table("Lesser findings", &["Finding", "Severity", "Impact"], html! {
-                    @for f in report.findings.iter().filter(|f| !told(&f.code)) {
-                        tr {
-                            td { (f.title) br; code.soft { (f.code) } (cite(report, &f.evidence)) }
-                            td { (words::severity(f.severity)) }
-                            td { (f.impact) }
-                        }
+    section(
+        "issues",
+        "Issues",
+        "",
+        html! {
+            @if report.issues.is_empty() { p { "No issue of medium or higher severity." } }
+            @for (i, issue) in report.issues.iter().enumerate() {
+                div class=(if i > 0 { "part" } else { "" }) {
+                    h3 { (issue.title) }
+                    div.chips {
+                        span class={ "chip " (of_severity(issue.severity)) } { (words::severity(issue.severity)) }
+                        @for code in issue.cause.iter().chain(&issue.findings) { code { (code) } }
                     }
-                }))
+                    dl.facts {
+                        @for impact in &issue.impact { dt { "Impact" } dd { (impact) } }
+                        @for action in &issue.action { dt { "Action" } dd { (action) } }
+                    }
+                    @let ids: Vec<_> = report.findings.iter().filter(|f| issue.findings.contains(&f.code)).flat_map(|f| f.evidence.clone()).collect();
+                    (cite(report, &ids))
+                }
             }
-        }
-    })
+            @if report.findings.iter().any(|f| !told(&f.code)) {
+                div.part {
+                    h3 { "Also seen" }
+                    (table("Lesser findings", &["Finding", "Severity", "Impact"], html! {
+                        @for f in report.findings.iter().filter(|f| !told(&f.code)) {
+                            tr {
+                                td { (f.title) br; code.soft { (f.code) } (cite(report, &f.evidence)) }
+                                td { (words::severity(f.severity)) }
+                                td { (f.impact) }
+                            }
+                        }
+                    }))
+                }
+            }
+        },
+    )
 }
 
 pub(super) fn verification(report: &Report) -> Markup {
     if report.verification.is_empty() {
         return html! {};
     }
-    section("verification", "Verification", "landfall verify report.json runs all of them", html! {
-        @for (i, v) in report.verification.iter().enumerate() {
-            div class=(if i > 0 { "part" } else { "" }) {
-                h3 { (v.title) }
-                pre { code { (v.request) } }
-                p.small { span.soft { "Expected: " } (v.expect) }
+    section(
+        "verification",
+        "Verification",
+        "landfall verify report.json runs all of them",
+        html! {
+            @for (i, v) in report.verification.iter().enumerate() {
+                div class=(if i > 0 { "part" } else { "" }) {
+                    h3 { (v.title) }
+                    pre { code { (v.request) } }
+                    p.small { span.soft { "Expected: " } (v.expect) }
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 pub(super) fn routing(report: &Report) -> Markup {
-    section("routing", "Routing", "", html! {
-        @if report.path.is_empty() { p { "The way of a request is not known." } }
-        @else {
-            (table("Hops", &["Hop", "Run by", "Address", "State", "Proof"], html! {
-                @for hop in &report.path {
-                    tr {
-                        th scope="row" { (words::hop_kind(hop.hop)) }
-                        td {
-                            @match (&hop.vendor, hop.hop) {
-                                (Some(vendor), _) => (vendor),
-                                (None, HopKind::Client) => "this machine",
-                                (None, _) => span.soft { "not known" },
+    section(
+        "routing",
+        "Routing",
+        "",
+        html! {
+            @if report.path.is_empty() { p { "The way of a request is not known." } }
+            @else {
+                (table("Hops", &["Hop", "Run by", "Address", "State", "Proof"], html! {
+                    @for hop in &report.path {
+                        tr {
+                            th scope="row" { (words::hop_kind(hop.hop)) }
+                            td {
+                                @match (&hop.vendor, hop.hop) {
+                                    (Some(vendor), _) => (vendor),
+                                    (None, HopKind::Client) => "this machine",
+                                    (None, _) => span.soft { "not known" },
+                                }
                             }
+                            td { @if let Some(address) = &hop.address { code { (address) } } }
+                            td { (state(of_hop(hop.state), words::hop_state(hop.state))) }
+                            td { @for proof in &hop.proof { div { (proof) } } }
                         }
-                        td { @if let Some(address) = &hop.address { code { (address) } } }
-                        td { (state(of_hop(hop.state), words::hop_state(hop.state))) }
-                        td { @for proof in &hop.proof { div { (proof) } } }
                     }
-                }
-            }))
-        }
-    })
+                }))
+            }
+        },
+    )
 }

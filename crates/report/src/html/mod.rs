@@ -10,7 +10,7 @@ mod waterfall;
 
 use landfall_diagnosis::{HopState, Severity, Status, Verdict};
 use landfall_evidence::ObservationId;
-use maud::{html, Markup, PreEscaped, DOCTYPE};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::model::{Outcome, Report};
 use crate::text::clean_block;
@@ -22,7 +22,8 @@ const CSS: &str = include_str!("style.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 pub(crate) fn render(report: &Report) -> String {
-    let title = format!("{}: {} (Landfall)", report.target.name, words::verdict(report.verdict).to_lowercase());
+    let title =
+        format!("{}: {} (Landfall)", report.target.name, words::verdict(report.verdict).to_lowercase());
     let page = html! {
         (DOCTYPE)
         html lang="en" {

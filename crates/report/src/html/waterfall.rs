@@ -1,7 +1,7 @@
 //! Every observation in time, as inline SVG. Long idle stretches are cut out and marked, so that a wait for a rate
 //! limiter does not press the rest into a corner.
 
-use maud::{html, Markup};
+use maud::{Markup, html};
 
 use crate::model::{Bar, Report};
 use crate::text::shorten;
@@ -74,7 +74,7 @@ fn one(bar: &Bar, y: usize, scale: &Scale) -> Markup {
     html! {
         g {
             title { (bar.evidence.0) ": " (bar.words) ", " (words::span_us(bar.took_us)) }
-            text class=(if bar.critical { "strong" } else { "" }) x="6" y=(y + 15) { (shorten(&bar.label, 48)) }
+            text class=(if bar.critical { "strong" } else { "" }) x="6" y=(y + 15) { (shorten(&bar.label, if bar.critical { 41 } else { 47 })) }
             rect.other x=(px(start)) y=(y + 5) width=(px(end - start)) height=(ROW - 10) rx="2" {}
             @for (phase, from, to) in &slices {
                 rect class=(phase) x=(px(*from)) y=(y + 5) width=(px(to - from)) height=(ROW - 10) {}
@@ -109,7 +109,8 @@ struct Scale {
 
 impl Scale {
     fn of(bars: &[&Bar]) -> Self {
-        let mut spans: Vec<(u64, u64)> = bars.iter().map(|b| (b.started_us, b.started_us.saturating_add(b.took_us))).collect();
+        let mut spans: Vec<(u64, u64)> =
+            bars.iter().map(|b| (b.started_us, b.started_us.saturating_add(b.took_us))).collect();
         spans.sort_unstable();
         let mut busy: Vec<(u64, u64)> = Vec::new();
         for (from, to) in spans {
@@ -166,9 +167,12 @@ impl Scale {
     /// Places and labels of round times, at least 64 units apart.
     fn ticks(&self) -> Vec<(f64, String)> {
         const STEPS_US: [u64; 14] = [
-            1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 60_000_000,
+            1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
+            5_000_000, 10_000_000, 60_000_000,
         ];
-        let Some(step) = STEPS_US.into_iter().find(|step| *step as f64 * self.per_us >= 64.0) else { return Vec::new() };
+        let Some(step) = STEPS_US.into_iter().find(|step| *step as f64 * self.per_us >= 64.0) else {
+            return Vec::new();
+        };
         let mut ticks = Vec::new();
         for segment in &self.segments {
             let first = segment.from.div_ceil(step);

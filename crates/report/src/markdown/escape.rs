@@ -110,7 +110,8 @@ mod tests {
             match event {
                 Event::Text(text) => shown.push_str(&text),
                 Event::Code(text) => shown.push_str(&text),
-                Event::Start(pulldown_cmark::Tag::Paragraph) | Event::End(pulldown_cmark::TagEnd::Paragraph) => {}
+                Event::Start(pulldown_cmark::Tag::Paragraph)
+                | Event::End(pulldown_cmark::TagEnd::Paragraph) => {}
                 _ => plain = false,
             }
         }

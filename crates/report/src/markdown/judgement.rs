@@ -2,8 +2,8 @@
 
 use landfall_diagnosis::{Cause, HopKind, HopState, NextProbe, Status, Verdict};
 
-use super::escape::{code, text};
 use super::Page;
+use super::escape::{code, text};
 use crate::model::Report;
 use crate::words;
 
@@ -19,7 +19,11 @@ pub(super) fn routing(page: &mut Page, report: &Report) {
         .map(|hop| {
             let vendor = hop.vendor.as_deref().map(|v| format!(" {v}")).unwrap_or_default();
             let mark = if hop.state == HopState::Ok { "" } else { words::hop_mark(hop.state) };
-            let state = if hop.state == HopState::Ok { String::new() } else { format!(" [{mark} {}]", words::hop_state(hop.state)) };
+            let state = if hop.state == HopState::Ok {
+                String::new()
+            } else {
+                format!(" [{mark} {}]", words::hop_state(hop.state))
+            };
             crate::text::clean(&format!("{}{vendor}{state}", words::hop_kind(hop.hop))).into_owned()
         })
         .collect();
@@ -45,11 +49,18 @@ pub(super) fn routing(page: &mut Page, report: &Report) {
 pub(super) fn root_cause(page: &mut Page, report: &Report) {
     page.heading(2, "8. Root cause analysis");
     if report.causes.is_empty() {
-        page.paragraph(if report.verdict == Verdict::Live { "There is nothing to explain." } else { "No cause stands out from the evidence." });
+        page.paragraph(if report.verdict == Verdict::Live {
+            "There is nothing to explain."
+        } else {
+            "No cause stands out from the evidence."
+        });
     }
     for tie in &report.ties {
         let ids: Vec<String> = tie.causes.iter().map(|c| code(c)).collect();
-        page.field("Undecided", &format!("{}, {} together", ids.join(" or "), words::percent(tie.confidence)));
+        page.field(
+            "Undecided",
+            &format!("{}, {} together", ids.join(" or "), words::percent(tie.confidence)),
+        );
         decide(page, &tie.separate);
     }
     for (i, cause) in report.causes.iter().enumerate() {
@@ -61,7 +72,11 @@ pub(super) fn root_cause(page: &mut Page, report: &Report) {
             &["Cause", "Claim", "Why not"],
             report.ruled_out.iter().map(|c| {
                 let why: Vec<&str> = c.against.iter().map(|a| a.say.as_str()).collect();
-                let why = if why.is_empty() { format!("{}, {} dB", words::label(c.label), c.score_db) } else { text(&why.join("; ")) };
+                let why = if why.is_empty() {
+                    format!("{}, {} dB", words::label(c.label), c.score_db)
+                } else {
+                    text(&why.join("; "))
+                };
                 vec![code(&c.id), text(&c.title), why]
             }),
         );
@@ -107,7 +122,12 @@ fn full_cause(page: &mut Page, number: usize, cause: &Cause) {
             &["Rival", "Claim", "Standing", "Why"],
             cause.rivals.iter().map(|r| {
                 let separated = if r.separated { "" } else { " (not told apart)" };
-                vec![code(&r.id), text(&r.title), format!("{}{separated}", words::label(r.label)), text(&r.why)]
+                vec![
+                    code(&r.id),
+                    text(&r.title),
+                    format!("{}{separated}", words::label(r.label)),
+                    text(&r.why),
+                ]
             }),
         );
     }
@@ -124,7 +144,11 @@ fn full_cause(page: &mut Page, number: usize, cause: &Cause) {
 
 fn decide(page: &mut Page, probe: &NextProbe) {
     page.field("To decide", &text(&probe.ask));
-    if words::is_command(&probe.how) { page.fenced("sh", &probe.how) } else { page.paragraph(&text(&probe.how)) }
+    if words::is_command(&probe.how) {
+        page.fenced("sh", &probe.how)
+    } else {
+        page.paragraph(&text(&probe.how))
+    }
     page.list(probe.means.iter().map(|m| text(m)));
 }
 
@@ -149,7 +173,9 @@ pub(super) fn issues(page: &mut Page, report: &Report) {
     let rest = report.findings.iter().filter(|f| !told(&f.code));
     page.table(
         &["Also seen", "Severity", "What", "Impact"],
-        rest.map(|f| vec![code(&f.code), words::severity(f.severity).to_owned(), text(&f.title), text(&f.impact)]),
+        rest.map(|f| {
+            vec![code(&f.code), words::severity(f.severity).to_owned(), text(&f.title), text(&f.impact)]
+        }),
     );
 }
 
@@ -158,12 +184,16 @@ pub(super) fn readiness(page: &mut Page, report: &Report) {
     page.heading(2, "10. Deployment readiness checklist");
     page.table(
         &["Check", "Status", "Notes"],
-        readiness
-            .checks
-            .iter()
-            .map(|c| vec![text(&c.title), format!("{} {}", words::status_mark(c.status), words::check(c.status)), text(&c.note)]),
+        readiness.checks.iter().map(|c| {
+            vec![
+                text(&c.title),
+                format!("{} {}", words::status_mark(c.status), words::check(c.status)),
+                text(&c.note),
+            ]
+        }),
     );
-    let unknown = if readiness.unknown > 0 { format!(", {} unknown", readiness.unknown) } else { String::new() };
+    let unknown =
+        if readiness.unknown > 0 { format!(", {} unknown", readiness.unknown) } else { String::new() };
     page.field("Ready", &format!("{}/{} checks passed{unknown}", readiness.passed, readiness.total));
 }
 
@@ -181,7 +211,10 @@ pub(super) fn actions(page: &mut Page, report: &Report) {
         let clears: Vec<String> = action.clears.iter().map(|id| text(report.check_title(id))).collect();
         page.list([
             format!("**Because of:** {}", code(&action.because)),
-            format!("**Clears:** {}", if clears.is_empty() { "no check".to_owned() } else { clears.join(", ") }),
+            format!(
+                "**Clears:** {}",
+                if clears.is_empty() { "no check".to_owned() } else { clears.join(", ") }
+            ),
             format!("**Tried:** {}", text(words::tried(&action.tried).trim_start_matches("tried: "))),
         ]);
     }
@@ -196,7 +229,13 @@ pub(super) fn verification(page: &mut Page, report: &Report) {
     let mut script = String::new();
     for (i, step) in report.verification.iter().enumerate() {
         let line = |t: &str| crate::text::clean(t).into_owned();
-        script.push_str(&format!("# {}. {}\n{}\n# Expected: {}\n\n", i + 1, line(&step.title), step.request, line(&step.expect)));
+        script.push_str(&format!(
+            "# {}. {}\n{}\n# Expected: {}\n\n",
+            i + 1,
+            line(&step.title),
+            step.request,
+            line(&step.expect)
+        ));
     }
     page.fenced("sh", script.trim_end());
     page.paragraph("`landfall verify report.json` runs all of them.");
@@ -214,7 +253,11 @@ pub(super) fn specifications(page: &mut Page, report: &Report) {
         page.heading(3, group);
         page.table(
             &["What", "Value"],
-            report.specifications.iter().filter(|s| s.group == group).map(|s| vec![text(&s.name), text(&s.value)]),
+            report
+                .specifications
+                .iter()
+                .filter(|s| s.group == group)
+                .map(|s| vec![text(&s.name), text(&s.value)]),
         );
     }
 }
@@ -228,7 +271,13 @@ pub(super) fn conclusion(page: &mut Page, report: &Report) {
         }
         Some(cause) => page.field(
             "Root cause",
-            &format!("{} ({}, {} at {})", text(&cause.title), code(&cause.id), words::label(cause.label), words::percent(cause.confidence)),
+            &format!(
+                "{} ({}, {} at {})",
+                text(&cause.title),
+                code(&cause.id),
+                words::label(cause.label),
+                words::percent(cause.confidence)
+            ),
         ),
         None => page.field("Root cause", if report.verdict == Verdict::Live { "none" } else { "not known" }),
     }
@@ -245,27 +294,46 @@ fn remains(report: &Report) -> String {
     let after = report.readiness.passed as usize + clears.len();
     let score = format!("{after} of {} checks would then pass", report.readiness.total);
     if left.is_empty() {
-        return if clears.is_empty() { "nothing: every check passes".to_owned() } else { format!("nothing: {score}") };
+        return if clears.is_empty() {
+            "nothing: every check passes".to_owned()
+        } else {
+            format!("nothing: {score}")
+        };
     }
-    let titles: Vec<String> = left.iter().map(|c| format!("{} ({})", text(&c.title), words::check(c.status))).collect();
+    let titles: Vec<String> =
+        left.iter().map(|c| format!("{} ({})", text(&c.title), words::check(c.status))).collect();
     format!("{}; {score}", titles.join(", "))
 }
 
 pub(super) fn appendix(page: &mut Page, report: &Report) {
     let timing = &report.timing;
     page.heading(2, "Appendix: how the audit ran");
-    let hosts: Vec<String> = timing.requests_by_host.iter().map(|(host, n)| format!("{} {n}", code(host))).collect();
+    let hosts: Vec<String> =
+        timing.requests_by_host.iter().map(|(host, n)| format!("{} {n}", code(host))).collect();
     page.field("Wall time", &words::span_ms(timing.total_ms));
-    page.field("Requests sent", &format!("{} of a budget of {} ({})", timing.requests_sent, report.settings.budget, hosts.join(", ")));
+    page.field(
+        "Requests sent",
+        &format!("{} of a budget of {} ({})", timing.requests_sent, report.settings.budget, hosts.join(", ")),
+    );
     if !timing.critical_path.is_empty() {
         page.field(
             "Critical path",
-            &format!("{} over {}", words::span_ms(timing.critical_path_ms), words::count(timing.round_trips, "round trip", "round trips")),
+            &format!(
+                "{} over {}",
+                words::span_ms(timing.critical_path_ms),
+                words::count(timing.round_trips, "round trip", "round trips")
+            ),
         );
         page.table(
             &["Step", "Start", "Waited before", "Length", "Round trips"],
             timing.critical_path.iter().map(|s| {
-                vec![text(&s.label), words::span_ms(s.start_ms), words::span_ms(s.waited_ms), words::span_ms(s.took_ms), s.round_trips.to_string()]
+                vec![
+                    text(&s.label),
+                    words::span_ms(s.start_ms),
+                    words::span_ms(s.waited_ms),
+                    words::span_ms(s.took_ms),
+                    s.round_trips.to_string(),
+                ]
             }),
         );
     }
@@ -277,11 +345,19 @@ pub(super) fn appendix(page: &mut Page, report: &Report) {
     }
     page.field(
         "Evidence",
-        &format!("{}, {}, SHA-256 {}", words::count(report.evidence.observations as u64, "observation", "observations"), code(&report.evidence.schema), code(&report.evidence.sha256)),
+        &format!(
+            "{}, {}, SHA-256 {}",
+            words::count(report.evidence.observations as u64, "observation", "observations"),
+            code(&report.evidence.schema),
+            code(&report.evidence.sha256)
+        ),
     );
     page.field("Catalogue", &code(&report.catalogue));
     page.table(
         &["Observation", "Outcome", "Time", "By hand"],
-        timing.observations.iter().map(|o| vec![code(&o.evidence.0), text(&o.words), words::span_us(o.took_us), code(&o.by_hand)]),
+        timing
+            .observations
+            .iter()
+            .map(|o| vec![code(&o.evidence.0), text(&o.words), words::span_us(o.took_us), code(&o.by_hand)]),
     );
 }

@@ -35,7 +35,11 @@ fn head(page: &mut Page, report: &Report) {
     page.heading(1, &format!("Production audit: {}", target.name));
     page.field("Time", &text(&words::time(report.generated_at)));
     page.field("Written by", &text(&format!("{} {}", report.tool.name, report.tool.version)));
-    for (label, url) in [("Production", &target.production), ("Platform's own name", &target.origin), ("Local", &target.local)] {
+    for (label, url) in [
+        ("Production", &target.production),
+        ("Platform's own name", &target.origin),
+        ("Local", &target.local),
+    ] {
         if let Some(url) = url {
             page.field(label, &code(url.as_str()));
         }
@@ -46,14 +50,24 @@ fn head(page: &mut Page, report: &Report) {
         report.components.iter().map(|c| {
             vec![
                 format!("**{}**", text(&c.name)),
-                format!("{} {}: {}", words::status_mark(c.status), words::status(c.status), text(&c.headline)),
+                format!(
+                    "{} {}: {}",
+                    words::status_mark(c.status),
+                    words::status(c.status),
+                    text(&c.headline)
+                ),
                 c.severity.map_or("none", words::severity).to_owned(),
             ]
         }),
     );
     page.field(
         "Overall status",
-        &format!("{} {}. {}", words::verdict_mark(report.verdict), words::verdict(report.verdict), text(&report.summary)),
+        &format!(
+            "{} {}. {}",
+            words::verdict_mark(report.verdict),
+            words::verdict(report.verdict),
+            text(&report.summary)
+        ),
     );
 }
 
@@ -133,7 +147,15 @@ impl Page {
     /// The closing line of a section: the component's state in the diagnosis's words.
     fn conclusion(&mut self, report: &Report, component: &str) {
         if let Some(c) = report.component(component) {
-            self.field("Conclusion", &format!("{} {}: {}", words::status_mark(c.status), words::status(c.status), text(&c.headline)));
+            self.field(
+                "Conclusion",
+                &format!(
+                    "{} {}: {}",
+                    words::status_mark(c.status),
+                    words::status(c.status),
+                    text(&c.headline)
+                ),
+            );
         }
     }
 

@@ -2,8 +2,8 @@
 
 use landfall_evidence::{DnsServerRole, PortSetting, TestPurpose, Vantage};
 
-use super::escape::{code, text};
 use super::Page;
+use super::escape::{code, text};
 use crate::model::{Answer, EndpointHealth, Kind, Outcome, Report, TestsReport};
 use crate::words;
 
@@ -21,22 +21,38 @@ pub(super) fn environment(page: &mut Page, report: &Report) {
     for stack in &env.stacks {
         let runtime = &stack.runtime;
         let present = runtime.present.as_deref().unwrap_or("not found on this machine");
-        let wanted = runtime.wanted.as_deref().map(|w| format!(" (the project asks for {})", text(w))).unwrap_or_default();
+        let wanted = runtime
+            .wanted
+            .as_deref()
+            .map(|w| format!(" (the project asks for {})", text(w)))
+            .unwrap_or_default();
         let name = if runtime.name.is_empty() { &stack.language } else { &runtime.name };
         page.field("Runtime", &format!("{} {}{wanted}", text(name), text(present)));
         let parts = [("framework", &stack.framework), ("server", &stack.server)];
         let parts: Vec<String> = parts
             .into_iter()
-            .filter_map(|(role, d)| d.as_ref().map(|d| format!("{role} {} {}", text(&d.name), text(d.version.as_deref().unwrap_or(&d.requirement)))))
+            .filter_map(|(role, d)| {
+                d.as_ref().map(|d| {
+                    format!(
+                        "{role} {} {}",
+                        text(&d.name),
+                        text(d.version.as_deref().unwrap_or(&d.requirement))
+                    )
+                })
+            })
             .collect();
         if !parts.is_empty() {
-            let manifest = stack.manifest.as_deref().map(|m| format!(", from {}", code(m))).unwrap_or_default();
+            let manifest =
+                stack.manifest.as_deref().map(|m| format!(", from {}", code(m))).unwrap_or_default();
             page.field("Stack", &format!("{}{manifest}", parts.join(", ")));
         }
     }
     if let Some(entry) = &env.entry {
         let defines = entry.defines.as_deref().map(|d| format!(", defines {}", code(d))).unwrap_or_default();
-        page.field("Entry file", &format!("{} ({}){defines}", code(&entry.path), words::count(entry.size_byte, "byte", "bytes")));
+        page.field(
+            "Entry file",
+            &format!("{} ({}){defines}", code(&entry.path), words::count(entry.size_byte, "byte", "bytes")),
+        );
     }
     page.table(
         &["Folder", "Files"],
@@ -46,29 +62,55 @@ pub(super) fn environment(page: &mut Page, report: &Report) {
         &["Deploy configuration", "Platform", "Binds", "Port map (inside to outside)", "Start command"],
         env.deploy.iter().map(|d| {
             let start = d.start.as_ref();
-            let bind = start.map_or_else(|| "not said".to_owned(), |s| {
-                let port = match &s.bind_port {
-                    PortSetting::Unsaid => "port not said".to_owned(),
-                    port => port.to_string(),
-                };
-                code(&format!("{}:{port}", s.bind_host.as_deref().unwrap_or("*")))
-            });
-            let ports: Vec<String> = d.ports.iter().map(|p| format!("{} to {}", p.local, p.external)).collect();
+            let bind = start.map_or_else(
+                || "not said".to_owned(),
+                |s| {
+                    let port = match &s.bind_port {
+                        PortSetting::Unsaid => "port not said".to_owned(),
+                        port => port.to_string(),
+                    };
+                    code(&format!("{}:{port}", s.bind_host.as_deref().unwrap_or("*")))
+                },
+            );
+            let ports: Vec<String> =
+                d.ports.iter().map(|p| format!("{} to {}", p.local, p.external)).collect();
             let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(", ") };
-            vec![code(&d.file), text(&d.platform), bind, ports, start.map_or_else(|| "not said".to_owned(), |s| code(&s.raw))]
+            vec![
+                code(&d.file),
+                text(&d.platform),
+                bind,
+                ports,
+                start.map_or_else(|| "not said".to_owned(), |s| code(&s.raw)),
+            ]
         }),
     );
     settings(page, report);
     if let Some(git) = &env.git {
-        let branch = git.branch.as_deref().map_or_else(|| "detached head".to_owned(), |b| format!("branch {}", code(b)));
-        let ahead = git.ahead.map(|n| format!(", {} not pushed", words::count(n, "commit", "commits"))).unwrap_or_default();
+        let branch = git
+            .branch
+            .as_deref()
+            .map_or_else(|| "detached head".to_owned(), |b| format!("branch {}", code(b)));
+        let ahead = git
+            .ahead
+            .map(|n| format!(", {} not pushed", words::count(n, "commit", "commits")))
+            .unwrap_or_default();
         let dirty = git.uncommitted.len();
-        page.field("Version control", &format!("{branch} at {}{ahead}, {} changed and not committed", code(&git.head), words::count(dirty as u64, "file", "files")));
+        page.field(
+            "Version control",
+            &format!(
+                "{branch} at {}{ahead}, {} changed and not committed",
+                code(&git.head),
+                words::count(dirty as u64, "file", "files")
+            ),
+        );
         page.table(
             &["Commit", "When", "File", "Bound before", "Binds after", "Message"],
             git.deploy_history.iter().map(|h| {
                 let bind = |s: &Option<landfall_evidence::StartCommand>| {
-                    s.as_ref().map_or_else(|| "none".to_owned(), |s| code(&format!("{}:{}", s.bind_host.as_deref().unwrap_or("*"), s.bind_port)))
+                    s.as_ref().map_or_else(
+                        || "none".to_owned(),
+                        |s| code(&format!("{}:{}", s.bind_host.as_deref().unwrap_or("*"), s.bind_port)),
+                    )
                 };
                 vec![
                     code(&h.commit),
@@ -93,9 +135,18 @@ fn settings(page: &mut Page, report: &Report) {
     if settings.declared.is_empty() && settings.read.is_empty() {
         return;
     }
-    let missing: Vec<String> = settings.declared.iter().filter(|name| !settings.present.contains(name)).map(|name| code(name)).collect();
+    let missing: Vec<String> = settings
+        .declared
+        .iter()
+        .filter(|name| !settings.present.contains(name))
+        .map(|name| code(name))
+        .collect();
     let declared_in = settings.declared_in.as_deref().map(|f| format!(" in {}", code(f))).unwrap_or_default();
-    let missing = if missing.is_empty() { "none missing here".to_owned() } else { format!("not present here: {}", missing.join(", ")) };
+    let missing = if missing.is_empty() {
+        "none missing here".to_owned()
+    } else {
+        format!("not present here: {}", missing.join(", "))
+    };
     page.field(
         "Settings",
         &format!("{} declared{declared_in}, {} read by the code; {missing}. Names only; values are never read into a report.", settings.declared.len(), settings.read.len()),
@@ -115,7 +166,9 @@ pub(super) fn health(page: &mut Page, report: &Report) {
     head.push("Same shape as local");
     let row = |name: String, row: &EndpointHealth| {
         let mut cells = vec![name];
-        cells.extend(health.vantages.iter().map(|v| row.from(*v).map_or_else(|| "not asked".to_owned(), cell)));
+        cells.extend(
+            health.vantages.iter().map(|v| row.from(*v).map_or_else(|| "not asked".to_owned(), cell)),
+        );
         cells.push(shape(row));
         cells
     };
@@ -123,7 +176,10 @@ pub(super) fn health(page: &mut Page, report: &Report) {
         let core = if e.core { " (main function)" } else { "" };
         row(format!("{}{core}", code(&format!("{} {}", e.method, e.path))), e)
     });
-    let controls = health.controls.iter().map(|c| row(format!("{} (a path that nobody defined)", code(&format!("GET {}", c.path))), c));
+    let controls = health
+        .controls
+        .iter()
+        .map(|c| row(format!("{} (a path that nobody defined)", code(&format!("GET {}", c.path))), c));
     page.table(&head, endpoints.chain(controls));
     for (i, side) in health.vantages.iter().enumerate() {
         let base = match side {
@@ -144,7 +200,13 @@ pub(super) fn health(page: &mut Page, report: &Report) {
         page.table(
             &["Request", "Asked in", "Address", "Outcome", "Time"],
             health.others.iter().map(|a| {
-                vec![code(&a.url), a.asked_version.to_string(), a.address.map_or_else(|| "none".to_owned(), |a| a.to_string()), text(&a.words), words::span_us(a.took_us)]
+                vec![
+                    code(&a.url),
+                    a.asked_version.to_string(),
+                    a.address.map_or_else(|| "none".to_owned(), |a| a.to_string()),
+                    text(&a.words),
+                    words::span_us(a.took_us),
+                ]
             }),
         );
     }
@@ -173,7 +235,9 @@ fn shape(row: &EndpointHealth) -> String {
     let told: Vec<String> = row
         .answers
         .iter()
-        .filter_map(|a| Some(format!("{}: {}", words::side(a.vantage), if a.same_shape_as_local? { "yes" } else { "no" })))
+        .filter_map(|a| {
+            Some(format!("{}: {}", words::side(a.vantage), if a.same_shape_as_local? { "yes" } else { "no" }))
+        })
         .collect();
     if told.is_empty() { "nothing to compare".to_owned() } else { told.join("; ") }
 }
@@ -195,7 +259,8 @@ fn exchange(page: &mut Page, answer: &Answer) {
         let why = if earlier.fell_to_limiter { ", which fell to the rate limiter" } else { "" };
         page.field("Asked again after", &format!("{}{why}", text(&earlier.words)));
     }
-    let slices: Vec<String> = answer.timings.slices().map(|(phase, us)| format!("{phase} {}", words::span_us(us))).collect();
+    let slices: Vec<String> =
+        answer.timings.slices().map(|(phase, us)| format!("{phase} {}", words::span_us(us))).collect();
     if !slices.is_empty() {
         page.field("Time", &format!("{} ({})", words::span_us(answer.took_us), slices.join(", ")));
     }
@@ -224,7 +289,8 @@ fn unknown_path(page: &mut Page, report: &Report) {
             .iter()
             .map(|a| {
                 let kind = a.media_type.as_deref().map(|t| format!(", {}", code(t))).unwrap_or_default();
-                let size = a.body.as_ref().map(|b| format!(", {}", text(&words::body(b)))).unwrap_or_default();
+                let size =
+                    a.body.as_ref().map(|b| format!(", {}", text(&words::body(b)))).unwrap_or_default();
                 format!("{}: {}{kind}{size}", words::side(a.vantage), text(&a.words))
             })
             .collect();
@@ -334,7 +400,9 @@ pub(super) fn tls(page: &mut Page, report: &Report) {
             page.field("Names", &format!("{names}; {verdict} {}", code(&shake.host)));
         }
         page.field("Trust", "");
-        page.list(shake.trust.iter().map(|t| format!("{}: {}", text(&t.store), text(&words::trust(&t.result)))));
+        page.list(
+            shake.trust.iter().map(|t| format!("{}: {}", text(&t.store), text(&words::trust(&t.result)))),
+        );
     }
     page.findings(report, Kind::Tls);
     page.conclusion(report, "tls");
@@ -359,7 +427,12 @@ pub(super) fn rate_limit(page: &mut Page, report: &Report) {
         page.field("The probe stopped", words::stopped(stop));
     }
     if !limit.statuses.is_empty() {
-        let lines: Vec<String> = limit.statuses.iter().enumerate().map(|(i, s)| format!("Request {}: {}", i + 1, crate::text::clean(s))).collect();
+        let lines: Vec<String> = limit
+            .statuses
+            .iter()
+            .enumerate()
+            .map(|(i, s)| format!("Request {}: {}", i + 1, crate::text::clean(s)))
+            .collect();
         page.fenced("", &lines.join("\n"));
     }
     let fits: Vec<String> = limit.algorithm.iter().map(ToString::to_string).collect();
@@ -426,14 +499,22 @@ fn test_run(page: &mut Page, tests: &TestsReport) {
     }
     for error in &run.collection_errors {
         let place = error.line.map_or_else(|| error.file.clone(), |line| format!("{}:{line}", error.file));
-        page.field("Error", &format!("{} {}: {}", code(&place), code(&error.exception), text(&error.message)));
+        page.field(
+            "Error",
+            &format!("{} {}: {}", code(&place), code(&error.exception), text(&error.message)),
+        );
         if let Some(statement) = &error.statement {
             page.fenced("", statement);
         }
         if let Some(gap) = &error.gap {
             page.field(
                 "Cause",
-                &format!("{} is defined in {}, but the folder {} is not on the import path", code(&gap.module), code(&gap.defined_in), code(&gap.missing_path)),
+                &format!(
+                    "{} is defined in {}, but the folder {} is not on the import path",
+                    code(&gap.module),
+                    code(&gap.defined_in),
+                    code(&gap.missing_path)
+                ),
             );
         }
     }

@@ -4,12 +4,14 @@
 mod page;
 mod path;
 
-use landfall_diagnosis::{Action, Cause, Check, Finding, NextProbe, Priority, Severity, Status, Tie, Tried, Verdict};
+use landfall_diagnosis::{
+    Action, Cause, Check, Finding, NextProbe, Priority, Severity, Status, Tie, Tried, Verdict,
+};
 
-use self::page::{span, Ink, Page};
+use self::page::{Ink, Page, span};
 use crate::model::Report;
 use crate::text::{columns, pad, shorten};
-use crate::{words, Style};
+use crate::{Style, words};
 
 /// How many of each kind the short form shows; the long form shows all.
 const ARGUMENTS: usize = 4;
@@ -53,7 +55,9 @@ fn head(page: &mut Page, report: &Report) {
     page.blank();
     path::draw(page, &report.path);
     page.blank();
-    let row = |page: &mut Page, label: &str, text: &str| page.item(0, &[(Ink::Strong, &pad(label, 7))], Ink::Plain, text);
+    let row = |page: &mut Page, label: &str, text: &str| {
+        page.item(0, &[(Ink::Strong, &pad(label, 7))], Ink::Plain, text)
+    };
     if let Some(why) = why(report) {
         row(page, "Why", &why);
     }
@@ -121,7 +125,8 @@ fn ready(report: &Report) -> String {
     let readiness = &report.readiness;
     let mut text = format!("{} of {} checks", readiness.passed, readiness.total);
     for (status, word) in [(Status::Fail, "failed"), (Status::Unknown, "unknown")] {
-        let titles: Vec<&str> = readiness.checks.iter().filter(|c| c.status == status).map(|c| c.title.as_str()).collect();
+        let titles: Vec<&str> =
+            readiness.checks.iter().filter(|c| c.status == status).map(|c| c.title.as_str()).collect();
         if !titles.is_empty() {
             text.push_str(&format!("; {word}: {}", words::list(&titles)));
         }
@@ -136,7 +141,8 @@ fn components(page: &mut Page, report: &Report) {
     page.heading("COMPONENTS", "");
     let names = report.components.iter().map(|c| columns(&c.name)).max().unwrap_or(0).min(24);
     for component in &report.components {
-        let state = format!("{} {}", words::status_mark(component.status), pad(words::status(component.status), 9));
+        let state =
+            format!("{} {}", words::status_mark(component.status), pad(words::status(component.status), 9));
         let name = format!("{}  ", pad(&shorten(&component.name, names), names));
         let severity = component.severity.map(|s| format!(" ({})", words::severity(s))).unwrap_or_default();
         let label = [(status_ink(component.status), state.as_str()), (Ink::Plain, name.as_str())];
@@ -165,7 +171,8 @@ fn causes(page: &mut Page, report: &Report, details: bool) {
         page.text(2, Ink::Plain, "Not the cause:");
     }
     for cause in report.ruled_out.iter().take(shown) {
-        let because = cause.against.iter().min_by_key(|a| a.weight_db).map_or(cause.title.as_str(), |a| a.say.as_str());
+        let because =
+            cause.against.iter().min_by_key(|a| a.weight_db).map_or(cause.title.as_str(), |a| a.say.as_str());
         page.item(2, &[(Ink::Faint, "○ ")], Ink::Plain, &format!("{}: {because}", cause.id));
     }
     if let Some(rest) = report.ruled_out.len().checked_sub(shown).filter(|n| *n > 0) {
@@ -189,7 +196,12 @@ fn argue(page: &mut Page, cause: &Cause, most: usize, details: bool) {
     }
     for rival in cause.rivals.iter().take(shown(RIVALS)) {
         let verb = if rival.separated { "rather than" } else { "not told apart from" };
-        page.item(5, &[(Ink::Faint, "≠ ")], Ink::Plain, &format!("{verb} {} ({}): {}", rival.id, words::label(rival.label), rival.why));
+        page.item(
+            5,
+            &[(Ink::Faint, "≠ ")],
+            Ink::Plain,
+            &format!("{verb} {} ({}): {}", rival.id, words::label(rival.label), rival.why),
+        );
     }
     for circumstance in &cause.contributing {
         page.item(5, &[(Ink::Faint, "· ")], Ink::Plain, &format!("adds to it: {circumstance}"));
@@ -203,7 +215,11 @@ fn ties(page: &mut Page, report: &Report) {
     page.heading("UNDECIDED", "");
     for tie in &report.ties {
         let ids: Vec<&str> = tie.causes.iter().map(String::as_str).collect();
-        page.text(2, Ink::Plain, &format!("{}, {} together.", ids.join(" or "), words::percent(tie.confidence)));
+        page.text(
+            2,
+            Ink::Plain,
+            &format!("{}, {} together.", ids.join(" or "), words::percent(tie.confidence)),
+        );
         decide(page, &tie.separate);
     }
 }
@@ -262,7 +278,11 @@ fn readiness(page: &mut Page, report: &Report, details: bool) {
     for check in readiness.checks.iter().filter(open) {
         let state = format!("{} {}", words::status_mark(check.status), pad(words::check(check.status), 9));
         let ink = status_ink(check.status);
-        let text = if check.note.is_empty() { check.title.clone() } else { format!("{}: {}", check.title, check.note) };
+        let text = if check.note.is_empty() {
+            check.title.clone()
+        } else {
+            format!("{}: {}", check.title, check.note)
+        };
         page.item(2, &[(ink, state.as_str())], Ink::Plain, &text);
     }
 }
@@ -346,7 +366,12 @@ fn timing(page: &mut Page, report: &Report, details: bool) {
     if details {
         for step in &timing.critical_path {
             if step.waited_ms >= 1.0 {
-                page.item(4, &[(Ink::Faint, &pad(&words::span_ms(step.waited_ms), 9))], Ink::Faint, "waiting");
+                page.item(
+                    4,
+                    &[(Ink::Faint, &pad(&words::span_ms(step.waited_ms), 9))],
+                    Ink::Faint,
+                    "waiting",
+                );
             }
             page.item(4, &[(Ink::Plain, &pad(&words::span_ms(step.took_ms), 9))], Ink::Plain, &step.label);
         }
@@ -359,7 +384,9 @@ fn more(page: &mut Page, report: &Report) {
         let command = format!("{}  ", pad(command, 36));
         page.item(2, &[(Ink::Command, command.as_str())], Ink::Plain, what);
     };
-    if let Some(first) = report.causes.first().map(|c| &c.id).or_else(|| report.findings.first().map(|f| &f.code)) {
+    if let Some(first) =
+        report.causes.first().map(|c| &c.id).or_else(|| report.findings.first().map(|f| &f.code))
+    {
         row(&format!("landfall explain {}", shorten(first, 60)), "what it means, and how to check by hand");
     }
     if !report.verification.is_empty() {

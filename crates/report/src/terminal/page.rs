@@ -2,8 +2,8 @@
 
 use anstyle::{AnsiColor, Style as Ansi};
 
-use crate::text::{clean, clean_block, columns, wrap_hanging};
 use crate::Style;
+use crate::text::{clean, clean_block, columns, wrap_hanging};
 
 /// What a piece of text is, and so how it looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,11 @@ impl Page {
         let command = clean_block(command.strip_prefix("$ ").unwrap_or(command)).into_owned();
         for (i, line) in command.trim_end().lines().enumerate() {
             let prompt = if i == 0 { "$ " } else { "  " };
-            self.line(&[span(Ink::Plain, " ".repeat(indent)), span(Ink::Faint, prompt), span(Ink::Command, line)]);
+            self.line(&[
+                span(Ink::Plain, " ".repeat(indent)),
+                span(Ink::Faint, prompt),
+                span(Ink::Command, line),
+            ]);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use landfall_diagnosis::{Hop, HopKind, HopState};
 
-use super::page::{span, Ink, Page};
+use super::page::{Ink, Page, span};
 use crate::text::{clean, columns, pad};
 use crate::words;
 

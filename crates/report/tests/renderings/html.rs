@@ -2,9 +2,9 @@
 
 use crate::fixture;
 
-use landfall_report::{render, Format, Report, Style};
-use quick_xml::events::Event;
+use landfall_report::{Format, Report, Style, render};
 use quick_xml::Reader;
+use quick_xml::events::Event;
 
 const VOID: [&str; 4] = ["br", "meta", "link", "img"];
 
@@ -59,7 +59,11 @@ fn the_page_is_well_formed_and_asks_nobody_for_anything() {
     for report in all() {
         let page = html(&report);
         for (name, attributes) in elements(&page) {
-            assert!(!["script", "img", "link", "iframe", "object", "embed", "form", "base"].contains(&name.as_str()), "<{name}> in the page");
+            assert!(
+                !["script", "img", "link", "iframe", "object", "embed", "form", "base"]
+                    .contains(&name.as_str()),
+                "<{name}> in the page"
+            );
             for (key, value) in attributes {
                 assert!(!key.starts_with("on") && key != "src" && key != "srcset", "{key} in the page");
                 assert!(key != "href" || value.starts_with('#'), "a link leads out of the page: {value}");
@@ -75,7 +79,9 @@ fn every_link_has_its_target_and_every_id_is_unique() {
     for report in all() {
         let elements = elements(&html(&report));
         let values = |wanted: &str| -> Vec<String> {
-            let of = |attributes: &[(String, String)]| attributes.iter().filter(|(k, _)| k == wanted).map(|(_, v)| v.clone()).collect::<Vec<_>>();
+            let of = |attributes: &[(String, String)]| {
+                attributes.iter().filter(|(k, _)| k == wanted).map(|(_, v)| v.clone()).collect::<Vec<_>>()
+            };
             elements.iter().flat_map(|(_, a)| of(a)).collect()
         };
         let ids = values("id");
@@ -108,7 +114,14 @@ fn a_hostile_target_opens_no_element() {
 #[test]
 fn the_page_has_what_a_reader_needs() {
     let page = html(&fixture::undeployed());
-    for wanted in ["<!DOCTYPE html>", "<html lang=\"en\">", "name=\"viewport\"", "<title>api.levqor.ai: not live", "prefers-color-scheme: dark", "@media print"] {
+    for wanted in [
+        "<!DOCTYPE html>",
+        "<html lang=\"en\">",
+        "name=\"viewport\"",
+        "<title>api.levqor.ai: not live",
+        "prefers-color-scheme: dark",
+        "@media print",
+    ] {
         assert!(page.contains(wanted), "{wanted} is missing");
     }
     let elements = elements(&page);

@@ -2,9 +2,9 @@
 
 use crate::fixture;
 
-use landfall_report::{render, Format, LoadError, Report, Style};
-use quick_xml::events::Event;
+use landfall_report::{Format, LoadError, Report, Style, render};
 use quick_xml::Reader;
+use quick_xml::events::Event;
 use serde_json::Value;
 
 fn text(report: &Report, format: Format) -> String {
@@ -52,8 +52,24 @@ fn every_format_gives_the_same_bytes_again() {
 #[test]
 fn json_holds_the_contract_and_reads_back() {
     let contract = [
-        "schema", "target", "verdict", "summary", "components", "causes", "ruled_out", "ties", "findings", "path",
-        "rate_limit", "readiness", "actions", "verification", "specifications", "unexplained", "timing", "evidence",
+        "schema",
+        "target",
+        "verdict",
+        "summary",
+        "components",
+        "causes",
+        "ruled_out",
+        "ties",
+        "findings",
+        "path",
+        "rate_limit",
+        "readiness",
+        "actions",
+        "verification",
+        "specifications",
+        "unexplained",
+        "timing",
+        "evidence",
     ];
     for report in all() {
         let json = text(&report, Format::Json);
@@ -61,8 +77,15 @@ fn json_holds_the_contract_and_reads_back() {
         for key in contract {
             assert!(value.get(key).is_some(), "the contract's key {key:?} is missing");
         }
-        assert_eq!(Report::from_json(&json).expect("a report reads back"), report, "nothing is lost on the way");
-        assert!(!json.chars().any(|c| c != '\n' && c.is_control()), "a control character could reach a terminal");
+        assert_eq!(
+            Report::from_json(&json).expect("a report reads back"),
+            report,
+            "nothing is lost on the way"
+        );
+        assert!(
+            !json.chars().any(|c| c != '\n' && c.is_control()),
+            "a control character could reach a terminal"
+        );
     }
     let value: Value = serde_json::from_str(&text(&fixture::undeployed(), Format::Json)).expect("JSON");
     let limit = &value["rate_limit"];
@@ -95,14 +118,17 @@ fn evidence_is_a_reference_unless_it_is_asked_for() {
     let value: Value = serde_json::from_str(&text(&report, Format::Json)).expect("JSON");
     assert_eq!(value["evidence"]["sha256"].as_str().map(str::len), Some(64));
     assert!(value["evidence"].get("whole").is_none());
-    let whole: Value = serde_json::from_str(&text(&report.with_evidence(&fixture::broken()), Format::Json)).expect("JSON");
+    let whole: Value =
+        serde_json::from_str(&text(&report.with_evidence(&fixture::broken()), Format::Json)).expect("JSON");
     assert_eq!(whole["evidence"]["whole"]["schema"], "landfall.evidence/1");
 }
 
 #[test]
 fn what_is_not_a_report_is_refused_with_the_reason() {
     assert!(matches!(Report::from_json("{\"schema\":\"landfall.report/1\""), Err(LoadError::NotJson(_))));
-    assert!(matches!(Report::from_json("{\"schema\":\"landfall.report/9\"}"), Err(LoadError::Schema { found }) if found == "landfall.report/9"));
+    assert!(
+        matches!(Report::from_json("{\"schema\":\"landfall.report/9\"}"), Err(LoadError::Schema { found }) if found == "landfall.report/9")
+    );
     assert!(matches!(Report::from_json("{}"), Err(LoadError::Schema { .. })));
 }
 
@@ -138,7 +164,9 @@ fn junit_is_well_formed_and_never_shows_an_unknown_as_a_pass() {
         let elements = elements(&xml);
         let count = |name: &str| elements.iter().filter(|(n, _)| n == name).count();
         let suite = &elements.iter().find(|(n, _)| n == "testsuite").expect("one suite").1;
-        let attribute = |key: &str| suite.iter().find(|(k, _)| k == key).map(|(_, v)| v.parse::<usize>().expect("a number"));
+        let attribute = |key: &str| {
+            suite.iter().find(|(k, _)| k == key).map(|(_, v)| v.parse::<usize>().expect("a number"))
+        };
         assert_eq!(attribute("tests"), Some(count("testcase")));
         assert_eq!(attribute("failures"), Some(count("failure")));
         assert_eq!(attribute("errors"), Some(count("error")));
@@ -164,7 +192,9 @@ fn sarif_has_what_a_scanning_service_needs() {
             assert_eq!(rules[index]["id"], result["ruleId"]);
             assert!(matches!(result["level"].as_str(), Some("error" | "warning" | "note")));
             assert!(result["message"]["text"].as_str().is_some_and(|t| !t.is_empty()));
-            let uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().expect("a place");
+            let uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+                .as_str()
+                .expect("a place");
             assert!(!uri.contains(|c: char| c.is_control() || c == ' ' || c == '<'), "not a URI: {uri}");
             assert_eq!(result["partialFingerprints"]["landfall/v1"].as_str().map(str::len), Some(32));
         }

@@ -2,7 +2,7 @@
 
 use crate::fixture;
 
-use landfall_report::{render, Format, Report, Style};
+use landfall_report::{Format, Report, Style, render};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 fn markdown(report: &Report) -> String {
@@ -15,7 +15,13 @@ fn steady(report: &Report) -> String {
 }
 
 fn parse(text: &str) -> Parser<'_> {
-    Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_MATH | Options::ENABLE_FOOTNOTES)
+    Parser::new_ext(
+        text,
+        Options::ENABLE_TABLES
+            | Options::ENABLE_STRIKETHROUGH
+            | Options::ENABLE_MATH
+            | Options::ENABLE_FOOTNOTES,
+    )
 }
 
 #[test]
@@ -30,7 +36,8 @@ fn deployed() {
 
 #[test]
 fn the_fourteen_sections_stand_in_order() {
-    for report in [fixture::undeployed(), fixture::deployed(), fixture::origin_unknown(), fixture::hostile()] {
+    for report in [fixture::undeployed(), fixture::deployed(), fixture::origin_unknown(), fixture::hostile()]
+    {
         let text = markdown(&report);
         let mut sections = Vec::new();
         let mut inside = None;
@@ -99,11 +106,16 @@ fn a_hostile_target_stays_text() {
     for event in parse(&text) {
         match event {
             Event::Html(html) | Event::InlineHtml(html) => panic!("HTML came through: {html}"),
-            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => panic!("a link came through: {dest_url}"),
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                panic!("a link came through: {dest_url}")
+            }
             Event::InlineMath(math) | Event::DisplayMath(math) => panic!("a formula came through: {math}"),
             // Escaped, the word keeps an asterisk beside it in the same event; as emphasis it would stand alone.
             Event::Text(text) => {
-                assert!(!["bold", "heading", "Not a heading", "item"].contains(&text.trim()), "structure came through: {text}");
+                assert!(
+                    !["bold", "heading", "Not a heading", "item"].contains(&text.trim()),
+                    "structure came through: {text}"
+                );
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use crate::fixture;
 
-use landfall_report::{render, Format, Report, Style};
+use landfall_report::{Format, Report, Style, render};
 use unicode_width::UnicodeWidthStr;
 
 fn at(report: &Report, width: usize) -> String {
@@ -26,14 +26,25 @@ fn origin_unknown_at_80_columns() {
 
 #[test]
 fn undeployed_with_details() {
-    insta::assert_snapshot!(render(&fixture::undeployed(), Format::Terminal, &Style { details: true, ..Style::default() }));
+    insta::assert_snapshot!(render(
+        &fixture::undeployed(),
+        Format::Terminal,
+        &Style { details: true, ..Style::default() }
+    ));
 }
 
 #[test]
 fn the_first_screen_answers_what_where_why_and_what_now() {
     let screen = |report: &Report| at(report, 80).lines().take(24).collect::<Vec<_>>().join("\n");
     let first = screen(&fixture::undeployed());
-    for answer in ["NOT LIVE", "BROKEN HERE", "never-deployed", "P0 Deploy the backend", "7 of 9 checks", "Tests passing"] {
+    for answer in [
+        "NOT LIVE",
+        "BROKEN HERE",
+        "never-deployed",
+        "P0 Deploy the backend",
+        "7 of 9 checks",
+        "Tests passing",
+    ] {
         assert!(first.contains(answer), "{answer:?} is missing from the first screen:\n{first}");
     }
     let tie = screen(&fixture::origin_unknown());
@@ -44,7 +55,8 @@ fn the_first_screen_answers_what_where_why_and_what_now() {
 
 #[test]
 fn no_line_is_wider_than_the_terminal_unless_it_is_to_be_pasted() {
-    for report in [fixture::undeployed(), fixture::deployed(), fixture::origin_unknown(), fixture::hostile()] {
+    for report in [fixture::undeployed(), fixture::deployed(), fixture::origin_unknown(), fixture::hostile()]
+    {
         for width in [40, 60, 80, 100] {
             for line in at(&report, width).lines() {
                 let to_paste = line.trim_start().starts_with("$ ") || line.contains("https://");
@@ -80,7 +92,8 @@ fn a_hostile_target_cannot_steer_the_terminal() {
     let report = fixture::hostile();
     for (color, details) in [(false, false), (true, false), (true, true)] {
         let text = strip(&render(&report, Format::Terminal, &Style { color, details, width: 80 }));
-        let bad = text.chars().find(|c| *c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(c)));
+        let bad =
+            text.chars().find(|c| *c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(c)));
         assert_eq!(bad, None, "a control character reached the terminal");
         assert!(text.contains("␛[2J"), "the attack is shown for what it is");
     }
