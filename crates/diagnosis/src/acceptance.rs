@@ -92,9 +92,17 @@ fn the_way_is_drawn_with_the_broken_hop() {
         ]
     );
     let proof = |i: usize| diagnosis.path[i].proof.join("; ");
-    assert!(proof(1).contains("cf-ray") && proof(1).contains("104.21.14.105 belongs to Cloudflare"), "{}", proof(1));
+    assert!(
+        proof(1).contains("cf-ray") && proof(1).contains("104.21.14.105 belongs to Cloudflare"),
+        "{}",
+        proof(1)
+    );
     assert_eq!(diagnosis.path[1].address.as_deref(), Some("104.21.14.105"));
-    assert!(proof(2).contains("via: 1.1 google") && proof(2).contains("levqor-backend.replit.app"), "{}", proof(2));
+    assert!(
+        proof(2).contains("via: 1.1 google") && proof(2).contains("levqor-backend.replit.app"),
+        "{}",
+        proof(2)
+    );
     assert!(proof(3).contains("404 text/html") && proof(3).contains("404 text/plain"), "{}", proof(3));
 
     let whole = deployed().diagnose();
@@ -103,7 +111,11 @@ fn the_way_is_drawn_with_the_broken_hop() {
     assert!(app.proof.iter().any(|p| p.contains("ok and ts")), "{:?}", app.proof);
 
     let hollow = world(hollow, Some(hollow), true, 0).diagnose();
-    assert_eq!(hollow.path.last().map(|h| h.state), Some(HopState::Broken), "the application itself answers 500");
+    assert_eq!(
+        hollow.path.last().map(|h| h.state),
+        Some(HopState::Broken),
+        "the application itself answers 500"
+    );
 }
 
 #[test]
@@ -116,7 +128,10 @@ fn the_rate_limit_section_has_figures() {
     assert_eq!(limit.requests_counted as usize, limit.statuses.len());
     assert_eq!(limit.impact.len(), 5);
     let recommendation = limit.recommendation.expect("it is too low");
-    assert!(recommendation.contains("at least 60 requests a minute") && recommendation.contains("/health"), "{recommendation}");
+    assert!(
+        recommendation.contains("at least 60 requests a minute") && recommendation.contains("/health"),
+        "{recommendation}"
+    );
 
     let quiet = deployed().diagnose().rate_limit.expect("it was probed");
     assert!(quiet.signal.is_none() && quiet.recommendation.is_none() && quiet.impact.is_empty());
@@ -124,10 +139,23 @@ fn the_rate_limit_section_has_figures() {
 
 #[test]
 fn readiness_counts_the_nine_checks() {
-    let ids = ["local-backend", "support-ai", "stripe-webhooks", "dns", "tls", "deploy-config", "secrets", "production-deployed", "tests"];
+    let ids = [
+        "local-backend",
+        "support-ai",
+        "stripe-webhooks",
+        "dns",
+        "tls",
+        "deploy-config",
+        "secrets",
+        "production-deployed",
+        "tests",
+    ];
     let diagnosis = undeployed().diagnose();
     assert_eq!(diagnosis.readiness.checks.iter().map(|c| c.id.as_str()).collect::<Vec<_>>(), ids);
-    assert_eq!((diagnosis.readiness.passed, diagnosis.readiness.total, diagnosis.readiness.unknown), (7, 9, 0));
+    assert_eq!(
+        (diagnosis.readiness.passed, diagnosis.readiness.total, diagnosis.readiness.unknown),
+        (7, 9, 0)
+    );
     assert_eq!(failing(&diagnosis), ["production-deployed", "tests"]);
 
     let whole = deployed().diagnose();
@@ -137,16 +165,21 @@ fn readiness_counts_the_nine_checks() {
 #[test]
 fn actions_say_what_they_clear_alone() {
     let diagnosis = undeployed().diagnose();
-    let list: Vec<(Priority, &str)> = diagnosis.actions.iter().map(|a| (a.priority, a.because.as_str())).collect();
+    let list: Vec<(Priority, &str)> =
+        diagnosis.actions.iter().map(|a| (a.priority, a.because.as_str())).collect();
     assert_eq!(list.len(), 5, "{list:?}");
-    let [deploy, tests, limit, watch, document] = diagnosis.actions.as_slice() else { unreachable!("five, as counted") };
+    let [deploy, tests, limit, watch, document] = diagnosis.actions.as_slice() else {
+        unreachable!("five, as counted")
+    };
     assert_eq!((deploy.priority, deploy.because.as_str()), (Priority::P0, "never-deployed"));
     assert_eq!(deploy.clears, ["production-deployed"], "deploying alone does not mend the tests");
-    assert!(deploy.steps.iter().any(|s| s.contains("Publish")), "{:?}", deploy.steps);
+    assert!(deploy.steps.iter().any(|s| s.contains("publish")), "{:?}", deploy.steps);
     assert_eq!((tests.priority, tests.clears.as_slice()), (Priority::P1, ["tests".to_owned()].as_slice()));
     assert_eq!(
         tests.tried,
-        Tried::Works { seen: "9 tests collected, 9 passed with the project folder on the import path".into() }
+        Tried::Works {
+            seen: "9 tests collected, 9 passed with the project folder on the import path".into()
+        }
     );
     assert_eq!(tests.commands, ["PYTHONPATH=. pytest tests/ --tb=short -q"]);
     assert_eq!((limit.priority, limit.clears.len()), (Priority::P1, 0));
@@ -220,17 +253,54 @@ fn each_world_gets_its_verdict() {
     assert_eq!(tie.verdict, Verdict::NotLive);
     let tied: Vec<&str> = tie.ties.iter().flat_map(|t| &t.causes).map(String::as_str).collect();
     assert!(tied.contains(&"never-deployed") && tied.contains(&"domain-not-attached"), "{tied:?}");
-    assert!(tie.actions[0].priority == Priority::P0 && tie.actions[0].clears.is_empty(), "{:?}", tie.actions[0]);
-    assert!(tie.components[1].headline.contains("not deployed") && tie.components[1].headline.contains("not attached"));
+    assert!(
+        tie.actions[0].priority == Priority::P0 && tie.actions[0].clears.is_empty(),
+        "{:?}",
+        tie.actions[0]
+    );
+    assert!(
+        tie.components[1].headline.contains("not deployed")
+            && tie.components[1].headline.contains("not attached")
+    );
 
     let cases = [
-        ("host-unbound", world(no_deployment, Some(application), false, 5), Verdict::NotLive, vec!["production-deployed", "tests"]),
-        ("stale-build", world(older_build, Some(older_build), false, 5), Verdict::Degraded, vec!["production-deployed", "tests"]),
-        ("wrong-app", world(website, Some(application), false, 5), Verdict::NotLive, vec!["production-deployed", "tests"]),
-        ("hollow-green", world(hollow, Some(hollow), true, 0), Verdict::Degraded, vec!["production-deployed"]),
+        (
+            "host-unbound",
+            world(no_deployment, Some(application), false, 5),
+            Verdict::NotLive,
+            vec!["production-deployed", "tests"],
+        ),
+        (
+            "stale-build",
+            world(older_build, Some(older_build), false, 5),
+            Verdict::Degraded,
+            vec!["production-deployed", "tests"],
+        ),
+        (
+            "wrong-app",
+            world(website, Some(application), false, 5),
+            Verdict::NotLive,
+            vec!["production-deployed", "tests"],
+        ),
+        (
+            "hollow-green",
+            world(hollow, Some(hollow), true, 0),
+            Verdict::Degraded,
+            vec!["production-deployed"],
+        ),
         ("deployed, limited", world(application, Some(application), true, 5), Verdict::Live, vec![]),
-        ("deployed, tests broken", world(application, Some(application), false, 0), Verdict::Live, vec!["tests"]),
-        ("tests fixed", world(no_deployment, Some(no_deployment), true, 5), Verdict::NotLive, vec!["production-deployed"]),
+        (
+            "deployed, tests broken",
+            world(application, Some(application), false, 0),
+            Verdict::Live,
+            vec!["tests"],
+        ),
+        (
+            "tests fixed",
+            world(no_deployment, Some(no_deployment), true, 5),
+            Verdict::NotLive,
+            vec!["production-deployed"],
+        ),
     ];
     for (name, world, verdict, checks) in cases {
         let diagnosis = world.diagnose();
@@ -266,7 +336,8 @@ fn nothing_seen_is_not_fine() {
         assert_eq!(row.status, Status::Unknown, "{id}");
         assert!(row.headline.contains("not asked"), "{id}: {}", row.headline);
     }
-    let unknown = |id: &str| diagnosis.readiness.checks.iter().any(|c| c.id == id && c.status == Status::Unknown);
+    let unknown =
+        |id: &str| diagnosis.readiness.checks.iter().any(|c| c.id == id && c.status == Status::Unknown);
     assert!(unknown("production-deployed") && unknown("dns") && unknown("tls"), "{:?}", diagnosis.readiness);
     assert_eq!(diagnosis.readiness.passed + diagnosis.readiness.unknown, diagnosis.readiness.total);
 
@@ -275,7 +346,10 @@ fn nothing_seen_is_not_fine() {
     let diagnosis = blind.diagnose();
     assert_eq!(diagnosis.verdict, Verdict::Unknown);
     assert!(diagnosis.path.is_empty() && diagnosis.verification.is_empty());
-    assert!(diagnosis.readiness.checks.iter().all(|c| c.id != "local-backend" && c.id != "dns"), "not applicable");
+    assert!(
+        diagnosis.readiness.checks.iter().all(|c| c.id != "local-backend" && c.id != "dns"),
+        "not applicable"
+    );
 }
 
 #[test]
@@ -284,9 +358,20 @@ fn silence_counts_only_when_this_machine_hears_anything() {
         seen.answer = Observed::Silent(Silence { phase: Phase::Connect, waited_us: 5_000_000 });
     };
     let heard = deployed().edit_http(silent);
-    assert_eq!(heard.diagnose().verdict, Verdict::NotLive, "DNS and TLS answered, so the silence is production's");
+    assert_eq!(
+        heard.diagnose().verdict,
+        Verdict::NotLive,
+        "DNS and TLS answered, so the silence is production's"
+    );
     let deaf = deployed()
-        .without(|o| matches!(o.seen, landfall_evidence::Seen::Dns(_) | landfall_evidence::Seen::Tls(_) | landfall_evidence::Seen::RateLimit(_)) || o.vantage == Vantage::Origin)
+        .without(|o| {
+            matches!(
+                o.seen,
+                landfall_evidence::Seen::Dns(_)
+                    | landfall_evidence::Seen::Tls(_)
+                    | landfall_evidence::Seen::RateLimit(_)
+            ) || o.vantage == Vantage::Origin
+        })
         .edit_http(silent);
     let diagnosis = deaf.diagnose();
     assert_eq!(diagnosis.verdict, Verdict::Unknown, "{}", diagnosis.summary);

@@ -12,8 +12,8 @@ use crate::rate_limit;
 use crate::verification::{quoted, url_of};
 use crate::view::{count, in_words};
 use crate::{
-    Action, Cause, Finding, Hop, HopKind, Label, Priority, RateLimit, Readiness, Severity, Status, Tie, Tried, Verdict,
-    Verification,
+    Action, Cause, Finding, Hop, HopKind, Label, Priority, RateLimit, Readiness, Severity, Status, Tie,
+    Tried, Verdict, Verification,
 };
 
 /// What the advice is drawn from, besides the case.
@@ -63,7 +63,8 @@ fn production(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
     if !matches!(drawn.verdict, Verdict::NotLive | Verdict::Degraded) {
         return None;
     }
-    let priority = if drawn.verdict == Verdict::NotLive { Priority::P0 } else { priority_of(case.main_cause()) };
+    let priority =
+        if drawn.verdict == Verdict::NotLive { Priority::P0 } else { priority_of(case.main_cause()) };
     let Some(cause) = case.main_cause() else {
         return production_without_cause(drawn, priority);
     };
@@ -119,7 +120,10 @@ fn cleared_by(case: &Case<'_>, drawn: &Drawn<'_>, cause: &Cause) -> Vec<String> 
     if case.is_on_path(cause) && alone {
         ids.push("production-deployed");
     }
-    let binds = drawn.findings.iter().any(|f| f.code == findings::PROJ_BIND.code && f.cause.as_deref() == Some(&cause.id));
+    let binds = drawn
+        .findings
+        .iter()
+        .any(|f| f.code == findings::PROJ_BIND.code && f.cause.as_deref() == Some(&cause.id));
     if binds {
         ids.push("deploy-config");
     }
@@ -130,12 +134,15 @@ fn cleared_by(case: &Case<'_>, drawn: &Drawn<'_>, cause: &Cause) -> Vec<String> 
 fn tied(case: &Case<'_>, drawn: &Drawn<'_>, tie: &Tie, priority: Priority) -> Action {
     let members: Vec<&Cause> = tie.causes.iter().filter_map(|id| case.cause(id)).collect();
     let because = tie.causes.join(", ");
-    if let Some(first) = members.first().filter(|f| !f.remedy.is_empty() && members.iter().all(|m| m.remedy == f.remedy)) {
+    if let Some(first) =
+        members.first().filter(|f| !f.remedy.is_empty() && members.iter().all(|m| m.remedy == f.remedy))
+    {
         let mut action = remedy(case, drawn, first, priority);
         action.because = because;
         return action;
     }
-    let mut action = action(priority, format!("Find out which it is: {}", lower_first(&tie.separate.ask)), because);
+    let mut action =
+        action(priority, format!("Find out which it is: {}", lower_first(&tie.separate.ask)), because);
     action.steps.push(tie.separate.how.clone());
     action.steps.extend(tie.separate.means.iter().cloned());
     for member in &members {
@@ -149,13 +156,16 @@ fn tied(case: &Case<'_>, drawn: &Drawn<'_>, tie: &Tie, priority: Priority) -> Ac
 fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
     match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => first.to_lowercase().chain(letters).collect(),
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
         _ => text.to_owned(),
     }
 }
 
 fn production_without_cause(drawn: &Drawn<'_>, priority: Priority) -> Option<Action> {
-    let finding = drawn.findings.iter().find(|f| findings::concerns_production(f) && f.severity >= Severity::Medium)?;
+    let finding =
+        drawn.findings.iter().find(|f| findings::concerns_production(f) && f.severity >= Severity::Medium)?;
     let mut action = action(priority, format!("Repair production: {}", finding.title), &finding.code);
     action.steps = vec![finding.remedy.clone()];
     action.commands = drawn.verification.first().map(|v| v.request.clone()).into_iter().collect();
@@ -167,7 +177,9 @@ fn other_causes(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
     let Some(main) = case.main_cause() else { return Vec::new() };
     case.causes
         .iter()
-        .filter(|c| c.id != main.id && case.is_on_path(c) && c.label >= Label::Likely && !case.in_a_tie(&c.id))
+        .filter(|c| {
+            c.id != main.id && case.is_on_path(c) && c.label >= Label::Likely && !case.in_a_tie(&c.id)
+        })
         .map(|c| remedy(case, drawn, c, Priority::P1))
         .collect()
 }
@@ -177,7 +189,8 @@ fn see_production(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
     if drawn.verdict != Verdict::Unknown {
         return None;
     }
-    let unknown = drawn.readiness.checks.iter().find(|c| c.id == "production-deployed" && c.status == Status::Unknown);
+    let unknown =
+        drawn.readiness.checks.iter().find(|c| c.id == "production-deployed" && c.status == Status::Unknown);
     let mut action = match unknown {
         Some(check) => {
             let mut action = action(Priority::P1, "See production first", &check.id);
@@ -200,7 +213,10 @@ fn tests(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
         return Vec::new();
     }
     let Some((_, seen, run)) = findings::declared_tests(case) else { return Vec::new() };
-    let cause = case.causes.iter().find(|c| c.rung == "project" && c.id.starts_with("tests-") && c.label >= Label::Possible);
+    let cause = case
+        .causes
+        .iter()
+        .find(|c| c.rung == "project" && c.id.starts_with("tests-") && c.label >= Label::Possible);
     let code = drawn.findings.iter().find(|f| f.code.starts_with("LF-TEST-")).map(|f| f.code.clone());
     let because = cause.map(|c| c.id.clone()).or(code).unwrap_or_else(|| "tests".into());
     let clears = vec!["tests".to_owned()];
@@ -215,9 +231,15 @@ fn tests(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
                         "In pyproject.toml, under [tool.pytest.ini_options], set pythonpath = [{:?}]; or add an empty conftest.py beside {}.",
                         gap.missing_path, gap.defined_in
                     ));
-                    first.steps.push("Run the tests as CI does, without a PYTHONPATH from your own shell.".into());
+                    first
+                        .steps
+                        .push("Run the tests as CI does, without a PYTHONPATH from your own shell.".into());
                 }
-                Some(gap) => first.steps.push(format!("Put {} on the import path; it holds {}.", folder(&gap.missing_path), gap.defined_in)),
+                Some(gap) => first.steps.push(format!(
+                    "Put {} on the import path; it holds {}.",
+                    folder(&gap.missing_path),
+                    gap.defined_in
+                )),
                 None => first.steps.extend(run.collection_errors.first().map(|e| {
                     format!("Install or correct what the import asks for: {}", findings::error_in_words(e))
                 })),
@@ -228,10 +250,18 @@ fn tests(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
             let mut all = Vec::new();
             match findings::remedied_tests(case) {
                 Some((o, what, mended)) => {
-                    let command = case.evidence().tests().find(|(other, _)| other.id == o.id).map(|(_, seen)| seen.command.clone());
+                    let command = case
+                        .evidence()
+                        .tests()
+                        .find(|(other, _)| other.id == o.id)
+                        .map(|(_, seen)| seen.command.clone());
                     first.commands.extend(command);
                     let counts = mended.counts.unwrap_or_default();
-                    let collected = format!("{} collected, {} passed {what}", count(counts.collected as usize, "test"), counts.passed);
+                    let collected = format!(
+                        "{} collected, {} passed {what}",
+                        count(counts.collected as usize, "test"),
+                        counts.passed
+                    );
                     match findings::test_outcome(mended) {
                         TestOutcome::Passed => {
                             first.tried = Tried::Works { seen: collected };
@@ -240,7 +270,11 @@ fn tests(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
                         }
                         TestOutcome::Failed { failed, .. } => {
                             first.tried = Tried::Works { seen: format!("{collected}; {failed} fail") };
-                            let mut second = action(Priority::P1, "Mend the tests that fail behind the import error", findings::TEST_BEHIND.code);
+                            let mut second = action(
+                                Priority::P1,
+                                "Mend the tests that fail behind the import error",
+                                findings::TEST_BEHIND.code,
+                            );
                             second.steps = mended.failed.iter().take(10).cloned().collect();
                             all.extend([first, second]);
                         }
@@ -300,7 +334,9 @@ fn limit(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
         Some(hop) => Some(format!("The limiter sits at: {hop}.")),
         None => Some("Which hop limits is not known: look at the edge's rules first, then at the application's limiter.".into()),
     });
-    action.steps.push("Say in the API's documentation what the limit is, and send Retry-After with each refusal.".into());
+    action.steps.push(
+        "Say in the API's documentation what the limit is, and send Retry-After with each refusal.".into(),
+    );
     action.commands = drawn.verification.last().map(|v| v.request.clone()).into_iter().collect();
     Some(action)
 }
@@ -308,7 +344,8 @@ fn limit(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
 /// Failing checks on this side that no cause speaks of.
 fn failing_checks(drawn: &Drawn<'_>) -> Vec<Action> {
     let covered = |id: &str| {
-        id == "deploy-config" && drawn.findings.iter().any(|f| f.code == findings::PROJ_BIND.code && f.cause.is_some())
+        id == "deploy-config"
+            && drawn.findings.iter().any(|f| f.code == findings::PROJ_BIND.code && f.cause.is_some())
     };
     let todo = [
         ("local-backend", "Repair the local backend"),
@@ -340,7 +377,8 @@ fn failing_checks(drawn: &Drawn<'_>) -> Vec<Action> {
 /// Findings of weight that neither a cause nor an action above speaks of.
 fn remaining_findings(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
     let led_by_finding = case.main_cause().is_none();
-    let mut first_of_production = led_by_finding && matches!(drawn.verdict, Verdict::NotLive | Verdict::Degraded);
+    let mut first_of_production =
+        led_by_finding && matches!(drawn.verdict, Verdict::NotLive | Verdict::Degraded);
     let mut actions = Vec::new();
     for finding in drawn.findings.iter().filter(|f| f.severity >= Severity::Medium && f.cause.is_none()) {
         if !findings::concerns_production(finding) {
@@ -385,10 +423,15 @@ fn monitoring(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
     action.steps.push(format!("Ask {url} every 5 minutes, and alert after 3 consecutive failures."));
     action.steps.push("Look at the status, the media type and a member of the body: a status alone stays green when another application answers.".into());
     if let Some(core) = readings.iter().map(|r| r.endpoint).find(|e| e.core && e.path != endpoint.path) {
-        action.steps.push(format!("Watch {} too: a health route can be green while the main function fails.", core.path));
+        action.steps.push(format!(
+            "Watch {} too: a health route can be green while the main function fails.",
+            core.path
+        ));
     }
     if drawn.findings.iter().any(|f| f.code == findings::RATE_TOO_LOW.code) {
-        action.steps.push("Exempt the monitor from the rate limit first, or its own requests will be refused.".into());
+        action.steps.push(
+            "Exempt the monitor from the rate limit first, or its own requests will be refused.".into(),
+        );
     }
     action.commands = vec![format!("curl -fsS --max-time 10 {}", quoted(&url))];
     Some(action)
@@ -409,7 +452,8 @@ fn documentation(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
             (None, kind) => format!("{kind:?}").to_lowercase(),
         })
         .collect();
-    let mut action = action(Priority::P2, "Write down how a request reaches the application", "documentation");
+    let mut action =
+        action(Priority::P2, "Write down how a request reaches the application", "documentation");
     action.steps.push(format!("The way: {}.", way.join(" → ")));
     let names: Vec<&str> = [&case.evidence().target.production, &case.evidence().target.origin]
         .into_iter()

@@ -76,7 +76,8 @@ pub(crate) fn passed<'a>(response: &HttpResponse, catalogue: &'a Catalogue) -> V
                 _ => name.clone(),
             })
             .collect();
-        let what = if headers.is_empty() { "body".to_owned() } else { format!("header {}", headers.join(", ")) };
+        let what =
+            if headers.is_empty() { "body".to_owned() } else { format!("header {}", headers.join(", ")) };
         hops.push(Passed {
             hop: signature.hop,
             vendor: &signature.vendor,

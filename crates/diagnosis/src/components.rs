@@ -25,7 +25,13 @@ pub(crate) fn components(case: &Case<'_>, findings: &[Finding], verdict: Verdict
     ]
 }
 
-fn row(id: &str, name: &str, status: Status, severity: Option<Severity>, headline: impl Into<String>) -> Component {
+fn row(
+    id: &str,
+    name: &str,
+    status: Status,
+    severity: Option<Severity>,
+    headline: impl Into<String>,
+) -> Component {
     Component { id: id.into(), name: name.into(), status, severity, headline: headline.into() }
 }
 
@@ -49,7 +55,9 @@ pub(crate) fn endpoints(readings: &[&Reading<'_>]) -> (Status, String) {
         None if total == 1 => (Status::Ok, format!("{} answers as it should", readings[0].endpoint.path)),
         None => (Status::Ok, format!("all {total} endpoints answer as they should")),
         Some((_, why)) if good == 0 => (Status::Unknown, why.clone()),
-        Some((path, why)) => (Status::Unknown, format!("{good} of {} good; {path}: {why}", count(total, "endpoint"))),
+        Some((path, why)) => {
+            (Status::Unknown, format!("{good} of {} good; {path}: {why}", count(total, "endpoint")))
+        }
     }
 }
 
@@ -76,14 +84,19 @@ fn local(case: &Case<'_>, findings: &[Finding]) -> Component {
 
 fn production(case: &Case<'_>, findings: &[Finding], verdict: Verdict) -> Component {
     const NAME: &str = "Production API";
-    let severity = worst(findings, &["LF-HTTP-", "LF-PATH-", "LF-DNS-", "LF-TLS-"]).filter(|s| *s >= Severity::Medium);
+    let severity =
+        worst(findings, &["LF-HTTP-", "LF-PATH-", "LF-DNS-", "LF-TLS-"]).filter(|s| *s >= Severity::Medium);
     let (_, seen) = endpoints(&case.view.readings(Vantage::Edge));
     match verdict {
         Verdict::Live => row("production", NAME, Status::Ok, None, seen),
         Verdict::Unknown => row("production", NAME, Status::Unknown, None, seen),
-        Verdict::NotLive => {
-            row("production", NAME, Status::Fail, severity.or(Some(Severity::Critical)), headline(case).unwrap_or(seen))
-        }
+        Verdict::NotLive => row(
+            "production",
+            NAME,
+            Status::Fail,
+            severity.or(Some(Severity::Critical)),
+            headline(case).unwrap_or(seen),
+        ),
         Verdict::Degraded => {
             let status = if severity >= Some(Severity::High) { Status::Fail } else { Status::Warn };
             row("production", NAME, status, severity.or(Some(Severity::Low)), headline(case).unwrap_or(seen))
@@ -107,8 +120,11 @@ fn headline(case: &Case<'_>) -> Option<String> {
     };
     match case.tie_of(&cause.id) {
         Some(tie) => {
-            let names: Vec<String> =
-                tie.causes.iter().map(|id| short(id, case.cause(id).map_or(id.as_str(), |c| &c.title))).collect();
+            let names: Vec<String> = tie
+                .causes
+                .iter()
+                .map(|id| short(id, case.cause(id).map_or(id.as_str(), |c| &c.title)))
+                .collect();
             Some(names.join(", or "))
         }
         None => Some(short(&cause.id, &cause.title)),
@@ -131,7 +147,9 @@ pub(crate) fn address_evidence(case: &Case<'_>) -> Vec<ObservationId> {
     let Some(host) = case.production_name() else { return Vec::new() };
     case.evidence()
         .dns()
-        .filter(|(_, seen)| seen.question.name == host && matches!(seen.question.rtype.as_str(), "A" | "AAAA"))
+        .filter(|(_, seen)| {
+            seen.question.name == host && matches!(seen.question.rtype.as_str(), "A" | "AAAA")
+        })
         .filter(|(_, seen)| seen.answer.present().is_some_and(|a| !a.answers.is_empty()))
         .map(|(o, _)| o.id.clone())
         .collect()
@@ -142,7 +160,8 @@ pub(crate) fn edge_vendor<'a>(case: &Case<'a>) -> Option<&'a str> {
     let addresses = addresses(case);
     let mut owners = addresses.iter().map(|a| case.catalogue().owner_of_address(*a));
     let first = owners.next()??;
-    (first.role == OwnerRole::Edge && owners.all(|o| o.is_some_and(|o| o.vendor == first.vendor))).then_some(&first.vendor)
+    (first.role == OwnerRole::Edge && owners.all(|o| o.is_some_and(|o| o.vendor == first.vendor)))
+        .then_some(&first.vendor)
 }
 
 pub(crate) fn dns(case: &Case<'_>, findings: &[Finding]) -> Component {
@@ -199,7 +218,13 @@ pub(crate) fn tls(case: &Case<'_>, findings: &[Finding]) -> Component {
     }
     let left_days = (leaf.not_after.as_second() - case.evidence().started_at.as_second()).div_euclid(86_400);
     let until = leaf.not_after.strftime("%Y-%m-%d");
-    row("tls", NAME, Status::Ok, None, format!("valid until {until}, {} left", count(left_days.max(0) as usize, "day")))
+    row(
+        "tls",
+        NAME,
+        Status::Ok,
+        None,
+        format!("valid until {until}, {} left", count(left_days.max(0) as usize, "day")),
+    )
 }
 
 fn rate_limit(case: &Case<'_>, findings: &[Finding]) -> Component {
@@ -226,7 +251,13 @@ fn rate_limit(case: &Case<'_>, findings: &[Finding]) -> Component {
     if refused_uses(run).is_empty() {
         return row("rate-limit", NAME, Status::Ok, None, limit);
     }
-    row("rate-limit", NAME, Status::Warn, worst(findings, &["LF-RATE-"]), format!("{limit}: too low for ordinary clients"))
+    row(
+        "rate-limit",
+        NAME,
+        Status::Warn,
+        worst(findings, &["LF-RATE-"]),
+        format!("{limit}: too low for ordinary clients"),
+    )
 }
 
 fn tests(case: &Case<'_>, findings: &[Finding]) -> Component {

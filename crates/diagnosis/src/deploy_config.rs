@@ -7,8 +7,17 @@
 use landfall_evidence::{DeployConfig, DeployStage, PortSetting, ProjectSnapshot, StartCommand};
 
 /// Platforms that choose the port and tell it in PORT (each one's documentation of its runtime environment).
-const ASSIGN_PORT: &[&str] =
-    &["replit", "heroku", "render", "railway", "cloud-run", "google-cloud-run", "app-engine", "koyeb", "procfile"];
+const ASSIGN_PORT: &[&str] = &[
+    "replit",
+    "heroku",
+    "render",
+    "railway",
+    "cloud-run",
+    "google-cloud-run",
+    "app-engine",
+    "koyeb",
+    "procfile",
+];
 
 /// Servers that read PORT themselves when no address is given.
 const FOLLOW_PORT: &[&str] = &["gunicorn"];
@@ -56,9 +65,9 @@ pub(crate) fn reach_of(start: &StartCommand, config: &DeployConfig) -> Reach {
         None => return Reach::Unknown("the start command does not say which address it binds".into()),
     }
     match &start.bind_port {
-        PortSetting::Variable { name, .. } if !start.shell => {
-            Reach::No(format!("no shell runs the command, so the server gets the text of ${name} and not its value"))
-        }
+        PortSetting::Variable { name, .. } if !start.shell => Reach::No(format!(
+            "no shell runs the command, so the server gets the text of ${name} and not its value"
+        )),
         PortSetting::Variable { name, .. } if name == "PORT" => {
             Reach::Yes(format!("it binds all addresses and follows PORT ({})", start.bind_port))
         }
@@ -66,7 +75,9 @@ pub(crate) fn reach_of(start: &StartCommand, config: &DeployConfig) -> Reach {
             if config.sets.contains(name) {
                 Reach::Yes(format!("it binds all addresses and follows {name}, which {} sets", config.file))
             } else if let Some(port) = default.filter(|port| external_of(config, *port).is_some()) {
-                Reach::Yes(format!("it binds all addresses, and the port map leads to its default port {port}"))
+                Reach::Yes(format!(
+                    "it binds all addresses, and the port map leads to its default port {port}"
+                ))
             } else {
                 Reach::Unknown(format!("it follows {name}, and nothing here says what that is in production"))
             }
@@ -79,9 +90,9 @@ pub(crate) fn reach_of(start: &StartCommand, config: &DeployConfig) -> Reach {
                 "it listens on port {port}, but the port map leads to {}",
                 config.ports.iter().map(|map| map.local.to_string()).collect::<Vec<_>>().join(", ")
             )),
-            None if assigns_port(config) => {
-                Reach::No(format!("it listens on port {port} whatever PORT says, and no port map leads to {port}"))
-            }
+            None if assigns_port(config) => Reach::No(format!(
+                "it listens on port {port} whatever PORT says, and no port map leads to {port}"
+            )),
             None => Reach::Unknown(format!("it listens on port {port}, and no port map is known")),
         },
         PortSetting::Unsaid => Reach::Unknown("the start command does not say which port it binds".into()),
@@ -149,7 +160,12 @@ mod tests {
             ("a variable that the file sets", config("fly", &[]), start(all, other("APP_PORT"), true), "yes"),
             ("an unknown variable", config("fly", &[]), start(all, other("LISTEN"), true), "unknown"),
             ("gunicorn's default", config("heroku", &[]), start(None, PortSetting::Unsaid, false), "yes"),
-            ("gunicorn's default elsewhere", config("docker", &[]), start(None, PortSetting::Unsaid, false), "unknown"),
+            (
+                "gunicorn's default elsewhere",
+                config("docker", &[]),
+                start(None, PortSetting::Unsaid, false),
+                "unknown",
+            ),
             ("address unsaid", config("heroku", &[]), start(None, literal(), true), "unknown"),
         ];
         for (name, config, start, want) in cases {

@@ -11,7 +11,8 @@ use crate::causes::rank;
 use crate::facts::Facts;
 use crate::view::View;
 use crate::{
-    Diagnosis, components, findings, path, rate_limit, readiness, specifications, unexplained, verdict, verification,
+    Diagnosis, components, findings, path, rate_limit, readiness, specifications, unexplained, verdict,
+    verification,
 };
 
 /// Judges evidence. The same evidence and catalogue give the same diagnosis, byte for byte.

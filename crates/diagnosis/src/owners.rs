@@ -143,7 +143,8 @@ impl Catalogue {
     /// Owners for whom this issuer is usual. A hint only.
     pub fn owner_of_issuer(&self, issuer: &str) -> Vec<&Owner> {
         let issuer = issuer.to_ascii_lowercase();
-        let usual = |owner: &&Owner| owner.cert_issuer.iter().any(|part| issuer.contains(&part.to_ascii_lowercase()));
+        let usual =
+            |owner: &&Owner| owner.cert_issuer.iter().any(|part| issuer.contains(&part.to_ascii_lowercase()));
         self.owners.iter().filter(usual).collect()
     }
 
@@ -151,7 +152,8 @@ impl Catalogue {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         let mut best: Option<(usize, &Owner)> = None;
         for owner in &self.owners {
-            let longest = suffixes(owner).iter().filter(|suffix| name_matches(&name, suffix)).map(String::len).max();
+            let longest =
+                suffixes(owner).iter().filter(|suffix| name_matches(&name, suffix)).map(String::len).max();
             if let Some(length) = longest
                 && best.is_none_or(|(so_far, _)| length > so_far)
             {
@@ -179,7 +181,9 @@ mod tests {
     #[test]
     fn addresses_names_and_issuers_lead_to_their_owner() {
         let catalogue = Catalogue::embedded();
-        let address = |text: &str| catalogue.owner_of_address(text.parse().expect("address")).map(|o| o.vendor.as_str());
+        let address = |text: &str| {
+            catalogue.owner_of_address(text.parse().expect("address")).map(|o| o.vendor.as_str())
+        };
         assert_eq!(address("104.21.14.105"), Some("cloudflare"));
         assert_eq!(address("172.67.158.164"), Some("cloudflare"));
         assert_eq!(address("2606:4700:3032::ac43:9ea4"), Some("cloudflare"));
@@ -191,7 +195,9 @@ mod tests {
         let cname = |text: &str| catalogue.owner_of_cname(text).map(|o| o.vendor.as_str());
         assert_eq!(cname("levqor-backend.replit.app"), Some("replit"));
         assert_eq!(cname("evilreplit.app"), None);
-        assert!(catalogue.owner_of_issuer("O=Google Trust Services, CN=WE1").iter().any(|o| o.vendor == "replit"));
+        assert!(
+            catalogue.owner_of_issuer("O=Google Trust Services, CN=WE1").iter().any(|o| o.vendor == "replit")
+        );
         assert!(catalogue.owner_of_issuer("Example Private CA").is_empty());
     }
 }

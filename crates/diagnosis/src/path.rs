@@ -19,10 +19,14 @@ use crate::{Hop, HopKind, HopState, Label};
 /// The hops from the client to the application; empty when production was not asked.
 pub(crate) fn path(case: &Case<'_>) -> Vec<Hop> {
     let readings = case.view.readings(Vantage::Edge);
-    let asked = |r: &&&Reading<'_>| r.at.is_some_and(|(_, seen)| seen.answer.was_asked()) || r.fault().is_some();
+    let asked =
+        |r: &&&Reading<'_>| r.at.is_some_and(|(_, seen)| seen.answer.was_asked()) || r.fault().is_some();
     let spoke = |r: &&Reading<'_>| r.response().is_some();
     let good = readings.iter().find(|r| r.is_good() && r.endpoint.is_safe());
-    let bad = readings.iter().find(|r| r.fault().is_some() && spoke(r)).or_else(|| readings.iter().find(|r| r.fault().is_some()));
+    let bad = readings
+        .iter()
+        .find(|r| r.fault().is_some() && spoke(r))
+        .or_else(|| readings.iter().find(|r| r.fault().is_some()));
     let Some(shown) = bad.or(good).or_else(|| readings.iter().find(asked)) else { return Vec::new() };
     let mut way = Way::discover(case, shown);
     match shown.fault() {
@@ -62,12 +66,16 @@ impl Way {
         // The outermost hop is whoever owns the address. Google's load balancer marks every platform behind it the same
         // way, so its marker alone does not make an edge.
         let by_address = owner.filter(|o| o.role == OwnerRole::Edge).map(|o| o.vendor.as_str());
-        let by_header = passed.iter().find(|p| p.hop == SignatureHop::Edge && p.vendor != "google").map(|p| p.vendor);
+        let by_header =
+            passed.iter().find(|p| p.hop == SignatureHop::Edge && p.vendor != "google").map(|p| p.vendor);
         let edge = by_address.or(by_header);
         if let Some(vendor) = edge {
-            let mut proof: Vec<String> = passed.iter().filter(|p| p.vendor == vendor).map(|p| p.proof.clone()).collect();
+            let mut proof: Vec<String> =
+                passed.iter().filter(|p| p.vendor == vendor).map(|p| p.proof.clone()).collect();
             if by_address == Some(vendor) {
-                proof.extend(address.map(|a| format!("address {a} belongs to {} (strong)", vendor_name(vendor))));
+                proof.extend(
+                    address.map(|a| format!("address {a} belongs to {} (strong)", vendor_name(vendor))),
+                );
             }
             hops.push(hop(HopKind::Edge, Some(vendor_name(vendor)), address.map(|a| a.to_string()), proof));
         }
@@ -94,19 +102,22 @@ impl Way {
             proof.extend(own_name(case));
             hops.push(hop(HopKind::Platform, vendor, None, proof));
         }
-        for (kind, of) in [(HopKind::Balancer, SignatureHop::Balancer), (HopKind::Origin, SignatureHop::Server)] {
+        for (kind, of) in
+            [(HopKind::Balancer, SignatureHop::Balancer), (HopKind::Origin, SignatureHop::Server)]
+        {
             let here: Vec<_> = rest.iter().filter(|p| p.hop == of).collect();
             if let Some(first) = here.first() {
                 let proof = here.iter().map(|p| p.proof.clone()).collect();
                 hops.push(hop(kind, Some(vendor_name(first.vendor)), None, proof));
             }
         }
-        let framework = case.evidence().project().and_then(|(_, p)| p.stacks.iter().find_map(|s| s.framework.as_ref()));
+        let framework =
+            case.evidence().project().and_then(|(_, p)| p.stacks.iter().find_map(|s| s.framework.as_ref()));
         hops.push(hop(HopKind::App, framework.map(|f| f.name.clone()), None, Vec::new()));
-        if edge.is_none() {
-            if let Some(first) = hops.get_mut(1) {
-                first.address = address.map(|a| a.to_string());
-            }
+        if edge.is_none()
+            && let Some(first) = hops.get_mut(1)
+        {
+            first.address = address.map(|a| a.to_string());
         }
         Self { hops }
     }
@@ -170,13 +181,17 @@ fn platform_name(case: &Case<'_>, shown: &Reading<'_>) -> Option<(String, String
     if let Some(author) = author.filter(|a| a.hop == SignatureHop::Platform) {
         return Some((vendor_name(author.vendor), author.proof()));
     }
-    if let Some(host) = case.evidence().target.origin.as_ref().and_then(|url| url.host_str()) {
-        if let Some(owner) = case.catalogue().owner_of_cname(host).filter(|o| o.role == OwnerRole::Platform) {
-            return Some((vendor_name(&owner.vendor), format!("its own name for the deployment is {host} (medium)")));
-        }
+    if let Some(host) = case.evidence().target.origin.as_ref().and_then(|url| url.host_str())
+        && let Some(owner) = case.catalogue().owner_of_cname(host).filter(|o| o.role == OwnerRole::Platform)
+    {
+        return Some((
+            vendor_name(&owner.vendor),
+            format!("its own name for the deployment is {host} (medium)"),
+        ));
     }
     let (_, project) = case.evidence().project()?;
-    let config = deploy_config::production(project).find(|c| !matches!(c.platform.as_str(), "docker" | "procfile"))?;
+    let config =
+        deploy_config::production(project).find(|c| !matches!(c.platform.as_str(), "docker" | "procfile"))?;
     Some((vendor_name(&config.platform), format!("{} names it (weak)", config.file)))
 }
 
@@ -188,7 +203,9 @@ fn own_name(case: &Case<'_>) -> Option<String> {
     let bad = readings.iter().find(|r| r.fault().is_some());
     match (good, bad) {
         (Some(_), None) => Some(format!("under its own name {host} the application answers (strong)")),
-        (_, Some(bad)) => Some(format!("under its own name {host}: {} on {} (strong)", bad.fault()?, bad.endpoint.path)),
+        (_, Some(bad)) => {
+            Some(format!("under its own name {host}: {} on {} (strong)", bad.fault()?, bad.endpoint.path))
+        }
         (None, None) => None,
     }
 }
@@ -217,7 +234,8 @@ fn broken_at(case: &Case<'_>, shown: &Reading<'_>, fault: &Fault, way: &Way) -> 
     if let Some(author) = author {
         return by_author(&author, response, way);
     }
-    let innermost = way.hops.iter().rev().find(|h| !matches!(h.hop, HopKind::App | HopKind::Client)).map(|h| h.hop);
+    let innermost =
+        way.hops.iter().rev().find(|h| !matches!(h.hop, HopKind::App | HopKind::Client)).map(|h| h.hop);
     (innermost.unwrap_or(HopKind::App), said)
 }
 
@@ -244,8 +262,8 @@ fn by_cause(case: &Case<'_>, first: HopKind) -> Option<HopKind> {
 
 fn by_author(author: &Author<'_>, response: &HttpResponse, way: &Way) -> (HopKind, String) {
     use Meaning::{
-        AppCrashed, AppStarting, AppSuspended, NoHealthyUpstream, OriginBadResponse, OriginDnsFailure, OriginTimeout,
-        OriginTlsFailure, OriginUnreachable,
+        AppCrashed, AppStarting, AppSuspended, NoHealthyUpstream, OriginBadResponse, OriginDnsFailure,
+        OriginTimeout, OriginTlsFailure, OriginUnreachable,
     };
     let kind = match author.hop {
         SignatureHop::Edge => HopKind::Edge,
@@ -256,8 +274,15 @@ fn by_author(author: &Author<'_>, response: &HttpResponse, way: &Way) -> (HopKin
     };
     let complains = matches!(
         author.meaning,
-        AppCrashed | AppStarting | AppSuspended | NoHealthyUpstream | OriginBadResponse | OriginDnsFailure
-            | OriginTimeout | OriginTlsFailure | OriginUnreachable
+        AppCrashed
+            | AppStarting
+            | AppSuspended
+            | NoHealthyUpstream
+            | OriginBadResponse
+            | OriginDnsFailure
+            | OriginTimeout
+            | OriginTlsFailure
+            | OriginUnreachable
     );
     let who = vendor_name(author.vendor);
     if complains {
@@ -273,8 +298,14 @@ fn own_style(case: &Case<'_>) -> Option<String> {
     let (_, edge) = case.view.control(Vantage::Edge)?;
     let different = local.status != edge.status || local.media_type() != edge.media_type();
     different.then(|| {
-        let words = |r: &HttpResponse| format!("{} {}", r.status, r.media_type().unwrap_or_else(|| "without a media type".into()));
-        format!("on this machine it answers unknown paths with {}, production with {}", words(local), words(edge))
+        let words = |r: &HttpResponse| {
+            format!("{} {}", r.status, r.media_type().unwrap_or_else(|| "without a media type".into()))
+        };
+        format!(
+            "on this machine it answers unknown paths with {}, production with {}",
+            words(local),
+            words(edge)
+        )
     })
 }
 
@@ -283,17 +314,28 @@ fn likeness(case: &Case<'_>, shown: &Reading<'_>) -> Vec<String> {
     let mut proof = Vec::new();
     let Some(response) = shown.response() else { return proof };
     let path = &shown.endpoint.path;
-    match (case.view.reading(Vantage::Local, shown.endpoint).and_then(Reading::response).and_then(keys), keys(response)) {
+    match (
+        case.view.reading(Vantage::Local, shown.endpoint).and_then(Reading::response).and_then(keys),
+        keys(response),
+    ) {
         (Some(local), Some(here)) if local.iter().all(|key| here.contains(key)) => {
-            proof.push(format!("{path} has the same members as on this machine: {} (strong)", in_words(&local)));
+            proof.push(format!(
+                "{path} has the same members as on this machine: {} (strong)",
+                in_words(&local)
+            ));
         }
-        (_, Some(here)) => proof.push(format!("{path} answers {} with {} (medium)", response.status, in_words(&here))),
+        (_, Some(here)) => {
+            proof.push(format!("{path} answers {} with {} (medium)", response.status, in_words(&here)))
+        }
         _ => proof.push(format!("{path} answers {} as expected (weak)", response.status)),
     }
-    if let (Some((_, local)), Some((_, edge))) = (case.view.control(Vantage::Local), case.view.control(Vantage::Edge)) {
-        if local.status == edge.status && local.media_type() == edge.media_type() && keys(local) == keys(edge) {
-            proof.push("it answers an unknown path like the local backend (medium)".into());
-        }
+    if let (Some((_, local)), Some((_, edge))) =
+        (case.view.control(Vantage::Local), case.view.control(Vantage::Edge))
+        && local.status == edge.status
+        && local.media_type() == edge.media_type()
+        && keys(local) == keys(edge)
+    {
+        proof.push("it answers an unknown path like the local backend (medium)".into());
     }
     proof
 }
@@ -304,7 +346,9 @@ mod tests {
 
     use super::*;
     use crate::testkit::response;
-    use crate::testworld::{World, application, deployed, dns_answer, no_deployment, origin_unknown, website, world};
+    use crate::testworld::{
+        World, application, deployed, dns_answer, no_deployment, origin_unknown, website, world,
+    };
 
     fn states(world: &World) -> Vec<(HopKind, HopState)> {
         world.diagnose().path.iter().map(|h| (h.hop, h.state)).collect()
@@ -331,17 +375,32 @@ mod tests {
         let path = world.diagnose().path;
         let last = path.last().expect("an application");
         assert_eq!((last.hop, last.state), (HopKind::App, HopState::Broken), "{path:#?}");
-        assert!(path.iter().any(|h| h.vendor.as_deref() == Some("nginx") && h.state == HopState::Ok), "{path:#?}");
-        assert_eq!(path[1].address.as_deref(), Some("44.33.22.11"), "without an edge, the first hop has the address");
+        assert!(
+            path.iter().any(|h| h.vendor.as_deref() == Some("nginx") && h.state == HopState::Ok),
+            "{path:#?}"
+        );
+        assert_eq!(
+            path[1].address.as_deref(),
+            Some("44.33.22.11"),
+            "without an edge, the first hop has the address"
+        );
     }
 
     #[test]
     fn a_hop_that_answers_for_itself_is_broken_itself() {
         let path = origin_unknown().diagnose().path;
         let platform = path.iter().find(|h| h.hop == HopKind::Platform).expect("it is there");
-        assert_eq!(platform.state, HopState::Broken, "both causes of the tie stand at the platform: {path:#?}");
+        assert_eq!(
+            platform.state,
+            HopState::Broken,
+            "both causes of the tie stand at the platform: {path:#?}"
+        );
         let wrong = world(website, Some(application), false, 0);
-        assert_eq!(states(&wrong)[3], (HopKind::App, HopState::NotReached), "another application answered in its place");
+        assert_eq!(
+            states(&wrong)[3],
+            (HopKind::App, HopState::NotReached),
+            "another application answered in its place"
+        );
     }
 
     #[test]
@@ -364,7 +423,10 @@ mod tests {
         let by = unresolved.0.dns().next().expect("asked").0.id.clone();
         unresolved = unresolved.edit_http(|s| {
             s.request.address = None;
-            s.answer = Observed::Unasked(ProbeFault::Blocked { by: by.clone(), reason: "the name does not resolve".into() });
+            s.answer = Observed::Unasked(ProbeFault::Blocked {
+                by: by.clone(),
+                reason: "the name does not resolve".into(),
+            });
         });
         let diagnosis = unresolved.diagnose();
         assert_eq!(diagnosis.verdict, crate::Verdict::NotLive, "{}", diagnosis.summary);

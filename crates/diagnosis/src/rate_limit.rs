@@ -32,11 +32,41 @@ struct Profile {
 
 /// The kinds of use that a report speaks of.
 const PROFILES: &[Profile] = &[
-    Profile { name: "an uptime monitor that asks every 30 s from 3 places at once", batch: 3, times: None, every_ms: 30_000, ordinary: true },
-    Profile { name: "a phone that retries 3 times in 2 s", batch: 1, times: Some(3), every_ms: 1000, ordinary: true },
-    Profile { name: "a page that opens with 12 calls", batch: 12, times: Some(1), every_ms: 1, ordinary: true },
-    Profile { name: "a loop of 10 requests, 1 s apart", batch: 1, times: Some(10), every_ms: 1000, ordinary: false },
-    Profile { name: "a smoke test of 20 requests, 100 ms apart", batch: 1, times: Some(20), every_ms: 100, ordinary: false },
+    Profile {
+        name: "an uptime monitor that asks every 30 s from 3 places at once",
+        batch: 3,
+        times: None,
+        every_ms: 30_000,
+        ordinary: true,
+    },
+    Profile {
+        name: "a phone that retries 3 times in 2 s",
+        batch: 1,
+        times: Some(3),
+        every_ms: 1000,
+        ordinary: true,
+    },
+    Profile {
+        name: "a page that opens with 12 calls",
+        batch: 12,
+        times: Some(1),
+        every_ms: 1,
+        ordinary: true,
+    },
+    Profile {
+        name: "a loop of 10 requests, 1 s apart",
+        batch: 1,
+        times: Some(10),
+        every_ms: 1000,
+        ordinary: false,
+    },
+    Profile {
+        name: "a smoke test of 20 requests, 100 ms apart",
+        batch: 1,
+        times: Some(20),
+        every_ms: 100,
+        ordinary: false,
+    },
 ];
 
 /// What becomes of one kind of use.
@@ -65,10 +95,13 @@ impl Profile {
             // A window that is not known may be as short as one batch.
             None => self.batch,
         };
-        let longest = window_ms.and_then(|w| w.high).map(|high| self.most_within(high)).or_else(|| self.most_ever());
+        let longest =
+            window_ms.and_then(|w| w.high).map(|high| self.most_within(high)).or_else(|| self.most_ever());
         match limit.high {
             Some(high) if shortest > high => Outcome::Refused { most: shortest, refused: shortest - high },
-            _ if longest.is_some_and(|most| most <= limit.low) => Outcome::Passes { most: longest.unwrap_or(0) },
+            _ if longest.is_some_and(|most| most <= limit.low) => {
+                Outcome::Passes { most: longest.unwrap_or(0) }
+            }
             _ => Outcome::Undecided { most: longest },
         }
     }
@@ -104,7 +137,11 @@ pub(crate) fn assess(case: &Case<'_>) -> Option<RateLimit> {
         signal: run.signal.as_ref().map(signal_in_words),
         confidence_percent: estimate.confidence_percent,
         requests_counted: u32::try_from(run.sequence.len()).unwrap_or(u32::MAX),
-        statuses: run.sequence.iter().map(|s| s.status.map_or_else(|| "no answer".into(), |c| c.to_string())).collect(),
+        statuses: run
+            .sequence
+            .iter()
+            .map(|s| s.status.map_or_else(|| "no answer".into(), |c| c.to_string()))
+            .collect(),
         impact: limit.map(|limit| impact(limit, estimate.window_ms)).unwrap_or_default(),
         recommendation: (!refused_uses(run).is_empty()).then(|| recommendation(case, run)),
         open: estimate.open.clone(),
@@ -136,21 +173,34 @@ fn impact(limit: Interval, window_ms: Option<Interval>) -> Vec<String> {
     PROFILES
         .iter()
         .map(|profile| match profile.against(limit, window_ms) {
-            Outcome::Passes { most } => format!("{}: passes ({most} of at most {limit} in one window)", profile.name),
+            Outcome::Passes { most } => {
+                format!("{}: passes ({most} of at most {limit} in one window)", profile.name)
+            }
             Outcome::Refused { most, refused } => {
                 format!("{}: refused, at least {refused} of {most} in one window", profile.name)
             }
             Outcome::Undecided { most: Some(most) } => {
-                format!("{}: not decided (up to {most} may fall into one window, the limit is {limit})", profile.name)
+                format!(
+                    "{}: not decided (up to {most} may fall into one window, the limit is {limit})",
+                    profile.name
+                )
             }
-            Outcome::Undecided { most: None } => format!("{}: not decided, the window is not known", profile.name),
+            Outcome::Undecided { most: None } => {
+                format!("{}: not decided, the window is not known", profile.name)
+            }
         })
         .collect()
 }
 
 fn recommendation(case: &Case<'_>, run: &RateLimitRun) -> String {
-    let health: Vec<&str> =
-        case.evidence().target.endpoints.iter().map(|e| e.path.as_str()).filter(|p| is_health_path(p)).collect();
+    let health: Vec<&str> = case
+        .evidence()
+        .target
+        .endpoints
+        .iter()
+        .map(|e| e.path.as_str())
+        .filter(|p| is_health_path(p))
+        .collect();
     let exempt = if health.is_empty() {
         "exempt the path that monitors ask".to_owned()
     } else {
@@ -181,7 +231,9 @@ pub(crate) fn hop(case: &Case<'_>, signal: &RateSignal) -> Option<String> {
         let hop = if hop.is_application() { "application" } else { hop.name() };
         format!("{hop} ({})", attribution::vendor_name(vendor))
     };
-    if let Some(author) = attribution::author(&refusal, catalogue).filter(|a| a.meaning == Meaning::RateLimited && !a.tied) {
+    if let Some(author) =
+        attribution::author(&refusal, catalogue).filter(|a| a.meaning == Meaning::RateLimited && !a.tied)
+    {
         return Some(name(author.hop, author.vendor));
     }
     let of_refusal = attribution::passed(&refusal, catalogue);
@@ -233,9 +285,17 @@ mod tests {
             (exactly(2), Some(exactly(60_000)), ["refused"; 5]),
             (exactly(12), Some(exactly(10_000)), ["passes", "passes", "passes", "passes", "refused"]),
             (exactly(5), None, ["undecided", "passes", "refused", "undecided", "undecided"]),
-            (Interval { low: 5, high: Some(15) }, Some(exactly(10_000)), ["passes", "passes", "undecided", "undecided", "refused"]),
+            (
+                Interval { low: 5, high: Some(15) },
+                Some(exactly(10_000)),
+                ["passes", "passes", "undecided", "undecided", "refused"],
+            ),
             (Interval::at_least(20), Some(exactly(10_000)), ["passes"; 5]),
-            (exactly(5), Some(Interval { low: 1000, high: None }), ["undecided", "passes", "refused", "undecided", "refused"]),
+            (
+                exactly(5),
+                Some(Interval { low: 1000, high: None }),
+                ["undecided", "passes", "refused", "undecided", "refused"],
+            ),
         ];
         for (limit, window, want) in cases {
             assert_eq!(outcomes(*limit, *window), want, "{limit} in {window:?}");

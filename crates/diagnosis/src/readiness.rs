@@ -18,8 +18,20 @@ use crate::view::{Grade, Reading, count, in_words, json};
 use crate::{Check, Finding, Readiness, Severity, Status};
 
 /// First words of `*_configured` members that speak of the model behind a support assistant.
-const MODEL_PROVIDERS: &[&str] =
-    &["ai", "anthropic", "azure", "claude", "cohere", "gemini", "groq", "llm", "mistral", "model", "ollama", "openai"];
+const MODEL_PROVIDERS: &[&str] = &[
+    "ai",
+    "anthropic",
+    "azure",
+    "claude",
+    "cohere",
+    "gemini",
+    "groq",
+    "llm",
+    "mistral",
+    "model",
+    "ollama",
+    "openai",
+];
 
 /// Runs every check that applies.
 pub(crate) fn readiness(case: &Case<'_>, findings: &[Finding]) -> Readiness {
@@ -41,7 +53,13 @@ pub(crate) fn readiness(case: &Case<'_>, findings: &[Finding]) -> Readiness {
     Readiness { passed: of(Status::Ok), total: checks.len() as u32, unknown: of(Status::Unknown), checks }
 }
 
-fn check(id: &str, title: &str, status: Status, note: impl Into<String>, evidence: Vec<ObservationId>) -> Option<Check> {
+fn check(
+    id: &str,
+    title: &str,
+    status: Status,
+    note: impl Into<String>,
+    evidence: Vec<ObservationId>,
+) -> Option<Check> {
     Some(Check { id: id.into(), title: title.into(), status, note: note.into(), evidence })
 }
 
@@ -63,7 +81,11 @@ fn feature<'v, 'a>(case: &'v Case<'a>, wanted: impl Fn(&Reading<'a>) -> bool) ->
 }
 
 fn seen_where(reading: &Reading<'_>) -> &'static str {
-    if reading.vantage == Vantage::Edge { "in production" } else { "on the local backend; production was not seen to answer" }
+    if reading.vantage == Vantage::Edge {
+        "in production"
+    } else {
+        "on the local backend; production was not seen to answer"
+    }
 }
 
 /// The members `<word>_configured` of a good JSON answer, in the order sent.
@@ -71,7 +93,9 @@ fn configured_members(reading: &Reading<'_>) -> Vec<(String, bool)> {
     let Some(Value::Object(body)) = reading.response().filter(|_| reading.is_good()).and_then(json) else {
         return Vec::new();
     };
-    body.iter().filter_map(|(key, value)| Some((key.strip_suffix("_configured")?.to_owned(), value.as_bool()?))).collect()
+    body.iter()
+        .filter_map(|(key, value)| Some((key.strip_suffix("_configured")?.to_owned(), value.as_bool()?)))
+        .collect()
 }
 
 fn support_ai(case: &Case<'_>) -> Option<Check> {
@@ -84,14 +108,17 @@ fn support_ai(case: &Case<'_>) -> Option<Check> {
     let reading = *feature(case, |r| provider(r).is_some()).first()?;
     let (stem, configured) = provider(reading)?;
     let (status, word) = if configured { (Status::Ok, "is") } else { (Status::Fail, "is not") };
-    let note = format!("{} says that {stem} {word} configured, {}", reading.endpoint.path, seen_where(reading));
+    let note =
+        format!("{} says that {stem} {word} configured, {}", reading.endpoint.path, seen_where(reading));
     check("support-ai", "Support AI configured", status, note, reading.id().cloned().into_iter().collect())
 }
 
 fn stripe_webhooks(case: &Case<'_>) -> Option<Check> {
     const ID: &str = "stripe-webhooks";
     const TITLE: &str = "Stripe webhooks ready";
-    let is_webhook = |path: &str| path.to_ascii_lowercase().contains("stripe") && path.to_ascii_lowercase().contains("webhook");
+    let is_webhook = |path: &str| {
+        path.to_ascii_lowercase().contains("stripe") && path.to_ascii_lowercase().contains("webhook")
+    };
     let readings = feature(case, |r| is_webhook(&r.endpoint.path));
     if readings.is_empty() {
         let in_code = case.evidence().project().filter(|(_, p)| p.routes.iter().any(|r| is_webhook(&r.path)));
@@ -100,7 +127,10 @@ fn stripe_webhooks(case: &Case<'_>) -> Option<Check> {
         return check(ID, TITLE, Status::Unknown, note, vec![observation.id.clone()]);
     }
     // A health route says more than the mere existence of the route that Stripe posts to.
-    let best = readings.iter().filter(|r| r.is_good()).max_by_key(|r| (r.endpoint.is_safe(), r.vantage == Vantage::Edge));
+    let best = readings
+        .iter()
+        .filter(|r| r.is_good())
+        .max_by_key(|r| (r.endpoint.is_safe(), r.vantage == Vantage::Edge));
     if let Some(good) = best {
         let what = if good.endpoint.is_safe() { "answers as it should" } else { "exists" };
         let note = format!("{} {what}, {}", good.endpoint.path, seen_where(good));
@@ -131,7 +161,11 @@ fn worst(findings: &[Finding], area: &str) -> Option<Severity> {
 }
 
 fn evidence_of(findings: &[Finding], area: &str, from: Severity) -> Vec<ObservationId> {
-    findings.iter().filter(|f| f.code.starts_with(area) && f.severity >= from).flat_map(|f| f.evidence.clone()).collect()
+    findings
+        .iter()
+        .filter(|f| f.code.starts_with(area) && f.severity >= from)
+        .flat_map(|f| f.evidence.clone())
+        .collect()
 }
 
 fn dns(case: &Case<'_>, findings: &[Finding]) -> Option<Check> {
@@ -161,19 +195,25 @@ fn certificate(case: &Case<'_>, findings: &[Finding]) -> Option<Check> {
         _ => Status::Ok,
     };
     let mut note = seen.headline;
-    if status == Status::Ok {
-        if let Some(vendor) = components::edge_vendor(case) {
-            note = format!("{note}; it is the edge's ({}), and says nothing of the origin", vendor_name(vendor));
-        }
+    if status == Status::Ok
+        && let Some(vendor) = components::edge_vendor(case)
+    {
+        note = format!("{note}; it is the edge's ({}), and says nothing of the origin", vendor_name(vendor));
     }
-    let evidence = case.evidence().tls().filter(|(o, _)| o.vantage == Vantage::Edge).map(|(o, _)| o.id.clone()).collect();
+    let evidence = case
+        .evidence()
+        .tls()
+        .filter(|(o, _)| o.vantage == Vantage::Edge)
+        .map(|(o, _)| o.id.clone())
+        .collect();
     check("tls", "SSL certificate valid", status, note, evidence)
 }
 
 fn deploy_config(case: &Case<'_>) -> Option<Check> {
     let (observation, project) = case.evidence().project()?;
-    let judged: Vec<(&str, Reach)> =
-        deploy_config::production(project).map(|config| (config.file.as_str(), deploy_config::reach(config))).collect();
+    let judged: Vec<(&str, Reach)> = deploy_config::production(project)
+        .map(|config| (config.file.as_str(), deploy_config::reach(config)))
+        .collect();
     let no = judged.iter().find_map(|(file, reach)| match reach {
         Reach::No(why) => Some((Status::Fail, format!("{file}: {why}"))),
         _ => None,
@@ -209,7 +249,10 @@ fn secrets(case: &Case<'_>) -> Option<Check> {
     let members: Vec<(String, bool)> = speaking.first().map(|r| configured_members(r)).unwrap_or_default();
     let said = |name: &str| {
         let lower = name.to_ascii_lowercase();
-        members.iter().find(|(stem, _)| lower == *stem || lower.starts_with(&format!("{stem}_"))).map(|(_, yes)| *yes)
+        members
+            .iter()
+            .find(|(stem, _)| lower == *stem || lower.starts_with(&format!("{stem}_")))
+            .map(|(_, yes)| *yes)
     };
     let mut evidence = vec![observation.id.clone()];
     let (mut vouched, mut optional, mut missing) = (Vec::new(), Vec::new(), Vec::new());
@@ -230,10 +273,16 @@ fn secrets(case: &Case<'_>) -> Option<Check> {
         note.push(format!("{here} of {} present", count(needed.len(), "needed setting")));
     }
     if !vouched.is_empty() {
-        note.push(format!("{} not visible here, but the running backend reports them as configured", in_words(&vouched)));
+        note.push(format!(
+            "{} not visible here, but the running backend reports them as configured",
+            in_words(&vouched)
+        ));
     }
     if !optional.is_empty() {
-        note.push(format!("{} not set; the backend reports that feature as not configured and itself as well", in_words(&optional)));
+        note.push(format!(
+            "{} not set; the backend reports that feature as not configured and itself as well",
+            in_words(&optional)
+        ));
     }
     let status = if missing.is_empty() {
         Status::Ok
@@ -293,17 +342,24 @@ fn tests(case: &Case<'_>) -> Option<Check> {
     };
     let evidence = vec![observation.id.clone()];
     let (status, note) = match findings::test_outcome(run) {
-        TestOutcome::Passed => (Status::Ok, format!("{} passed", count(run.counts.map_or(0, |c| c.passed) as usize, "test"))),
+        TestOutcome::Passed => {
+            (Status::Ok, format!("{} passed", count(run.counts.map_or(0, |c| c.passed) as usize, "test")))
+        }
         TestOutcome::Uncollected => {
-            let remedy = findings::remedied_tests(case).filter(|(.., run)| findings::test_outcome(run) == TestOutcome::Passed);
+            let remedy = findings::remedied_tests(case)
+                .filter(|(.., run)| findings::test_outcome(run) == TestOutcome::Passed);
             let note = match (run.collection_errors.first(), remedy) {
-                (Some(error), Some((_, what, _))) => format!("{}: {}; it works {what}", error.exception, error.message),
+                (Some(error), Some((_, what, _))) => {
+                    format!("{}: {}; it works {what}", error.exception, error.message)
+                }
                 (Some(error), None) => format!("{}: {}", error.exception, error.message),
                 (None, _) => "the tests cannot be loaded".into(),
             };
             (Status::Fail, note)
         }
-        TestOutcome::Failed { failed, collected } => (Status::Fail, format!("{failed} of {} fail", count(collected, "test"))),
+        TestOutcome::Failed { failed, collected } => {
+            (Status::Fail, format!("{failed} of {} fail", count(collected, "test")))
+        }
         TestOutcome::NoneRan => (Status::Fail, "no test ran".into()),
         TestOutcome::Stopped => (Status::Fail, "the run did not end by itself".into()),
         TestOutcome::Broken { code } => (Status::Fail, format!("the command ended with exit status {code}")),
@@ -311,10 +367,11 @@ fn tests(case: &Case<'_>) -> Option<Check> {
     check(ID, TITLE, status, note, evidence)
 }
 
-
 #[cfg(test)]
 mod tests {
-    use landfall_evidence::{Denial, EndpointSource, Observed, ProbeFault, ProjectSnapshot, Seen, SettingRead};
+    use landfall_evidence::{
+        Denial, EndpointSource, Observed, ProbeFault, ProjectSnapshot, Seen, SettingRead,
+    };
 
     use crate::Status;
     use crate::testkit::response;
@@ -334,7 +391,9 @@ mod tests {
     fn the_deploy_configuration_is_judged_by_address_and_port() {
         let cases: &[(&str, Option<Status>, Edit)] = &[
             ("follows PORT", Some(Status::Ok), |_| {}),
-            ("loopback", Some(Status::Fail), |p| p.deploy[0].start.as_mut().expect("a start").bind_host = Some("127.0.0.1".into())),
+            ("loopback", Some(Status::Fail), |p| {
+                p.deploy[0].start.as_mut().expect("a start").bind_host = Some("127.0.0.1".into())
+            }),
             ("no shell", Some(Status::Fail), |p| p.deploy[0].start.as_mut().expect("a start").shell = false),
             ("no start command", Some(Status::Unknown), |p| p.deploy[0].start = None),
             ("no configuration", None, |p| p.deploy.clear()),
@@ -347,19 +406,31 @@ mod tests {
     #[test]
     fn settings_must_be_present_or_vouched_for() {
         let need = |p: &mut ProjectSnapshot, name: &str| {
-            p.settings.read.push(SettingRead { name: name.into(), place: "a.py:1".into(), has_default: false });
+            p.settings.read.push(SettingRead {
+                name: name.into(),
+                place: "a.py:1".into(),
+                has_default: false,
+            });
             p.settings.declared.push(name.into());
         };
         let present = undeployed();
         assert_eq!(status(&present, "secrets"), Some(Status::Ok));
-        assert!(note(&present, "secrets").contains("3 of 3 needed settings present"), "{}", note(&present, "secrets"));
+        assert!(
+            note(&present, "secrets").contains("3 of 3 needed settings present"),
+            "{}",
+            note(&present, "secrets")
+        );
 
         let vouched = undeployed().edit_project(|p| p.settings.present.retain(|n| n != "OPENAI_API_KEY"));
         assert_eq!(status(&vouched, "secrets"), Some(Status::Ok), "the backend says openai_configured: true");
         assert!(note(&vouched, "secrets").contains("OPENAI_API_KEY not visible here"));
 
         let optional = undeployed().edit_project(|p| need(p, "WHATSAPP_API_URL"));
-        assert_eq!(status(&optional, "secrets"), Some(Status::Ok), "the backend does without it, and says so");
+        assert_eq!(
+            status(&optional, "secrets"),
+            Some(Status::Ok),
+            "the backend does without it, and says so"
+        );
 
         let missing = undeployed().edit_project(|p| need(p, "DATABASE_URL"));
         assert_eq!(status(&missing, "secrets"), Some(Status::Fail));
@@ -381,9 +452,17 @@ mod tests {
             let body = r#"{"openai_configured":false,"status":"ok","telegram_configured":true,"whatsapp_configured":false}"#;
             w.edit_response("/api/support/health", |r| r.body = response(200).body(body).build().body)
         };
-        assert_eq!(status(&off(deployed()), "support-ai"), Some(Status::Fail), "production's own word counts");
+        assert_eq!(
+            status(&off(deployed()), "support-ai"),
+            Some(Status::Fail),
+            "production's own word counts"
+        );
         let stale = world(older_build, Some(older_build), false, 5);
-        assert_eq!(status(&stale, "stripe-webhooks"), Some(Status::Ok), "counted once, under production-deployed");
+        assert_eq!(
+            status(&stale, "stripe-webhooks"),
+            Some(Status::Ok),
+            "counted once, under production-deployed"
+        );
         assert_eq!(status(&stale, "production-deployed"), Some(Status::Fail));
 
         let mut other = undeployed();
@@ -410,7 +489,11 @@ mod tests {
     fn dns_and_certificate_pass_only_when_they_were_seen_good() {
         let refused = deployed().edit_dns(|s| {
             if s.question.name == "api.levqor.ai" {
-                s.answer = Observed::Denied(Denial::Rcode(Box::new(crate::testworld::dns_answer(3, true, Vec::new()))));
+                s.answer = Observed::Denied(Denial::Rcode(Box::new(crate::testworld::dns_answer(
+                    3,
+                    true,
+                    Vec::new(),
+                ))));
             }
         });
         assert_eq!(status(&refused, "dns"), Some(Status::Fail));

@@ -174,7 +174,11 @@ enum HeaderTest {
 impl Signature {
     fn compile(&self) -> Result<Compiled, String> {
         let pattern = |text: &str, ignore_case: bool| {
-            RegexBuilder::new(text).case_insensitive(ignore_case).size_limit(1 << 20).build().map_err(|e| e.to_string())
+            RegexBuilder::new(text)
+                .case_insensitive(ignore_case)
+                .size_limit(1 << 20)
+                .build()
+                .map_err(|e| e.to_string())
         };
         let mut headers = Vec::with_capacity(self.headers.len());
         for (name, value) in &self.headers {
@@ -217,12 +221,14 @@ impl Signature {
             return false;
         }
         if let Some(exact) = &self.body_exact
-            && (response.text != Some(exact.as_str()) || response.response.body.byte_count != exact.len() as u64)
+            && (response.text != Some(exact.as_str())
+                || response.response.body.byte_count != exact.len() as u64)
         {
             return false;
         }
         if !compiled.contains_lower.is_empty() {
-            let Some(lower) = response.lower.get_or_init(|| response.text.map(str::to_ascii_lowercase)) else {
+            let Some(lower) = response.lower.get_or_init(|| response.text.map(str::to_ascii_lowercase))
+            else {
                 return false;
             };
             if !compiled.contains_lower.iter().all(|part| lower.contains(part.as_str())) {
@@ -248,7 +254,9 @@ impl Signature {
     }
 
     fn condition_count(&self) -> usize {
-        let body = usize::from(self.body_exact.is_some()) * 2 + usize::from(self.body_regex.is_some()) + self.body_contains.len();
+        let body = usize::from(self.body_exact.is_some()) * 2
+            + usize::from(self.body_regex.is_some())
+            + self.body_contains.len();
         self.headers.len() + body + usize::from(!self.status.is_empty())
     }
 }
@@ -327,7 +335,10 @@ impl SignatureIndex {
                 errors.push(CatalogueError::new(FILE, format!("the id {:?} is used twice", signature.id)));
             }
             if !(0.0..=1.0).contains(&signature.confidence) {
-                errors.push(CatalogueError::new(FILE, format!("{}: confidence must lie from 0 to 1", signature.id)));
+                errors.push(CatalogueError::new(
+                    FILE,
+                    format!("{}: confidence must lie from 0 to 1", signature.id),
+                ));
             }
             if signature.status.is_empty() {
                 index.any_status.push(position);
@@ -360,7 +371,11 @@ impl Catalogue {
             .chain(&index.any_status)
             .map(|position| &index.all[*position])
             .filter(|signature| signature.holds(&prepared))
-            .map(|signature| SignatureMatch { signature, weight_percent: weight(signature, response), tier: signature.tier() })
+            .map(|signature| SignatureMatch {
+                signature,
+                weight_percent: weight(signature, response),
+                tier: signature.tier(),
+            })
             .collect();
         found.sort_by_key(|m| {
             let marker = m.signature.meaning == Meaning::HopMarker;
@@ -394,7 +409,10 @@ mod tests {
     use crate::testkit::response;
 
     fn best(response: &HttpResponse) -> Option<(&'static str, u8)> {
-        Catalogue::embedded().read_response(response).best().map(|m| (m.signature.id.as_str(), m.weight_percent))
+        Catalogue::embedded()
+            .read_response(response)
+            .best()
+            .map(|m| (m.signature.id.as_str(), m.weight_percent))
     }
 
     #[test]
@@ -408,31 +426,55 @@ mod tests {
 
     #[test]
     fn a_platform_without_a_deployment_is_told_from_a_framework_by_the_way_passed() {
-        let at_edge = response(404).header("content-type", "text/plain; charset=utf-8").header("via", "1.1 google");
-        let at_edge = at_edge.header("server", "cloudflare").header("cf-ray", "99efe9be3fc9322f-SEA").body("Not Found").build();
+        let at_edge =
+            response(404).header("content-type", "text/plain; charset=utf-8").header("via", "1.1 google");
+        let at_edge = at_edge
+            .header("server", "cloudflare")
+            .header("cf-ray", "99efe9be3fc9322f-SEA")
+            .body("Not Found")
+            .build();
         let reading = Catalogue::embedded().read_response(&at_edge);
         assert_eq!(best(&at_edge), Some(("replit-google-not-found", 80)));
-        assert!(reading.same_bytes().iter().any(|m| m.signature.id == "starlette-404"), "the tie is reported");
+        assert!(
+            reading.same_bytes().iter().any(|m| m.signature.id == "starlette-404"),
+            "the tie is reported"
+        );
         let markers: Vec<&str> = reading.markers.iter().map(|m| m.signature.id.as_str()).collect();
-        assert!(markers.contains(&"cloudflare-marker") && markers.contains(&"google-cdn-marker"), "{markers:?}");
+        assert!(
+            markers.contains(&"cloudflare-marker") && markers.contains(&"google-cdn-marker"),
+            "{markers:?}"
+        );
 
-        let plain = response(404).header("content-type", "text/plain; charset=utf-8").body("Not Found").build();
+        let plain =
+            response(404).header("content-type", "text/plain; charset=utf-8").body("Not Found").build();
         assert_eq!(best(&plain), Some(("starlette-404", 60)));
     }
 
     #[test]
     fn a_reason_header_beats_a_body_and_a_body_beats_a_status() {
         let challenge = response(403).header("server", "cloudflare").header("cf-mitigated", "challenge");
-        let challenge = challenge.header("content-type", "text/html").body("<title>Attention Required! | Cloudflare</title>").build();
+        let challenge = challenge
+            .header("content-type", "text/html")
+            .body("<title>Attention Required! | Cloudflare</title>")
+            .build();
         assert_eq!(best(&challenge), Some(("cloudflare-challenge", 99)));
         let nginx = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n";
-        let behind = response(502).header("server", "cloudflare").header("content-type", "text/html").body(nginx).build();
-        assert_eq!(best(&behind), Some(("nginx-502", 95)), "the inner hop's page beats the edge's bare status");
+        let behind = response(502)
+            .header("server", "cloudflare")
+            .header("content-type", "text/html")
+            .body(nginx)
+            .build();
+        assert_eq!(
+            best(&behind),
+            Some(("nginx-502", 95)),
+            "the inner hop's page beats the edge's bare status"
+        );
     }
 
     #[test]
     fn the_whole_body_means_the_whole_body() {
-        let longer = response(404).header("content-type", "text/plain; charset=utf-8").body("Not Found\n").build();
+        let longer =
+            response(404).header("content-type", "text/plain; charset=utf-8").body("Not Found\n").build();
         assert_ne!(best(&longer).map(|b| b.0), Some("starlette-404"));
     }
 
@@ -442,7 +484,13 @@ mod tests {
         let page = format!("<html>{quote}{}</html>", "text ".repeat(1000));
         let long = response(200).header("content-type", "text/html").body(&page).build();
         for found in Catalogue::embedded().matches(&long) {
-            assert!(found.weight_percent < 60 || !found.signature.status.is_empty() || !found.signature.headers.is_empty(), "{}", found.signature.id);
+            assert!(
+                found.weight_percent < 60
+                    || !found.signature.status.is_empty()
+                    || !found.signature.headers.is_empty(),
+                "{}",
+                found.signature.id
+            );
         }
     }
 }

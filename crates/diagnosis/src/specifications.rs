@@ -22,7 +22,12 @@ pub(crate) fn specifications(case: &Case<'_>) -> Vec<Specification> {
     rows
 }
 
-fn row(group: &str, name: &str, value: Result<String, String>, evidence: Vec<ObservationId>) -> Specification {
+fn row(
+    group: &str,
+    name: &str,
+    value: Result<String, String>,
+    evidence: Vec<ObservationId>,
+) -> Specification {
     let value = value.unwrap_or_else(|why| format!("not known: {why}"));
     Specification { group: group.into(), name: name.into(), value, evidence }
 }
@@ -42,7 +47,9 @@ fn backend(case: &Case<'_>, rows: &mut Vec<Specification>) {
                 })
                 .unwrap_or_else(|| "the folder was not read".into()),
         };
-        for name in ["Framework", "Server", "Workers", "Threads", "Timeout", "Runtime", "Deploy configuration"] {
+        for name in
+            ["Framework", "Server", "Workers", "Threads", "Timeout", "Runtime", "Deploy configuration"]
+        {
             rows.push(row(GROUP, name, Err(why.clone()), Vec::new()));
         }
         return;
@@ -64,7 +71,9 @@ fn backend(case: &Case<'_>, rows: &mut Vec<Specification>) {
     let started = deploy_config::production(project).find_map(|c| c.start.as_ref()?.server.clone());
     rows.push(row(GROUP, "Framework", named(|s| s.framework.as_ref()).ok_or_else(manifest), id()));
     rows.push(row(GROUP, "Server", server.or(started).ok_or_else(manifest), id()));
-    for (name, key, unit) in [("Workers", "workers", ""), ("Threads", "threads", " per worker"), ("Timeout", "timeout_s", " s")] {
+    for (name, key, unit) in
+        [("Workers", "workers", ""), ("Threads", "threads", " per worker"), ("Timeout", "timeout_s", " s")]
+    {
         rows.push(row(GROUP, name, setting(project, key, unit), id()));
     }
     rows.push(row(GROUP, "Runtime", runtime(project), id()));
@@ -72,7 +81,11 @@ fn backend(case: &Case<'_>, rows: &mut Vec<Specification>) {
     rows.push(row(
         GROUP,
         "Deploy configuration",
-        if configs.is_empty() { Err("no deploy configuration was found".into()) } else { Ok(configs.join("; ")) },
+        if configs.is_empty() {
+            Err("no deploy configuration was found".into())
+        } else {
+            Ok(configs.join("; "))
+        },
         id(),
     ));
 }
@@ -82,13 +95,16 @@ fn setting(project: &ProjectSnapshot, key: &str, unit: &str) -> Result<String, S
     let of = |config: &DeployConfig| -> Option<ServerSetting> {
         config.start.as_ref()?.settings.iter().find(|s| s.name == key).cloned()
     };
-    let found = deploy_config::production(project).find_map(of).or_else(|| project.deploy.iter().find_map(of));
+    let found =
+        deploy_config::production(project).find_map(of).or_else(|| project.deploy.iter().find_map(of));
     match found {
         Some(ServerSetting { value: Some(value), variable: Some(variable), .. }) => {
             Ok(format!("{value}{unit} (set by {variable})"))
         }
         Some(ServerSetting { value: Some(value), variable: None, .. }) => Ok(format!("{value}{unit}")),
-        Some(ServerSetting { value: None, variable: Some(variable), .. }) => Err(format!("{variable} sets it")),
+        Some(ServerSetting { value: None, variable: Some(variable), .. }) => {
+            Err(format!("{variable} sets it"))
+        }
         _ if project.deploy.iter().all(|c| c.start.is_none()) => Err("no start command was found".into()),
         _ => Err("the start command does not say; the server's own default holds".into()),
     }
@@ -98,10 +114,14 @@ fn runtime(project: &ProjectSnapshot) -> Result<String, String> {
     let Some(stack) = project.stacks.first() else { return Err("no language was recognised".into()) };
     let runtime = &stack.runtime;
     match (&runtime.present, &runtime.wanted) {
-        (Some(present), Some(wanted)) => Ok(format!("{} {present} here (the project asks for {wanted})", runtime.name)),
+        (Some(present), Some(wanted)) => {
+            Ok(format!("{} {present} here (the project asks for {wanted})", runtime.name))
+        }
         (Some(present), None) => Ok(format!("{} {present} here", runtime.name)),
         (None, Some(wanted)) => Ok(format!("{} {wanted}, by the project's own word", runtime.name)),
-        (None, None) => Err(format!("neither this machine nor the project tells a version of {}", runtime.name)),
+        (None, None) => {
+            Err(format!("neither this machine nor the project tells a version of {}", runtime.name))
+        }
     }
 }
 
@@ -111,7 +131,11 @@ fn describe_config(config: &DeployConfig) -> String {
         landfall_evidence::DeployStage::Development => "development",
     };
     let bind = config.start.as_ref().map(|s| {
-        format!(", binds {}:{}", s.bind_host.as_deref().unwrap_or("an address that it does not say"), s.bind_port)
+        format!(
+            ", binds {}:{}",
+            s.bind_host.as_deref().unwrap_or("an address that it does not say"),
+            s.bind_port
+        )
     });
     let ports: Vec<String> = config.ports.iter().map(|p| format!("{} to {}", p.external, p.local)).collect();
     let ports = if ports.is_empty() { String::new() } else { format!(", port map {}", in_words(&ports)) };
@@ -121,14 +145,18 @@ fn describe_config(config: &DeployConfig) -> String {
 fn edge(case: &Case<'_>, rows: &mut Vec<Specification>) {
     const GROUP: &str = "edge";
     let http: Vec<_> = case.evidence().http().filter(|(o, _)| o.vantage == Vantage::Edge).collect();
-    let why_not = http.first().map_or_else(|| "production was not asked".to_owned(), |(_, s)| s.answer.describe());
+    let why_not =
+        http.first().map_or_else(|| "production was not asked".to_owned(), |(_, s)| s.answer.describe());
     let marker = http.iter().find_map(|(o, s)| {
         let response = s.answer.present()?;
         let passed = crate::attribution::passed(response, case.catalogue());
-        let edge = passed.into_iter().find(|p| p.hop == crate::signatures::SignatureHop::Edge && p.vendor != "google")?;
+        let edge = passed
+            .into_iter()
+            .find(|p| p.hop == crate::signatures::SignatureHop::Edge && p.vendor != "google")?;
         Some((vendor_name(edge.vendor), vec![o.id.clone()]))
     });
-    let by_owner = components::edge_vendor(case).map(|v| (vendor_name(v), components::address_evidence(case)));
+    let by_owner =
+        components::edge_vendor(case).map(|v| (vendor_name(v), components::address_evidence(case)));
     match by_owner.or(marker) {
         Some((vendor, evidence)) => rows.push(row(GROUP, "CDN", Ok(vendor), evidence)),
         None if http.iter().any(|(_, s)| s.answer.present().is_some()) => rows.push(row(
@@ -148,9 +176,20 @@ fn edge(case: &Case<'_>, rows: &mut Vec<Specification>) {
         Some((o, handshake)) => {
             let id = || vec![o.id.clone()];
             let leaf = handshake.chain.first();
-            let issuer = leaf.map(|leaf| leaf.issuer_organisation.clone().unwrap_or_else(|| leaf.issuer.clone()));
-            rows.push(row(GROUP, "Certificate issuer", issuer.ok_or_else(|| "no certificate could be read".into()), id()));
-            rows.push(row(GROUP, "TLS", Ok(format!("{}, {}", handshake.version, handshake.cipher_suite)), id()));
+            let issuer =
+                leaf.map(|leaf| leaf.issuer_organisation.clone().unwrap_or_else(|| leaf.issuer.clone()));
+            rows.push(row(
+                GROUP,
+                "Certificate issuer",
+                issuer.ok_or_else(|| "no certificate could be read".into()),
+                id(),
+            ));
+            rows.push(row(
+                GROUP,
+                "TLS",
+                Ok(format!("{}, {}", handshake.version, handshake.cipher_suite)),
+                id(),
+            ));
         }
         None => {
             let why = case
@@ -162,13 +201,23 @@ fn edge(case: &Case<'_>, rows: &mut Vec<Specification>) {
             rows.push(row(GROUP, "TLS", Err(why), Vec::new()));
         }
     }
-    let spoken: BTreeSet<HttpVersion> = http.iter().filter_map(|(_, s)| Some(s.answer.present()?.version)).collect();
+    let spoken: BTreeSet<HttpVersion> =
+        http.iter().filter_map(|(_, s)| Some(s.answer.present()?.version)).collect();
     let words: Vec<String> = spoken.iter().map(ToString::to_string).collect();
     let proof: Vec<ObservationId> = spoken
         .iter()
-        .filter_map(|v| http.iter().find(|(_, s)| s.answer.present().is_some_and(|r| r.version == *v)).map(|(o, _)| o.id.clone()))
+        .filter_map(|v| {
+            http.iter()
+                .find(|(_, s)| s.answer.present().is_some_and(|r| r.version == *v))
+                .map(|(o, _)| o.id.clone())
+        })
         .collect();
-    rows.push(row(GROUP, "HTTP versions", if words.is_empty() { Err(why_not) } else { Ok(words.join(", ")) }, proof));
+    rows.push(row(
+        GROUP,
+        "HTTP versions",
+        if words.is_empty() { Err(why_not) } else { Ok(words.join(", ")) },
+        proof,
+    ));
     rows.push(ipv6(case));
 }
 
@@ -177,11 +226,15 @@ fn ipv6(case: &Case<'_>) -> Specification {
     let Some(host) = case.production_name() else {
         return row("edge", NAME, Err("the production URL names no host, or an address".into()), Vec::new());
     };
-    let asked: Vec<_> =
-        case.evidence().dns().filter(|(_, s)| s.question.name == host && s.question.rtype == "AAAA").collect();
+    let asked: Vec<_> = case
+        .evidence()
+        .dns()
+        .filter(|(_, s)| s.question.name == host && s.question.rtype == "AAAA")
+        .collect();
     let addresses: BTreeSet<&str> =
         asked.iter().filter_map(|(_, s)| s.answer.present()).flat_map(|a| a.data_of("AAAA")).collect();
-    let evidence = asked.iter().filter(|(_, s)| s.answer.present().is_some()).map(|(o, _)| o.id.clone()).collect();
+    let evidence =
+        asked.iter().filter(|(_, s)| s.answer.present().is_some()).map(|(o, _)| o.id.clone()).collect();
     let tried = case.evidence().http().find_map(|(o, s)| {
         let over_v6 = o.vantage == Vantage::Edge && s.request.address.is_some_and(|a| a.is_ipv6());
         (over_v6).then(|| match &s.answer {
@@ -224,7 +277,12 @@ fn monitoring(case: &Case<'_>, rows: &mut Vec<Specification>) {
                         (None, true) => ", starts at import".to_owned(),
                         (_, false) => String::new(),
                     };
-                    format!("{}, {} registered in the code ({}{when})", s.kind, count(s.jobs as usize, "job"), s.place)
+                    format!(
+                        "{}, {} registered in the code ({}{when})",
+                        s.kind,
+                        count(s.jobs as usize, "job"),
+                        s.place
+                    )
                 })
                 .collect();
             row(GROUP, "Schedulers", Ok(words.join("; ")), vec![o.id.clone()])

@@ -19,7 +19,13 @@ pub(crate) fn response(status: u16) -> ResponseBuilder {
         version: HttpVersion::H2,
         status,
         headers: Vec::new(),
-        body: Body { byte_count: 0, complete: true, cut: None, text: Some(String::new()), sha256: sha256("") },
+        body: Body {
+            byte_count: 0,
+            complete: true,
+            cut: None,
+            text: Some(String::new()),
+            sha256: sha256(""),
+        },
         redirect_to: None,
     })
 }
@@ -42,8 +48,13 @@ impl ResponseBuilder {
 
     /// Sets the body.
     pub(crate) fn body(mut self, text: &str) -> Self {
-        self.0.body =
-            Body { byte_count: text.len() as u64, complete: true, cut: None, text: Some(text.into()), sha256: sha256(text) };
+        self.0.body = Body {
+            byte_count: text.len() as u64,
+            complete: true,
+            cut: None,
+            text: Some(text.into()),
+            sha256: sha256(text),
+        };
         self
     }
 
@@ -121,7 +132,14 @@ impl World {
     }
 
     /// Adds an endpoint.
-    pub(crate) fn endpoint(&mut self, method: &str, path: &str, source: EndpointSource, core: bool, keys: &[&str]) -> &mut Self {
+    pub(crate) fn endpoint(
+        &mut self,
+        method: &str,
+        path: &str,
+        source: EndpointSource,
+        core: bool,
+        keys: &[&str],
+    ) -> &mut Self {
         let json = !keys.is_empty();
         self.evidence.target.endpoints.push(Endpoint {
             method: method.into(),
@@ -140,7 +158,12 @@ impl World {
     /// Adds an observation.
     pub(crate) fn observe(&mut self, id: &str, vantage: Vantage, seen: Seen) -> &mut Self {
         self.clock_us += 1_000_000;
-        let taken = self.evidence.observations.iter().filter(|o| o.id.0 == id || o.id.0.starts_with(&format!("{id}#"))).count();
+        let taken = self
+            .evidence
+            .observations
+            .iter()
+            .filter(|o| o.id.0 == id || o.id.0.starts_with(&format!("{id}#")))
+            .count();
         let id = if taken == 0 { id.to_owned() } else { format!("{id}#{}", taken + 1) };
         self.evidence.observations.push(Observation {
             id: ObservationId(id),
@@ -189,7 +212,13 @@ impl World {
     }
 
     /// An HTTP exchange with a response.
-    pub(crate) fn http(&mut self, vantage: Vantage, purpose: Purpose, path: &str, response: HttpResponse) -> &mut Self {
+    pub(crate) fn http(
+        &mut self,
+        vantage: Vantage,
+        purpose: Purpose,
+        path: &str,
+        response: HttpResponse,
+    ) -> &mut Self {
         self.http_outcome(vantage, purpose, path, Observed::Present(response))
     }
 
@@ -216,7 +245,11 @@ impl World {
                 name: name.into(),
                 rtype: rtype.into(),
                 server: DnsServer { role, name: Some(server.into()), address: None, connected_to: None },
-                transport: if role == DnsServerRole::System { DnsTransport::SystemCall } else { DnsTransport::Udp },
+                transport: if role == DnsServerRole::System {
+                    DnsTransport::SystemCall
+                } else {
+                    DnsTransport::Udp
+                },
             },
             answer,
         };
@@ -225,10 +258,22 @@ impl World {
 
     /// A handshake with the verdict of one root store.
     pub(crate) fn tls(&mut self, address: &str, answer: Observed<TlsHandshake>) -> &mut Self {
-        let host = self.evidence.target.production.as_ref().and_then(|url| url.host_str()).unwrap_or("example.test").to_owned();
+        let host = self
+            .evidence
+            .target
+            .production
+            .as_ref()
+            .and_then(|url| url.host_str())
+            .unwrap_or("example.test")
+            .to_owned();
         let address = address.parse().expect("a valid address");
         let seen = TlsObservation {
-            question: TlsQuestion { host, address, connected_to: None, alpn: vec!["h2".into(), "http/1.1".into()] },
+            question: TlsQuestion {
+                host,
+                address,
+                connected_to: None,
+                alpn: vec!["h2".into(), "http/1.1".into()],
+            },
             answer,
         };
         self.observe(&format!("tls/edge/{address}"), Vantage::Edge, Seen::Tls(seen))
@@ -236,13 +281,18 @@ impl World {
 
     /// The project folder.
     pub(crate) fn project(&mut self, snapshot: ProjectSnapshot) -> &mut Self {
-        let seen = ProjectObservation { root: snapshot.root.clone(), answer: Observed::Present(Box::new(snapshot)) };
+        let seen =
+            ProjectObservation { root: snapshot.root.clone(), answer: Observed::Present(Box::new(snapshot)) };
         self.observe("project", Vantage::Workspace, Seen::Project(seen))
     }
 
     /// A run of the tests.
     pub(crate) fn tests(&mut self, purpose: TestPurpose, run: TestRun) -> &mut Self {
-        let seen = TestsObservation { command: "pytest tests/ --tb=short -q".into(), purpose, answer: Observed::Present(run) };
+        let seen = TestsObservation {
+            command: "pytest tests/ --tb=short -q".into(),
+            purpose,
+            answer: Observed::Present(run),
+        };
         self.observe("tests", Vantage::Workspace, Seen::Tests(seen))
     }
 
@@ -254,7 +304,8 @@ impl World {
 
 /// A DNS answer with records of one type.
 pub(crate) fn records(name: &str, rtype: &str, data: &[&str], authoritative: bool) -> DnsAnswer {
-    let record = |data: &&str| DnsRecord { name: name.into(), rtype: rtype.into(), ttl_s: 300, data: (*data).into() };
+    let record =
+        |data: &&str| DnsRecord { name: name.into(), rtype: rtype.into(), ttl_s: 300, data: (*data).into() };
     DnsAnswer {
         rcode: 0,
         rcode_name: "NOERROR".into(),
@@ -269,15 +320,27 @@ pub(crate) fn records(name: &str, rtype: &str, data: &[&str], authoritative: boo
 }
 
 /// A DNS answer that says no, with the SOA of a zone when one is given.
-pub(crate) fn negative(rcode: u16, name: &str, soa: Option<&str>, authoritative: bool, ede: &[u16]) -> DnsAnswer {
+pub(crate) fn negative(
+    rcode: u16,
+    name: &str,
+    soa: Option<&str>,
+    authoritative: bool,
+    ede: &[u16],
+) -> DnsAnswer {
     let mut answer = records("", "A", &[], authoritative);
     answer.rcode = rcode;
     answer.rcode_name = name.into();
     answer.authority = soa
-        .map(|zone| DnsRecord { name: zone.into(), rtype: "SOA".into(), ttl_s: 300, data: "ns.example.test hostmaster 1 1 1 1 1".into() })
+        .map(|zone| DnsRecord {
+            name: zone.into(),
+            rtype: "SOA".into(),
+            ttl_s: 300,
+            data: "ns.example.test hostmaster 1 1 1 1 1".into(),
+        })
         .into_iter()
         .collect();
-    answer.extended_errors = ede.iter().map(|code| ExtendedError { code: *code, text: String::new() }).collect();
+    answer.extended_errors =
+        ede.iter().map(|code| ExtendedError { code: *code, text: String::new() }).collect();
     answer
 }
 

@@ -55,7 +55,11 @@ pub(crate) fn application(path: &str) -> HttpResponse {
 
 /// The platform's router without a deployment for the host.
 pub(crate) fn no_deployment(_: &str) -> HttpResponse {
-    response(404).header("content-type", "text/plain; charset=utf-8").header("content-length", "9").body("Not Found").build()
+    response(404)
+        .header("content-type", "text/plain; charset=utf-8")
+        .header("content-length", "9")
+        .body("Not Found")
+        .build()
 }
 
 /// An older build: no webhook routes.
@@ -81,7 +85,8 @@ pub(crate) fn website(_: &str) -> HttpResponse {
 }
 
 fn at_the_edge(mut response: HttpResponse) -> HttpResponse {
-    let mut add = |name: &str, value: &str| response.headers.push(Header { name: name.into(), value: value.into() });
+    let mut add =
+        |name: &str, value: &str| response.headers.push(Header { name: name.into(), value: value.into() });
     add("via", "1.1 google");
     add("server", "cloudflare");
     add("cf-ray", "99efe9be3fc9322f-SEA");
@@ -99,7 +104,8 @@ fn on_the_platform(mut response: HttpResponse) -> HttpResponse {
 /// The limiter's refusal, made by the edge itself.
 pub(crate) fn refusal() -> HttpResponse {
     let body = "error code: 1015";
-    let response = response(429).header("content-type", "text/plain; charset=UTF-8").header("retry-after", "10");
+    let response =
+        response(429).header("content-type", "text/plain; charset=UTF-8").header("retry-after", "10");
     response.header("server", "cloudflare").header("cf-ray", "99efe9c7-SEA").body(body).build()
 }
 
@@ -252,10 +258,10 @@ impl World {
     /// Changes the responses of the edge on one path, for all purposes.
     pub(crate) fn edit_response(self, path: &str, edit: impl Fn(&mut HttpResponse)) -> Self {
         self.edit_http(|seen| {
-            if seen.request.path == path {
-                if let Observed::Present(response) = &mut seen.answer {
-                    edit(response);
-                }
+            if seen.request.path == path
+                && let Observed::Present(response) = &mut seen.answer
+            {
+                edit(response);
             }
         })
     }
@@ -263,7 +269,8 @@ impl World {
     /// Changes the project's snapshot.
     pub(crate) fn edit_project(mut self, edit: impl Fn(&mut ProjectSnapshot)) -> Self {
         for o in &mut self.0.observations {
-            if let Seen::Project(ProjectObservation { answer: Observed::Present(snapshot), .. }) = &mut o.seen {
+            if let Seen::Project(ProjectObservation { answer: Observed::Present(snapshot), .. }) = &mut o.seen
+            {
                 edit(snapshot);
             }
         }
@@ -273,10 +280,10 @@ impl World {
     /// Changes the run of the project's own test command.
     pub(crate) fn edit_tests(mut self, edit: impl Fn(&mut TestRun)) -> Self {
         for o in &mut self.0.observations {
-            if let Seen::Tests(seen) = &mut o.seen {
-                if let (TestPurpose::AsDeclared, Observed::Present(run)) = (&seen.purpose, &mut seen.answer) {
-                    edit(run);
-                }
+            if let Seen::Tests(seen) = &mut o.seen
+                && let (TestPurpose::AsDeclared, Observed::Present(run)) = (&seen.purpose, &mut seen.answer)
+            {
+                edit(run);
             }
         }
         self
@@ -285,7 +292,8 @@ impl World {
     /// Changes the rate-limit probe's run.
     pub(crate) fn edit_limit(mut self, edit: impl Fn(&mut RateLimitRun)) -> Self {
         for o in &mut self.0.observations {
-            if let Seen::RateLimit(RateLimitObservation { answer: Observed::Present(run), .. }) = &mut o.seen {
+            if let Seen::RateLimit(RateLimitObservation { answer: Observed::Present(run), .. }) = &mut o.seen
+            {
                 edit(run);
             }
         }
@@ -309,16 +317,35 @@ impl World {
             (HOST, "A", 300, &[V4, V4_OTHER]),
             (HOST, "AAAA", 300, &[V6, "2606:4700:3030::6815:e69"]),
             ("levqor.ai", "NS", 86_400, &["kiki.ns.cloudflare.com", "rob.ns.cloudflare.com"]),
-            ("levqor.ai", "SOA", 1800, &["kiki.ns.cloudflare.com dns.cloudflare.com 2388641523 10000 2400 604800 1800"]),
-            ("levqor.ai", "CAA", 300, &["0 issue \"pki.goog; cansignhttpexchanges=yes\"", "0 issue \"letsencrypt.org\""]),
+            (
+                "levqor.ai",
+                "SOA",
+                1800,
+                &["kiki.ns.cloudflare.com dns.cloudflare.com 2388641523 10000 2400 604800 1800"],
+            ),
+            (
+                "levqor.ai",
+                "CAA",
+                300,
+                &["0 issue \"pki.goog; cansignhttpexchanges=yes\"", "0 issue \"letsencrypt.org\""],
+            ),
         ];
         for server in [recursive, authoritative] {
             for (name, rtype, ttl_s, data) in records {
                 let aa = server.role == DnsServerRole::Authoritative;
-                let record = |data: &&str| DnsRecord { name: name.into(), rtype: rtype.into(), ttl_s, data: (*data).into() };
+                let record = |data: &&str| DnsRecord {
+                    name: name.into(),
+                    rtype: rtype.into(),
+                    ttl_s,
+                    data: (*data).into(),
+                };
                 let answer = dns_answer(0, aa, data.iter().map(record).collect());
                 let id = format!("dns/{:?}/{name}/{rtype}", server.role);
-                self.push(&id, Vantage::Edge, Seen::Dns(dns_seen(&server, name, rtype, Observed::Present(answer))));
+                self.push(
+                    &id,
+                    Vantage::Edge,
+                    Seen::Dns(dns_seen(&server, name, rtype, Observed::Present(answer))),
+                );
             }
         }
     }
@@ -340,7 +367,12 @@ impl World {
     fn site(&mut self, vantage: Vantage, answers: Answers) {
         for endpoint in self.0.target.endpoints.clone() {
             let purpose = if endpoint.is_safe() { Purpose::Endpoint } else { Purpose::RouteExistence };
-            self.http(vantage, purpose, &endpoint.path, Observed::Present(pass(vantage, answers(&endpoint.path))));
+            self.http(
+                vantage,
+                purpose,
+                &endpoint.path,
+                Observed::Present(pass(vantage, answers(&endpoint.path))),
+            );
         }
         self.http(vantage, Purpose::Control, CONTROL, Observed::Present(pass(vantage, answers(CONTROL))));
     }
@@ -358,7 +390,14 @@ impl World {
             redirect_to: Some("https://api.levqor.ai/health".into()),
             ..response(301).header("server", "cloudflare").header("cf-ray", "99efe9be-SEA").build()
         };
-        self.http_at(Vantage::Edge, Purpose::PlainHttp, HEALTH, V4, HttpVersion::H1, Observed::Present(redirect));
+        self.http_at(
+            Vantage::Edge,
+            Purpose::PlainHttp,
+            HEALTH,
+            V4,
+            HttpVersion::H1,
+            Observed::Present(redirect),
+        );
     }
 
     fn limiter(&mut self, answers: Answers, limit: u64) {
@@ -381,7 +420,8 @@ impl World {
             let response = if refused { refusal() } else { at_the_edge(answers(HEALTH)) };
             let status = response.status;
             let id = format!("http/edge/rate-limit {n}");
-            let seen = http_seen(Purpose::RateLimit, HEALTH, V4, HttpVersion::H2, Observed::Present(response));
+            let seen =
+                http_seen(Purpose::RateLimit, HEALTH, V4, HttpVersion::H2, Observed::Present(response));
             let observation = self.push(&id, Vantage::Edge, Seen::Http(seen));
             if refused {
                 signal = Some(RateSignal {
@@ -393,18 +433,30 @@ impl World {
                     observation: observation.clone(),
                 });
             }
-            sequence.push(RateStep { at_us: 20_000_000 + n * 100_000, status: Some(status), refused, observation });
+            sequence.push(RateStep {
+                at_us: 20_000_000 + n * 100_000,
+                status: Some(status),
+                refused,
+                observation,
+            });
         }
         let estimate = RateEstimate {
             limit: Some(if limit == 0 { Interval::at_least(added) } else { Interval::exactly(limit) }),
             window_ms: (limit > 0).then(|| Interval::exactly(10_000)),
-            classes: if limit > 0 { vec![LimiterClass::FixedWindow, LimiterClass::SlidingLog] } else { Vec::new() },
+            classes: if limit > 0 {
+                vec![LimiterClass::FixedWindow, LimiterClass::SlidingLog]
+            } else {
+                Vec::new()
+            },
             confidence_percent: 90,
             open: Vec::new(),
         };
         let stopped = if limit > 0 { RateStop::FirstRefusal } else { RateStop::SequenceComplete };
         let run = RateLimitRun { sequence, own_earlier, added: added as u32, signal, stopped, estimate };
-        let seen = RateLimitObservation { url: "https://api.levqor.ai/health".into(), answer: Observed::Present(run) };
+        let seen = RateLimitObservation {
+            url: "https://api.levqor.ai/health".into(),
+            answer: Observed::Present(run),
+        };
         self.push("rate-limit/edge", Vantage::Edge, Seen::RateLimit(seen));
     }
 
@@ -442,7 +494,11 @@ impl World {
             statement: Some("from run import app".into()),
             exception: "ModuleNotFoundError".into(),
             message: "No module named 'run'".into(),
-            gap: Some(ImportGap { module: "run".into(), defined_in: "run.py".into(), missing_path: ".".into() }),
+            gap: Some(ImportGap {
+                module: "run".into(),
+                defined_in: "run.py".into(),
+                missing_path: ".".into(),
+            }),
         };
         let errors = TestCounts { errors: 1, ..TestCounts::default() };
         let declared = TestsObservation {
@@ -545,7 +601,12 @@ pub(crate) fn dns_answer(rcode: u16, authoritative: bool, answers: Vec<DnsRecord
     }
 }
 
-pub(crate) fn dns_seen(server: &DnsServer, name: &str, rtype: &str, answer: Observed<DnsAnswer>) -> DnsObservation {
+pub(crate) fn dns_seen(
+    server: &DnsServer,
+    name: &str,
+    rtype: &str,
+    answer: Observed<DnsAnswer>,
+) -> DnsObservation {
     let question = DnsQuestion {
         name: name.into(),
         rtype: rtype.into(),
@@ -556,7 +617,8 @@ pub(crate) fn dns_seen(server: &DnsServer, name: &str, rtype: &str, answer: Obse
 }
 
 fn handshake(host: &str) -> TlsHandshake {
-    let (name, age_days, left_days) = if host == HOST { ("levqor.ai", 10, 80) } else { ("*.replit.app", 31, 59) };
+    let (name, age_days, left_days) =
+        if host == HOST { ("levqor.ai", 10, 80) } else { ("*.replit.app", 31, 59) };
     let days = |n: i64| SignedDuration::from_hours(24 * n);
     let certificate = |subject: &str, issuer: &str, age: i64, left: i64, is_ca: bool| Certificate {
         subject: format!("CN={subject}"),
@@ -591,7 +653,10 @@ fn handshake(host: &str) -> TlsHandshake {
             TrustPath { store: "--ca-file lab-root.pem".into(), result: TrustResult::Trusted { path } },
             TrustPath {
                 store: "webpki-roots 1.0.7".into(),
-                result: TrustResult::Refused { reason: TrustRefusal::UnknownIssuer, detail: "UnknownIssuer".into() },
+                result: TrustResult::Refused {
+                    reason: TrustRefusal::UnknownIssuer,
+                    detail: "UnknownIssuer".into(),
+                },
             },
         ],
         name_matches: true,
@@ -632,7 +697,11 @@ fn snapshot() -> ProjectSnapshot {
             language: "python".into(),
             framework: Some(pinned("Flask", "3.0.0")),
             server: Some(pinned("gunicorn", "22.0.0")),
-            runtime: Runtime { name: "Python".into(), wanted: Some("3.11".into()), present: Some("3.11.13".into()) },
+            runtime: Runtime {
+                name: "Python".into(),
+                wanted: Some("3.11".into()),
+                present: Some("3.11.13".into()),
+            },
             manifest: Some("requirements.txt".into()),
             lock: None,
             dependencies: vec![pinned("Flask", "3.0.0"), pinned("gunicorn", "22.0.0")],
@@ -670,7 +739,10 @@ fn snapshot() -> ProjectSnapshot {
                 subject: "Bind the deployment to the port the platform hands out".into(),
                 file: ".replit".into(),
                 start_before: Some(start(PortSetting::Literal { port: 5000 }, false)),
-                start_after: Some(start(PortSetting::Variable { name: "PORT".into(), default: Some(5000) }, true)),
+                start_after: Some(start(
+                    PortSetting::Variable { name: "PORT".into(), default: Some(5000) },
+                    true,
+                )),
             }],
             head_at: None,
             uncommitted: Vec::new(),

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use landfall_evidence::{
-    Denial, HttpObservation, HttpResponse, HttpVersion, Observation, ObservationId, Observed, Phase, Purpose, Seen,
-    Vantage,
+    Denial, HttpObservation, HttpResponse, HttpVersion, Observation, ObservationId, Observed, Phase, Purpose,
+    Seen, Vantage,
 };
 
 use crate::case::Case;
@@ -16,7 +16,11 @@ use crate::view::Grade;
 use crate::{Finding, Label, Unexplained};
 
 /// All observations that nothing accounts for, in the order of asking.
-pub(crate) fn unexplained(case: &Case<'_>, findings: &[Finding], by_engine: &BTreeSet<ObservationId>) -> Vec<Unexplained> {
+pub(crate) fn unexplained(
+    case: &Case<'_>,
+    findings: &[Finding],
+    by_engine: &BTreeSet<ObservationId>,
+) -> Vec<Unexplained> {
     let mut known: BTreeSet<&ObservationId> = findings.iter().flat_map(|f| &f.evidence).collect();
     let named = case.causes.iter().filter(|c| c.label >= Label::Possible);
     known.extend(named.flat_map(|c| c.evidence_for.iter().flat_map(|a| &a.evidence)));
@@ -33,8 +37,14 @@ pub(crate) fn unexplained(case: &Case<'_>, findings: &[Finding], by_engine: &BTr
 fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&ObservationId>) -> Option<String> {
     let name = observation.vantage;
     match &observation.seen {
-        Seen::Http(seen) => http(case, observation, seen, known)
-            .map(|odd| format!("{} {} ({name}, {}): {odd}", seen.request.method, seen.request.path, purpose(seen.request.purpose))),
+        Seen::Http(seen) => http(case, observation, seen, known).map(|odd| {
+            format!(
+                "{} {} ({name}, {}): {odd}",
+                seen.request.method,
+                seen.request.path,
+                purpose(seen.request.purpose)
+            )
+        }),
         Seen::Tls(seen) => match &seen.answer {
             Observed::Denied(_) => Some(seen.answer.describe()),
             Observed::Silent(_) if case.view.vantage_is_sane() => Some(seen.answer.describe()),
@@ -43,7 +53,11 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
         .map(|odd| format!("TLS with {} at {} ({name}): {odd}", seen.question.host, seen.question.address)),
         Seen::Dns(seen) => match &seen.answer {
             // A missing name is odd only for the names that are used; those above it need not exist.
-            Observed::Denied(Denial::Rcode(answer)) if answer.rcode == 3 && !is_used(case, &seen.question.name) => None,
+            Observed::Denied(Denial::Rcode(answer))
+                if answer.rcode == 3 && !is_used(case, &seen.question.name) =>
+            {
+                None
+            }
             // One server's silence is a finding when it is the whole server's; a lost datagram is not.
             Observed::Denied(Denial::Rcode(answer)) => Some(answer.rcode_name.clone()),
             _ => None,
@@ -70,11 +84,17 @@ fn http(
         Observed::Silent(_) if !case.view.vantage_is_sane() => None,
         // Nothing on port 80 is a choice; so is a version that is not offered.
         Observed::Denied(Denial::Refused) if request.purpose == Purpose::PlainHttp => None,
-        Observed::Silent(silence) if request.purpose == Purpose::PlainHttp && silence.phase == Phase::Connect => None,
+        Observed::Silent(silence)
+            if request.purpose == Purpose::PlainHttp && silence.phase == Phase::Connect =>
+        {
+            None
+        }
         Observed::Denied(Denial::VersionNotOffered { .. }) => None,
         // Without an announcement nobody is invited to UDP, so that nothing answers there is not odd.
         Observed::Denied(_) | Observed::Silent(_)
-            if request.purpose == Purpose::Version && request.version == HttpVersion::H3 && !announces_h3(case) =>
+            if request.purpose == Purpose::Version
+                && request.version == HttpVersion::H3
+                && !announces_h3(case) =>
         {
             None
         }
@@ -86,7 +106,11 @@ fn http(
 fn announces_h3(case: &Case<'_>) -> bool {
     case.evidence().http().any(|(o, seen)| {
         o.vantage == Vantage::Edge
-            && seen.answer.present().and_then(|r| r.header("alt-svc")).is_some_and(|value| value.contains("h3"))
+            && seen
+                .answer
+                .present()
+                .and_then(|r| r.header("alt-svc"))
+                .is_some_and(|value| value.contains("h3"))
     })
 }
 
@@ -104,11 +128,15 @@ fn odd_response(
     }
     let same_as_known = || {
         // The same status on the same path, on another address or in another version, is the same fact again.
-        case.view.exchanges.at(observation.vantage, Purpose::Endpoint, &seen.request.path).is_some_and(|first| {
-            let id = &first.observation.id;
-            let good = || case.view.readings(observation.vantage).iter().any(|r| r.id() == Some(id) && r.is_good());
-            first.response().is_some_and(|r| r.status == status) && (known.contains(id) || good())
-        })
+        case.view.exchanges.at(observation.vantage, Purpose::Endpoint, &seen.request.path).is_some_and(
+            |first| {
+                let id = &first.observation.id;
+                let good = || {
+                    case.view.readings(observation.vantage).iter().any(|r| r.id() == Some(id) && r.is_good())
+                };
+                first.response().is_some_and(|r| r.status == status) && (known.contains(id) || good())
+            },
+        )
     };
     match seen.request.purpose {
         // That an unknown path does not exist is what should be said of it; 401 and 403 say even less.
@@ -116,11 +144,10 @@ fn odd_response(
         Purpose::Control => odd(),
         Purpose::PlainHttp if (300..400).contains(&status) => None,
         Purpose::Endpoint | Purpose::RouteExistence => {
-            let graded = case
-                .view
-                .readings(observation.vantage)
-                .into_iter()
-                .find(|r| r.endpoint.path == seen.request.path && r.at.is_some_and(|(_, s)| s.request.purpose == seen.request.purpose));
+            let graded = case.view.readings(observation.vantage).into_iter().find(|r| {
+                r.endpoint.path == seen.request.path
+                    && r.at.is_some_and(|(_, s)| s.request.purpose == seen.request.purpose)
+            });
             match graded.map(|r| (&r.grade, r.id() == Some(&observation.id))) {
                 Some((Grade::Good | Grade::Unseen(_), true)) => None,
                 // An earlier attempt that a later, good one replaced: an answer that changes by itself is odd.
@@ -193,7 +220,9 @@ mod tests {
             ("an unknown path that asks for credentials", |s| status(s, Purpose::Control, 401)),
             ("port 80 is closed", |s| answer(s, Purpose::PlainHttp, Observed::Denied(Denial::Refused))),
             ("port 80 is filtered", |s| answer(s, Purpose::PlainHttp, silence())),
-            ("a version is not offered", |s| answer(s, Purpose::Version, Observed::Denied(Denial::VersionNotOffered { chosen: None }))),
+            ("a version is not offered", |s| {
+                answer(s, Purpose::Version, Observed::Denied(Denial::VersionNotOffered { chosen: None }))
+            }),
             ("HTTP/3 is announced and dead: a finding", |s| {
                 if s.request.version == HttpVersion::H3 {
                     s.answer = silence();
@@ -202,9 +231,13 @@ mod tests {
             ("other addresses fail: a finding", |s| status(s, Purpose::AddressParity, 503)),
         ];
         for (name, edit) in cases {
-            assert_eq!(odd(&deployed().edit_http(edit)), [String::new(); 0], "{name}");
+            assert_eq!(odd(&deployed().edit_http(edit)), Vec::<String>::new(), "{name}");
         }
-        assert_eq!(odd(&undeployed()), [String::new(); 0], "the cause and its findings account for everything");
+        assert_eq!(
+            odd(&undeployed()),
+            Vec::<String>::new(),
+            "the cause and its findings account for everything"
+        );
     }
 
     #[test]
@@ -225,20 +258,30 @@ mod tests {
 
     #[test]
     fn a_refusal_is_explained_by_a_measured_limiter_or_by_a_later_success() {
-        let refused = |world: World| world.edit_http(|s| answer(s, Purpose::Version, Observed::Present(refusal())));
-        assert_eq!(odd(&refused(undeployed())), [String::new(); 0], "the limiter was measured");
+        let refused =
+            |world: World| world.edit_http(|s| answer(s, Purpose::Version, Observed::Present(refusal())));
+        assert_eq!(odd(&refused(undeployed())), Vec::<String>::new(), "the limiter was measured");
         let mut repeated = refused(deployed());
         let named = repeated.diagnose().causes.iter().any(|c| c.rung == "rate-limit");
-        assert!(named || odd(&repeated).len() == 2, "not measured: a named cause or an open question, {:?}", odd(&repeated));
+        assert!(
+            named || odd(&repeated).len() == 2,
+            "not measured: a named cause or an open question, {:?}",
+            odd(&repeated)
+        );
         for version in ["a", "b"] {
-            let good = Observed::Present(response(200).header("content-type", "application/json").body(r#"{"ok":true,"ts":1}"#).build());
+            let good = Observed::Present(
+                response(200)
+                    .header("content-type", "application/json")
+                    .body(r#"{"ok":true,"ts":1}"#)
+                    .build(),
+            );
             let id = repeated.http(Vantage::Edge, Purpose::Version, "/health", good);
             if let Some(last) = repeated.0.observations.last_mut() {
                 last.id = format!("{id} {version}").into();
                 last.attempt = 2;
             }
         }
-        assert_eq!(odd(&repeated), [String::new(); 0]);
+        assert_eq!(odd(&repeated), Vec::<String>::new());
     }
 
     fn status(seen: &mut HttpObservation, purpose: Purpose, status: u16) {

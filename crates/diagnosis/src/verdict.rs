@@ -21,12 +21,14 @@ pub(crate) fn verdict(case: &Case<'_>, findings: &[Finding], unexplained: &[Unex
     }
     let readings = case.view.readings(Vantage::Edge);
     let bad = readings.iter().filter(|r| r.fault().is_some()).count();
-    let unseen = readings.iter().filter(|r| matches!(r.grade, Grade::Unseen(_)) && r.endpoint.is_safe()).count();
+    let unseen =
+        readings.iter().filter(|r| matches!(r.grade, Grade::Unseen(_)) && r.endpoint.is_safe()).count();
     if !case.view.serves(Vantage::Edge) {
         // With most of the answers hidden, one bad one does not speak for all.
         return if bad > 0 && bad >= unseen { Verdict::NotLive } else { Verdict::Unknown };
     }
-    let caused = case.main_cause().is_some_and(|c| c.label >= Label::Likely && c.severity >= Severity::Medium);
+    let caused =
+        case.main_cause().is_some_and(|c| c.label >= Label::Likely && c.severity >= Severity::Medium);
     if bad > 0 || worst >= Some(Severity::Medium) || caused || !unexplained.is_empty() {
         return Verdict::Degraded;
     }
@@ -34,14 +36,24 @@ pub(crate) fn verdict(case: &Case<'_>, findings: &[Finding], unexplained: &[Unex
 }
 
 /// One sentence for a person, the cause included.
-pub(crate) fn summary(case: &Case<'_>, verdict: Verdict, findings: &[Finding], unexplained: &[Unexplained]) -> String {
+pub(crate) fn summary(
+    case: &Case<'_>,
+    verdict: Verdict,
+    findings: &[Finding],
+    unexplained: &[Unexplained],
+) -> String {
     let host = case.production().and_then(|url| url.host_str()).unwrap_or("production");
     let readings = case.view.readings(Vantage::Edge);
     let good = readings.iter().filter(|r| r.is_good()).count();
     match verdict {
         Verdict::Live => {
-            let beside = findings.iter().filter(|f| f.severity >= Severity::Medium && !concerns_production(f)).count();
-            let rest = if beside == 0 { String::new() } else { format!("; {} beside it to mend", count(beside, "issue")) };
+            let beside =
+                findings.iter().filter(|f| f.severity >= Severity::Medium && !concerns_production(f)).count();
+            let rest = if beside == 0 {
+                String::new()
+            } else {
+                format!("; {} beside it to mend", count(beside, "issue"))
+            };
             format!("{host} serves the application: {}{rest}.", all_good(good))
         }
         Verdict::NotLive => format!("{host} does not serve the application: {}.", reason(case, findings)),
@@ -57,7 +69,11 @@ pub(crate) fn summary(case: &Case<'_>, verdict: Verdict, findings: &[Finding], u
             "Nothing is known of production: no production URL was given.".into()
         }
         Verdict::Unknown if good > 0 => {
-            format!("{host} answers {good} of {} as it should; the others could not be seen ({}).", count(readings.len(), "endpoint"), why_unseen(&readings))
+            format!(
+                "{host} answers {good} of {} as it should; the others could not be seen ({}).",
+                count(readings.len(), "endpoint"),
+                why_unseen(&readings)
+            )
         }
         Verdict::Unknown => format!("Nothing could be verified of {host}: {}.", why_unseen(&readings)),
     }
@@ -89,8 +105,11 @@ fn reason(case: &Case<'_>, findings: &[Finding]) -> String {
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     match case.tie_of(&cause.id) {
         Some(tie) => {
-            let titles: Vec<&str> =
-                tie.causes.iter().map(|id| case.cause(id).map_or(id.as_str(), |c| c.title.as_str())).collect();
+            let titles: Vec<&str> = tie
+                .causes
+                .iter()
+                .map(|id| case.cause(id).map_or(id.as_str(), |c| c.title.as_str()))
+                .collect();
             format!(
                 "{before}one of {} causes that this evidence cannot tell apart ({} together): {}",
                 titles.len(),

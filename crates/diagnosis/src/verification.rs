@@ -33,14 +33,16 @@ pub(crate) fn verification(case: &Case<'_>) -> Vec<Verification> {
 
 fn get(case: &Case<'_>, base: &Url, endpoint: &Endpoint) -> Verification {
     let url = url_of(base, &endpoint.path);
-    let local = case.view.reading(Vantage::Local, endpoint).filter(|r| r.is_good()).and_then(|r| r.response());
+    let local =
+        case.view.reading(Vantage::Local, endpoint).filter(|r| r.is_good()).and_then(|r| r.response());
     let status = statuses(endpoint);
     // What the local backend answers today is what should be seen, unless the target says it itself.
-    let json_keys = match (&endpoint.expect.json_keys, local.filter(|r| (200..300).contains(&r.status)).and_then(keys)) {
-        (declared, _) if !declared.is_empty() => declared.clone(),
-        (_, Some(seen)) => seen,
-        _ => Vec::new(),
-    };
+    let json_keys =
+        match (&endpoint.expect.json_keys, local.filter(|r| (200..300).contains(&r.status)).and_then(keys)) {
+            (declared, _) if !declared.is_empty() => declared.clone(),
+            (_, Some(seen)) => seen,
+            _ => Vec::new(),
+        };
     let content_type = endpoint
         .expect
         .content_type
@@ -93,8 +95,14 @@ fn either(status: &[u16]) -> String {
 
 /// A word for a POSIX shell. URLs are already percent-encoded, but may hold an apostrophe.
 pub(crate) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | ':' | '.' | '-' | '_' | '%' | '=' | ',' | '@' | '+');
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '/' | ':' | '.' | '-' | '_' | '%' | '=' | ',' | '@' | '+')
+    };
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

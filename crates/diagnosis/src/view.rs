@@ -6,8 +6,8 @@
 //! in front of the application answered in its place.
 
 use landfall_evidence::{
-    Denial, Endpoint, EndpointSource, Evidence, HttpObservation, HttpResponse, Observation, ObservationId, Observed,
-    ProbeFault, Purpose, Seen, Vantage,
+    Denial, Endpoint, EndpointSource, Evidence, HttpObservation, HttpResponse, Observation, ObservationId,
+    Observed, ProbeFault, Purpose, Seen, Vantage,
 };
 use serde_json::Value;
 
@@ -163,7 +163,9 @@ impl<'a> View<'a> {
             return known;
         }
         let existing: Vec<_> = all()
-            .filter(|r| self.readings.iter().any(|other| other.endpoint.path == r.endpoint.path && other.is_good()))
+            .filter(|r| {
+                self.readings.iter().any(|other| other.endpoint.path == r.endpoint.path && other.is_good())
+            })
             .collect();
         if existing.is_empty() { all().collect() } else { existing }
     }
@@ -245,10 +247,10 @@ impl<'a> View<'a> {
         if !endpoint.is_safe() {
             return self.grade_route(endpoint, exchange.vantage, response);
         }
-        if endpoint.source == EndpointSource::Guessed {
-            if let Some(grade) = self.grade_guess(exchange, response) {
-                return grade;
-            }
+        if endpoint.source == EndpointSource::Guessed
+            && let Some(grade) = self.grade_guess(exchange, response)
+        {
+            return grade;
         }
         if !endpoint.expect.accepts_status(status) {
             return Grade::Bad(match status {
@@ -256,10 +258,10 @@ impl<'a> View<'a> {
                 _ => Fault::Status(status),
             });
         }
-        if (200..300).contains(&status) {
-            if let Some(fault) = self.body_fault(endpoint, response) {
-                return Grade::Bad(fault);
-            }
+        if (200..300).contains(&status)
+            && let Some(fault) = self.body_fault(endpoint, response)
+        {
+            return Grade::Bad(fault);
         }
         Grade::Good
     }
@@ -275,7 +277,8 @@ impl<'a> View<'a> {
         if in_its_place {
             return Some(Grade::Bad(Fault::Status(status)));
         }
-        let followed = response.redirect_to.as_deref().and_then(|to| self.answer_of_redirect(exchange.vantage, to));
+        let followed =
+            response.redirect_to.as_deref().and_then(|to| self.answer_of_redirect(exchange.vantage, to));
         if followed.is_some_and(|r| (200..300).contains(&r.status)) {
             return Some(Grade::Good);
         }
@@ -300,7 +303,9 @@ impl<'a> View<'a> {
     fn body_fault(&self, endpoint: &Endpoint, response: &HttpResponse) -> Option<Fault> {
         let bounded = response.body.cut.as_deref().is_some_and(|why| why.contains("bound"));
         if !response.body.complete && !bounded {
-            return Some(Fault::Cut(response.body.cut.clone().unwrap_or_else(|| "no reason is known".into())));
+            return Some(Fault::Cut(
+                response.body.cut.clone().unwrap_or_else(|| "no reason is known".into()),
+            ));
         }
         let got = response.media_type();
         if self.json_is_due(endpoint) && body_kind(response) == BodyKind::Html {
@@ -401,15 +406,15 @@ fn something_outside_answered(evidence: &Evidence) -> bool {
             _ => false,
         }
     }
-    evidence.observations.iter().filter(|o| !matches!(o.vantage, Vantage::Local | Vantage::Workspace)).any(|o| {
-        match &o.seen {
+    evidence.observations.iter().filter(|o| !matches!(o.vantage, Vantage::Local | Vantage::Workspace)).any(
+        |o| match &o.seen {
             Seen::Dns(seen) => answered(&seen.answer),
             Seen::Tls(seen) => answered(&seen.answer),
             Seen::Http(seen) => answered(&seen.answer),
             Seen::RateLimit(seen) => answered(&seen.answer),
             Seen::Project(_) | Seen::Tests(_) => false,
-        }
-    })
+        },
+    )
 }
 
 /// Whether a signature's meaning is that the hop could not or would not pass the request on.
@@ -448,7 +453,9 @@ fn reported_failure(response: &HttpResponse) -> Option<String> {
     body.as_object()?.iter().find_map(|(key, value)| {
         let bad = match (key.as_str(), value) {
             ("ok" | "healthy" | "success", Value::Bool(false)) => true,
-            ("status" | "state" | "health", Value::String(text)) => BAD.contains(&text.to_ascii_lowercase().as_str()),
+            ("status" | "state" | "health", Value::String(text)) => {
+                BAD.contains(&text.to_ascii_lowercase().as_str())
+            }
             _ => false,
         };
         bad.then(|| format!("\"{key}\":{value}"))

@@ -1,6 +1,6 @@
 //! Whatever it is given, the binary ends by itself with a clear result: servers that refuse, stall, flood or lie, and files
-//! and flags that are wrong. Every call has a deadline of five seconds, and the harness fails any call that lives for a
-//! minute.
+//! and flags that are wrong. Calls have a deadline of five seconds, where a phase's own limit is not the subject, and the
+//! harness fails any call that lives for a minute.
 
 #[expect(dead_code, reason = "each test binary uses its own part of the harness")]
 mod common;
@@ -41,14 +41,19 @@ impl std::fmt::Display for Audit {
 
 /// Audits `SCHEME://api.example.test`, every port of which is led to `server`. No name is asked of anybody.
 fn audit(scheme: &str, server: SocketAddr) -> Audit {
-    audit_with(scheme, server, &[])
+    audit_within("5s", scheme, server, &[])
 }
 
-fn audit_with(scheme: &str, server: SocketAddr, more: &[&str]) -> Audit {
+/// Longer than the limits of connect and of a handshake, so that it is they that end the question.
+const PAST_TLS: &str = "8s";
+/// Longer than the limit of the wait for a first byte.
+const PAST_WAIT: &str = "20s";
+
+fn audit_within(deadline: &str, scheme: &str, server: SocketAddr, more: &[&str]) -> Audit {
     let folder = folder();
     let nobody = Closed::new();
     let mut words: Vec<String> = vec!["audit".into(), format!("{scheme}://api.example.test")];
-    words.extend(["--quiet", "--timeout", "5s", "--format", "json", "--save-evidence", "evidence.json"].map(str::to_owned));
+    words.extend(["--quiet", "--timeout", deadline, "--format", "json", "--save-evidence", "evidence.json"].map(str::to_owned));
     words.extend(["--connect-to".into(), format!("api.example.test::{server}")]);
     words.extend(["--resolver".into(), nobody.address().to_string()]);
     words.extend(more.iter().map(|w| (*w).to_owned()));
@@ -93,9 +98,12 @@ fn a_closed_port_is_a_no() {
 #[test]
 fn a_firewall_that_drops_is_a_silence_in_connect() {
     let full = Full::new();
-    let audit = audit("https", full.address());
+    let audit = audit_within(PAST_TLS, "https", full.address(), &[]);
     not_fine(&audit);
-    assert!(asked(&audit).iter().all(|o| state(o) == "silent" && detail(o)["phase"] == "connect"), "{audit}");
+    let over_tcp = |o: &&&Value| o["seen"]["request"]["version"] != "HTTP/3";
+    let asked = asked(&audit);
+    assert!(asked.iter().filter(over_tcp).all(|o| state(o) == "silent" && detail(o)["phase"] == "connect"), "{audit}");
+    assert!(asked.iter().any(|o| o["seen"]["request"]["purpose"] == "endpoint"), "{audit}");
 }
 
 #[test]
@@ -103,9 +111,23 @@ fn a_server_that_accepts_and_says_nothing_is_a_silence_in_wait() {
     let mute = Hostile::serve(|mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let audit = audit("http", mute.address);
+    let audit = audit_within(PAST_WAIT, "http", mute.address, &[]);
     not_fine(&audit);
     assert!(asked(&audit).iter().all(|o| state(o) == "silent" && detail(o)["phase"] == "wait"), "{audit}");
+}
+
+#[test]
+fn a_deadline_that_cuts_a_wait_short_says_nothing_of_the_target() {
+    let mute = Hostile::serve(|mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    for scheme in ["http", "https"] {
+        let audit = audit(scheme, mute.address);
+        // The server was not given its time, so this is our doing: unknown, and nobody is blamed.
+        assert_eq!((text(&audit.report["verdict"]), audit.run.status), ("unknown", 3), "{scheme}: {audit}");
+        assert_eq!(audit.report["causes"], serde_json::json!([]), "{scheme}: {audit}");
+        assert!(text(&audit.report["summary"]).contains("deadline"), "{scheme}: {audit}");
+    }
 }
 
 #[test]
@@ -113,7 +135,7 @@ fn a_server_that_never_shakes_hands_is_a_silence_in_tls() {
     let mute = Hostile::serve(|mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let audit = audit("https", mute.address);
+    let audit = audit_within(PAST_TLS, "https", mute.address, &[]);
     not_fine(&audit);
     let tls = observations(&audit.evidence, "tls", "edge");
     assert!(tls.iter().any(|o| state(o) == "silent" && detail(o)["phase"] == "tls"), "{audit}");
@@ -158,6 +180,8 @@ fn random_bytes_in_place_of_tls_and_of_http_are_survived() {
         let audit = audit(scheme, garbage.address);
         not_fine(&audit);
         assert!(asked(&audit).iter().all(|o| state(o) == "denied"), "{scheme}: {audit}");
+        let ids = common::json::causes(&audit.report);
+        assert!(!ids.contains(&"tls-port-speaks-plain-http"), "this is no HTTP: {audit}");
     }
 }
 
@@ -219,7 +243,8 @@ fn headers_that_drip_end_at_the_deadline() {
     let slow = Hostile::http(|stream, _| drip(stream, b"HTTP/1.1 200 OK\r\nx-filler: "));
     let audit = audit("http", slow.address);
     not_fine(&audit);
-    assert!(asked(&audit).iter().all(|o| state(o) == "silent"), "{audit}");
+    let http = observations(&audit.evidence, "http", "edge");
+    assert!(!http.is_empty() && http.iter().all(|o| ["silent", "unasked"].contains(&state(o))), "{audit}");
 }
 
 #[test]
@@ -284,7 +309,7 @@ fn audit_h2(script: impl Fn(&mut TlsStream) -> std::io::Result<()> + Send + Sync
     let identity = authority.leaf(folder.path(), &["api.example.test"], 80, Sent::Chain);
     let root = authority.root_file(folder.path());
     let server = Hostile::tls(&identity, "h2", script);
-    audit_with("https", server.address, &["--ca-file", &root])
+    audit_within("5s", "https", server.address, &["--ca-file", &root])
 }
 
 /// The requests in HTTP/2 to which the server answered as it does.
@@ -341,7 +366,7 @@ fn a_flood_of_pings_in_http2_ends_at_the_deadline() {
         forever(stream, &frame(PING, 0, 0, &[0; 8]))
     });
     not_fine(&audit);
-    assert!(asked_in_h2(&audit).iter().all(|o| state(o) != "present"), "{audit}");
+    assert!(observations(&audit.evidence, "http", "edge").iter().all(|o| state(o) != "present"), "{audit}");
 }
 
 #[test]

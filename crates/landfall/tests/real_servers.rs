@@ -418,6 +418,10 @@ fn limited(audit: &Audit, web: &Web) {
     let low = limit["low"].as_u64().unwrap_or_else(|| panic!("no limit: {}\n{audit}", audit.report["rate_limit"]));
     let high = limit["high"].as_u64();
     assert!(low <= 5 && high.is_none_or(|high| high >= 5), "{limit}\n{}\n{audit}", lines.join("\n"));
+    // Five places at five a second: all of them are there again after one second.
+    let window = &audit.report["rate_limit"]["window_s"];
+    let (from, to) = (window["low"].as_f64(), window["high"].as_f64());
+    assert!(from.is_none_or(|low| low <= 1.0) && to.is_none_or(|high| high >= 1.0), "{window}\n{audit}");
     if refused > 0 {
         assert!(high.is_some(), "a refusal bounds the limit: {}", audit.report["rate_limit"]);
         assert!(text(&audit.report["rate_limit"]["signal"]).contains("429"), "{}", audit.report["rate_limit"]);

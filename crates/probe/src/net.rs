@@ -231,6 +231,8 @@ pub struct Sent {
     pub at_us: u64,
     /// Its status, once known.
     pub status: Option<u16>,
+    /// When its answer was in, in microseconds since the audit began.
+    pub answered_us: Option<u64>,
     /// The observation that holds the exchange.
     pub observation: ObservationId,
     /// Rate-limit headers of its answer, as sent.
@@ -283,6 +285,7 @@ impl Ledger {
         state.by_host.entry(host.to_owned()).or_default().push(Sent {
             at_us,
             status: None,
+            answered_us: None,
             observation: observation.clone(),
             limits: Vec::new(),
             refusal: None,
@@ -290,12 +293,13 @@ impl Ledger {
     }
 
     /// Notes the status of a request noted before.
-    pub fn answered(&self, host: &str, observation: &ObservationId, status: u16) {
+    pub fn answered(&self, host: &str, observation: &ObservationId, status: u16, at_us: u64) {
         let mut state = self.lock();
         if let Some(sent) =
             state.by_host.get_mut(host).and_then(|l| l.iter_mut().find(|s| &s.observation == observation))
         {
             sent.status = Some(status);
+            sent.answered_us = Some(at_us);
         }
     }
 
@@ -407,7 +411,7 @@ mod tests {
         assert!(ledger.charge() && ledger.charge() && !ledger.charge());
         let id = ObservationId::from("http/edge/GET /health");
         ledger.sent("api.example.test:443", 10, &id);
-        ledger.answered("api.example.test:443", &id, 404);
+        ledger.answered("api.example.test:443", &id, 404, 20);
         assert_eq!(ledger.history("api.example.test:443")[0].status, Some(404));
         assert_eq!(ledger.counts().total, 1);
     }

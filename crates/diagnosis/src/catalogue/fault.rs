@@ -179,7 +179,10 @@ pub(super) fn read(text: &str, errors: &mut Vec<CatalogueError>) -> (Vec<Layer>,
     for fault in file.fault {
         let id = fault.id.clone();
         if faults.insert(id.clone(), fault).is_some() {
-            errors.push(CatalogueError::new(FILE, format!("the id {id:?} is used twice; ids are never reused")));
+            errors.push(CatalogueError::new(
+                FILE,
+                format!("the id {id:?} is used twice; ids are never reused"),
+            ));
         }
     }
     for fault in faults.values() {
@@ -187,7 +190,10 @@ pub(super) fn read(text: &str, errors: &mut Vec<CatalogueError>) -> (Vec<Layer>,
             if !faults.contains_key(&discriminator.vs) {
                 errors.push(CatalogueError::new(
                     FILE,
-                    format!("{}: the look-alike {:?} is not a fault of this file", fault.id, discriminator.vs),
+                    format!(
+                        "{}: the look-alike {:?} is not a fault of this file",
+                        fault.id, discriminator.vs
+                    ),
                 ));
             }
         }

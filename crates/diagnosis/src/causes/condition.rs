@@ -134,7 +134,9 @@ impl RawCondition {
         }
         tests.extend(self.known.map(Test::Known));
         if tests.len() != 1 {
-            return Err(format!("{name}: a test is exactly one of `is`, `in`, `ge`, `le`, `matches`, `known`"));
+            return Err(format!(
+                "{name}: a test is exactly one of `is`, `in`, `ge`, `le`, `matches`, `known`"
+            ));
         }
         let test = tests.remove(0);
         if let Test::OneOf(words) = &test {
@@ -151,7 +153,14 @@ fn check_word(key: FactKey, word: &str) -> Result<(), String> {
         FactKey::HttpMeaning | FactKey::SiteMeaning => Meaning::parse(word).is_some(),
         _ => key.values().is_empty() || key.values().contains(&word),
     };
-    if fits { Ok(()) } else { Err(format!("{key} never says {word:?}, so this can never fire; it says: {}", key.values().join(", "))) }
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
+            "{key} never says {word:?}, so this can never fire; it says: {}",
+            key.values().join(", ")
+        ))
+    }
 }
 
 /// What to say of a key that does not exist, with the nearest one that does.
@@ -205,7 +214,8 @@ impl Condition {
         match self {
             Self::Always => Truth::True(Vec::new()),
             Self::Fact { key, at, test: Test::Known(wanted), .. } => {
-                let known: Vec<&Fact> = facts.at(*key, at.as_deref()).filter(|fact| fact.known().is_some()).collect();
+                let known: Vec<&Fact> =
+                    facts.at(*key, at.as_deref()).filter(|fact| fact.known().is_some()).collect();
                 if known.is_empty() != *wanted { Truth::True(known) } else { Truth::False(known) }
             }
             Self::Fact { key, at, test, every } => ask_fact(facts, *key, at.as_deref(), test, *every),
@@ -277,5 +287,99 @@ fn ask_fact<'a>(facts: &'a Facts, key: FactKey, at: Option<&'a str>, test: &Test
         Truth::False(failed)
     } else {
         Truth::Unknown(open)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Why;
+
+    fn condition(text: &str) -> Result<Condition, String> {
+        #[derive(Deserialize)]
+        struct File {
+            c: RawCondition,
+        }
+        toml::from_str::<File>(&format!("c = {text}")).map_err(|e| e.to_string())?.c.build()
+    }
+
+    fn facts() -> Facts {
+        let mut facts = Facts::default();
+        facts.known(FactKey::SiteStatus, "edge", 404_i64, []);
+        facts.known(FactKey::SiteKind, "edge", "nothing-here", []);
+        facts.unknown(FactKey::SiteKind, "origin", Why::NotRun("nobody asked".to_owned()), []);
+        facts.known_list(FactKey::DnsEde, "", ["22".to_owned(), "23".to_owned()], []);
+        facts
+    }
+
+    #[test]
+    fn truth_has_three_values() {
+        let cases = [
+            (r#"{ fact = "site.kind", at = "edge", is = "nothing-here" }"#, "true"),
+            (r#"{ fact = "site.kind", at = "edge", is = "application" }"#, "false"),
+            (r#"{ fact = "site.kind", at = "origin", is = "application" }"#, "unknown"),
+            (r#"{ fact = "site.kind", is = "application" }"#, "unknown"),
+            (r#"{ fact = "site.kind", is = "nothing-here" }"#, "true"),
+            (r#"{ fact = "site.kind", is = "nothing-here", every = true }"#, "unknown"),
+            (r#"{ fact = "site.kind", is = "application", every = true }"#, "false"),
+            (r#"{ fact = "tests.outcome", is = "failed" }"#, "unknown"),
+            (r#"{ not = { fact = "tests.outcome", is = "failed" } }"#, "unknown"),
+            (r#"{ not = { fact = "site.kind", at = "edge", is = "application" } }"#, "true"),
+            (r#"{ fact = "site.status", ge = 400 }"#, "true"),
+            (r#"{ fact = "site.status", le = 400 }"#, "false"),
+            (r#"{ fact = "site.status", in = [404, 410] }"#, "true"),
+            (r#"{ fact = "site.kind", at = "edge", matches = "nothing.*" }"#, "true"),
+            (r#"{ fact = "site.kind", at = "edge", matches = "nothing" }"#, "false"),
+            (r#"{ fact = "dns.ede", is = "23" }"#, "true"),
+            (r#"{ fact = "tests.outcome", known = true }"#, "false"),
+            (r#"{ fact = "site.kind", at = "origin", known = false }"#, "true"),
+            (
+                r#"{ all = [{ fact = "site.status", is = 404 }, { fact = "tests.outcome", is = "failed" }] }"#,
+                "unknown",
+            ),
+            (
+                r#"{ all = [{ fact = "site.status", is = 200 }, { fact = "tests.outcome", is = "failed" }] }"#,
+                "false",
+            ),
+            (
+                r#"{ any = [{ fact = "site.status", is = 404 }, { fact = "tests.outcome", is = "failed" }] }"#,
+                "true",
+            ),
+            (
+                r#"{ any = [{ fact = "site.status", is = 200 }, { fact = "tests.outcome", is = "failed" }] }"#,
+                "unknown",
+            ),
+        ];
+        let facts = facts();
+        for (text, want) in cases {
+            let condition = condition(text).unwrap_or_else(|message| panic!("{text}: {message}"));
+            let got = match condition.ask(&facts) {
+                Truth::True(_) => "true",
+                Truth::False(_) => "false",
+                Truth::Unknown(reasons) => {
+                    assert!(!reasons.is_empty(), "{text}: an unknown has a reason");
+                    "unknown"
+                }
+            };
+            assert_eq!(got, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let cases = [
+            (r#"{ fact = "site.knid", is = "application" }"#, "did you mean site.kind?"),
+            (r#"{ fact = "site.kind", is = "nowhere" }"#, "can never fire"),
+            (r#"{ fact = "site.meaning", is = "no-deploymnet" }"#, "can never fire"),
+            (r#"{ fact = "site.kind" }"#, "exactly one of `is`"),
+            (r#"{ fact = "site.kind", is = "application", ge = 1 }"#, "exactly one of `is`"),
+            (r#"{ fact = "site.kind", is = "application", any = [] }"#, "exactly one of `fact`"),
+            (r#"{ fact = "config.bind", matches = "(" }"#, "config.bind"),
+            (r#"{ fact = "site.kind", equals = "application" }"#, "unknown field"),
+        ];
+        for (text, want) in cases {
+            let message = condition(text).expect_err(text);
+            assert!(message.contains(want), "{text}: {message}");
+        }
     }
 }

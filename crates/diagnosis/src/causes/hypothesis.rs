@@ -39,7 +39,11 @@ pub struct Hypothesis {
 impl Hypothesis {
     /// What to do, for a platform where the file says so, else in general.
     pub fn remedy_for(&self, platform: Option<&str>) -> &[String] {
-        platform.and_then(|name| self.remedy.get(name)).or_else(|| self.remedy.get("generic")).map(Vec::as_slice).unwrap_or_default()
+        platform
+            .and_then(|name| self.remedy.get(name))
+            .or_else(|| self.remedy.get("generic"))
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// The rules in words: weight in decibans, and what it says when it holds. For `landfall explain`.
@@ -110,7 +114,10 @@ impl Pattern {
     pub(crate) fn covers(&self, fact: &Fact) -> bool {
         self.key == fact.key
             && self.at.as_deref().is_none_or(|at| subject_matches(&fact.subject, at))
-            && self.value.as_deref().is_none_or(|value| fact.known().is_some_and(|known| known.to_string() == value))
+            && self
+                .value
+                .as_deref()
+                .is_none_or(|value| fact.known().is_some_and(|known| known.to_string() == value))
     }
 }
 
@@ -202,7 +209,11 @@ fn decibans(weight: &str) -> Result<i32, String> {
         "medium" => 5,
         "strong" => 10,
         "decisive" => 20,
-        _ => return Err(format!("the weight {weight:?} is none of weak, medium, strong, decisive, with or without a minus")),
+        _ => {
+            return Err(format!(
+                "the weight {weight:?} is none of weak, medium, strong, decisive, with or without a minus"
+            ));
+        }
     };
     Ok(sign * size)
 }
@@ -228,7 +239,8 @@ pub(crate) fn read_hypotheses(
         };
         for raw in raw.hypothesis {
             let id = raw.id.clone();
-            let mut mistake = |message: String| errors.push(CatalogueError::new(file, format!("{id}: {message}")));
+            let mut mistake =
+                |message: String| errors.push(CatalogueError::new(file, format!("{id}: {message}")));
             let Some(fault) = faults.get(&id) else {
                 mistake("no fault of faults.toml has this id; a cause needs one".to_owned());
                 continue;
@@ -263,7 +275,11 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
     let contributes: Vec<Contribution> = raw
         .contributes
         .into_iter()
-        .map(|item| Contribution { to: item.to, condition: condition(item.condition, "contributes"), say: item.say })
+        .map(|item| Contribution {
+            to: item.to,
+            condition: condition(item.condition, "contributes"),
+            say: item.say,
+        })
         .collect();
     let probe = raw.probe.map(|probe| Probe {
         done: condition(probe.done, "probe.done"),
@@ -277,7 +293,14 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
             mistakes.push(message);
             0
         });
-        evidence.push(Evidence { group: item.group, condition, weight_db, say: item.say, open: item.open, separates: item.vs });
+        evidence.push(Evidence {
+            group: item.group,
+            condition,
+            weight_db,
+            say: item.say,
+            open: item.open,
+            separates: item.vs,
+        });
     }
     let mut explains = Vec::new();
     for text in &raw.explains {
@@ -301,11 +324,16 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
     for platform in raw.remedy.keys().filter(|name| !PLATFORMS.contains(&name.as_str())) {
         mistakes.push(format!("remedy.{platform} is not one of {}", PLATFORMS.join(", ")));
     }
-    let mut texts: Vec<&str> = evidence.iter().flat_map(|item| [Some(item.say.as_str()), item.open.as_deref()]).flatten().collect();
+    let mut texts: Vec<&str> =
+        evidence.iter().flat_map(|item| [Some(item.say.as_str()), item.open.as_deref()]).flatten().collect();
     texts.extend(raw.remedy.values().flatten().chain(&raw.verify).map(String::as_str));
     texts.extend(contributes.iter().map(|item| item.say.as_str()));
     if let Some(probe) = &probe {
-        texts.extend([probe.ask.as_str(), probe.how.as_str()].into_iter().chain(probe.means.iter().map(String::as_str)));
+        texts.extend(
+            [probe.ask.as_str(), probe.how.as_str()]
+                .into_iter()
+                .chain(probe.means.iter().map(String::as_str)),
+        );
     }
     for text in texts {
         mistakes.extend(template::check(text).err());
@@ -336,7 +364,9 @@ fn check_references(
 ) {
     for hypothesis in hypotheses.values() {
         let named = hypothesis.evidence.iter().flat_map(|item| &item.separates);
-        let named = named.chain(&hypothesis.unseparated).chain(hypothesis.contributes.iter().flat_map(|item| &item.to));
+        let named = named
+            .chain(&hypothesis.unseparated)
+            .chain(hypothesis.contributes.iter().flat_map(|item| &item.to));
         for other in named.filter(|other| !hypotheses.contains_key(*other)) {
             errors.push(CatalogueError::new(
                 file_of[&hypothesis.id],
@@ -372,7 +402,12 @@ fn check_separation(
 }
 
 fn names(hypothesis: &Hypothesis, other: &str) -> bool {
-    hypothesis.evidence.iter().flat_map(|item| &item.separates).chain(&hypothesis.unseparated).any(|id| id == other)
+    hypothesis
+        .evidence
+        .iter()
+        .flat_map(|item| &item.separates)
+        .chain(&hypothesis.unseparated)
+        .any(|id| id == other)
 }
 
 /// The keys that a hypothesis reads, for the test that every one of them is drawn somewhere.
@@ -383,7 +418,76 @@ pub(super) fn keys_read(hypothesis: &Hypothesis) -> std::collections::BTreeSet<F
     conditions.extend(hypothesis.mention.iter());
     conditions.extend(hypothesis.contributes.iter().map(|item| &item.condition));
     conditions.extend(hypothesis.probe.iter().map(|probe| &probe.done));
-    let mut keys: std::collections::BTreeSet<FactKey> = conditions.into_iter().flat_map(Condition::keys).collect();
+    let mut keys: std::collections::BTreeSet<FactKey> =
+        conditions.into_iter().flat_map(Condition::keys).collect();
     keys.extend(hypothesis.explains.iter().map(|pattern| pattern.key));
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    const GOOD: &str = r#"
+[[hypothesis]]
+id = "port-refused"
+prior = "common"
+requires = { fact = "tcp.state", at = "edge", is = "refused" }
+explains = ["tcp.state:refused@edge"]
+evidence = [{ group = "tcp", if = { fact = "tcp.state", at = "edge", is = "refused" }, weight = "decisive", say = "{target.host} refuses" }]
+verify = ["it accepts"]
+remedy.generic = ["start it"]
+"#;
+
+    fn mistakes(text: &str) -> Vec<String> {
+        let faults: BTreeMap<String, Fault> =
+            Catalogue::embedded().faults().map(|fault| (fault.id.clone(), fault.clone())).collect();
+        let mut errors = Vec::new();
+        read_hypotheses(&[("causes/test.toml", text)], &faults, &mut errors);
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_its_file_and_cause() {
+        assert!(mistakes(GOOD).is_empty(), "{:?}", mistakes(GOOD));
+        let twice = GOOD.repeat(2);
+        let alike = format!("{GOOD}{}", GOOD.replace("port-refused", "firewall-drops-packets"));
+        let cases = [
+            (GOOD.replace("port-refused", "port-refusd"), "no fault of faults.toml has this id"),
+            (GOOD.replace("tcp.state:refused@edge", "tcp.stat:refused"), "did you mean tcp.state"),
+            (GOOD.replace("tcp.state:refused@edge", "tcp.state:denied"), "never says"),
+            (GOOD.replace("is = \"refused\"", "is = \"denied\""), "can never fire"),
+            (GOOD.replace("decisive", "huge"), "weight \"huge\""),
+            (GOOD.replace("decisive", "-decisive"), "no evidence for it"),
+            (GOOD.replace("remedy.generic", "remedy.replit"), "remedy.generic is missing"),
+            (
+                GOOD.replace("remedy.generic = [\"start it\"]", "remedy = { generic = [], nimbus = [] }"),
+                "remedy.nimbus",
+            ),
+            (GOOD.replace("verify = [\"it accepts\"]", "verify = []"), "verify is missing"),
+            (GOOD.replace("{target.host}", "{target.hots}"), "did you mean target.host"),
+            (
+                GOOD.replace("group = \"tcp\",", "group = \"tcp\", vs = [\"nobody\"],"),
+                "\"nobody\" is not a cause",
+            ),
+            (GOOD.replace("prior = \"common\"", "prior = \"often\""), "unknown variant"),
+            (twice, "the id is used already"),
+            (alike, "has no evidence that separates the two"),
+            ("[[hypothesis]]\nid = 3".to_owned(), "causes/test.toml"),
+        ];
+        for (text, want) in cases {
+            let found = mistakes(&text);
+            assert!(found.iter().any(|message| message.contains(want)), "{want}: {found:?}");
+            assert!(found.iter().all(|message| message.starts_with("causes/test.toml: ")), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_remedy_for_the_platform_comes_before_the_general_one() {
+        let never = Catalogue::embedded().cause("never-deployed").expect("it is there");
+        assert!(never.remedy_for(Some("heroku"))[0].contains("git push heroku"));
+        assert_eq!(never.remedy_for(Some("elsewhere")), never.remedy_for(None));
+        assert!(!never.remedy_for(None).is_empty());
+    }
 }

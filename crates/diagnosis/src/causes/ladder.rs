@@ -82,18 +82,26 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         Rung::Edge => match site {
             Some("blocked" | "challenged" | "redirect-loop") => RungState::Broken,
             Some("no-answer") | None => RungState::Unknown,
-            Some(_) if facts.at(CacheState, Some("edge")).any(|fact| fact.text() == Some("hit")) => RungState::Masked,
+            Some(_) if facts.at(CacheState, Some("edge")).any(|fact| fact.text() == Some("hit")) => {
+                RungState::Masked
+            }
             Some(_) => RungState::Ok,
         },
         Rung::EdgeOrigin => match (site, word(SiteMeaning, "edge")) {
-            (Some("gateway-error"), Some(meaning)) if meaning.starts_with("origin-") || meaning == "no-healthy-upstream" => {
+            (Some("gateway-error"), Some(meaning))
+                if meaning.starts_with("origin-") || meaning == "no-healthy-upstream" =>
+            {
                 RungState::Broken
             }
-            (Some("application" | "app-error" | "nothing-here" | "suspended" | "starting"), _) => RungState::Ok,
+            (Some("application" | "app-error" | "nothing-here" | "suspended" | "starting"), _) => {
+                RungState::Ok
+            }
             _ => RungState::Unknown,
         },
         Rung::Platform => match site {
-            Some("nothing-here" | "suspended" | "starting" | "other-site" | "default-page") => RungState::Broken,
+            Some("nothing-here" | "suspended" | "starting" | "other-site" | "default-page") => {
+                RungState::Broken
+            }
             _ => ok_if(reaches_app),
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
@@ -116,11 +124,15 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
 }
 
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
-    let outcomes: Vec<&str> = facts.at(FactKey::EndpointOutcome, Some("edge")).filter_map(|fact| fact.text()).collect();
+    let outcomes: Vec<&str> =
+        facts.at(FactKey::EndpointOutcome, Some("edge")).filter_map(|fact| fact.text()).collect();
     let by_app = ["app-error", "not-found", "error-in-body", "forbidden", "wrong-shape", "wrong-type"];
     if !reaches_app {
         RungState::Unknown
-    } else if facts.at(FactKey::EndpointOutcome, Some("edge")).any(|f| f.symptom && f.text().is_some_and(|w| by_app.contains(&w))) {
+    } else if facts
+        .at(FactKey::EndpointOutcome, Some("edge"))
+        .any(|f| f.symptom && f.text().is_some_and(|w| by_app.contains(&w)))
+    {
         RungState::Broken
     } else if outcomes.contains(&"html-for-json") {
         RungState::Masked

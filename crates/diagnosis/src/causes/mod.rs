@@ -22,5 +22,4 @@ mod tests;
 pub(crate) use condition::edit_distance;
 pub use hypothesis::Hypothesis;
 pub(crate) use hypothesis::read_hypotheses;
-pub(crate) use ladder::RungState;
-pub(crate) use rank::{Ranking, rank};
+pub(crate) use rank::rank;

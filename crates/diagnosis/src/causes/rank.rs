@@ -48,19 +48,27 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
     let fitting: Vec<&Hypothesis> =
         catalogue.causes().filter(|h| matches!(h.requires.ask(facts), Truth::True(_))).collect();
     let context = Context { facts, catalogue, fitting: &fitting };
-    let mut ranking =
-        Ranking { causes: Vec::new(), ruled_out: Vec::new(), ties: Vec::new(), rungs: ladder(facts), explained: BTreeMap::new() };
+    let mut ranking = Ranking {
+        causes: Vec::new(),
+        ruled_out: Vec::new(),
+        ties: Vec::new(),
+        rungs: ladder(facts),
+        explained: BTreeMap::new(),
+    };
     let mut lost: BTreeMap<String, Cause> = BTreeMap::new();
 
     while ranking.causes.len() < MOST_CAUSES {
         let candidates = context.candidates(&ranking);
         let Some(top) = candidates.first().filter(|c| c.scored.score_db > UNKNOWN_CAUSE_DB) else { break };
-        let rivals: Vec<&Candidate<'_>> = candidates.iter().filter(|c| !c.explains.is_disjoint(&top.explains)).collect();
+        let rivals: Vec<&Candidate<'_>> =
+            candidates.iter().filter(|c| !c.explains.is_disjoint(&top.explains)).collect();
         let total = rivals.iter().map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_CAUSE_DB);
         let share = |c: &Candidate<'_>| ((odds(c.scored.score_db) / total * 100.0).round() / 100.0).min(0.99);
         let tied: Vec<&Candidate<'_>> = rivals
             .iter()
-            .filter(|c| c.scored.score_db > UNKNOWN_CAUSE_DB && c.scored.score_db >= top.scored.score_db - TIE_DB)
+            .filter(|c| {
+                c.scored.score_db > UNKNOWN_CAUSE_DB && c.scored.score_db >= top.scored.score_db - TIE_DB
+            })
             .copied()
             .collect();
         for member in &tied {
@@ -74,7 +82,8 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
             });
         }
         for rival in rivals.iter().filter(|c| is_ruled_out(&c.scored)) {
-            lost.entry(rival.hypothesis.id.clone()).or_insert_with(|| context.cause(rival, share(rival), &[]));
+            lost.entry(rival.hypothesis.id.clone())
+                .or_insert_with(|| context.cause(rival, share(rival), &[]));
         }
         for member in tied {
             for symptom in &member.explains {
@@ -85,7 +94,8 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
     context.contribute(&mut ranking);
     for mentioned in context.mentioned() {
         if is_ruled_out(&mentioned.scored) {
-            lost.entry(mentioned.hypothesis.id.clone()).or_insert_with(|| context.cause(&mentioned, 0.0, &[]));
+            lost.entry(mentioned.hypothesis.id.clone())
+                .or_insert_with(|| context.cause(&mentioned, 0.0, &[]));
         }
     }
     lost.retain(|id, _| ranking.causes.iter().all(|cause| &cause.id != id));
@@ -95,7 +105,12 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
     // cause explains decides, not where it lies: a change that was never pushed lies in the project and stops a route.
     let main: BTreeSet<String> =
         ranking.explained.iter().filter(|(symptom, _)| on_path(symptom)).map(|(_, id)| id.clone()).collect();
-    let tied_to_main = |id: &str| ranking.ties.iter().any(|t| t.causes.iter().any(|c| c == id) && t.causes.iter().any(|c| main.contains(c)));
+    let tied_to_main = |id: &str| {
+        ranking
+            .ties
+            .iter()
+            .any(|t| t.causes.iter().any(|c| c == id) && t.causes.iter().any(|c| main.contains(c)))
+    };
     let aside: BTreeSet<String> = ranking
         .causes
         .iter()
@@ -145,7 +160,9 @@ impl<'a> Context<'a> {
             })
             .collect();
         found.sort_by(|a, b| {
-            let order = |c: &Candidate<'_>| (-c.scored.score_db, std::cmp::Reverse(c.hypothesis.prior_db), c.hypothesis.rung);
+            let order = |c: &Candidate<'_>| {
+                (-c.scored.score_db, std::cmp::Reverse(c.hypothesis.prior_db), c.hypothesis.rung)
+            };
             order(a).cmp(&order(b)).then_with(|| a.hypothesis.id.cmp(&b.hypothesis.id))
         });
         found
@@ -177,7 +194,11 @@ impl<'a> Context<'a> {
             against: candidate.scored.against.clone(),
             not_known: candidate.scored.not_known.clone(),
             rivals: listed,
-            next_probe: if label == Label::Confirmed || label == Label::RuledOut { None } else { self.open_probe(h) },
+            next_probe: if label == Label::Confirmed || label == Label::RuledOut {
+                None
+            } else {
+                self.open_probe(h)
+            },
             contributing: Vec::new(),
             remedy: h.remedy_for(platform.and_then(remedy_platform)).iter().map(fill).collect(),
             verify: h.verify.iter().map(fill).collect(),
@@ -191,7 +212,11 @@ impl<'a> Context<'a> {
             return None;
         }
         let fill = |text: &String| template::fill(text, self.facts, &[]);
-        Some(NextProbe { ask: fill(&probe.ask), how: fill(&probe.how), means: probe.means.iter().map(fill).collect() })
+        Some(NextProbe {
+            ask: fill(&probe.ask),
+            how: fill(&probe.how),
+            means: probe.means.iter().map(fill).collect(),
+        })
     }
 
     /// The observation that would separate a tie: a member's own probe, else the test that the fault catalogue gives.
@@ -242,10 +267,16 @@ impl<'a> Context<'a> {
         found.into_iter().map(|(_, rival)| rival).collect()
     }
 
-    fn rival(&self, candidate: &Candidate<'_>, other: &Hypothesis, competing: &[&Candidate<'_>]) -> (i32, Rival) {
+    fn rival(
+        &self,
+        candidate: &Candidate<'_>,
+        other: &Hypothesis,
+        competing: &[&Candidate<'_>],
+    ) -> (i32, Rival) {
         let h = candidate.hypothesis;
         let competitor = competing.iter().find(|c| c.hypothesis.id == other.id);
-        let scored = competitor.map_or_else(|| score(other, self.facts, &BTreeMap::new()), |c| c.scored.clone());
+        let scored =
+            competitor.map_or_else(|| score(other, self.facts, &BTreeMap::new()), |c| c.scored.clone());
         let fits = other.requires.ask(self.facts);
         let mut told_apart = candidate.scored.separated.get(&other.id).copied().unwrap_or(false)
             || scored.separated.get(&h.id).copied().unwrap_or(false);
@@ -264,12 +295,20 @@ impl<'a> Context<'a> {
                     .iter()
                     .filter(|fact| !subject_matches(&fact.subject, "local"))
                     .filter_map(|fact| {
-                        let at = if fact.subject.is_empty() { String::new() } else { format!(" ({})", fact.subject) };
+                        let at = if fact.subject.is_empty() {
+                            String::new()
+                        } else {
+                            format!(" ({})", fact.subject)
+                        };
                         Some(format!("{}{at} is {}", fact.key, fact.known()?))
                     })
                     .take(1)
                     .collect();
-                if seen.is_empty() { "its signs were looked for and are not there".to_owned() } else { format!("its signs are not there: {}", seen.join(", ")) }
+                if seen.is_empty() {
+                    "its signs were looked for and are not there".to_owned()
+                } else {
+                    format!("its signs are not there: {}", seen.join(", "))
+                }
             }
             (Truth::Unknown(reasons), _) => {
                 let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
@@ -278,7 +317,9 @@ impl<'a> Context<'a> {
             (Truth::True(_), Some(against)) => against.say.clone(),
             (Truth::True(_), None) => match (told_apart, scored.not_known.first()) {
                 (false, Some(open)) => format!("not separated; not known is {open}"),
-                (false, None) => format!("not separated by the evidence at hand; {}", self.test_between(h, other)),
+                (false, None) => {
+                    format!("not separated by the evidence at hand; {}", self.test_between(h, other))
+                }
                 (true, _) => "fewer of the signs speak for it".to_owned(),
             },
         };
@@ -331,7 +372,9 @@ impl<'a> Context<'a> {
     }
 }
 
-fn pairs<'b, 'a>(tied: &'b [&'b Candidate<'a>]) -> impl Iterator<Item = (&'b Candidate<'a>, &'b Candidate<'a>)> {
+fn pairs<'b, 'a>(
+    tied: &'b [&'b Candidate<'a>],
+) -> impl Iterator<Item = (&'b Candidate<'a>, &'b Candidate<'a>)> {
     tied.iter().flat_map(move |a| tied.iter().map(move |b| (*a, *b)))
 }
 
@@ -353,9 +396,9 @@ fn label(candidate: &Candidate<'_>, rivals: &[&Candidate<'_>], listed: &[Rival])
     let others = rivals.iter().filter(|c| c.hypothesis.id != candidate.hypothesis.id);
     let next = others.clone().map(|c| c.scored.score_db).max().unwrap_or(i32::MIN).max(UNKNOWN_CAUSE_DB);
     let margin = own - next;
-    let told_apart = others.filter(|c| own - c.scored.score_db < CLOSE_DB).all(|c| {
-        listed.iter().any(|rival| rival.id == c.hypothesis.id && rival.separated)
-    });
+    let told_apart = others
+        .filter(|c| own - c.scored.score_db < CLOSE_DB)
+        .all(|c| listed.iter().any(|rival| rival.id == c.hypothesis.id && rival.separated));
     if own >= 20 && margin >= 10 && told_apart && candidate.scored.kinds.len() >= 2 {
         Label::Confirmed
     } else if own >= 10 && margin > TIE_DB {

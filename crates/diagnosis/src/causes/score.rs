@@ -69,7 +69,8 @@ pub(super) fn score(hypothesis: &Hypothesis, facts: &Facts, taken: &BTreeMap<Fac
             }
         }
     }
-    let (evidence_for, against): (Vec<_>, Vec<_>) = best.into_values().partition(|item| item.rule.weight_db > 0);
+    let (evidence_for, against): (Vec<_>, Vec<_>) =
+        best.into_values().partition(|item| item.rule.weight_db > 0);
     let kinds = evidence_for.iter().flat_map(|item| kinds_of(item, facts)).collect();
     let score_db = hypothesis.prior_db + capped(&evidence_for, facts) - capped(&against, facts);
     Scored {
@@ -107,7 +108,10 @@ fn capped(items: &[Item<'_>], facts: &Facts) -> i32 {
     for (kinds, weight) in by_observation.into_values() {
         *by_kind.entry(kinds).or_default() += weight;
     }
-    by_kind.into_iter().map(|(kinds, weight)| if kinds.len() == 1 { weight.min(SOURCE_CAP_DB) } else { weight }).sum()
+    by_kind
+        .into_iter()
+        .map(|(kinds, weight)| if kinds.len() == 1 { weight.min(SOURCE_CAP_DB) } else { weight })
+        .sum()
 }
 
 fn arguments(items: &[Item<'_>], facts: &Facts) -> Vec<Argument> {
@@ -121,4 +125,100 @@ fn arguments(items: &[Item<'_>], facts: &Facts) -> Vec<Argument> {
         .collect();
     arguments.sort_by_key(|argument| (-argument.weight_db.abs(), argument.say.clone()));
     arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{Purpose, Vantage};
+
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use crate::causes::read_hypotheses;
+    use crate::testkit::{World, response};
+
+    /// Facts that know three observations: two of the edge, one of the origin.
+    fn facts() -> Facts {
+        let mut world = World::new("https://api.example.test");
+        for (vantage, path) in [(Vantage::Edge, "/a"), (Vantage::Edge, "/b"), (Vantage::Origin, "/a")] {
+            world.http(vantage, Purpose::RateLimit, path, response(200).build());
+        }
+        Facts::derive(&world.build(), Catalogue::embedded())
+    }
+
+    fn weigh(items: &str, facts: &Facts, taken: &BTreeMap<FactId, String>) -> Scored {
+        let text = format!(
+            "[[hypothesis]]\nid = \"port-refused\"\nprior = \"usual\"\nexplains = [\"tcp.state\"]\nevidence = [{items}]\nverify = [\"v\"]\nremedy.generic = [\"r\"]\n"
+        );
+        let faults = Catalogue::embedded().faults().map(|f| (f.id.clone(), f.clone())).collect();
+        let mut errors = Vec::new();
+        let hypotheses = read_hypotheses(&[("test.toml", &text)], &faults, &mut errors);
+        assert!(errors.is_empty(), "{errors:?}");
+        score(&hypotheses["port-refused"], facts, taken)
+    }
+
+    fn item(group: &str, key: &str, word: &str, weight: &str) -> String {
+        format!(
+            "{{ group = \"{group}\", if = {{ fact = \"{key}\", is = \"{word}\" }}, weight = \"{weight}\", say = \"{group} {weight}\" }}, "
+        )
+    }
+
+    const EDGE_A: &str = "http/edge/RateLimit /a";
+    const EDGE_B: &str = "http/edge/RateLimit /b";
+    const ORIGIN_A: &str = "http/origin/RateLimit /a";
+
+    #[test]
+    fn a_group_counts_its_strongest_item_for_each_sign() {
+        let mut facts = facts();
+        facts.known(FactKey::ConfigServer, "", "gunicorn", [EDGE_A.into()]);
+        facts.known(FactKey::ConfigBind, "", "here", [EDGE_B.into()]);
+        let both =
+            item("g", "config.server", "gunicorn", "weak") + &item("g", "config.bind", "here", "strong");
+        let scored = weigh(&both, &facts, &BTreeMap::new());
+        assert_eq!(scored.score_db, -10 + 10);
+        assert_eq!(scored.evidence_for.len(), 1);
+        let mixed = both + &item("g", "config.server", "gunicorn", "-medium");
+        assert_eq!(weigh(&mixed, &facts, &BTreeMap::new()).score_db, -10 + 10 - 5);
+    }
+
+    #[test]
+    fn one_observation_and_one_kind_of_source_give_only_so_much() {
+        let mut facts = facts();
+        facts.known(FactKey::ConfigServer, "", "x", [EDGE_A.into()]);
+        facts.known(FactKey::ConfigBind, "", "x", [EDGE_A.into()]);
+        facts.known(FactKey::ConfigPort, "", "x", [EDGE_B.into()]);
+        facts.known(FactKey::ConfigStart, "", "x", [ORIGIN_A.into()]);
+        let a = item("a", "config.server", "x", "decisive");
+        let b = item("b", "config.bind", "x", "decisive");
+        let c = item("c", "config.port", "x", "decisive");
+        let d = item("d", "config.start", "x", "decisive");
+        let none = BTreeMap::new();
+        assert_eq!(weigh(&(a.clone() + &b), &facts, &none).score_db, -10 + 20, "one observation");
+        assert_eq!(
+            weigh(&(a.clone() + &c), &facts, &none).score_db,
+            -10 + 30,
+            "two observations of one kind"
+        );
+        let scored = weigh(&(a + &c + &d), &facts, &none);
+        assert_eq!(scored.score_db, -10 + 50, "two kinds");
+        assert_eq!(scored.kinds.len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_known_weighs_nothing_and_is_listed() {
+        let facts = facts();
+        let open = "{ group = \"g\", if = { not = { fact = \"config.bind\", is = \"x\" } }, weight = \"decisive\", say = \"s\", open = \"where it binds\" }, ";
+        let scored = weigh(open, &facts, &BTreeMap::new());
+        assert_eq!(scored.score_db, -10);
+        assert_eq!(scored.not_known, ["where it binds: the project folder was not read"]);
+    }
+
+    #[test]
+    fn symptoms_that_a_cause_has_taken_speak_for_no_other() {
+        let mut facts = facts();
+        facts.known(FactKey::TcpState, "edge", "refused", [EDGE_A.into()]).symptom = true;
+        let items = item("g", "tcp.state", "refused", "decisive");
+        assert_eq!(weigh(&items, &facts, &BTreeMap::new()).score_db, 10);
+        let taken = BTreeMap::from([((FactKey::TcpState, "edge".to_owned()), "another".to_owned())]);
+        assert_eq!(weigh(&items, &facts, &taken).score_db, -10);
+    }
 }

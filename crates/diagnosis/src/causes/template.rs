@@ -88,7 +88,8 @@ fn value(place: &Place<'_>, facts: &Facts, by: &[&Fact]) -> String {
     };
     let show = |fact: &Fact| {
         let word = fact.known()?.to_string();
-        let subject = || fact.subject.split_once(' ').map_or_else(|| fact.subject.clone(), |(_, rest)| rest.to_owned());
+        let subject =
+            || fact.subject.split_once(' ').map_or_else(|| fact.subject.clone(), |(_, rest)| rest.to_owned());
         Some(if place.subjects { subject() } else { word })
     };
     let mut words: BTreeSet<String> = by.iter().filter(fits).filter_map(|fact| show(fact)).collect();
@@ -118,7 +119,8 @@ mod tests {
         let mut facts = Facts::default();
         facts.known(FactKey::ConfigBind, "", "127.0.0.1", []);
         facts.known(FactKey::SiteStatus, "edge", 404_i64, []);
-        let text = "binds {config.bind}:${PORT}, edge says {site.status@edge}, origin {site.status@origin|nothing}";
+        let text =
+            "binds {config.bind}:${PORT}, edge says {site.status@edge}, origin {site.status@origin|nothing}";
         assert_eq!(fill(text, &facts, &[]), "binds 127.0.0.1:${PORT}, edge says 404, origin nothing");
         assert!(check(text).is_ok());
         facts.known(FactKey::RouteLocalOnly, "edge /a", "yes", []);

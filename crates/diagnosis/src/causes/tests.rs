@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use landfall_evidence::*;
 
-use super::{Ranking, rank};
+use super::rank::{Ranking, rank};
 use crate::catalogue::Catalogue;
 use crate::facts::{FactKey, Facts};
 use crate::testkit::*;
@@ -20,11 +20,19 @@ fn ids(ranking: &Ranking) -> Vec<&str> {
 }
 
 fn cause<'a>(ranking: &'a Ranking, id: &str) -> &'a Cause {
-    ranking.causes.iter().find(|cause| cause.id == id).unwrap_or_else(|| panic!("{id} is not among {:?}", ids(ranking)))
+    ranking
+        .causes
+        .iter()
+        .find(|cause| cause.id == id)
+        .unwrap_or_else(|| panic!("{id} is not among {:?}", ids(ranking)))
 }
 
 fn tie_with<'a>(ranking: &'a Ranking, id: &str) -> &'a Tie {
-    ranking.ties.iter().find(|tie| tie.causes.iter().any(|c| c == id)).unwrap_or_else(|| panic!("no tie holds {id}: {:?}", ranking.ties))
+    ranking
+        .ties
+        .iter()
+        .find(|tie| tie.causes.iter().any(|c| c == id))
+        .unwrap_or_else(|| panic!("no tie holds {id}: {:?}", ranking.ties))
 }
 
 /// What is true beside the main cause in every world but the last.
@@ -46,7 +54,11 @@ fn nothing_deployed() {
     let rival = first.rivals.iter().find(|r| r.id == "domain-not-attached").expect("the rival is named");
     assert!(rival.separated && rival.label == Label::RuledOut, "{rival:?}");
     assert!(rival.why.contains("levqor-backend.replit.app"), "{}", rival.why);
-    let port = first.rivals.iter().find(|r| r.id == "listen-port-wrong").expect("the port change is named as not the cause");
+    let port = first
+        .rivals
+        .iter()
+        .find(|r| r.id == "listen-port-wrong")
+        .expect("the port change is named as not the cause");
     assert_eq!(
         port.why,
         "the port map 5000→80 makes the literal 5000 work, and the start command now follows ${PORT:-5000}"
@@ -72,7 +84,11 @@ fn a_literal_port_that_the_map_does_not_serve_contributes() {
     }
     let ranking = ranked(&evidence);
     let first = cause(&ranking, "never-deployed");
-    assert!(first.contributing.iter().any(|line| line.contains("7a2bc41") && line.contains("5000")), "{:?}", first.contributing);
+    assert!(
+        first.contributing.iter().any(|line| line.contains("7a2bc41") && line.contains("5000")),
+        "{:?}",
+        first.contributing
+    );
 }
 
 #[test]
@@ -97,7 +113,11 @@ fn without_an_origin_the_two_tie_and_the_question_that_decides_is_named() {
     for id in ["never-deployed", "domain-not-attached"] {
         let cause = cause(&ranking, id);
         assert!(cause.label < Label::Likely, "{cause:?}");
-        assert!(cause.not_known.iter().any(|line| line.contains("the platform's own name")), "{:?}", cause.not_known);
+        assert!(
+            cause.not_known.iter().any(|line| line.contains("the platform's own name")),
+            "{:?}",
+            cause.not_known
+        );
     }
     has_both_beside(&ranking);
 }
@@ -107,8 +127,13 @@ fn an_older_build() {
     let ranking = ranked(&levqor(Levqor::StaleBuild));
     let first = &ranking.causes[0];
     assert_eq!(first.id, "deploy-failed-old-build-live", "{:?}", ids(&ranking));
-    assert!(first.evidence_for.iter().any(|a| a.say.contains("/api/webhooks/stripe/health")), "{:?}", first.evidence_for);
-    let rival = |id: &str| first.rivals.iter().find(|r| r.id == id).unwrap_or_else(|| panic!("{id} is a rival"));
+    assert!(
+        first.evidence_for.iter().any(|a| a.say.contains("/api/webhooks/stripe/health")),
+        "{:?}",
+        first.evidence_for
+    );
+    let rival =
+        |id: &str| first.rivals.iter().find(|r| r.id == id).unwrap_or_else(|| panic!("{id} is a rival"));
     assert_eq!(rival("uncommitted-or-unpushed").label, Label::RuledOut);
     assert!(!rival("auto-deploy-off-or-wrong-branch").separated, "nothing that we see tells the two apart");
     assert_ne!(first.label, Label::Confirmed);
@@ -147,7 +172,8 @@ fn a_route_that_was_never_committed() {
     }
     let ranking = ranked(&evidence);
     assert_eq!(ids(&ranking)[0], "uncommitted-or-unpushed");
-    let rival = ranking.causes[0].rivals.iter().find(|r| r.id == "deploy-failed-old-build-live").expect("a rival");
+    let rival =
+        ranking.causes[0].rivals.iter().find(|r| r.id == "deploy-failed-old-build-live").expect("a rival");
     assert!(rival.separated, "{rival:?}");
 }
 
@@ -174,7 +200,12 @@ fn the_name_leads_to_the_website() {
 #[test]
 fn health_green_over_a_core_route_that_fails() {
     let ranking = ranked(&levqor(Levqor::HollowGreen));
-    assert_eq!(ids(&ranking)[..2], ["health-check-too-shallow", "unhandled-exception"], "{:?}", ids(&ranking));
+    assert_eq!(
+        ids(&ranking)[..2],
+        ["health-check-too-shallow", "unhandled-exception"],
+        "{:?}",
+        ids(&ranking)
+    );
     assert_eq!(ranking.causes[0].label, Label::Confirmed, "{:#?}", ranking.causes[0]);
     has_both_beside(&ranking);
 }
@@ -196,13 +227,29 @@ fn plain_site(status: u16) -> Evidence {
     }
     let name = "shop.example.test";
     for (rtype, data) in [("A", "192.0.2.10"), ("AAAA", "2001:db8::10")] {
-        world.dns_outcome(DnsServerRole::Recursive, "192.0.2.53", name, rtype, Observed::Present(records(name, rtype, &[data], false)));
+        world.dns_outcome(
+            DnsServerRole::Recursive,
+            "192.0.2.53",
+            name,
+            rtype,
+            Observed::Present(records(name, rtype, &[data], false)),
+        );
     }
     world.tls("192.0.2.10:443", Observed::Present(handshake(trusted(), true, &[name])));
     let page = |status: u16, text: &str| response(status).html(text).header("server", "nginx").build();
     world.http(Vantage::Edge, Purpose::Endpoint, "/", page(status, "<!doctype html><title>Shop</title>"));
-    world.http(Vantage::Edge, Purpose::Endpoint, "/health", page(404, "<!doctype html><title>Not here</title>"));
-    world.http(Vantage::Edge, Purpose::Control, "/lfz-1", page(404, "<!doctype html><title>Not here</title>"));
+    world.http(
+        Vantage::Edge,
+        Purpose::Endpoint,
+        "/health",
+        page(404, "<!doctype html><title>Not here</title>"),
+    );
+    world.http(
+        Vantage::Edge,
+        Purpose::Control,
+        "/lfz-1",
+        page(404, "<!doctype html><title>Not here</title>"),
+    );
     world.build()
 }
 
@@ -225,10 +272,21 @@ fn bad_gateway() -> World {
     world.endpoint("GET", "/health", EndpointSource::Declared, false, &["ok"]);
     let name = "api.example.test";
     for (rtype, data) in [("A", "192.0.2.10"), ("AAAA", "2001:db8::10")] {
-        world.dns_outcome(DnsServerRole::Recursive, "192.0.2.53", name, rtype, Observed::Present(records(name, rtype, &[data], false)));
+        world.dns_outcome(
+            DnsServerRole::Recursive,
+            "192.0.2.53",
+            name,
+            rtype,
+            Observed::Present(records(name, rtype, &[data], false)),
+        );
     }
     for (purpose, path) in [(Purpose::Endpoint, "/health"), (Purpose::Control, "/lfz-1")] {
-        world.http(Vantage::Edge, purpose, path, response(502).header("server", "nginx/1.22.1").html(NGINX_502).build());
+        world.http(
+            Vantage::Edge,
+            purpose,
+            path,
+            response(502).header("server", "nginx/1.22.1").html(NGINX_502).build(),
+        );
     }
     world
 }
@@ -280,12 +338,20 @@ fn certificates() {
     for (result, name_matches, want) in cases {
         let mut world = World::new("https://api.example.test");
         world.endpoint("GET", "/health", EndpointSource::Declared, false, &["ok"]);
-        world.tls("192.0.2.10:443", Observed::Present(handshake(result, name_matches, &["other.example.test"])));
-        let good = response(200).json(r#"{"ok":true}"#).header("date", "Sat, 15 Nov 2025 15:51:51 GMT").build();
+        world.tls(
+            "192.0.2.10:443",
+            Observed::Present(handshake(result, name_matches, &["other.example.test"])),
+        );
+        let good =
+            response(200).json(r#"{"ok":true}"#).header("date", "Sat, 15 Nov 2025 15:51:51 GMT").build();
         world.http(Vantage::Edge, Purpose::Endpoint, "/health", good).at_address("192.0.2.10:443");
         let ranking = ranked(&world.build());
         assert_eq!(ids(&ranking), [want]);
-        assert!(ranking.causes[0].label >= Label::Likely && ranking.causes[0].confidence >= 0.9, "{:#?}", ranking.causes[0]);
+        assert!(
+            ranking.causes[0].label >= Label::Likely && ranking.causes[0].confidence >= 0.9,
+            "{:#?}",
+            ranking.causes[0]
+        );
     }
 }
 
@@ -322,8 +388,20 @@ fn names_that_do_not_resolve() {
     let servfail = |ede: &[u16]| negative(2, "SERVFAIL", None, false, ede);
     let cases = [
         (vec![(Recursive, no(nxdomain(false))), (Authoritative, no(nxdomain(true)))], "record-missing"),
-        (vec![(Recursive, Observed::Present(nodata(false))), (Authoritative, Observed::Present(nodata(true)))], "record-type-missing"),
-        (vec![(Recursive, no(servfail(&[]))), (Authoritative, no(negative(5, "REFUSED", None, false, &[20])))], "delegation-lame"),
+        (
+            vec![
+                (Recursive, Observed::Present(nodata(false))),
+                (Authoritative, Observed::Present(nodata(true))),
+            ],
+            "record-type-missing",
+        ),
+        (
+            vec![
+                (Recursive, no(servfail(&[]))),
+                (Authoritative, no(negative(5, "REFUSED", None, false, &[20]))),
+            ],
+            "delegation-lame",
+        ),
         (vec![(Recursive, no(servfail(&[]))), (Authoritative, silent())], "delegation-servers-unreachable"),
         (
             vec![
@@ -349,7 +427,13 @@ fn transport_world(answer: &Observed<HttpResponse>, resolver: Option<Observed<Dn
     world.endpoint("GET", "/health", EndpointSource::Declared, false, &["ok"]);
     if let Some(resolver) = resolver {
         for rtype in ["A", "AAAA"] {
-            world.dns_outcome(DnsServerRole::Recursive, "192.0.2.53", "api.example.test", rtype, resolver.clone());
+            world.dns_outcome(
+                DnsServerRole::Recursive,
+                "192.0.2.53",
+                "api.example.test",
+                rtype,
+                resolver.clone(),
+            );
         }
     }
     world.http_outcome(Vantage::Edge, Purpose::Endpoint, "/health", answer.clone());
@@ -367,7 +451,11 @@ fn a_refusal_and_a_silence_are_different_things() {
     let silence = Observed::Silent(Silence { phase: Phase::Connect, waited_us: 5_000_000 });
     let heard = ranked(&transport_world(&silence, found()));
     assert_eq!(ids(&heard), ["firewall-drops-packets"]);
-    assert!(heard.causes[0].rivals.iter().any(|r| r.id == "probe-vantage-broken" && r.separated), "{:#?}", heard.causes[0].rivals);
+    assert!(
+        heard.causes[0].rivals.iter().any(|r| r.id == "probe-vantage-broken" && r.separated),
+        "{:#?}",
+        heard.causes[0].rivals
+    );
 
     let deaf = ranked(&transport_world(&silence, None));
     let tie = tie_with(&deaf, "firewall-drops-packets");
@@ -396,7 +484,10 @@ fn a_family_that_this_machine_lacks_is_no_stale_record() {
 
 #[test]
 fn challenges_and_blocks_at_the_edge() {
-    let challenge = response(403).header("server", "cloudflare").header("cf-ray", "1-SEA").header("cf-mitigated", "challenge");
+    let challenge = response(403)
+        .header("server", "cloudflare")
+        .header("cf-ray", "1-SEA")
+        .header("cf-mitigated", "challenge");
     let challenge = challenge.html("<title>Just a moment...</title>").build();
     let block = response(403).header("server", "cloudflare").header("cf-ray", "1-SEA");
     let block = block.html("<title>Attention Required! | Cloudflare</title>").build();
@@ -424,7 +515,11 @@ fn answers_that_only_ever_met_the_limiter_leave_everything_unknown() {
     let facts = Facts::derive(&evidence, Catalogue::embedded());
     assert!(facts.get(FactKey::SiteKind, "edge").is_some_and(|fact| fact.known().is_none()));
     assert!(facts.get(FactKey::EndpointOutcome, "edge /health").is_some_and(|fact| fact.known().is_none()));
-    assert!(ids(&ranked(&evidence)).iter().all(|id| id.contains("rate-limit")), "{:?}", ids(&ranked(&evidence)));
+    assert!(
+        ids(&ranked(&evidence)).iter().all(|id| id.contains("rate-limit")),
+        "{:?}",
+        ids(&ranked(&evidence))
+    );
 }
 
 /// A cheap fixed shuffle: the order must not matter, so any other order will do.
@@ -491,12 +586,16 @@ fn with_less_evidence_nothing_false_is_confirmed_and_nothing_is_invented() {
 fn one_vantage_at_a_time_never_confirms_what_is_false() {
     for kind in Levqor::ALL {
         let evidence = levqor(kind);
-        for gone in [Vantage::Local, Vantage::Origin, Vantage::Edge, Vantage::Workspace, Vantage::ThirdParty] {
+        for gone in [Vantage::Local, Vantage::Origin, Vantage::Edge, Vantage::Workspace, Vantage::ThirdParty]
+        {
             let mut less = evidence.clone();
             less.observations.retain(|o| o.vantage != gone);
             for cause in ranked(&less).causes.iter().filter(|cause| cause.label == Label::Confirmed) {
                 let id = cause.id.as_str();
-                assert!(true_causes(kind).contains(&id) || BESIDE.contains(&id), "{kind:?} without {gone}: {id} is confirmed");
+                assert!(
+                    true_causes(kind).contains(&id) || BESIDE.contains(&id),
+                    "{kind:?} without {gone}: {id} is confirmed"
+                );
             }
         }
     }
@@ -540,27 +639,320 @@ fn every_key_that_a_rule_reads_is_drawn_somewhere() {
     }
 }
 
-#[test]
-#[ignore]
-fn zz_dump() {
-    for kind in Levqor::ALL {
-        let r = ranked(&levqor(kind));
-        println!("=== {kind:?}");
-        for c in &r.causes {
-            println!("* {} {:?} {} S={} ", c.id, c.label, c.confidence, c.score_db);
-            for a in &c.evidence_for { println!("    + {} {}", a.weight_db, a.say); }
-            for a in &c.against { println!("    - {} {}", a.weight_db, a.say); }
-            for a in &c.not_known { println!("    ? {}", a); }
-            for a in &c.rivals { println!("    r {} {:?} sep={} : {}", a.id, a.label, a.separated, a.why); }
-            if let Some(p) = &c.next_probe { println!("    next {} | {} | {:?}", p.ask, p.how, p.means); }
-            for l in &c.remedy { println!("    ! {l}"); }
-            for l in &c.verify { println!("    v {l}"); }
-        }
-        for t in &r.ties { println!("TIE {:?}", t); }
-        println!("ruled out {:?}", r.ruled_out.iter().map(|c| (&c.id, c.score_db)).collect::<Vec<_>>());
-        println!("rungs {:?}", r.rungs);
-        let facts = Facts::derive(&levqor(kind), Catalogue::embedded());
-        let un: Vec<_> = facts.symptoms().filter(|f| !r.explained.contains_key(&(f.key, f.subject.clone()))).map(|f| (f.key, &f.subject, &f.value)).collect();
-        println!("unexplained {un:?}");
+/// A world with a working application behind every name, to be spoilt in one point.
+fn small(paths: &[(&str, bool)]) -> World {
+    let mut world = World::new("https://api.example.test");
+    world.local("http://127.0.0.1:8000").origin("https://app.up.railway.app");
+    for (path, core) in paths {
+        world.endpoint("GET", path, EndpointSource::Declared, *core, &["ok"]);
     }
+    world
+}
+
+fn good() -> HttpResponse {
+    response(200).json(r#"{"ok":true}"#).header("x-app-build", "7").build()
+}
+
+fn own_404() -> HttpResponse {
+    response(404).json(r#"{"error":{"type":"NotFound","status":404}}"#).header("x-app-build", "7").build()
+}
+
+/// Asks every path and a random one.
+fn ask(world: &mut World, vantage: Vantage, answers: &[(&str, HttpResponse)], control: HttpResponse) {
+    for (path, answer) in answers {
+        world.http(vantage, Purpose::Endpoint, path, answer.clone());
+    }
+    world.http(vantage, Purpose::Control, "/lfz-1", control);
+}
+
+fn healthy(world: &mut World, vantage: Vantage, path: &str) {
+    ask(world, vantage, &[(path, good())], own_404());
+}
+
+type Spoil = fn() -> Evidence;
+
+fn bad_gateway_with(edit: fn(&mut ProjectSnapshot)) -> Evidence {
+    let mut snapshot = project();
+    edit(&mut snapshot);
+    bad_gateway().project(snapshot).build()
+}
+
+fn limited(status: u16, hop_header: Option<(&str, &str)>) -> Evidence {
+    let mut world = small(&[("/health", false)]);
+    healthy(&mut world, Vantage::Local, "/health");
+    healthy(&mut world, Vantage::Edge, "/health");
+    let mut refusal = response(status).header("retry-after", "5");
+    if let Some((name, value)) = hop_header {
+        refusal = refusal.header(name, value);
+    }
+    world.http(Vantage::Edge, Purpose::RateLimit, "/health", refusal.build());
+    let id = ObservationId("http/edge/RateLimit /health".into());
+    let step =
+        |at_us, status, refused| RateStep { at_us, status: Some(status), refused, observation: id.clone() };
+    let run = RateLimitRun {
+        sequence: vec![step(1, 200, false), step(2, status, true)],
+        own_earlier: 1,
+        added: 1,
+        signal: Some(RateSignal {
+            position: 2,
+            status,
+            retry_after_s: Some(5),
+            headers: Vec::new(),
+            body: None,
+            observation: id.clone(),
+        }),
+        stopped: RateStop::FirstRefusal,
+        estimate: RateEstimate {
+            limit: None,
+            window_ms: None,
+            classes: Vec::new(),
+            confidence_percent: 50,
+            open: Vec::new(),
+        },
+    };
+    let seen = RateLimitObservation {
+        url: "https://api.example.test/health".into(),
+        answer: Observed::Present(run),
+    };
+    world.observe("rate-limit", Vantage::Edge, Seen::RateLimit(seen)).build()
+}
+
+fn tests_only(run: TestRun) -> Evidence {
+    World::new("https://api.example.test").tests(TestPurpose::AsDeclared, run).build()
+}
+
+fn run(code: i32, counts: TestCounts) -> TestRun {
+    TestRun {
+        runner: "pytest".into(),
+        exit: Exit::Code { code },
+        counts: Some(counts),
+        collection_errors: Vec::new(),
+        failed: Vec::new(),
+        output_tail: String::new(),
+    }
+}
+
+/// One small world for each cause that the worlds above do not have, with the place where it must stand.
+const SMALL_WORLDS: &[(&str, Spoil)] = &[
+    ("app-rate-limit-too-low", || limited(429, Some(("x-app-build", "7")))),
+    ("limit-reported-as-503", || limited(503, None)),
+    ("tests-fail-for-real", || {
+        tests_only(run(1, TestCounts { collected: 9, passed: 7, failed: 2, ..TestCounts::default() }))
+    }),
+    ("tests-not-run", || tests_only(run(5, TestCounts::default()))),
+    ("local-baseline-broken", || {
+        let mut world = small(&[("/health", false)]);
+        healthy(&mut world, Vantage::Edge, "/health");
+        world
+            .http_outcome(Vantage::Local, Purpose::Endpoint, "/health", Observed::Denied(Denial::Refused))
+            .build()
+    }),
+    ("local-baseline-is-other-service", || {
+        let mut world = small(&[("/health", false)]);
+        healthy(&mut world, Vantage::Edge, "/health");
+        let page = || response(404).html("<html>another program</html>").build();
+        ask(&mut world, Vantage::Local, &[("/health", page())], page());
+        world.build()
+    }),
+    ("spa-fallback-swallows-api", || {
+        let mut world = small(&[("/api/health", false)]);
+        healthy(&mut world, Vantage::Local, "/api/health");
+        let page = || response(200).html("<!doctype html><div id=root></div>").build();
+        for vantage in [Vantage::Origin, Vantage::Edge] {
+            ask(&mut world, vantage, &[("/api/health", page())], page());
+        }
+        world.build()
+    }),
+    ("error-masked-as-200", || {
+        let mut world = small(&[("/health", false)]);
+        let masked = response(200).json(r#"{"ok":false,"error":"database"}"#).build();
+        ask(&mut world, Vantage::Edge, &[("/health", masked)], own_404());
+        world.build()
+    }),
+    ("auth-on-health", || {
+        let mut world = small(&[("/health", false)]);
+        healthy(&mut world, Vantage::Local, "/health");
+        let guarded = response(401).json(r#"{"detail":"credentials"}"#).header("x-app-build", "7").build();
+        ask(&mut world, Vantage::Edge, &[("/health", guarded)], own_404());
+        world.build()
+    }),
+    ("edge-cache-stale", || {
+        let mut world = small(&[("/health", false), ("/new", false)]);
+        for vantage in [Vantage::Local, Vantage::Origin] {
+            ask(&mut world, vantage, &[("/health", good()), ("/new", good())], own_404());
+        }
+        let mut old = own_404();
+        old.headers.push(Header { name: "x-cache".into(), value: "HIT".into() });
+        ask(&mut world, Vantage::Edge, &[("/health", good()), ("/new", old)], own_404());
+        world.build()
+    }),
+    ("a-record-points-to-old-host", || {
+        let mut world = small(&[("/health", false), ("/new", false)]);
+        let found = || Observed::Present(records("api.example.test", "A", &["44.200.1.1"], false));
+        for rtype in ["A", "AAAA"] {
+            world.dns_outcome(DnsServerRole::Recursive, "192.0.2.53", "api.example.test", rtype, found());
+        }
+        for vantage in [Vantage::Local, Vantage::Origin] {
+            ask(&mut world, vantage, &[("/health", good()), ("/new", good())], own_404());
+        }
+        ask(&mut world, Vantage::Edge, &[("/health", good()), ("/new", own_404())], own_404());
+        world.build()
+    }),
+    ("cname-points-to-other-app", || {
+        let mut world = small(&[("/health", false)]);
+        let mut found = records("api.example.test", "CNAME", &["shop.onrender.com"], false);
+        found.answers.extend(records("shop.onrender.com", "A", &["192.0.2.10"], false).answers);
+        for rtype in ["A", "AAAA"] {
+            world.dns_outcome(
+                DnsServerRole::Recursive,
+                "192.0.2.53",
+                "api.example.test",
+                rtype,
+                Observed::Present(found.clone()),
+            );
+        }
+        healthy(&mut world, Vantage::Origin, "/health");
+        let page = || response(200).html("<!doctype html><title>Shop</title>").build();
+        ask(&mut world, Vantage::Edge, &[("/health", page())], page());
+        world.build()
+    }),
+    ("partial-rollout", || {
+        let mut world = small(&[("/health", false)]);
+        healthy(&mut world, Vantage::Edge, "/health");
+        for status in [404, 200, 404] {
+            let answer = if status == 200 { good() } else { own_404() };
+            world.http(Vantage::Edge, Purpose::RateLimit, "/health", answer);
+        }
+        healthy(&mut world, Vantage::Origin, "/health");
+        for status in [404, 200] {
+            let answer = if status == 200 { good() } else { own_404() };
+            world.http(Vantage::Origin, Purpose::RateLimit, "/health", answer);
+        }
+        world.build()
+    }),
+    ("app-stopped-or-paused", || {
+        let mut world = small(&[("/health", false)]);
+        let paused = || response(503).header("x-vercel-error", "DEPLOYMENT_PAUSED").build();
+        ask(&mut world, Vantage::Edge, &[("/health", paused())], paused());
+        world.build()
+    }),
+    ("domain-verification-pending", || levqor(Levqor::HostUnbound)),
+    ("edge-origin-timeout", || {
+        let mut world = small(&[("/health", false)]);
+        let timeout = || response(522).header("server", "cloudflare").header("cf-ray", "1-SEA").build();
+        ask(&mut world, Vantage::Edge, &[("/health", timeout())], timeout());
+        world.build()
+    }),
+    ("start-command-wrong", || {
+        bad_gateway_with(|snapshot| {
+            if let Some(entry) = &mut snapshot.entry {
+                entry.path = "server/main.py".into();
+            }
+        })
+    }),
+    ("platform-port-mapping-wrong", || {
+        bad_gateway_with(|snapshot| {
+            snapshot.deploy[0].ports[0].local = 8080;
+            if let Some(start) = &mut snapshot.deploy[0].start {
+                start.bind_port = PortSetting::Literal { port: 5000 };
+            }
+        })
+    }),
+    ("env-var-missing", || {
+        let mut world = small(&[("/health", false)]);
+        healthy(&mut world, Vantage::Local, "/health");
+        let failing = || response(500).json(r#"{"error":"internal"}"#).header("x-app-build", "7").build();
+        ask(&mut world, Vantage::Edge, &[("/health", failing())], failing());
+        let mut snapshot = project();
+        snapshot.settings.read.push(SettingRead {
+            name: "DATABASE_URL".into(),
+            place: "db.py:3".into(),
+            has_default: false,
+        });
+        world.project(snapshot).build()
+    }),
+    ("route-missing", || {
+        let mut world = small(&[("/health", false), ("/v2", false)]);
+        for vantage in [Vantage::Local, Vantage::Edge] {
+            ask(&mut world, vantage, &[("/health", good()), ("/v2", own_404())], own_404());
+        }
+        world.build()
+    }),
+    ("route-prefix-mismatch", || {
+        let mut world = small(&[("/api/health", false), ("/health", false)]);
+        ask(&mut world, Vantage::Local, &[("/api/health", good()), ("/health", own_404())], own_404());
+        ask(&mut world, Vantage::Edge, &[("/api/health", own_404()), ("/health", good())], own_404());
+        world.build()
+    }),
+    ("process-crash-loop", || bad_gateway().build()),
+    ("domain-misspelt-in-config", || {
+        let above = negative(3, "NXDOMAIN", Some("test"), false, &[]);
+        let mut evidence =
+            dns_world(&[(DnsServerRole::Recursive, Observed::Denied(Denial::Rcode(Box::new(above))))]);
+        let mut near = World::new("https://api.example.test");
+        let mut snapshot = project();
+        snapshot.deploy[0].default_host = Some("api.exmaple.test".into());
+        evidence.observations.extend(near.project(snapshot).build().observations);
+        evidence
+    }),
+];
+
+/// Causes that explain the world beside or behind the first one, and are not expected in front.
+const NOT_IN_FRONT: &[&str] =
+    &["domain-verification-pending", "process-crash-loop", "env-var-missing", "a-record-points-to-old-host"];
+
+#[test]
+fn each_small_world_has_its_cause() {
+    for (want, spoil) in SMALL_WORLDS {
+        let ranking = ranked(&spoil());
+        let first = ranking.causes.first();
+        if NOT_IN_FRONT.contains(want) {
+            let weighed =
+                ids(&ranking).contains(want) || first.is_some_and(|c| c.rivals.iter().any(|r| r.id == *want));
+            assert!(weighed, "{want}: {:?}", ids(&ranking));
+        } else {
+            assert_eq!(first.map(|c| c.id.as_str()), Some(*want), "{:#?}", ranking.causes);
+        }
+    }
+}
+
+#[test]
+fn every_cause_is_weighed_in_some_world() {
+    let mut weighed: BTreeSet<String> = BTreeSet::new();
+    let mut worlds: Vec<Evidence> = Levqor::ALL.into_iter().map(levqor).collect();
+    worlds.extend(SMALL_WORLDS.iter().map(|(_, spoil)| spoil()));
+    for evidence in &worlds {
+        let ranking = ranked(evidence);
+        for cause in ranking.causes.iter().chain(&ranking.ruled_out) {
+            weighed.insert(cause.id.clone());
+            weighed.extend(cause.rivals.iter().map(|rival| rival.id.clone()));
+        }
+    }
+    // Those that have a test of their own above.
+    for id in [
+        "aaaa-record-stale",
+        "bind-loopback-only",
+        "cert-chain-incomplete",
+        "cert-expired",
+        "cert-name-mismatch",
+        "cert-not-yet-valid",
+        "cert-self-signed",
+        "delegation-lame",
+        "delegation-servers-unreachable",
+        "dnssec-chain-broken",
+        "edge-bot-challenge",
+        "edge-redirect-loop",
+        "edge-waf-blocks",
+        "firewall-drops-packets",
+        "port-refused",
+        "probe-vantage-broken",
+        "record-missing",
+        "record-type-missing",
+        "tls-port-speaks-plain-http",
+    ] {
+        weighed.insert(id.to_owned());
+    }
+    let missing: Vec<&str> =
+        Catalogue::embedded().causes().map(|h| h.id.as_str()).filter(|id| !weighed.contains(*id)).collect();
+    assert!(missing.is_empty(), "no world has {missing:?}");
 }

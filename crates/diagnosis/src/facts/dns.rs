@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use landfall_evidence::{Denial, DnsAnswer, DnsObservation, DnsServerRole, Evidence, ObservationId, Observed};
+use landfall_evidence::{
+    Denial, DnsAnswer, DnsObservation, DnsServerRole, Evidence, ObservationId, Observed,
+};
 
 use super::{FactKey, Facts, Why, why_absent};
 use crate::catalogue::Catalogue;
@@ -34,7 +36,11 @@ pub(super) fn derive(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Fac
     let mut views: BTreeMap<(DnsServerRole, String), ServerView> = BTreeMap::new();
     for (observation, seen) in evidence.dns().filter(|(_, seen)| is_address_question(seen, &host)) {
         let server = &seen.question.server;
-        let name = server.name.clone().or_else(|| server.address.map(|a| a.to_string())).unwrap_or_else(|| "system".to_owned());
+        let name = server
+            .name
+            .clone()
+            .or_else(|| server.address.map(|a| a.to_string()))
+            .unwrap_or_else(|| "system".to_owned());
         let view = views.entry((server.role, name)).or_default();
         view.ids.insert(observation.id.clone());
         match answer_word(seen) {
@@ -77,7 +83,9 @@ fn answer_word(seen: &DnsObservation) -> Option<&'static str> {
         Observed::Unasked(_) => return None,
         Observed::Silent(_) => "silent",
         // A packet that comes back to say that nothing listens there is no DNS answer either.
-        Observed::Denied(Denial::Refused | Denial::Unreachable { .. } | Denial::Reset { .. } | Denial::Closed { .. }) => "silent",
+        Observed::Denied(
+            Denial::Refused | Denial::Unreachable { .. } | Denial::Reset { .. } | Denial::Closed { .. },
+        ) => "silent",
         Observed::Denied(Denial::Rcode(answer)) => match answer.rcode {
             2 => "servfail",
             3 if authoritative && !answer.authoritative => "not-authoritative",
@@ -114,12 +122,14 @@ fn together(
     views: &BTreeMap<(DnsServerRole, String), ServerView>,
     facts: &mut Facts,
 ) {
-    let of_role: Vec<&ServerView> = views.iter().filter(|((r, _), _)| *r == role).map(|(_, view)| view).collect();
+    let of_role: Vec<&ServerView> =
+        views.iter().filter(|((r, _), _)| *r == role).map(|(_, view)| view).collect();
     let ids: BTreeSet<ObservationId> = of_role.iter().flat_map(|view| view.ids.iter().cloned()).collect();
     let words: BTreeSet<&str> = of_role.iter().filter_map(|view| view.word()).collect();
     if words.is_empty() {
         let why = of_role.iter().find_map(|view| view.unasked.clone());
-        let why = why.unwrap_or_else(|| Why::NotRun("no such server was asked for both address families".to_owned()));
+        let why = why
+            .unwrap_or_else(|| Why::NotRun("no such server was asked for both address families".to_owned()));
         facts.unknown(key, "", why, ids);
         return;
     }
@@ -169,9 +179,12 @@ fn zone(evidence: &Evidence, host: &str, facts: &mut Facts) {
     let (mut exists, mut absent) = (BTreeSet::new(), BTreeSet::new());
     for (observation, seen) in evidence.dns().filter(|(_, seen)| inside(&seen.question.name)) {
         let Some(answer) = message(seen) else { continue };
-        let soa_inside = answer.authority.iter().chain(&answer.answers).any(|r| r.rtype == "SOA" && inside(&r.name));
+        let soa_inside =
+            answer.authority.iter().chain(&answer.answers).any(|r| r.rtype == "SOA" && inside(&r.name));
         let soa_above = answer.authority.iter().any(|r| {
-            r.rtype == "SOA" && !inside(&r.name) && (r.name.is_empty() || domain.ends_with(&format!(".{}", r.name)))
+            r.rtype == "SOA"
+                && !inside(&r.name)
+                && (r.name.is_empty() || domain.ends_with(&format!(".{}", r.name)))
         });
         if (answer.rcode == 0 && !answer.answers.is_empty()) || soa_inside {
             exists.insert(observation.id.clone());
@@ -211,6 +224,11 @@ fn addresses(evidence: &Evidence, catalogue: &Catalogue, host: &str, facts: &mut
         {
             facts.known(FactKey::DnsCnameOwner, "", owner.vendor.as_str(), ids.clone());
         }
+        let origin = evidence.target.origin.as_ref().and_then(|url| url.domain());
+        if let Some(origin) = origin.filter(|_| !chain.is_empty()) {
+            let on_the_way = chain.iter().any(|name| name.eq_ignore_ascii_case(origin));
+            facts.known(FactKey::DnsCnameIsOrigin, "", on_the_way, ids.clone());
+        }
         let names = if chain.is_empty() { vec!["none".to_owned()] } else { chain };
         facts.known_list(FactKey::DnsCname, "", names, ids.clone());
     }
@@ -228,7 +246,13 @@ fn addresses(evidence: &Evidence, catalogue: &Catalogue, host: &str, facts: &mut
     }
     facts.known_list(FactKey::DnsAddresses, "", all.iter().map(ToString::to_string), ids.clone());
     let private = all.iter().filter(|address| is_private(address)).count();
-    let class = if private == 0 { "global" } else if private == all.len() { "private" } else { "mixed" };
+    let class = if private == 0 {
+        "global"
+    } else if private == all.len() {
+        "private"
+    } else {
+        "mixed"
+    };
     facts.known(FactKey::DnsAddressClass, "", class, ids.clone());
     let owners: BTreeSet<(&str, &str)> = all
         .iter()
@@ -240,7 +264,8 @@ fn addresses(evidence: &Evidence, catalogue: &Catalogue, host: &str, facts: &mut
         facts.known(FactKey::DnsOwnerRole, "", *role, ids.clone());
     }
     let of = |role| by_role.get(&role).filter(|set| !set.is_empty());
-    if let (Some(resolvers), Some(servers)) = (of(DnsServerRole::Recursive), of(DnsServerRole::Authoritative)) {
+    if let (Some(resolvers), Some(servers)) = (of(DnsServerRole::Recursive), of(DnsServerRole::Authoritative))
+    {
         // Servers may rotate or choose by place; sets that share nothing are a disagreement.
         facts.known(FactKey::DnsAgrees, "", !resolvers.is_disjoint(servers), ids);
     }
@@ -253,7 +278,9 @@ fn is_private(address: &IpAddr) -> bool {
             let shared = v4.octets()[0] == 100 && (v4.octets()[1] & 0xc0) == 64;
             v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || shared
         }
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
+        IpAddr::V6(v6) => {
+            v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local()
+        }
     }
 }
 
@@ -267,7 +294,8 @@ fn name_servers(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
             ids.insert(observation.id.clone());
         }
     }
-    let owners: BTreeSet<&str> = names.iter().filter_map(|n| catalogue.owner_of_ns(n)).map(|o| o.vendor.as_str()).collect();
+    let owners: BTreeSet<&str> =
+        names.iter().filter_map(|n| catalogue.owner_of_ns(n)).map(|o| o.vendor.as_str()).collect();
     facts.known_list(FactKey::DnsNsOwner, "", owners.into_iter().map(str::to_owned), ids.clone());
     facts.known_list(FactKey::DnsNs, "", names, ids);
 }
@@ -275,7 +303,9 @@ fn name_servers(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
 fn extended_errors(evidence: &Evidence, facts: &mut Facts) {
     let (mut codes, mut ids) = (BTreeSet::new(), BTreeSet::new());
     for (observation, seen) in evidence.dns() {
-        let Some(answer) = message(seen).filter(|answer| !answer.extended_errors.is_empty()) else { continue };
+        let Some(answer) = message(seen).filter(|answer| !answer.extended_errors.is_empty()) else {
+            continue;
+        };
         codes.extend(answer.extended_errors.iter().map(|e| e.code.to_string()));
         ids.insert(observation.id.clone());
     }

@@ -66,7 +66,8 @@ fn outcome(x: &Exchange<'_>, response: &HttpResponse, local: Option<&HttpRespons
         if !response.body.complete && response.body.cut.as_deref().is_none_or(|cut| !cut.contains("bound")) {
             return "cut";
         }
-        let media_fits = expect.content_type.as_ref().is_none_or(|wanted| response.media_type().as_ref() == Some(wanted));
+        let media_fits =
+            expect.content_type.as_ref().is_none_or(|wanted| response.media_type().as_ref() == Some(wanted));
         return if !media_fits {
             "wrong-type"
         } else if !has_keys(response, &expect.json_keys) {
@@ -91,12 +92,16 @@ fn outcome(x: &Exchange<'_>, response: &HttpResponse, local: Option<&HttpRespons
 
 /// Whether a good status carries a body that says that something is wrong.
 fn tells_failure(response: &HttpResponse) -> bool {
-    let Some(Json::Object(fields)) = response.body.text.as_deref().and_then(|text| serde_json::from_str(text).ok()) else {
+    let Some(Json::Object(fields)) =
+        response.body.text.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    else {
         return false;
     };
     let is_false = |name: &str| fields.get(name) == Some(&Json::Bool(false));
     let status = fields.get("status").and_then(Json::as_str).map(str::to_ascii_lowercase);
-    let bad_status = status.is_some_and(|word| matches!(word.as_str(), "error" | "fail" | "failed" | "failure" | "down" | "unhealthy" | "critical"));
+    let bad_status = status.is_some_and(|word| {
+        matches!(word.as_str(), "error" | "fail" | "failed" | "failure" | "down" | "unhealthy" | "critical")
+    });
     let error = fields.get("error").is_some_and(|value| match value {
         Json::Null | Json::Bool(false) => false,
         Json::String(text) => !text.is_empty(),
@@ -145,7 +150,8 @@ fn local_only(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts)
         let Some(local) = exchanges.at(Vantage::Local, x.purpose, x.path) else { continue };
         let key = if x.purpose == Purpose::Endpoint { FactKey::EndpointOutcome } else { FactKey::RouteState };
         let (here, there) = (facts.text(key, &local.subject()), facts.text(key, &x.subject()));
-        let (has, lacks) = if x.purpose == Purpose::Endpoint { ("ok", "not-found") } else { ("exists", "missing") };
+        let (has, lacks) =
+            if x.purpose == Purpose::Endpoint { ("ok", "not-found") } else { ("exists", "missing") };
         if here != Some(has) || there.is_none() {
             continue;
         }
@@ -220,11 +226,14 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
     }
     let subject = vantage.to_string();
     let ids = |list: &[(String, ObservationId)]| list.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>();
-    let health_word = (!health.is_empty()).then(|| if health.iter().all(|(word, _)| word == "ok") { "ok" } else { "failing" });
+    let health_word = (!health.is_empty())
+        .then(|| if health.iter().all(|(word, _)| word == "ok") { "ok" } else { "failing" });
     if let Some(word) = health_word {
         facts.known(FactKey::HealthState, subject.as_str(), word, ids(&health));
     }
-    let worst = ["app-error", "gateway-error", "not-found"].into_iter().find(|bad| core.iter().any(|(word, _)| word == bad));
+    let worst = ["app-error", "gateway-error", "not-found"]
+        .into_iter()
+        .find(|bad| core.iter().any(|(word, _)| word == bad));
     let core_word = worst.unwrap_or(if core.iter().all(|(word, _)| word == "ok") { "ok" } else { "other" });
     if core.is_empty() {
         return;
@@ -234,6 +243,7 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
     if let Some(health_word) = health_word {
         let contradicts = health_word == "ok" && matches!(core_word, "app-error" | "gateway-error");
         let both: Vec<ObservationId> = ids(&health).into_iter().chain(core_ids).collect();
-        facts.known(FactKey::HealthContradicts, subject, contradicts, both).symptom = contradicts && vantage != Vantage::Local;
+        facts.known(FactKey::HealthContradicts, subject, contradicts, both).symptom =
+            contradicts && vantage != Vantage::Local;
     }
 }

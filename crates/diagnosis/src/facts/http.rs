@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_evidence::{
-    Denial, Endpoint, Evidence, HttpObservation, HttpResponse, Observation, ObservationId, Observed, Phase, Purpose, Vantage,
+    Denial, Endpoint, Evidence, HttpObservation, HttpResponse, Observation, ObservationId, Observed, Phase,
+    Purpose, Vantage,
 };
 use url::Url;
 
@@ -84,15 +85,21 @@ impl<'a> Exchanges<'a> {
         let mut refused: BTreeSet<ObservationId> = evidence
             .rate_limit()
             .filter_map(|(_, seen)| seen.answer.present())
-            .flat_map(|run| run.sequence.iter().filter(|step| step.refused).map(|step| step.observation.clone()))
+            .flat_map(|run| {
+                run.sequence.iter().filter(|step| step.refused).map(|step| step.observation.clone())
+            })
             .collect();
         let mut tries: Vec<(&Observation, &HttpObservation)> = evidence.http().collect();
-        tries.sort_by(|(a, _), (b, _)| (a.started_us, a.attempt, &a.id).cmp(&(b.started_us, b.attempt, &b.id)));
+        tries.sort_by(|(a, _), (b, _)| {
+            (a.started_us, a.attempt, &a.id).cmp(&(b.started_us, b.attempt, &b.id))
+        });
         let mut readings: BTreeMap<&ObservationId, Reading<'a>> = BTreeMap::new();
         for (observation, seen) in &tries {
             if let Some(response) = seen.answer.present() {
                 let reading = catalogue.read_response(response);
-                let by_signature = reading.best().is_some_and(|m| m.signature.meaning == Meaning::RateLimited && m.weight_percent >= 60);
+                let by_signature = reading
+                    .best()
+                    .is_some_and(|m| m.signature.meaning == Meaning::RateLimited && m.weight_percent >= 60);
                 if response.status == 429 || by_signature {
                     refused.insert(observation.id.clone());
                 }
@@ -156,7 +163,8 @@ impl<'a> Exchanges<'a> {
     /// The answers that describe a site: endpoints, control and route questions.
     pub(crate) fn site(&self, vantage: Vantage) -> impl Iterator<Item = &Exchange<'a>> {
         self.all.iter().filter(move |x| {
-            x.vantage == vantage && matches!(x.purpose, Purpose::Endpoint | Purpose::Control | Purpose::RouteExistence)
+            x.vantage == vantage
+                && matches!(x.purpose, Purpose::Endpoint | Purpose::Control | Purpose::RouteExistence)
         })
     }
 }
@@ -204,7 +212,9 @@ fn name_writers(all: &mut [Exchange<'_>]) {
         }
         // One page for every path, the random one included, whose form is not the application's: the router wrote it.
         let uniform = uniform_platform_page(all, vantage, &reference);
-        for x in all.iter_mut().filter(|x| uniform && x.vantage == vantage && matches!(x.writer, Some(Err(_)))) {
+        for x in
+            all.iter_mut().filter(|x| uniform && x.vantage == vantage && matches!(x.writer, Some(Err(_))))
+        {
             if let Some(best) = x.reading.best().filter(|m| !m.signature.hop.is_application()) {
                 x.writer = Some(Ok(best.signature.hop.into()));
             }
@@ -216,7 +226,9 @@ fn name_writers(all: &mut [Exchange<'_>]) {
 /// random path. An application that serves those endpoints would tell them apart.
 fn uniform_platform_page(all: &[Exchange<'_>], vantage: Vantage, reference: &Reference) -> bool {
     let of_site = |x: &&Exchange<'_>| {
-        x.vantage == vantage && matches!(x.purpose, Purpose::Endpoint | Purpose::Control) && x.response().is_some()
+        x.vantage == vantage
+            && matches!(x.purpose, Purpose::Endpoint | Purpose::Control)
+            && x.response().is_some()
     };
     let answers: Vec<&Exchange<'_>> = all.iter().filter(of_site).collect();
     let bodies: BTreeSet<(u16, &str)> =
@@ -224,7 +236,8 @@ fn uniform_platform_page(all: &[Exchange<'_>], vantage: Vantage, reference: &Ref
     let declared = answers.iter().any(|x| x.endpoint.is_some_and(is_named));
     let control = answers.iter().any(|x| x.purpose == Purpose::Control);
     let own_404 = reference.shapes.get(&None);
-    let like_local = answers.iter().filter_map(|x| x.response()).any(|r| own_404.is_some_and(|s| *s == Shape::of(r)));
+    let like_local =
+        answers.iter().filter_map(|x| x.response()).any(|r| own_404.is_some_and(|s| *s == Shape::of(r)));
     bodies.len() == 1 && declared && control && !like_local
 }
 
@@ -246,7 +259,8 @@ pub(super) fn has_keys(response: &HttpResponse, keys: &[String]) -> bool {
     if keys.is_empty() {
         return true;
     }
-    let json = response.body.text.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let json =
+        response.body.text.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
     json.is_some_and(|json| keys.iter().all(|key| json.get(key).is_some()))
 }
 
@@ -285,7 +299,9 @@ pub(crate) fn body_kind(response: &HttpResponse) -> BodyKind {
     let start = text.trim_start();
     let media = response.media_type().unwrap_or_default();
     let tag = start.get(..15).unwrap_or(start).to_ascii_lowercase();
-    if matches!(Shape::of(response).form, Form::Json(_)) || (media.ends_with("json") && !response.body.complete) {
+    if matches!(Shape::of(response).form, Form::Json(_))
+        || (media.ends_with("json") && !response.body.complete)
+    {
         BodyKind::Json
     } else if tag.starts_with("<!doctype html") || tag.starts_with("<html") || media == "text/html" {
         BodyKind::Html
@@ -300,8 +316,21 @@ pub(crate) fn is_health_path(path: &str) -> bool {
     path.split('/').any(|part| {
         matches!(
             part.trim_end_matches(".json"),
-            "health" | "healthz" | "healthcheck" | "health-check" | "livez" | "live" | "liveness" | "readyz" | "ready"
-                | "readiness" | "ping" | "status" | "up" | "_health" | "heartbeat"
+            "health"
+                | "healthz"
+                | "healthcheck"
+                | "health-check"
+                | "livez"
+                | "live"
+                | "liveness"
+                | "readyz"
+                | "ready"
+                | "readiness"
+                | "ping"
+                | "status"
+                | "up"
+                | "_health"
+                | "heartbeat"
         )
     })
 }
@@ -315,7 +344,9 @@ pub(super) fn outcome_word<T>(answer: &Observed<T>) -> Option<&'static str> {
         Observed::Denied(denial) => match denial {
             Denial::Refused => "refused",
             Denial::Unreachable { .. } => "unreachable",
-            Denial::Reset { phase: Phase::Tls } | Denial::Closed { phase: Phase::Tls } | Denial::TlsAlert { .. } => "tls",
+            Denial::Reset { phase: Phase::Tls }
+            | Denial::Closed { phase: Phase::Tls }
+            | Denial::TlsAlert { .. } => "tls",
             Denial::Reset { .. } => "reset",
             Denial::Closed { .. } => "closed",
             Denial::NotTls { .. } => "not-tls",
@@ -350,7 +381,11 @@ pub(super) fn elapsed_class(us: u64) -> &'static str {
 
 /// Facts of single exchanges.
 pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
-    for x in exchanges.all.iter().filter(|x| matches!(x.purpose, Purpose::Endpoint | Purpose::Control | Purpose::RouteExistence)) {
+    for x in exchanges
+        .all
+        .iter()
+        .filter(|x| matches!(x.purpose, Purpose::Endpoint | Purpose::Control | Purpose::RouteExistence))
+    {
         let subject = x.subject();
         let Some(word) = outcome_word(&x.seen.answer) else {
             facts.unknown(FactKey::HttpOutcome, subject, why_absent(&x.seen.answer), [x.id()]);
@@ -369,13 +404,23 @@ pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
         facts.known(FactKey::HttpBody, subject.as_str(), body_kind(response).name(), [x.id()]);
         facts.known(FactKey::HttpComplete, subject.as_str(), response.body.complete, [x.id()]);
         let hash = response.body.sha256.get(..8).unwrap_or(&response.body.sha256);
-        let print = format!("{} {} {} B {hash}", response.status, response.media_type().unwrap_or_default(), response.body.byte_count);
+        let print = format!(
+            "{} {} {} B {hash}",
+            response.status,
+            response.media_type().unwrap_or_default(),
+            response.body.byte_count
+        );
         facts.known(FactKey::HttpFingerprint, subject.as_str(), print, [x.id()]);
         match &x.writer {
             Some(Ok(writer)) => {
                 facts.known(FactKey::HttpWriter, subject.as_str(), writer.name(), [x.id()]);
             }
-            Some(Err(why)) => facts.unknown(FactKey::HttpWriter, subject.as_str(), super::Why::Undecided(why.clone()), [x.id()]),
+            Some(Err(why)) => facts.unknown(
+                FactKey::HttpWriter,
+                subject.as_str(),
+                super::Why::Undecided(why.clone()),
+                [x.id()],
+            ),
             None => {}
         }
         if let Some(best) = x.reading.best() {
@@ -401,16 +446,21 @@ fn cache(x: &Exchange<'_>, response: &HttpResponse, subject: &str, facts: &mut F
     if let Some(age) = age {
         facts.known(FactKey::CacheAge, subject, age, [x.id()]);
     }
-    let said = ["cf-cache-status", "x-vercel-cache", "x-cache", "cache-status", "x-cache-status", "x-proxy-cache"]
-        .iter()
-        .filter_map(|name| response.header(name))
-        .map(str::to_ascii_lowercase)
-        .next();
+    let said =
+        ["cf-cache-status", "x-vercel-cache", "x-cache", "cache-status", "x-cache-status", "x-proxy-cache"]
+            .iter()
+            .filter_map(|name| response.header(name))
+            .map(str::to_ascii_lowercase)
+            .next();
     let state = match (said.as_deref(), age) {
         (Some(word), _) if word.contains("hit") || word.contains("stale") => Some("hit"),
         (_, Some(age)) if age > 0 => Some("hit"),
-        (Some(word), _) if word.contains("dynamic") || word.contains("bypass") || word.contains("pass") => Some("bypass"),
-        (Some(word), _) if word.contains("miss") || word.contains("expired") || word.contains("fwd") => Some("miss"),
+        (Some(word), _) if word.contains("dynamic") || word.contains("bypass") || word.contains("pass") => {
+            Some("bypass")
+        }
+        (Some(word), _) if word.contains("miss") || word.contains("expired") || word.contains("fwd") => {
+            Some("miss")
+        }
         _ => None,
     };
     if let Some(state) = state {

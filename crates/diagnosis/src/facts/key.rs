@@ -17,11 +17,6 @@ macro_rules! keys {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What it says.
-            pub(crate) fn meaning(self) -> &'static str {
-                match self { $(Self::$variant => $doc,)* }
-            }
-
             /// The words that it can say; empty when they are not a closed list.
             pub(crate) fn values(self) -> &'static [&'static str] {
                 match self { $(Self::$variant => &[$($value),*],)* }
@@ -58,6 +53,7 @@ keys! {
     DnsFamilies "dns.families" ["both", "ipv4", "ipv6", "none"] "Families that the host has addresses in.",
     DnsAddressClass "dns.address_class" ["global", "private", "mixed"] "Whether the addresses can be reached from anywhere.",
     DnsCname "dns.cname" [] "Canonical names on the way; the word \"none\" when the address records stand at the name itself.",
+    DnsCnameIsOrigin "dns.cname_is_origin" ["yes", "no"] "Whether the canonical names on the way include the platform's own name for the deployment.",
     DnsCnameOwner "dns.cname_owner" [] "Who owns the last canonical name.",
     DnsOwner "dns.owner" [] "Who owns the addresses.",
     DnsOwnerRole "dns.owner_role" ["edge", "platform", "cloud", "dns"] "What the owner of the addresses does.",

@@ -13,7 +13,12 @@ use crate::signatures::{Meaning, SignatureHop};
 /// of several endpoints from a few places, sends as many within seconds.
 const TIGHT_REQUESTS: u64 = 20;
 
-pub(super) fn derive(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+pub(super) fn derive(
+    evidence: &Evidence,
+    catalogue: &Catalogue,
+    exchanges: &Exchanges<'_>,
+    facts: &mut Facts,
+) {
     let mut runs: Vec<_> = evidence.rate_limit().collect();
     runs.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
     let edge_refusals: Vec<_> = exchanges
@@ -34,12 +39,16 @@ pub(super) fn derive(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exc
                 facts.known(FactKey::LimitTight, "", "no", [o.id.clone()]);
             }
             (Some((o, _)), _) => {
-                let why = Why::NotRun("the rate-limit probe stopped before its sequence was complete".to_owned());
+                let why =
+                    Why::NotRun("the rate-limit probe stopped before its sequence was complete".to_owned());
                 facts.unknown(FactKey::LimitSeen, "", why.clone(), [o.id.clone()]);
                 facts.unknown(FactKey::LimitTight, "", why, [o.id.clone()]);
             }
             (None, first) => {
-                let why = first.map_or_else(|| Why::NotRun("the rate limit was not probed".to_owned()), |(_, s)| why_absent(&s.answer));
+                let why = first.map_or_else(
+                    || Why::NotRun("the rate limit was not probed".to_owned()),
+                    |(_, s)| why_absent(&s.answer),
+                );
                 facts.unknown(FactKey::LimitSeen, "", why.clone(), []);
                 facts.unknown(FactKey::LimitTight, "", why, []);
             }
@@ -50,23 +59,34 @@ pub(super) fn derive(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exc
     facts.known(FactKey::LimitSeen, "", "yes", ids.clone());
     let from_run = run.and_then(|(_, run)| run.estimate.limit.and_then(|limit| limit.high));
     let from_signal = signal.map(|signal| u64::from(signal.position.saturating_sub(1)));
+    let contradicted =
+        signal.is_none() && run.is_some_and(|(_, run)| run.stopped == RateStop::SequenceComplete);
     match from_run.or(from_signal).or_else(|| passed_before(exchanges, &edge_refusals)) {
+        Some(_) if contradicted => {
+            let why =
+                Why::Undecided("one request was refused, and the probe's whole sequence was not".to_owned());
+            facts.unknown(FactKey::LimitTight, "", why, ids.clone());
+        }
         Some(count) => {
             facts.known(FactKey::LimitCount, "", i64::try_from(count).unwrap_or(i64::MAX), ids.clone());
             let tight = count <= TIGHT_REQUESTS;
             facts.known(FactKey::LimitTight, "", tight, ids.clone()).symptom = tight;
         }
         None => {
-            let why = Why::Undecided("a refusal was seen, and not how many requests passed before it".to_owned());
+            let why =
+                Why::Undecided("a refusal was seen, and not how many requests passed before it".to_owned());
             facts.unknown(FactKey::LimitTight, "", why, ids.clone());
         }
     }
-    let window = run.and_then(|(_, run)| run.estimate.window_ms).and_then(|window| window.exact().or(window.high));
+    let window =
+        run.and_then(|(_, run)| run.estimate.window_ms).and_then(|window| window.exact().or(window.high));
     if let Some(window) = window {
         facts.known(FactKey::LimitWindow, "", i64::try_from(window / 1000).unwrap_or(i64::MAX), ids.clone());
     }
     let retry_after = signal.and_then(|signal| signal.retry_after_s).or_else(|| {
-        edge_refusals.iter().find_map(|(_, seen)| seen.answer.present()?.header("retry-after")?.trim().parse().ok())
+        edge_refusals
+            .iter()
+            .find_map(|(_, seen)| seen.answer.present()?.header("retry-after")?.trim().parse().ok())
     });
     if let Some(seconds) = retry_after {
         facts.known(FactKey::LimitRetryAfter, "", i64::try_from(seconds).unwrap_or(i64::MAX), ids.clone());
@@ -101,7 +121,12 @@ pub(super) fn derive(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exc
             }
         }
         Some(Err(why)) => facts.unknown(FactKey::LimitHop, "", Why::Undecided(why), ids),
-        None => facts.unknown(FactKey::LimitHop, "", Why::NotRun("the refusal itself was not kept".to_owned()), ids),
+        None => facts.unknown(
+            FactKey::LimitHop,
+            "",
+            Why::NotRun("the refusal itself was not kept".to_owned()),
+            ids,
+        ),
     }
 }
 
@@ -114,13 +139,19 @@ fn passed_before(
     let passed = exchanges
         .tries
         .iter()
-        .filter(|(o, seen)| o.vantage == Vantage::Edge && o.started_us < first && seen.answer.present().is_some())
+        .filter(|(o, seen)| {
+            o.vantage == Vantage::Edge && o.started_us < first && seen.answer.present().is_some()
+        })
         .count();
     u64::try_from(passed).ok()
 }
 
 fn origin(exchanges: &Exchanges<'_>, ids: &BTreeSet<ObservationId>, facts: &mut Facts) {
-    let tries: Vec<_> = exchanges.tries.iter().filter(|(o, s)| o.vantage == Vantage::Origin && s.answer.present().is_some()).collect();
+    let tries: Vec<_> = exchanges
+        .tries
+        .iter()
+        .filter(|(o, s)| o.vantage == Vantage::Origin && s.answer.present().is_some())
+        .collect();
     if tries.is_empty() {
         let why = Why::NotRun("the platform's own name was not asked".to_owned());
         facts.unknown(FactKey::LimitOrigin, "", why, ids.clone());
@@ -145,12 +176,18 @@ fn hop(
     facts: &Facts,
 ) -> Result<(Writer, Option<String>), String> {
     let reading = catalogue.read_response(refusal);
-    let sure = reading.best().filter(|m| m.signature.meaning == Meaning::RateLimited && m.weight_percent >= 60);
+    let sure =
+        reading.best().filter(|m| m.signature.meaning == Meaning::RateLimited && m.weight_percent >= 60);
     if let Some(best) = sure {
         return Ok((best.signature.hop.into(), Some(best.signature.vendor.clone())));
     }
-    let app_headers: BTreeSet<String> =
-        exchanges.all.iter().filter(|x| x.by_app()).filter_map(Exchange::response).flat_map(own_headers).collect();
+    let app_headers: BTreeSet<String> = exchanges
+        .all
+        .iter()
+        .filter(|x| x.by_app())
+        .filter_map(Exchange::response)
+        .flat_map(own_headers)
+        .collect();
     let own = own_headers(refusal);
     if own.intersection(&app_headers).next().is_some() {
         return Ok((Writer::App, None));
@@ -165,14 +202,21 @@ fn hop(
     let mut everywhere: Option<BTreeSet<String>> = None;
     for x in &ordinary {
         let here = marks(&x.reading);
-        everywhere = Some(everywhere.map_or(here.clone(), |so_far| so_far.intersection(&here).cloned().collect()));
+        everywhere =
+            Some(everywhere.map_or(here.clone(), |so_far| so_far.intersection(&here).cloned().collect()));
     }
-    let lacking: BTreeSet<String> = everywhere.unwrap_or_default().difference(&marks(&reading)).cloned().collect();
+    let lacking: BTreeSet<String> =
+        everywhere.unwrap_or_default().difference(&marks(&reading)).cloned().collect();
     let outermost = reading.markers.iter().find(|m| m.signature.hop == SignatureHop::Edge);
     let app_silent = ordinary.iter().any(|x| x.by_app()) && !app_headers.is_empty();
     match outermost {
-        Some(edge) if !lacking.is_empty() || app_silent => Ok((Writer::Edge, Some(edge.signature.vendor.clone()))),
-        Some(edge) if facts.is(FactKey::SiteReachesApp, "edge", "no") == Some(true) && marks(&reading).len() == 1 => {
+        Some(edge) if !lacking.is_empty() || app_silent => {
+            Ok((Writer::Edge, Some(edge.signature.vendor.clone())))
+        }
+        Some(edge)
+            if facts.is(FactKey::SiteReachesApp, "edge", "no") == Some(true)
+                && marks(&reading).len() == 1 =>
+        {
             Ok((Writer::Edge, Some(edge.signature.vendor.clone())))
         }
         _ if reading.markers.iter().any(|m| m.signature.hop.is_application()) => Ok((Writer::App, None)),

@@ -19,10 +19,12 @@ mod writer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use landfall_evidence::{Evidence, ObservationId, Observed, ProbeFault, Seen, Vantage};
+use landfall_evidence::{
+    DnsServerRole, Evidence, Observation, ObservationId, Observed, ProbeFault, Seen, TestPurpose, Vantage,
+};
 
-pub(crate) use key::FactKey;
 pub(crate) use http::{BodyKind, Exchange, Exchanges, body_kind, is_health_path};
+pub(crate) use key::FactKey;
 pub(crate) use writer::Writer;
 
 use crate::catalogue::Catalogue;
@@ -99,7 +101,9 @@ pub(crate) enum Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotConfigured(text) | Self::NotRun(text) | Self::TimedOut(text) | Self::Undecided(text) => f.write_str(text),
+            Self::NotConfigured(text) | Self::NotRun(text) | Self::TimedOut(text) | Self::Undecided(text) => {
+                f.write_str(text)
+            }
             Self::Limited => f.write_str("the rate limit refused every try"),
         }
     }
@@ -142,14 +146,6 @@ impl Fact {
     pub(crate) fn text(&self) -> Option<&str> {
         match self.known()? {
             Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The value as a number, when it is known and is one.
-    pub(crate) fn number(&self) -> Option<i64> {
-        match self.known()? {
-            Value::Number(number) => Some(*number),
             _ => None,
         }
     }
@@ -216,11 +212,6 @@ impl Facts {
         self.get(key, subject)?.text()
     }
 
-    /// The number that a fact says, when it is known.
-    pub(crate) fn number(&self, key: FactKey, subject: &str) -> Option<i64> {
-        self.get(key, subject)?.number()
-    }
-
     /// Whether a fact says this word; `None` when it is not known.
     pub(crate) fn is(&self, key: FactKey, subject: &str, word: &str) -> Option<bool> {
         Some(self.text(key, subject)? == word)
@@ -272,7 +263,12 @@ impl Facts {
     ) {
         let items: BTreeSet<String> = items.into_iter().collect();
         if !items.is_empty() {
-            self.put(key, subject.into(), Knowledge::Known(Value::List(items.into_iter().collect())), evidence);
+            self.put(
+                key,
+                subject.into(),
+                Knowledge::Known(Value::List(items.into_iter().collect())),
+                evidence,
+            );
         }
     }
 
@@ -302,7 +298,13 @@ impl Facts {
         evidence: impl IntoIterator<Item = ObservationId>,
     ) -> &mut Fact {
         let evidence: BTreeSet<ObservationId> = evidence.into_iter().collect();
-        let fact = Fact { key, subject: subject.clone(), value, evidence: evidence.into_iter().collect(), symptom: false };
+        let fact = Fact {
+            key,
+            subject: subject.clone(),
+            value,
+            evidence: evidence.into_iter().collect(),
+            symptom: false,
+        };
         let slot = self.map.entry((key, subject)).or_insert_with(|| fact.clone());
         *slot = fact;
         slot
@@ -314,10 +316,11 @@ pub(crate) fn subject_matches(subject: &str, at: &str) -> bool {
     subject.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
-fn source_kind(observation: &landfall_evidence::Observation) -> SourceKind {
-    use landfall_evidence::{DnsServerRole, TestPurpose};
+fn source_kind(observation: &Observation) -> SourceKind {
     match &observation.seen {
-        Seen::Dns(seen) if seen.question.server.role == DnsServerRole::Authoritative => SourceKind::Authoritative,
+        Seen::Dns(seen) if seen.question.server.role == DnsServerRole::Authoritative => {
+            SourceKind::Authoritative
+        }
         Seen::Dns(_) => SourceKind::Resolver,
         Seen::Tls(_) => SourceKind::Handshake,
         Seen::Http(_) => match observation.vantage {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use landfall_evidence::{
-    DeployConfig, DeployStage, Evidence, GitState, HistoricChange, ObservationId, PortSetting, ProjectSnapshot, Seen, StartCommand,
+    DeployConfig, DeployStage, Evidence, GitState, HistoricChange, ObservationId, PortSetting,
+    ProjectSnapshot, Seen, StartCommand,
 };
 
 use super::{FactKey, Facts, Why, why_absent};
@@ -25,7 +26,9 @@ pub(super) fn derive(evidence: &Evidence, facts: &mut Facts) {
                 _ => None,
             })
             .unwrap_or_else(|| Why::NotRun("the project folder was not read".to_owned()));
-        for key in [FactKey::ConfigBind, FactKey::ConfigPortFits, FactKey::GitClean, FactKey::ConfigStartTarget] {
+        for key in
+            [FactKey::ConfigBind, FactKey::ConfigPortFits, FactKey::GitClean, FactKey::ConfigStartTarget]
+        {
             facts.unknown(key, "", why.clone(), []);
         }
         return;
@@ -47,7 +50,8 @@ pub(super) fn derive(evidence: &Evidence, facts: &mut Facts) {
 
 /// The configuration that production is started by: one with a start command before one without.
 fn production(snapshot: &ProjectSnapshot) -> Option<&DeployConfig> {
-    let mut configs: Vec<&DeployConfig> = snapshot.deploy.iter().filter(|c| c.stage == DeployStage::Production).collect();
+    let mut configs: Vec<&DeployConfig> =
+        snapshot.deploy.iter().filter(|c| c.stage == DeployStage::Production).collect();
     configs.sort_by(|a, b| (a.start.is_none(), &a.file).cmp(&(b.start.is_none(), &b.file)));
     configs.into_iter().next()
 }
@@ -65,12 +69,21 @@ fn deploy(config: &DeployConfig, snapshot: &ProjectSnapshot, id: &ObservationId,
     let id = || [id.clone()];
     facts.known(FactKey::ConfigPlatform, "", config.platform.as_str(), id());
     facts.known(FactKey::ConfigFile, "", config.file.as_str(), id());
-    facts.known_list(FactKey::ConfigPortMap, "", config.ports.iter().map(|p| format!("{}→{}", p.local, p.external)), id());
+    facts.known_list(
+        FactKey::ConfigPortMap,
+        "",
+        config.ports.iter().map(|p| format!("{}→{}", p.local, p.external)),
+        id(),
+    );
     if let Some(path) = &config.health_path {
         facts.known(FactKey::ConfigHealthPath, "", path.as_str(), id());
     }
     let set: BTreeSet<&str> = config.sets.iter().map(String::as_str).collect();
-    let unset = snapshot.settings.read.iter().filter(|read| !read.has_default && !set.contains(read.name.as_str()) && read.name != "PORT");
+    let unset = snapshot
+        .settings
+        .read
+        .iter()
+        .filter(|read| !read.has_default && !set.contains(read.name.as_str()) && read.name != "PORT");
     facts.known_list(FactKey::EnvUnset, "", unset.map(|read| read.name.clone()), id());
     let Some(start) = &config.start else { return };
     facts.known(FactKey::ConfigStart, "", start.raw.as_str(), id());
@@ -96,7 +109,8 @@ fn deploy(config: &DeployConfig, snapshot: &ProjectSnapshot, id: &ObservationId,
             facts.known(FactKey::ConfigPortMisfit, "", misfit, id());
         }
         None => {
-            let why = Why::Undecided("the configuration does not say which port the platform leads to".to_owned());
+            let why =
+                Why::Undecided("the configuration does not say which port the platform leads to".to_owned());
             facts.unknown(FactKey::ConfigPortFits, "", why, id());
         }
     }
@@ -114,7 +128,9 @@ fn port_fits(start: &StartCommand, config: &DeployConfig) -> Option<Result<(), &
         PortSetting::Literal { port } if !config.ports.is_empty() => {
             Some(if config.ports.iter().any(|map| map.local == *port) { Ok(()) } else { Err("not-mapped") })
         }
-        PortSetting::Literal { .. } if PORT_INJECTING.contains(&config.platform.as_str()) => Some(Err("port-ignored")),
+        PortSetting::Literal { .. } if PORT_INJECTING.contains(&config.platform.as_str()) => {
+            Some(Err("port-ignored"))
+        }
         PortSetting::Literal { .. } => None,
     }
 }
@@ -124,7 +140,9 @@ fn start_target(start: &StartCommand, snapshot: &ProjectSnapshot) -> Option<&'st
     let entry = snapshot.entry.as_ref()?;
     let target = start.raw.split([' ', '\'', '"', ',', '[', ']']).find(|word| {
         word.split_once(':').is_some_and(|(module, attribute)| {
-            let name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+            let name = |text: &str| {
+                !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
+            };
             let starts = |text: &str| text.starts_with(|c: char| c.is_alphabetic() || c == '_');
             name(module) && starts(module) && starts(attribute) && name(attribute.trim_end_matches("()"))
         })
@@ -172,7 +190,9 @@ fn history(git: &GitState, config: &DeployConfig, id: &ObservationId, facts: &mu
         (Some(before), Some(after)) => before.bind_port != after.bind_port,
         _ => false,
     };
-    let Some(change) = git.deploy_history.iter().filter(|c| c.file == config.file).find(changed) else { return };
+    let Some(change) = git.deploy_history.iter().filter(|c| c.file == config.file).find(changed) else {
+        return;
+    };
     let (Some(before), Some(after)) = (&change.start_before, &change.start_after) else { return };
     let bind = |start: &StartCommand| match &start.bind_host {
         Some(host) => format!("{host}:{}", start.bind_port),
@@ -189,10 +209,9 @@ fn history(git: &GitState, config: &DeployConfig, id: &ObservationId, facts: &mu
 /// Another host of the project that is almost the audited one: one of the two may be a slip of the pen.
 fn near_host(evidence: &Evidence, snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {
     let Some(host) = evidence.target.production.as_ref().and_then(|url| url.domain()) else { return };
-    let near = snapshot
-        .deploy
-        .iter()
-        .filter_map(|config| config.default_host.as_deref())
-        .filter(|other| *other != host && other.len() <= 253 && edit_distance(other, host) <= NEAR_LETTERS);
+    let near =
+        snapshot.deploy.iter().filter_map(|config| config.default_host.as_deref()).filter(|other| {
+            *other != host && other.len() <= 253 && edit_distance(other, host) <= NEAR_LETTERS
+        });
     facts.known_list(FactKey::HostNear, "", near.map(str::to_owned), [id.clone()]);
 }

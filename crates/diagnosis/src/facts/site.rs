@@ -15,7 +15,12 @@ use crate::signatures::{Meaning, SignatureHop};
 /// Answers to one question that must be at hand before it is called stable.
 const STABLE_FROM: usize = 3;
 
-pub(super) fn derive(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+pub(super) fn derive(
+    evidence: &Evidence,
+    catalogue: &Catalogue,
+    exchanges: &Exchanges<'_>,
+    facts: &mut Facts,
+) {
     for vantage in [Vantage::Local, Vantage::Origin, Vantage::Edge] {
         site(vantage, exchanges, facts);
         repeats(vantage, exchanges, facts);
@@ -45,7 +50,9 @@ fn site(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
                 let ids: Vec<ObservationId> = asked.iter().map(|x| x.id()).collect();
                 facts.known(FactKey::SiteKind, subject, "no-answer", ids).symptom = vantage != Vantage::Local;
             }
-            (None, None, Some(x)) => facts.unknown(FactKey::SiteKind, subject, why_absent(&x.seen.answer), ids),
+            (None, None, Some(x)) => {
+                facts.unknown(FactKey::SiteKind, subject, why_absent(&x.seen.answer), ids)
+            }
             (None, None, None) => {
                 let what = match vantage {
                     Vantage::Origin => "the platform's own name was not asked",
@@ -79,7 +86,8 @@ fn site(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         facts.known(FactKey::SiteReachesApp, subject.as_str(), false, ids.clone());
     }
     if matches!(kind, "gateway-error" | "app-error")
-        && let Some(quickest) = answered.iter().filter(|x| is_gateway(x)).filter_map(|x| x.seen.timings.wait_us).min()
+        && let Some(quickest) =
+            answered.iter().filter(|x| is_gateway(x)).filter_map(|x| x.seen.timings.wait_us).min()
     {
         facts.known(FactKey::SiteElapsed, subject, elapsed_class(quickest), ids);
     }
@@ -154,7 +162,12 @@ fn is_gateway(x: &Exchange<'_>) -> bool {
     let by_meaning = matches!(
         x.meaning(),
         Some(
-            NoHealthyUpstream | OriginUnreachable | OriginTimeout | OriginBadResponse | OriginTlsFailure | OriginDnsFailure
+            NoHealthyUpstream
+                | OriginUnreachable
+                | OriginTimeout
+                | OriginBadResponse
+                | OriginTlsFailure
+                | OriginDnsFailure
                 | AppCrashed
         )
     );
@@ -164,16 +177,22 @@ fn is_gateway(x: &Exchange<'_>) -> bool {
 
 /// One word for what stands behind a name.
 fn kind(vantage: Vantage, answered: &[&Exchange<'_>], facts: &Facts) -> &'static str {
-    let endpoints: Vec<&Exchange<'_>> = answered.iter().filter(|x| x.purpose == Purpose::Endpoint).copied().collect();
+    let endpoints: Vec<&Exchange<'_>> =
+        answered.iter().filter(|x| x.purpose == Purpose::Endpoint).copied().collect();
     let outcome = |x: &Exchange<'_>| facts.text(FactKey::EndpointOutcome, &x.subject());
     let count = |word: &str| endpoints.iter().filter(|x| outcome(x) == Some(word)).count();
     let subject = vantage.to_string();
     let redirect = |kinds: &[&str]| {
-        endpoints.iter().filter(|x| facts.text(FactKey::RedirectKind, &x.subject()).is_some_and(|k| kinds.contains(&k))).count()
+        endpoints
+            .iter()
+            .filter(|x| facts.text(FactKey::RedirectKind, &x.subject()).is_some_and(|k| kinds.contains(&k)))
+            .count()
     };
     let ok = count("ok");
     let html = count("html-for-json");
-    if html > 0 && endpoints.iter().all(|x| outcome(x) != Some("ok") || answer_kind(x) != Some(BodyKind::Json)) {
+    if html > 0
+        && endpoints.iter().all(|x| outcome(x) != Some("ok") || answer_kind(x) != Some(BodyKind::Json))
+    {
         return "other-site";
     }
     if ok > 0 {
@@ -185,10 +204,13 @@ fn kind(vantage: Vantage, answered: &[&Exchange<'_>], facts: &Facts) -> &'static
     // A 500 by the framework's form on every endpoint is the application failing; any other answer of its own is it.
     let app: Vec<&&Exchange<'_>> = answered.iter().filter(|x| x.by_app()).collect();
     if !app.is_empty() {
-        let all_fail = !endpoints.is_empty() && endpoints.iter().all(|x| x.response().is_some_and(|r| r.status >= 500));
+        let all_fail =
+            !endpoints.is_empty() && endpoints.iter().all(|x| x.response().is_some_and(|r| r.status >= 500));
         return if all_fail { "app-error" } else { "application" };
     }
-    let said = |wanted: Meaning| answered.iter().filter(|x| x.meaning() == Some(wanted)).count() * 2 >= answered.len();
+    let said = |wanted: Meaning| {
+        answered.iter().filter(|x| x.meaning() == Some(wanted)).count() * 2 >= answered.len()
+    };
     for (meaning, word) in [
         (Meaning::WafChallenge, "challenged"),
         (Meaning::WafBlocked, "blocked"),
@@ -217,7 +239,9 @@ fn kind(vantage: Vantage, answered: &[&Exchange<'_>], facts: &Facts) -> &'static
     if endpoints.iter().all(|x| x.response().is_some_and(|r| r.status >= 500)) && !endpoints.is_empty() {
         return "app-error";
     }
-    if endpoints.iter().all(|x| x.response().is_some_and(|r| matches!(r.status, 401 | 403))) && !endpoints.is_empty() {
+    if endpoints.iter().all(|x| x.response().is_some_and(|r| matches!(r.status, 401 | 403)))
+        && !endpoints.is_empty()
+    {
         return "forbidden";
     }
     "unclear"
@@ -233,13 +257,18 @@ fn repeats(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let mut by_question: BTreeMap<Key<'_>, Vec<u16>> = BTreeMap::new();
     let mut ids = BTreeSet::new();
     for (observation, seen) in exchanges.tries.iter().filter(|(o, _)| o.vantage == vantage) {
-        if matches!(seen.request.purpose, Purpose::PlainHttp | Purpose::Control | Purpose::RouteExistence)
-            || exchanges.refused.contains(&observation.id)
+        if matches!(
+            seen.request.purpose,
+            Purpose::PlainHttp | Purpose::Control | Purpose::RouteExistence | Purpose::Version
+        ) || exchanges.refused.contains(&observation.id)
         {
             continue;
         }
         if let Some(response) = seen.answer.present() {
-            by_question.entry((&seen.request.path, seen.request.address)).or_default().push(response.status / 100);
+            by_question
+                .entry((&seen.request.path, seen.request.address))
+                .or_default()
+                .push(response.status / 100);
             ids.insert(observation.id.clone());
         }
     }
@@ -279,7 +308,9 @@ fn local(exchanges: &Exchanges<'_>, facts: &mut Facts) {
         .filter_map(|x| Some((facts.text(FactKey::EndpointOutcome, &x.subject())?, is_health_path(x.path))))
         .collect();
     let answered = asked.iter().filter(|x| x.response().is_some()).count();
-    let health_fails = outcomes.iter().any(|(word, health)| *health && matches!(*word, "app-error" | "gateway-error" | "error-in-body"));
+    let health_fails = outcomes
+        .iter()
+        .any(|(word, health)| *health && matches!(*word, "app-error" | "gateway-error" | "error-in-body"));
     let word = if answered == 0 {
         match outcome_word(&first.seen.answer) {
             Some("refused") => "refused",
@@ -349,7 +380,8 @@ fn platform(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_
         return;
     }
     if let Some((observation, snapshot)) = evidence.project() {
-        let mut configs: Vec<_> = snapshot.deploy.iter().filter(|c| c.stage == DeployStage::Production).collect();
+        let mut configs: Vec<_> =
+            snapshot.deploy.iter().filter(|c| c.stage == DeployStage::Production).collect();
         configs.sort_by(|a, b| a.file.cmp(&b.file));
         if let Some(config) = configs.iter().find(|c| c.platform != "docker").or(configs.first()) {
             facts.known(FactKey::PlatformName, "", config.platform.as_str(), [observation.id.clone()]);
@@ -358,7 +390,9 @@ fn platform(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_
     }
     for x in exchanges.site(Vantage::Edge) {
         let by_signature = x.reading.writers.iter().chain(&x.reading.markers).find(|m| {
-            m.signature.hop == SignatureHop::Platform && m.weight_percent >= 80 && x.writer != Some(Ok(Writer::App))
+            m.signature.hop == SignatureHop::Platform
+                && m.weight_percent >= 80
+                && x.writer != Some(Ok(Writer::App))
         });
         if let Some(found) = by_signature {
             facts.known(FactKey::PlatformName, "", found.signature.vendor.as_str(), [x.id()]);

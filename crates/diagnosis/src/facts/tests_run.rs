@@ -19,7 +19,9 @@ pub(super) fn derive(evidence: &Evidence, facts: &mut Facts) {
     runs.sort_by(|(a, _), (b, _)| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
     let declared: Vec<_> = runs.iter().filter(|(_, s)| s.purpose == TestPurpose::AsDeclared).collect();
     match declared.iter().find(|(_, s)| s.answer.present().is_some()).or(declared.first()) {
-        None => facts.unknown(FactKey::TestsOutcome, "", Why::NotRun("the tests were not run".to_owned()), []),
+        None => {
+            facts.unknown(FactKey::TestsOutcome, "", Why::NotRun("the tests were not run".to_owned()), [])
+        }
         Some((o, seen)) => {
             let id = || [o.id.clone()];
             facts.known(FactKey::TestsCommand, "", seen.command.as_str(), id());
@@ -62,11 +64,16 @@ fn as_declared(run: &TestRun, id: &ObservationId, facts: &mut Facts) {
         facts.known(FactKey::TestsFailed, "", i64::from(counts.failed), id());
     }
     let errors = &run.collection_errors;
-    facts.known_list(FactKey::TestsImport, "", errors.iter().map(|e| {
-        let place = e.line.map_or_else(|| e.file.clone(), |line| format!("{}:{line}", e.file));
-        let statement = e.statement.as_deref().map(|s| format!(" `{}`", s.trim())).unwrap_or_default();
-        format!("{place}{statement}: {}: {}", e.exception, e.message)
-    }), id());
+    facts.known_list(
+        FactKey::TestsImport,
+        "",
+        errors.iter().map(|e| {
+            let place = e.line.map_or_else(|| e.file.clone(), |line| format!("{}:{line}", e.file));
+            let statement = e.statement.as_deref().map(|s| format!(" `{}`", s.trim())).unwrap_or_default();
+            format!("{place}{statement}: {}: {}", e.exception, e.message)
+        }),
+        id(),
+    );
     let gaps: Vec<_> = errors.iter().filter_map(|e| e.gap.as_ref()).collect();
     facts.known_list(FactKey::TestsGap, "", gaps.iter().map(|gap| gap.module.clone()), id());
     facts.known_list(FactKey::TestsGapPath, "", gaps.iter().map(|gap| gap.missing_path.clone()), id());
@@ -85,7 +92,12 @@ fn remedy(what: &str, run: &TestRun, id: &ObservationId, facts: &mut Facts) {
         Exit::Code { .. } if run.collection_errors.is_empty() && counts.collected > 0 => "collects",
         Exit::Code { .. } => "still-broken",
         Exit::Signal { .. } | Exit::TimedOut { .. } => {
-            facts.unknown(FactKey::TestsRemedy, "", Why::Undecided("the run with the remedy did not end by itself".to_owned()), id());
+            facts.unknown(
+                FactKey::TestsRemedy,
+                "",
+                Why::Undecided("the run with the remedy did not end by itself".to_owned()),
+                id(),
+            );
             return;
         }
     };

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use landfall_evidence::{
-    Certificate, Denial, DnsServerRole, Evidence, HttpVersion, ObservationId, Observed, Phase, ProbeFault, Purpose,
-    TlsHandshake, TrustRefusal, TrustResult, Vantage,
+    Certificate, Denial, DnsServerRole, Evidence, HttpVersion, ObservationId, Observed, Phase, ProbeFault,
+    Purpose, TlsHandshake, TrustRefusal, TrustResult, Vantage,
 };
 
 use super::{Exchanges, FactKey, Facts, Why, why_absent};
@@ -14,7 +14,12 @@ use crate::catalogue::Catalogue;
 /// Outside questions that must have met silence before this machine is suspected.
 const SILENCES_TO_SUSPECT: usize = 2;
 
-pub(super) fn derive(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+pub(super) fn derive(
+    evidence: &Evidence,
+    catalogue: &Catalogue,
+    exchanges: &Exchanges<'_>,
+    facts: &mut Facts,
+) {
     target(evidence, facts);
     connections(evidence, facts);
     handshakes(evidence, catalogue, facts);
@@ -48,7 +53,9 @@ fn tcp_word<T>(answer: &Observed<T>) -> Option<&'static str> {
         Observed::Silent(_) => "ok",
         Observed::Denied(Denial::Refused) => "refused",
         Observed::Denied(Denial::Unreachable { .. }) => "unreachable",
-        Observed::Denied(Denial::Reset { phase: Phase::Connect } | Denial::Closed { phase: Phase::Connect }) => "reset",
+        Observed::Denied(
+            Denial::Reset { phase: Phase::Connect } | Denial::Closed { phase: Phase::Connect },
+        ) => "reset",
         Observed::Denied(Denial::Rcode(_)) => return None,
         Observed::Denied(_) => "ok",
         Observed::Unasked(ProbeFault::NoRoute { .. }) => "no-route",
@@ -90,7 +97,12 @@ fn every_connection(evidence: &Evidence) -> Vec<Connection> {
             continue;
         }
         if let (Some(address), Some(word)) = (seen.request.address, tcp_word(&seen.answer)) {
-            found.push(Connection { vantage: observation.vantage, address, word, id: observation.id.clone() });
+            found.push(Connection {
+                vantage: observation.vantage,
+                address,
+                word,
+                id: observation.id.clone(),
+            });
         }
     }
     found
@@ -105,7 +117,10 @@ fn connections(evidence: &Evidence, facts: &mut Facts) {
     }
     let mut by_vantage: BTreeMap<Vantage, Seen> = BTreeMap::new();
     for ((vantage, address), Seen { words, ids, .. }) in by_address {
-        let Some(word) = ["ok", "refused", "reset", "unreachable", "silent", "no-route"].into_iter().find(|w| words.contains(w)) else {
+        let Some(word) = ["ok", "refused", "reset", "unreachable", "silent", "no-route"]
+            .into_iter()
+            .find(|w| words.contains(w))
+        else {
             continue;
         };
         facts.known(FactKey::TcpOutcome, format!("{vantage} {address}"), word, ids.clone());
@@ -118,7 +133,8 @@ fn connections(evidence: &Evidence, facts: &mut Facts) {
     for (vantage, Seen { words, ids, .. }) in by_vantage {
         let word = if words.len() == 1 { words.into_iter().next().unwrap_or("mixed") } else { "mixed" };
         let outside = matches!(vantage, Vantage::Edge | Vantage::Origin);
-        facts.known(FactKey::TcpState, vantage.to_string(), word, ids).symptom = outside && !matches!(word, "ok" | "mixed");
+        facts.known(FactKey::TcpState, vantage.to_string(), word, ids).symptom =
+            outside && !matches!(word, "ok" | "mixed");
     }
 }
 
@@ -145,11 +161,18 @@ fn handshakes(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
         };
         facts.known(FactKey::TlsOutcome, subject.as_str(), word, id()).symptom = word != "ok";
         let Some(handshake) = seen.answer.present() else {
-            facts.unknown(FactKey::TlsVerify, subject, Why::Undecided("the handshake did not finish".to_owned()), id());
+            facts.unknown(
+                FactKey::TlsVerify,
+                subject,
+                Why::Undecided("the handshake did not finish".to_owned()),
+                id(),
+            );
             continue;
         };
         match verdict(handshake) {
-            Some(word) => facts.known(FactKey::TlsVerify, subject.as_str(), word, id()).symptom = word != "ok",
+            Some(word) => {
+                facts.known(FactKey::TlsVerify, subject.as_str(), word, id()).symptom = word != "ok"
+            }
             None => {
                 let why = Why::NotRun("no root store was at hand".to_owned());
                 facts.unknown(FactKey::TlsVerify, subject.as_str(), why, id());
@@ -222,17 +245,26 @@ impl TrustRefusalOrder {
     }
 }
 
-fn leaf(leaf: &Certificate, evidence: &Evidence, catalogue: &Catalogue, subject: &str, id: &ObservationId, facts: &mut Facts) {
+fn leaf(
+    leaf: &Certificate,
+    evidence: &Evidence,
+    catalogue: &Catalogue,
+    subject: &str,
+    id: &ObservationId,
+    facts: &mut Facts,
+) {
     let id = || [id.clone()];
     let left_s = leaf.not_after.as_second() - evidence.started_at.as_second();
     facts.known(FactKey::TlsDaysLeft, subject, left_s.div_euclid(86_400), id());
     facts.known_list(FactKey::TlsNames, subject, leaf.san.iter().take(20).cloned(), id());
     facts.known(FactKey::TlsIssuer, subject, leaf.issuer.as_str(), id());
     facts.known(FactKey::TlsAia, subject, !leaf.aia_issuers.is_empty(), id());
-    let owners = leaf.san.iter().filter_map(|name| catalogue.owner_of_cname(name.trim_start_matches("*.")).or_else(|| {
-        // A wildcard over a service's whole domain covers `.service.tld` itself.
-        catalogue.owner_of_cname(&name.replacen('*', "any", 1))
-    }));
+    let owners = leaf.san.iter().filter_map(|name| {
+        catalogue.owner_of_cname(name.trim_start_matches("*.")).or_else(|| {
+            // A wildcard over a service's whole domain covers `.service.tld` itself.
+            catalogue.owner_of_cname(&name.replacen('*', "any", 1))
+        })
+    });
     facts.known_list(FactKey::TlsNamesOwner, subject, owners.map(|owner| owner.vendor.clone()), id());
 }
 
@@ -253,8 +285,13 @@ fn families(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         let failed = matches!(
             &seen.answer,
             Observed::Denied(Denial::TlsAlert { .. } | Denial::NotTls { .. })
-                | Observed::Denied(Denial::Reset { phase: Phase::Tls } | Denial::Closed { phase: Phase::Tls })
-        ) || seen.answer.present().is_some_and(|handshake| verdict(handshake).is_some_and(|word| word != "ok"));
+                | Observed::Denied(
+                    Denial::Reset { phase: Phase::Tls } | Denial::Closed { phase: Phase::Tls }
+                )
+        ) || seen
+            .answer
+            .present()
+            .is_some_and(|handshake| verdict(handshake).is_some_and(|word| word != "ok"));
         if failed {
             let slot = state.entry(seen.question.address.is_ipv6()).or_default();
             slot.words.insert("tls");
@@ -263,17 +300,23 @@ fn families(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     }
     for x in exchanges.all.iter().filter(|x| x.vantage == Vantage::Edge) {
         if matches!(x.purpose, Purpose::Endpoint | Purpose::AddressParity)
-            && exchanges.all.iter().any(|y| y.vantage == Vantage::Edge && y.purpose == Purpose::AddressParity && y.path == x.path)
+            && exchanges.all.iter().any(|y| {
+                y.vantage == Vantage::Edge && y.purpose == Purpose::AddressParity && y.path == x.path
+            })
             && let (Some(address), Some(response)) = (x.seen.request.address, x.response())
         {
             state.entry(address.is_ipv6()).or_default().classes.insert(response.status / 100);
         }
     }
-    let good = |family: bool| state.get(&family).is_some_and(|seen| seen.words.iter().all(|word| *word == "ok"));
+    let good =
+        |family: bool| state.get(&family).is_some_and(|seen| seen.words.iter().all(|word| *word == "ok"));
     let class = |family: bool| state.get(&family).map(|seen| seen.classes.clone()).unwrap_or_default();
     for (v6, Seen { words, ids, .. }) in &state {
         let name = if *v6 { "IPv6" } else { "IPv4" };
-        let mut word = ["tls", "refused", "reset", "unreachable", "silent"].into_iter().find(|w| words.contains(w)).unwrap_or("ok");
+        let mut word = ["tls", "refused", "reset", "unreachable", "silent"]
+            .into_iter()
+            .find(|w| words.contains(w))
+            .unwrap_or("ok");
         let (own, other) = (class(*v6), class(!v6));
         let serves = |classes: &BTreeSet<u16>| classes.contains(&2);
         if word == "ok" && !own.is_empty() && !other.is_empty() && !serves(&own) && serves(&other) {
@@ -302,7 +345,8 @@ fn vantage(evidence: &Evidence, facts: &mut Facts) {
         }
         None => {}
     };
-    for (observation, seen) in evidence.dns().filter(|(_, s)| s.question.server.role != DnsServerRole::System) {
+    for (observation, seen) in evidence.dns().filter(|(_, s)| s.question.server.role != DnsServerRole::System)
+    {
         let word = match &seen.answer {
             Observed::Present(_) | Observed::Denied(Denial::Rcode(_)) => Some("ok"),
             Observed::Silent(_) => Some("silent"),
@@ -337,7 +381,9 @@ fn vantage(evidence: &Evidence, facts: &mut Facts) {
 /// server does not count.
 fn clock(evidence: &Evidence, facts: &mut Facts) {
     let (mut offsets, mut ids) = (Vec::new(), BTreeSet::new());
-    for (observation, seen) in evidence.http().filter(|(o, _)| matches!(o.vantage, Vantage::Edge | Vantage::Origin)) {
+    for (observation, seen) in
+        evidence.http().filter(|(o, _)| matches!(o.vantage, Vantage::Edge | Vantage::Origin))
+    {
         let date = seen.answer.present().and_then(|response| response.header("date"));
         let Some(date) = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()) else { continue };
         let ended_s = i64::try_from(observation.ended_us() / 1_000_000).unwrap_or(i64::MAX);

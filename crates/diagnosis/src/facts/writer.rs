@@ -174,7 +174,9 @@ const COMMON_HEADERS: &[&str] = &[
 
 /// The header fields of a response that an application may have set itself.
 pub(super) fn own_headers(response: &HttpResponse) -> BTreeSet<String> {
-    let common = |name: &str| COMMON_HEADERS.contains(&name) || name.starts_with("cf-") || name.starts_with("x-vercel-");
+    let common = |name: &str| {
+        COMMON_HEADERS.contains(&name) || name.starts_with("cf-") || name.starts_with("x-vercel-")
+    };
     response.headers.iter().map(|h| h.name.clone()).filter(|name| !common(name)).collect()
 }
 
@@ -194,7 +196,10 @@ pub(super) fn judge(
     let unlike_local = response.status == 404
         && reference.shapes.get(&None).is_some_and(|local| local.status == 404 && *local != shape);
 
-    if let Some(best) = reading.best().filter(|m| m.weight_percent >= SURE_PERCENT && m.signature.meaning != Meaning::RateLimited) {
+    if let Some(best) = reading
+        .best()
+        .filter(|m| m.weight_percent >= SURE_PERCENT && m.signature.meaning != Meaning::RateLimited)
+    {
         let writer = Writer::from(best.signature.hop);
         let certain = best.weight_percent >= CERTAIN_PERCENT || best.tier == 3;
         if writer == Writer::App {
@@ -210,8 +215,14 @@ pub(super) fn judge(
         if certain && !like_local {
             return Ok(writer);
         }
-        return match (like_local, unlike_local, reading.same_bytes().iter().any(|m| m.signature.hop.is_application())) {
-            (true, _, _) => Err(format!("{} and the application here give the same bytes", best.signature.id)),
+        return match (
+            like_local,
+            unlike_local,
+            reading.same_bytes().iter().any(|m| m.signature.hop.is_application()),
+        ) {
+            (true, _, _) => {
+                Err(format!("{} and the application here give the same bytes", best.signature.id))
+            }
             (false, true, _) | (false, false, false) if app_headers.is_empty() => Ok(writer),
             (false, _, _) if !app_headers.is_empty() => Ok(Writer::App),
             _ => Err(format!("the bytes of {} are also those of a framework", best.signature.id)),

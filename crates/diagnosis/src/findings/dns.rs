@@ -45,7 +45,9 @@ impl<'a> Name<'a> {
         let questions = case
             .evidence()
             .dns()
-            .filter(|(_, seen)| seen.question.name == host && matches!(seen.question.rtype.as_str(), "A" | "AAAA"))
+            .filter(|(_, seen)| {
+                seen.question.name == host && matches!(seen.question.rtype.as_str(), "A" | "AAAA")
+            })
             .collect();
         Self { host, questions }
     }
@@ -102,7 +104,9 @@ fn existence(name: &Name<'_>) -> Option<Finding> {
                 &codes::DNS_DANGLING_CNAME,
                 format!("{} is an alias of {target}, which does not exist", name.host),
                 "No client can find production. At some providers a stranger can claim the missing name.",
-                format!("Point the CNAME at a name that the platform gives out today, or create {target} again."),
+                format!(
+                    "Point the CNAME at a name that the platform gives out today, or create {target} again."
+                ),
                 ids(&nxdomain),
             ),
             None => raise(
@@ -114,7 +118,8 @@ fn existence(name: &Name<'_>) -> Option<Finding> {
             ),
         });
     }
-    let empty: Vec<Seen<'_>> = name.questions.iter().copied().filter(|(_, s)| s.answer.present().is_some()).collect();
+    let empty: Vec<Seen<'_>> =
+        name.questions.iter().copied().filter(|(_, s)| s.answer.present().is_some()).collect();
     let asked = |rtype: &str| empty.iter().any(|(_, s)| s.question.rtype == rtype);
     (asked("A") && asked("AAAA")).then(|| {
         raise(
@@ -143,10 +148,16 @@ fn failing_resolvers(name: &Name<'_>) -> Vec<Finding> {
         let texts: BTreeSet<String> = items
             .iter()
             .map(|((_, s), answer)| {
-                let extended: Vec<String> =
-                    answer.extended_errors.iter().map(|e| format!("{} {}", e.code, e.text).trim().to_owned()).collect();
-                let extended =
-                    if extended.is_empty() { String::new() } else { format!(" (extended error {})", extended.join(", ")) };
+                let extended: Vec<String> = answer
+                    .extended_errors
+                    .iter()
+                    .map(|e| format!("{} {}", e.code, e.text).trim().to_owned())
+                    .collect();
+                let extended = if extended.is_empty() {
+                    String::new()
+                } else {
+                    format!(" (extended error {})", extended.join(", "))
+                };
                 format!("{} says {}{extended}", server(&s.question.server), answer.rcode_name)
             })
             .collect();
@@ -187,7 +198,8 @@ fn lame_servers(case: &Case<'_>) -> Option<Finding> {
         let question = &seen.1.question;
         let of_the_host = question.name == host || host.ends_with(&format!(".{}", question.name));
         // Servers of a parent zone, asked on the way down, refer without authority as they should.
-        let of_the_zone = question.server.role == DnsServerRole::Authoritative && seen.0.vantage != Vantage::ThirdParty;
+        let of_the_zone =
+            question.server.role == DnsServerRole::Authoritative && seen.0.vantage != Vantage::ThirdParty;
         if of_the_zone && of_the_host {
             by_server.entry(server(&question.server)).or_default().push(seen);
         }
@@ -217,11 +229,20 @@ fn lame_servers(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let all = lame.len() == by_server.len();
-    let title = format!("{} of {} does not serve the zone: {}", lame.len(), count(by_server.len(), "name server"), in_words(&lame));
+    let title = format!(
+        "{} of {} does not serve the zone: {}",
+        lame.len(),
+        count(by_server.len(), "name server"),
+        in_words(&lame)
+    );
     let finding = raise(
         &codes::DNS_LAME,
         title,
-        if all { "No server of the zone answers; the name lives only as long as caches do." } else { "A part of all lookups waits or fails." },
+        if all {
+            "No server of the zone answers; the name lives only as long as caches do."
+        } else {
+            "A part of all lookups waits or fails."
+        },
         "Remove the server from the NS set at the registrar, or add the zone at that provider again.",
         evidence,
     );
@@ -233,16 +254,19 @@ fn authoritative_differ(name: &Name<'_>) -> Option<Finding> {
         let mut sets: BTreeMap<BTreeSet<IpAddr>, Vec<Seen<'_>>> = BTreeMap::new();
         for seen in &name.questions {
             let question = &seen.1.question;
-            if question.server.role == DnsServerRole::Authoritative && question.rtype == rtype {
-                if let Some(answer) = seen.1.answer.present().filter(|a| a.authoritative) {
-                    sets.entry(addresses(answer)).or_default().push(*seen);
-                }
+            if question.server.role == DnsServerRole::Authoritative
+                && question.rtype == rtype
+                && let Some(answer) = seen.1.answer.present().filter(|a| a.authoritative)
+            {
+                sets.entry(addresses(answer)).or_default().push(*seen);
             }
         }
         if sets.len() > 1 {
             let words: Vec<String> = sets
                 .iter()
-                .map(|(set, seen)| format!("{} gives {}", server(&seen[0].1.question.server), set_in_words(set)))
+                .map(|(set, seen)| {
+                    format!("{} gives {}", server(&seen[0].1.question.server), set_in_words(set))
+                })
                 .collect();
             return Some(raise(
                 &codes::DNS_AUTHORITATIVE_DIFFER,
@@ -277,8 +301,10 @@ fn recursive_differ(case: &Case<'_>, name: &Name<'_>) -> Option<Finding> {
     let mut different = Vec::new();
     for ((o, seen), set) in name.with_addresses() {
         let Some(own) = own.get(seen.question.rtype.as_str()) else { continue };
-        let same_owner = || set.iter().all(|a| owner(a).is_some_and(|v| own.iter().any(|b| owner(b) == Some(v))));
-        if seen.question.server.role != DnsServerRole::Authoritative && set.is_disjoint(own) && !same_owner() {
+        let same_owner =
+            || set.iter().all(|a| owner(a).is_some_and(|v| own.iter().any(|b| owner(b) == Some(v))));
+        if seen.question.server.role != DnsServerRole::Authoritative && set.is_disjoint(own) && !same_owner()
+        {
             different.push(format!(
                 "{} gives {}, the zone's own server {}",
                 server(&seen.question.server),
@@ -308,7 +334,8 @@ fn private_addresses(case: &Case<'_>, name: &Name<'_>) -> Option<Finding> {
         if seen.question.server.role == DnsServerRole::System {
             continue;
         }
-        let bad: Vec<IpAddr> = set.into_iter().filter(|a| !is_public(*a) && !(mapped && is_documentation(*a))).collect();
+        let bad: Vec<IpAddr> =
+            set.into_iter().filter(|a| !(is_public(*a) || mapped && is_documentation(*a))).collect();
         if !bad.is_empty() {
             wrong.extend(bad);
             evidence.push(o.id.clone());
@@ -317,7 +344,11 @@ fn private_addresses(case: &Case<'_>, name: &Name<'_>) -> Option<Finding> {
     (!wrong.is_empty()).then(|| {
         raise(
             &codes::DNS_PRIVATE_ADDRESS,
-            format!("{} leads to {}, which is not reachable from the Internet", name.host, set_in_words(&wrong)),
+            format!(
+                "{} leads to {}, which is not reachable from the Internet",
+                name.host,
+                set_in_words(&wrong)
+            ),
             "Clients outside that network cannot connect.",
             "Publish the public address that the platform shows for the domain.",
             evidence,
@@ -377,7 +408,12 @@ fn long_ttl(name: &Name<'_>) -> Option<Finding> {
     let mut evidence = Vec::new();
     for (o, seen) in &name.questions {
         let Some(answer) = seen.answer.present() else { continue };
-        let ttl = answer.answers.iter().filter(|r| matches!(r.rtype.as_str(), "A" | "AAAA" | "CNAME")).map(|r| r.ttl_s).max();
+        let ttl = answer
+            .answers
+            .iter()
+            .filter(|r| matches!(r.rtype.as_str(), "A" | "AAAA" | "CNAME"))
+            .map(|r| r.ttl_s)
+            .max();
         if let Some(ttl) = ttl.filter(|ttl| *ttl > LONG_TTL_S) {
             longest = longest.max(ttl);
             evidence.push(o.id.clone());
@@ -386,7 +422,11 @@ fn long_ttl(name: &Name<'_>) -> Option<Finding> {
     (!evidence.is_empty()).then(|| {
         raise(
             &codes::DNS_LONG_TTL,
-            format!("The records of {} are remembered for {:.1} days", name.host, f64::from(longest) / 86_400.0),
+            format!(
+                "The records of {} are remembered for {:.1} days",
+                name.host,
+                f64::from(longest) / 86_400.0
+            ),
             "After a move, clients reach the old place for that long.",
             "Set the TTL to an hour or less well before any move.",
             evidence,
@@ -401,10 +441,11 @@ fn caa(case: &Case<'_>) -> Option<Finding> {
     for (o, seen) in case.evidence().dns() {
         let question = &seen.question;
         let on_the_way = question.name == host || host.ends_with(&format!(".{}", question.name));
-        if question.rtype == "CAA" && on_the_way {
-            if let Some(answer) = seen.answer.present() {
-                sets.push((&question.name, answer.data_of("CAA").map(str::to_owned).collect(), o.id.clone()));
-            }
+        if question.rtype == "CAA"
+            && on_the_way
+            && let Some(answer) = seen.answer.present()
+        {
+            sets.push((&question.name, answer.data_of("CAA").map(str::to_owned).collect(), o.id.clone()));
         }
     }
     let nearest = sets.iter().filter(|(_, set, _)| !set.is_empty()).max_by_key(|(name, ..)| name.len());
@@ -480,7 +521,8 @@ mod tests {
 
     fn denied(rcode: u16, answers: Vec<DnsRecord>, extended: &[u16]) -> Observed<DnsAnswer> {
         let mut answer = dns_answer(rcode, false, answers);
-        answer.extended_errors = extended.iter().map(|code| ExtendedError { code: *code, text: String::new() }).collect();
+        answer.extended_errors =
+            extended.iter().map(|code| ExtendedError { code: *code, text: String::new() }).collect();
         Observed::Denied(Denial::Rcode(Box::new(answer)))
     }
 
@@ -489,18 +531,18 @@ mod tests {
     }
 
     fn replace(seen: &mut DnsObservation, rtype: &str, data: &[&str]) {
-        if let Observed::Present(answer) = &mut seen.answer {
-            if seen.question.rtype == rtype {
-                answer.answers = data.iter().map(|d| record(rtype, d)).collect();
-            }
+        if let Observed::Present(answer) = &mut seen.answer
+            && seen.question.rtype == rtype
+        {
+            answer.answers = data.iter().map(|d| record(rtype, d)).collect();
         }
     }
 
-    type Edit = fn(&mut DnsObservation);
+    type Case = (&'static str, &'static [(&'static str, Severity)], fn(&mut DnsObservation));
 
     #[test]
     fn each_dns_rule_fires_on_its_own_fault_alone() {
-        let cases: &[(&str, &[(&str, Severity)], Edit)] = &[
+        let cases: &[Case] = &[
             ("healthy", &[], |_| {}),
             ("NXDOMAIN", &[("LF-DNS-001", Severity::Critical)], |s| {
                 if is_address(s) {
@@ -573,7 +615,13 @@ mod tests {
     #[test]
     fn servers_of_one_zone_are_compared_with_each_other() {
         let mut world = deployed();
-        let mut other = world.0.dns().find(|(_, s)| authoritative(s) && s.question.rtype == "A").expect("asked").1.clone();
+        let mut other = world
+            .0
+            .dns()
+            .find(|(_, s)| authoritative(s) && s.question.rtype == "A")
+            .expect("asked")
+            .1
+            .clone();
         other.question.server.name = Some("rob.ns.cloudflare.com".into());
         let agreeing = other.clone();
         replace(&mut other, "A", &[V4]);

@@ -1,17 +1,11 @@
 //! What the HTTP exchanges under the public name and the platform's own name show.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use jiff::fmt::rfc2822;
-use landfall_evidence::{
-    Denial, EndpointSource, HttpResponse, HttpVersion, Observation, ObservationId, Observed, Purpose, Vantage,
-};
+use landfall_evidence::{EndpointSource, HttpResponse, Observation, ObservationId, Vantage};
 use serde_json::Value;
 
 use super::{codes, raise, with_severity};
 use crate::attribution;
 use crate::case::Case;
-use crate::facts::is_health_path;
 use crate::signatures::Meaning;
 use crate::view::{Fault, Reading, count, faults_in_words, in_words, is_json, json, keys};
 use crate::{Finding, Severity};
@@ -20,8 +14,6 @@ use crate::{Finding, Severity};
 pub(super) const FAILS: &str = "Production fails: ";
 /// Above this wait a person on the other side has given up or a sleeping instance has started.
 const SLOW_WAIT_US: u64 = 5_000_000;
-/// Tokens and certificates are usually allowed a skew of a minute or less.
-const CLOCK_SKEW_S: i64 = 60;
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -29,19 +21,14 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     found.extend(not_served_at_the_origin(case));
     found.extend(control(case));
     found.extend(shape(case));
-    found.extend(versions(case));
-    found.extend(addresses_differ(case));
-    found.extend(plain_http(case));
-    found.extend(headers(case));
     found.extend(challenged(case));
     found.extend(debug_pages(case));
     found.extend(features_off(case));
     found.extend(slow(case));
-    found.extend(clock(case));
     found
 }
 
-fn ids_of(readings: &[&Reading<'_>]) -> Vec<ObservationId> {
+pub(super) fn ids_of(readings: &[&Reading<'_>]) -> Vec<ObservationId> {
     readings.iter().filter_map(|r| r.id().cloned()).collect()
 }
 
@@ -53,7 +40,9 @@ fn is_kind(reading: &Reading<'_>, kind: fn(&Fault) -> bool) -> bool {
 fn weight_of(bad: &[&Reading<'_>], total: usize) -> Severity {
     if bad.len() == total {
         Severity::Critical
-    } else if bad.iter().any(|r| r.endpoint.core || r.endpoint.source == EndpointSource::Declared) || bad.len() * 2 > total {
+    } else if bad.iter().any(|r| r.endpoint.core || r.endpoint.source == EndpointSource::Declared)
+        || bad.len() * 2 > total
+    {
         Severity::High
     } else {
         Severity::Medium
@@ -157,8 +146,11 @@ fn control(case: &Case<'_>) -> Vec<Finding> {
     let Some((observation, control)) = case.view.control(Vantage::Edge) else { return found };
     let proof = vec![observation.id.clone()];
     let readings = case.view.readings(Vantage::Edge);
-    let alike: Vec<&Reading<'_>> =
-        readings.iter().copied().filter(|r| !r.is_good() && r.response().is_some_and(|response| same_answer(response, control))).collect();
+    let alike: Vec<&Reading<'_>> = readings
+        .iter()
+        .copied()
+        .filter(|r| !r.is_good() && r.response().is_some_and(|response| same_answer(response, control)))
+        .collect();
     if !alike.is_empty() && alike.len() == readings.len() {
         let mut evidence = proof.clone();
         evidence.extend(ids_of(&alike));
@@ -178,7 +170,10 @@ fn control(case: &Case<'_>) -> Vec<Finding> {
             "Answer 404 for unknown paths, at least below the API's prefix.",
             proof,
         ));
-    } else if control.status >= 500 && !case.view.is_refusal(&observation.id) && case.view.serves(Vantage::Edge) {
+    } else if control.status >= 500
+        && !case.view.is_refusal(&observation.id)
+        && case.view.serves(Vantage::Edge)
+    {
         found.push(raise(
             &codes::HTTP_MASKED_404,
             format!("A path that nobody defined is answered {}", control.status),
@@ -200,8 +195,13 @@ fn shape(case: &Case<'_>) -> Option<Finding> {
     let mut words = Vec::new();
     let mut evidence = Vec::new();
     for edge in case.view.readings(Vantage::Edge).into_iter().filter(|r| r.is_good()) {
-        let Some(local) = case.view.reading(Vantage::Local, edge.endpoint).filter(|r| r.is_good()) else { continue };
-        let (Some(here), Some(there)) = (local.response().and_then(keys), edge.response().and_then(keys)) else { continue };
+        let Some(local) = case.view.reading(Vantage::Local, edge.endpoint).filter(|r| r.is_good()) else {
+            continue;
+        };
+        let (Some(here), Some(there)) = (local.response().and_then(keys), edge.response().and_then(keys))
+        else {
+            continue;
+        };
         let missing: Vec<String> = here.into_iter().filter(|key| !there.contains(key)).collect();
         if !missing.is_empty() {
             words.push(format!("{} lacks {}", edge.endpoint.path, in_words(&missing)));
@@ -219,196 +219,6 @@ fn shape(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-/// HTTP/2 and HTTP/3: offered, not offered, or announced and dead.
-fn versions(case: &Case<'_>) -> Vec<Finding> {
-    let edge: Vec<_> = case.evidence().http().filter(|(o, _)| o.vantage == Vantage::Edge).collect();
-    let spoken: BTreeSet<HttpVersion> = edge.iter().filter_map(|(_, s)| Some(s.answer.present()?.version)).collect();
-    if spoken.is_empty() || case.production().is_some_and(|url| url.scheme() == "http") {
-        return Vec::new();
-    }
-    let tls_h2 = case.evidence().tls().filter(|(o, _)| o.vantage == Vantage::Edge).filter_map(|(o, s)| {
-        let asked = s.question.alpn.iter().any(|p| p == "h2");
-        Some((&o.id, s.answer.present().filter(|_| asked)?.alpn.as_deref() == Some("h2")))
-    });
-    let tls_h2: Vec<(&ObservationId, bool)> = tls_h2.collect();
-    let asked_for = |version: HttpVersion| edge.iter().filter(move |(_, s)| s.request.version == version);
-    let mut found = Vec::new();
-    if !spoken.contains(&HttpVersion::H2) && !tls_h2.iter().any(|(_, h2)| *h2) {
-        let mut proof: Vec<ObservationId> = tls_h2.iter().map(|(id, _)| (*id).clone()).collect();
-        let refused = |s: &Observed<HttpResponse>| matches!(s, Observed::Denied(Denial::VersionNotOffered { .. }));
-        proof.extend(asked_for(HttpVersion::H2).filter(|(_, s)| refused(&s.answer)).map(|(o, _)| o.id.clone()));
-        if !proof.is_empty() {
-            found.push(raise(
-                &codes::HTTP_NO_H2,
-                "HTTP/2 is not offered",
-                "Clients open several connections where one would do.",
-                "Enable HTTP/2 at the edge.",
-                proof,
-            ));
-        }
-    }
-    if !spoken.contains(&HttpVersion::H3) {
-        let announcing = edge.iter().find(|(_, s)| {
-            s.answer.present().and_then(|r| r.header("alt-svc")).is_some_and(|value| value.contains("h3"))
-        });
-        let tried: Vec<_> = asked_for(HttpVersion::H3).filter(|(_, s)| s.answer.was_asked()).collect();
-        let proof = |extra: Option<&Observation>| -> Vec<ObservationId> {
-            tried.iter().map(|(o, _)| o.id.clone()).chain(extra.map(|o| o.id.clone())).collect()
-        };
-        match (announcing, tried.first()) {
-            (Some((o, _)), Some((_, first))) => found.push(raise(
-                &codes::HTTP_H3_DEAD,
-                format!("HTTP/3 is announced, but: {}", first.answer.describe()),
-                "Clients that follow the announcement lose time before they fall back. This network may also be the one that blocks UDP.",
-                "Open UDP 443, or stop announcing HTTP/3; try from a second network first.",
-                proof(Some(o)),
-            )),
-            (None, _) => found.push(raise(
-                &codes::HTTP_NO_H3,
-                "HTTP/3 is not offered",
-                "One more round trip in each new connection.",
-                "Enable HTTP/3 at the edge where it is on offer.",
-                match edge.iter().find(|(_, s)| s.answer.present().is_some()) {
-                    Some((o, _)) => proof(Some(o)),
-                    None => proof(None),
-                },
-            )),
-            (Some(_), None) => {}
-        }
-    }
-    found
-}
-
-/// The same question at every address of the name.
-fn addresses_differ(case: &Case<'_>) -> Option<Finding> {
-    let mut outcomes: BTreeMap<String, Vec<(String, ObservationId)>> = BTreeMap::new();
-    for (o, seen) in case.evidence().http_of(Vantage::Edge, Purpose::AddressParity) {
-        let outcome = match &seen.answer {
-            Observed::Present(_) if case.view.is_refusal(&o.id) => continue,
-            Observed::Present(response) => response.status.to_string(),
-            Observed::Denied(_) => seen.answer.describe(),
-            Observed::Silent(_) if case.view.vantage_is_sane() => seen.answer.describe(),
-            _ => continue,
-        };
-        let address = seen.request.address.map_or_else(|| "an address".to_owned(), |a| a.ip().to_string());
-        outcomes.entry(outcome).or_default().push((address, o.id.clone()));
-    }
-    // The addresses that were used for the endpoints themselves speak for the majority.
-    let first = case.view.readings(Vantage::Edge).into_iter().find_map(|r| {
-        let (o, seen) = r.at?;
-        let response = seen.answer.present().filter(|_| !case.view.is_refusal(&o.id))?;
-        Some((response.status.to_string(), seen.request.address?.ip().to_string(), o.id.clone()))
-    });
-    if let Some((outcome, address, id)) = first {
-        outcomes.entry(outcome).or_default().push((address, id));
-    }
-    if outcomes.len() < 2 {
-        return None;
-    }
-    let words: Vec<String> = outcomes
-        .iter()
-        .map(|(outcome, at)| {
-            let addresses: BTreeSet<&str> = at.iter().map(|(a, _)| a.as_str()).collect();
-            format!("{}: {outcome}", in_words(&addresses.into_iter().collect::<Vec<_>>()))
-        })
-        .collect();
-    Some(raise(
-        &codes::HTTP_ADDRESSES_DIFFER,
-        format!("The name's addresses answer differently ({})", words.join("; ")),
-        "What a client gets depends on the address that it picks.",
-        "Remove the addresses that are not of this deployment from DNS, or deploy to all of them.",
-        outcomes.into_values().flatten().map(|(_, id)| id).collect(),
-    ))
-}
-
-fn plain_http(case: &Case<'_>) -> Option<Finding> {
-    if case.production()?.scheme() != "https" {
-        return None;
-    }
-    let (o, seen) = case.evidence().http_of(Vantage::Edge, Purpose::PlainHttp).max_by_key(|(o, _)| o.attempt)?;
-    let response = seen.answer.present()?;
-    let to_https = response.redirect_to.as_deref().is_some_and(|to| to.starts_with("https://"));
-    (!to_https && !case.view.is_refusal(&o.id)).then(|| {
-        raise(
-            &codes::HTTP_NO_REDIRECT,
-            format!("Port 80 answers {} and does not lead to HTTPS", response.status),
-            "A client that is sent to http:// speaks in the clear and never learns of HTTPS.",
-            "Redirect http:// to https:// on the same host (308 keeps the method).",
-            vec![o.id.clone()],
-        )
-    })
-}
-
-/// Headers that matter to an API: not the full list for web pages.
-fn headers(case: &Case<'_>) -> Vec<Finding> {
-    let good: Vec<&Reading<'_>> = case.view.readings(Vantage::Edge).into_iter().filter(|r| r.is_good()).collect();
-    let with = |test: &dyn Fn(&Reading<'_>, &HttpResponse) -> bool| -> Vec<&Reading<'_>> {
-        good.iter().copied().filter(|r| r.response().is_some_and(|response| test(r, response))).collect()
-    };
-    let mut found = Vec::new();
-    let https = case.production().is_some_and(|url| url.scheme() == "https");
-    let without_hsts = with(&|_, r| r.header("strict-transport-security").is_none());
-    if https && !without_hsts.is_empty() {
-        found.push(raise(
-            &codes::HTTP_NO_HSTS,
-            "No Strict-Transport-Security header",
-            "Browsers are not told to use HTTPS alone; programs do not care.",
-            "Send Strict-Transport-Security: max-age=31536000 once every name below is on HTTPS.",
-            ids_of(&without_hsts),
-        ));
-    }
-    let cors = with(&|_, r| {
-        r.header("access-control-allow-origin") == Some("*")
-            && r.header("access-control-allow-credentials").is_some_and(|v| v.eq_ignore_ascii_case("true"))
-    });
-    if !cors.is_empty() {
-        found.push(raise(
-            &codes::HTTP_CORS_CREDENTIALS,
-            "CORS allows every origin together with credentials",
-            "Browsers refuse the combination, so the calls that it was meant for fail.",
-            "Answer with the caller's origin from an allow list, and Vary: Origin.",
-            ids_of(&cors),
-        ));
-    }
-    let cookies = with(&|_, r| {
-        r.headers.iter().filter(|h| h.name == "set-cookie").any(|h| {
-            let attributes: Vec<String> = h.value.split(';').skip(1).map(|a| a.trim().to_ascii_lowercase()).collect();
-            !attributes.iter().any(|a| a == "secure") || !attributes.iter().any(|a| a == "httponly")
-        })
-    });
-    if !cookies.is_empty() {
-        found.push(raise(
-            &codes::HTTP_COOKIE,
-            "A cookie is set without Secure or HttpOnly",
-            "It travels over plain HTTP, or scripts of a page can read it.",
-            "Set both attributes, and SameSite.",
-            ids_of(&cookies),
-        ));
-    }
-    let cached = with(&|r, response| is_health_path(&r.endpoint.path) && from_cache(response));
-    if !cached.is_empty() {
-        found.push(raise(
-            &codes::HTTP_CACHED,
-            format!("{} comes from a cache", in_words(&cached.iter().map(|r| r.endpoint.path.as_str()).collect::<Vec<_>>())),
-            "It says what was true some time ago, and stays green over a dead origin.",
-            "Answer health paths with Cache-Control: no-store, and exclude them from the edge's cache.",
-            ids_of(&cached),
-        ));
-    }
-    found
-}
-
-fn from_cache(response: &HttpResponse) -> bool {
-    let age = response.header("age").and_then(|age| age.trim().parse::<u64>().ok()).is_some_and(|age| age > 0);
-    let says_hit = |name: &str| {
-        response.header(name).is_some_and(|v| {
-            let v = v.to_ascii_lowercase();
-            v.starts_with("hit") || v.starts_with("stale") || v.contains("; hit")
-        })
-    };
-    age || ["cf-cache-status", "x-cache", "x-vercel-cache", "cache-status"].iter().any(|name| says_hit(name))
-}
-
 fn challenged(case: &Case<'_>) -> Option<Finding> {
     let readings = case.view.readings(Vantage::Edge);
     let stopped: Vec<(&Reading<'_>, &str)> = readings
@@ -420,7 +230,11 @@ fn challenged(case: &Case<'_>) -> Option<Finding> {
     let paths: Vec<&str> = stopped.iter().map(|(r, _)| r.endpoint.path.as_str()).collect();
     let finding = raise(
         &codes::HTTP_CHALLENGED,
-        format!("A security rule of {} answers in place of the application on {}", attribution::vendor_name(vendor), in_words(&paths)),
+        format!(
+            "A security rule of {} answers in place of the application on {}",
+            attribution::vendor_name(vendor),
+            in_words(&paths)
+        ),
         "Programs cannot pass it: if it is not meant for this audit alone, API clients are shut out. Nothing is known of the application behind it.",
         "Except the API's paths from the challenge, or allow this audit's User-Agent, and ask again.",
         ids_of(&stopped.iter().map(|(r, _)| *r).collect::<Vec<_>>()),
@@ -456,7 +270,11 @@ fn features_off(case: &Case<'_>) -> Option<Finding> {
     for reading in case.view.readings(vantage).into_iter().filter(|r| r.is_good()) {
         let Some(Value::Object(body)) = reading.response().and_then(json) else { continue };
         let before = names.len();
-        names.extend(body.iter().filter(|(_, v)| **v == Value::Bool(false)).filter_map(|(k, _)| Some(k.strip_suffix("_configured")?.to_owned())));
+        names.extend(
+            body.iter()
+                .filter(|(_, v)| **v == Value::Bool(false))
+                .filter_map(|(k, _)| Some(k.strip_suffix("_configured")?.to_owned())),
+        );
         if names.len() > before {
             evidence.extend(reading.id().cloned());
         }
@@ -464,7 +282,11 @@ fn features_off(case: &Case<'_>) -> Option<Finding> {
     (!names.is_empty()).then(|| {
         raise(
             &codes::HTTP_FEATURE_OFF,
-            format!("Not configured ({}): {}", if vantage == Vantage::Edge { "production" } else { "local backend" }, in_words(&names)),
+            format!(
+                "Not configured ({}): {}",
+                if vantage == Vantage::Edge { "production" } else { "local backend" },
+                in_words(&names)
+            ),
             "That feature does nothing.",
             "Set its settings if the feature is wanted.",
             evidence,
@@ -490,27 +312,6 @@ fn slow(case: &Case<'_>) -> Option<Finding> {
     ))
 }
 
-fn clock(case: &Case<'_>) -> Option<Finding> {
-    static PARSER: rfc2822::DateTimeParser = rfc2822::DateTimeParser::new();
-    let (o, response) = case.evidence().http().filter(|(o, _)| o.vantage == Vantage::Edge).find_map(|(o, seen)| {
-        let response = seen.answer.present()?;
-        // A cached answer carries the date of the day on which it was made.
-        (response.header("date").is_some() && !from_cache(response)).then_some((o, response))
-    })?;
-    let said = PARSER.parse_timestamp(response.header("date")?).ok()?.as_second();
-    let ours = case.evidence().started_at.as_second() + i64::try_from(o.ended_us() / 1_000_000).ok()?;
-    let apart = (said - ours).abs();
-    (apart > CLOCK_SKEW_S).then(|| {
-        raise(
-            &codes::HTTP_CLOCK,
-            format!("Production's clock and this machine's are {apart} s apart"),
-            "Signed tokens may be refused; dates in this report may be off.",
-            "Compare both with a third clock, and synchronise the wrong one.",
-            vec![o.id.clone()],
-        )
-    })
-}
-
 /// Whether an answer is JSON, for the description of an application's own style.
 pub(super) fn style(response: &HttpResponse) -> String {
     if is_json(response) {
@@ -524,11 +325,13 @@ pub(super) fn style(response: &HttpResponse) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_evidence::{Header, Phase, Seen, Silence};
+    use landfall_evidence::{Denial, Header, HttpVersion, Observed, Phase, Purpose, Silence};
 
     use super::*;
     use crate::testkit::response as build;
-    use crate::testworld::{application, deployed, hollow, no_deployment, older_build, undeployed, website, world};
+    use crate::testworld::{
+        application, deployed, hollow, no_deployment, older_build, undeployed, website, world,
+    };
     use crate::{Verdict, testworld::World};
 
     fn codes(world: &World) -> Vec<(String, Severity)> {
@@ -557,7 +360,10 @@ mod tests {
     fn what_is_not_served_weighs_by_what_is_left() {
         let of = |edge: fn(&str) -> HttpResponse| {
             let found = world(edge, None, true, 0).diagnose().findings;
-            found.into_iter().find(|f| matches!(f.code.as_str(), "LF-HTTP-001" | "LF-HTTP-003")).map(|f| (f.code, f.severity))
+            found
+                .into_iter()
+                .find(|f| matches!(f.code.as_str(), "LF-HTTP-001" | "LF-HTTP-003"))
+                .map(|f| (f.code, f.severity))
         };
         assert_eq!(of(no_deployment), Some(("LF-HTTP-001".into(), Severity::Critical)));
         assert_eq!(of(website), Some(("LF-HTTP-003".into(), Severity::Critical)));
@@ -571,7 +377,13 @@ mod tests {
         let diagnosis = world(older_build, None, true, 0).diagnose();
         let found: Vec<_> = diagnosis.findings.iter().filter(|f| f.code == "LF-HTTP-001").collect();
         assert_eq!(found.len(), 1);
-        assert!(found[0].title.contains("/api/webhooks/stripe/health and /api/webhooks/stripe/checkout-completed"), "{}", found[0].title);
+        assert!(
+            found[0]
+                .title
+                .contains("/api/webhooks/stripe/health and /api/webhooks/stripe/checkout-completed"),
+            "{}",
+            found[0].title
+        );
         assert_eq!(found[0].evidence.len(), 2);
     }
 
@@ -586,14 +398,16 @@ mod tests {
         assert!(has("LF-PATH-001"), "the application never saw the request");
     }
 
-    type Edit = fn(World) -> World;
+    type Case = (&'static str, &'static [(&'static str, Severity)], fn(World) -> World);
 
     #[test]
     fn each_http_rule_fires_on_its_own_fault_alone() {
         use Severity::{High, Info, Low, Medium};
-        let cases: &[(&str, &[(&str, Severity)], Edit)] = &[
+        let cases: &[Case] = &[
             ("an older shape", &[("LF-HTTP-005", Medium)], |w| {
-                w.edit_response("/api/support/health", |r| *r = with_body(r, r#"{"openai_configured":true,"whatsapp_configured":false}"#))
+                w.edit_response("/api/support/health", |r| {
+                    *r = with_body(r, r#"{"openai_configured":true,"whatsapp_configured":false}"#)
+                })
             }),
             ("more members than here", &[], |w| {
                 w.edit_response("/health", |r| *r = with_body(r, r#"{"ok":true,"ts":1,"build":"x"}"#))
@@ -638,9 +452,13 @@ mod tests {
                     }
                 })
             }),
-            ("content on port 80", &[("LF-HTTP-011", Low)], |w| plain(w, |_| Observed::Present(build(200).body("hello").build()))),
+            ("content on port 80", &[("LF-HTTP-011", Low)], |w| {
+                plain(w, |_| Observed::Present(build(200).body("hello").build()))
+            }),
             ("port 80 redirects to itself", &[("LF-HTTP-011", Low)], |w| {
-                plain(w, |r| Observed::Present(HttpResponse { redirect_to: Some("http://api.levqor.ai/".into()), ..r }))
+                plain(w, |r| {
+                    Observed::Present(HttpResponse { redirect_to: Some("http://api.levqor.ai/".into()), ..r })
+                })
             }),
             ("port 80 closed", &[], |w| plain(w, |_| Observed::Denied(Denial::Refused))),
             ("CORS", &[("LF-HTTP-013", Low)], |w| {
@@ -649,15 +467,25 @@ mod tests {
                     set(r, "access-control-allow-credentials", "true");
                 })
             }),
-            ("a bare cookie", &[("LF-HTTP-014", Low)], |w| w.edit_response("/health", |r| set(r, "set-cookie", "s=1; Path=/; Secure"))),
-            ("a good cookie", &[], |w| {
-                w.edit_response("/health", |r| set(r, "set-cookie", "s=1; Path=/; Secure; HttpOnly; SameSite=Lax"))
+            ("a bare cookie", &[("LF-HTTP-014", Low)], |w| {
+                w.edit_response("/health", |r| set(r, "set-cookie", "s=1; Path=/; Secure"))
             }),
-            ("from a cache", &[("LF-HTTP-015", Medium)], |w| w.edit_response("/health", |r| set(r, "cf-cache-status", "HIT"))),
-            ("an age", &[("LF-HTTP-015", Medium)], |w| w.edit_response("/health", |r| set(r, "age", "59148"))),
+            ("a good cookie", &[], |w| {
+                w.edit_response("/health", |r| {
+                    set(r, "set-cookie", "s=1; Path=/; Secure; HttpOnly; SameSite=Lax")
+                })
+            }),
+            ("from a cache", &[("LF-HTTP-015", Medium)], |w| {
+                w.edit_response("/health", |r| set(r, "cf-cache-status", "HIT"))
+            }),
+            ("an age", &[("LF-HTTP-015", Medium)], |w| {
+                w.edit_response("/health", |r| set(r, "age", "59148"))
+            }),
             ("a soft 404", &[("LF-HTTP-016", Low)], |w| control(w, 200)),
             ("a masked 404", &[("LF-HTTP-017", Low)], |w| control(w, 500)),
-            ("a slow start", &[("LF-HTTP-021", Low)], |w| w.edit_http(|s| s.timings.wait_us = Some(6_000_000))),
+            ("a slow start", &[("LF-HTTP-021", Low)], |w| {
+                w.edit_http(|s| s.timings.wait_us = Some(6_000_000))
+            }),
             ("another clock", &[("LF-HTTP-022", Info)], |w| {
                 w.edit_http(|s| {
                     if let Observed::Present(r) = &mut s.answer {
@@ -667,7 +495,8 @@ mod tests {
             }),
         ];
         for (name, want, edit) in cases {
-            let want: Vec<(String, Severity)> = want.iter().map(|(code, s)| ((*code).to_owned(), *s)).collect();
+            let want: Vec<(String, Severity)> =
+                want.iter().map(|(code, s)| ((*code).to_owned(), *s)).collect();
             assert_eq!(added(edit), want, "{name}");
         }
     }
@@ -696,7 +525,10 @@ mod tests {
     fn a_challenge_is_not_an_outage() {
         let challenge = || {
             let page = build(403).header("server", "cloudflare").header("cf-mitigated", "challenge");
-            page.header("cf-ray", "99-SEA").header("content-type", "text/html").body("<title>Just a moment...</title>").build()
+            page.header("cf-ray", "99-SEA")
+                .header("content-type", "text/html")
+                .body("<title>Just a moment...</title>")
+                .build()
         };
         let all = deployed().edit_http(|s| s.answer = Observed::Present(challenge())).diagnose();
         assert_eq!(all.verdict, Verdict::Unknown, "{}", all.summary);
@@ -730,8 +562,8 @@ mod tests {
         let good = application("/api/support/health");
         repeated.http(Vantage::Edge, Purpose::Endpoint, "/api/support/health", Observed::Present(good));
         if let Some(last) = repeated.0.observations.last_mut() {
+            last.id = format!("{}#2", last.id).into();
             last.attempt = 2;
-            assert!(matches!(last.seen, Seen::Http(_)));
         }
         let diagnosis = repeated.diagnose();
         assert!(!diagnosis.findings.iter().any(|f| f.code == "LF-RATE-004"));

@@ -69,6 +69,6 @@ mod tests {
             }
         });
         assert_eq!(codes(&broken.diagnose()), ["LF-LOCAL-001"]);
-        assert_eq!(codes(&deployed().diagnose()), [String::new(); 0]);
+        assert_eq!(codes(&deployed().diagnose()), Vec::<String>::new());
     }
 }

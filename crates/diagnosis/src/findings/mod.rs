@@ -5,6 +5,7 @@
 
 mod codes;
 mod dns;
+mod headers;
 mod http;
 mod local;
 mod path;
@@ -12,6 +13,7 @@ mod project;
 mod rate_limit;
 mod tests_run;
 mod tls;
+mod transport;
 
 use std::cmp::Reverse;
 
@@ -20,7 +22,8 @@ use landfall_evidence::ObservationId;
 pub(crate) use codes::*;
 pub use codes::{FindingCode, finding_codes};
 pub(crate) use tests_run::{
-    TestOutcome, declared as declared_tests, error_in_words, folder, outcome as test_outcome, remedied as remedied_tests,
+    TestOutcome, declared as declared_tests, error_in_words, folder, outcome as test_outcome,
+    remedied as remedied_tests,
 };
 pub(crate) use tls::trusted_stores;
 
@@ -33,6 +36,8 @@ pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     findings.extend(dns::findings(case));
     findings.extend(tls::findings(case));
     findings.extend(http::findings(case));
+    findings.extend(transport::findings(case));
+    findings.extend(headers::findings(case));
     findings.extend(path::findings(case));
     findings.extend(rate_limit::findings(case));
     findings.extend(tests_run::findings(case));

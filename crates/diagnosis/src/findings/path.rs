@@ -46,7 +46,11 @@ fn not_the_application(case: &Case<'_>) -> Option<Finding> {
         }
     }
     if let Some(author) = author.filter(|a| a.is_before_the_application()) {
-        reasons.push(format!("the answer has the form of {} ({})", attribution::vendor_name(author.vendor), author.proof()));
+        reasons.push(format!(
+            "the answer has the form of {} ({})",
+            attribution::vendor_name(author.vendor),
+            author.proof()
+        ));
     }
     (!reasons.is_empty()).then(|| {
         raise(
@@ -61,8 +65,10 @@ fn not_the_application(case: &Case<'_>) -> Option<Finding> {
 
 fn origin_differs(case: &Case<'_>) -> Option<Finding> {
     let origin: Vec<_> = case.view.readings(Vantage::Origin).into_iter().filter(|r| r.is_good()).collect();
-    let edge: Vec<_> = case.view.readings(Vantage::Edge).into_iter().filter(|r| r.fault().is_some()).collect();
-    let both: Vec<_> = origin.iter().filter(|o| edge.iter().any(|e| e.endpoint.path == o.endpoint.path)).collect();
+    let edge: Vec<_> =
+        case.view.readings(Vantage::Edge).into_iter().filter(|r| r.fault().is_some()).collect();
+    let both: Vec<_> =
+        origin.iter().filter(|o| edge.iter().any(|e| e.endpoint.path == o.endpoint.path)).collect();
     let host = case.evidence().target.origin.as_ref()?.host_str()?;
     (!both.is_empty()).then(|| {
         let paths: Vec<&str> = both.iter().map(|r| r.endpoint.path.as_str()).collect();

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use landfall_evidence::{DeployConfig, HistoricChange, ObservationId, PortSetting, ProjectSnapshot, StartCommand};
+use landfall_evidence::{
+    DeployConfig, HistoricChange, ObservationId, PortSetting, ProjectSnapshot, StartCommand,
+};
 
 use super::{codes, raise, with_severity};
 use crate::case::Case;
@@ -27,7 +29,11 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     if !project.unread.is_empty() {
         found.push(raise(
             &codes::PROJ_UNREAD,
-            format!("{} of the project could not be read: {}", count(project.unread.len(), "part"), some_of(&project.unread)),
+            format!(
+                "{} of the project could not be read: {}",
+                count(project.unread.len(), "part"),
+                some_of(&project.unread)
+            ),
             "What they would have shown is not known.",
             "Correct or remove the files named.",
             vec![id.clone()],
@@ -45,10 +51,11 @@ fn some_of<T: AsRef<str>>(names: &[T]) -> String {
 }
 
 fn bind(case: &Case<'_>, project: &ProjectSnapshot, id: &ObservationId) -> Option<Finding> {
-    let (config, why) = deploy_config::production(project).find_map(|config| match deploy_config::reach(config) {
-        Reach::No(why) => Some((config, why)),
-        _ => None,
-    })?;
+    let (config, why) =
+        deploy_config::production(project).find_map(|config| match deploy_config::reach(config) {
+            Reach::No(why) => Some((config, why)),
+            _ => None,
+        })?;
     let finding = raise(
         &codes::PROJ_BIND,
         format!("{} starts a server that the platform cannot reach: {why}", config.file),
@@ -82,7 +89,9 @@ fn bind_changed(project: &ProjectSnapshot, id: &ObservationId) -> Option<Finding
 }
 
 /// The newest change of a start command that chose the port in another way.
-pub(crate) fn last_port_change(project: &ProjectSnapshot) -> Option<(&HistoricChange, &StartCommand, &StartCommand)> {
+pub(crate) fn last_port_change(
+    project: &ProjectSnapshot,
+) -> Option<(&HistoricChange, &StartCommand, &StartCommand)> {
     project.git.as_ref()?.deploy_history.iter().find_map(|change| {
         let (before, after) = (change.start_before.as_ref()?, change.start_after.as_ref()?);
         let said = before.bind_port != PortSetting::Unsaid && after.bind_port != PortSetting::Unsaid;
@@ -94,19 +103,27 @@ fn settings(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
     let settings = &project.settings;
     let declared: BTreeSet<&str> = settings.declared.iter().map(String::as_str).collect();
     let present: BTreeSet<&str> = settings.present.iter().map(String::as_str).collect();
-    let set_by_deploy: BTreeSet<&str> = project.deploy.iter().flat_map(|c| &c.sets).map(String::as_str).collect();
+    let set_by_deploy: BTreeSet<&str> =
+        project.deploy.iter().flat_map(|c| &c.sets).map(String::as_str).collect();
     let needed: Vec<_> = settings
         .read
         .iter()
-        .filter(|r| !r.has_default && !present.contains(r.name.as_str()) && !set_by_deploy.contains(r.name.as_str()))
+        .filter(|r| {
+            !r.has_default && !present.contains(r.name.as_str()) && !set_by_deploy.contains(r.name.as_str())
+        })
         .collect();
-    let (missing, undeclared): (Vec<_>, Vec<_>) = needed.into_iter().partition(|r| declared.contains(r.name.as_str()));
+    let (missing, undeclared): (Vec<_>, Vec<_>) =
+        needed.into_iter().partition(|r| declared.contains(r.name.as_str()));
     let mut found = Vec::new();
     if !undeclared.is_empty() {
         let names: Vec<String> = undeclared.iter().map(|r| format!("{} ({})", r.name, r.place)).collect();
         found.push(raise(
             &codes::PROJ_SETTING_UNDECLARED,
-            format!("The code reads {} that nobody declares: {}", count(undeclared.len(), "setting"), some_of(&names)),
+            format!(
+                "The code reads {} that nobody declares: {}",
+                count(undeclared.len(), "setting"),
+                some_of(&names)
+            ),
             "Whoever deploys does not learn that they are needed.",
             format!("Declare them in {}.", settings.declared_in.as_deref().unwrap_or(".env.example")),
             vec![id.clone()],
@@ -116,7 +133,11 @@ fn settings(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
         let names: Vec<&str> = missing.iter().map(|r| r.name.as_str()).collect();
         found.push(raise(
             &codes::PROJ_SETTING_MISSING,
-            format!("{} without a default not present here: {}", count(missing.len(), "declared setting"), some_of(&names)),
+            format!(
+                "{} without a default not present here: {}",
+                count(missing.len(), "declared setting"),
+                some_of(&names)
+            ),
             "Production keeps its own set, which cannot be seen from here.",
             "Check that the platform's settings have these names.",
             vec![id.clone()],
@@ -128,7 +149,8 @@ fn settings(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
 fn dependencies(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
     let mut found = Vec::new();
     for stack in project.stacks.iter().filter(|stack| stack.lock.is_none()) {
-        let loose: Vec<&str> = stack.dependencies.iter().filter(|d| d.version.is_none()).map(|d| d.name.as_str()).collect();
+        let loose: Vec<&str> =
+            stack.dependencies.iter().filter(|d| d.version.is_none()).map(|d| d.name.as_str()).collect();
         if !loose.is_empty() {
             found.push(raise(
                 &codes::PROJ_UNPINNED,
@@ -176,9 +198,14 @@ fn git(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
 fn schedulers(project: &ProjectSnapshot, id: &ObservationId) -> Option<Finding> {
     // A start that a variable guards is a fault only where that variable is known to be set for the workers.
     let set = |name: &String| deploy_config::production(project).any(|config| config.sets.contains(name));
-    let at_import: Vec<_> =
-        project.schedulers.iter().filter(|s| s.starts_at_import && s.gated_by.as_ref().is_none_or(set)).collect();
-    let workers = deploy_config::production(project).filter_map(|config: &DeployConfig| workers(config.start.as_ref()?)).max()?;
+    let at_import: Vec<_> = project
+        .schedulers
+        .iter()
+        .filter(|s| s.starts_at_import && s.gated_by.as_ref().is_none_or(set))
+        .collect();
+    let workers = deploy_config::production(project)
+        .filter_map(|config: &DeployConfig| workers(config.start.as_ref()?))
+        .max()?;
     (!at_import.is_empty() && workers > 1).then(|| {
         let places: Vec<String> = at_import.iter().map(|s| format!("{} at {}", s.kind, s.place)).collect();
         raise(
@@ -234,13 +261,23 @@ mod tests {
         let usual = codes(&deployed());
         assert_eq!(usual, ["LF-PROJ-009"], "the change of the bind port is noted");
         let cases: &[(&str, Edit)] = &[
-            ("LF-PROJ-001", |p| p.deploy[0].start.as_mut().expect("a start").bind_host = Some("127.0.0.1".into())),
+            ("LF-PROJ-001", |p| {
+                p.deploy[0].start.as_mut().expect("a start").bind_host = Some("127.0.0.1".into())
+            }),
             ("LF-PROJ-002", |p| {
-                p.settings.read.push(SettingRead { name: "PUBLIC_URL".into(), place: "a.py:1".into(), has_default: false });
+                p.settings.read.push(SettingRead {
+                    name: "PUBLIC_URL".into(),
+                    place: "a.py:1".into(),
+                    has_default: false,
+                });
             }),
             ("LF-PROJ-003", |p| p.settings.present.retain(|name| name != "SESSION_SECRET")),
             ("LF-PROJ-004", |p| {
-                p.stacks[0].dependencies.push(Dependency { name: "requests".into(), version: None, requirement: ">=2".into() });
+                p.stacks[0].dependencies.push(Dependency {
+                    name: "requests".into(),
+                    version: None,
+                    requirement: ">=2".into(),
+                });
             }),
             ("LF-PROJ-005", |p| p.git.as_mut().expect("git").uncommitted.push("run.py".into())),
             ("LF-PROJ-006", |p| p.git.as_mut().expect("git").ahead = Some(2)),
@@ -255,10 +292,18 @@ mod tests {
         }
         let silent: &[(&str, Edit)] = &[
             ("a default is enough", |p| {
-                p.settings.read.push(SettingRead { name: "LEVEL".into(), place: "a.py:1".into(), has_default: true });
+                p.settings.read.push(SettingRead {
+                    name: "LEVEL".into(),
+                    place: "a.py:1".into(),
+                    has_default: true,
+                });
             }),
             ("a lock file pins", |p| {
-                p.stacks[0].dependencies.push(Dependency { name: "requests".into(), version: None, requirement: ">=2".into() });
+                p.stacks[0].dependencies.push(Dependency {
+                    name: "requests".into(),
+                    version: None,
+                    requirement: ">=2".into(),
+                });
                 p.stacks[0].lock = Some("uv.lock".into());
             }),
             ("nothing to push", |p| p.git.as_mut().expect("git").ahead = Some(0)),
@@ -281,17 +326,25 @@ mod tests {
     fn the_change_of_the_bind_port_is_blamed_only_where_no_map_leads_to_it() {
         let title = |world: crate::testworld::World| world.findings("LF-PROJ-009").remove(0).title;
         let with_map = title(undeployed());
-        assert!(with_map.contains("from 5000 to ${PORT:-5000}") && with_map.contains("not the cause"), "{with_map}");
+        assert!(
+            with_map.contains("from 5000 to ${PORT:-5000}") && with_map.contains("not the cause"),
+            "{with_map}"
+        );
         let without = title(undeployed().edit_project(|p| p.deploy[0].ports.clear()));
         assert!(without.contains("could not answer"), "{without}");
-        let elsewhere = title(undeployed().edit_project(|p| p.deploy[0].ports = vec![PortMap { local: 8080, external: 80 }]));
+        let elsewhere = title(
+            undeployed().edit_project(|p| p.deploy[0].ports = vec![PortMap { local: 8080, external: 80 }]),
+        );
         assert!(elsewhere.contains("could not answer"), "{elsewhere}");
     }
 
     #[test]
     fn a_bind_that_production_contradicts_weighs_less() {
-        let broken = |p: &mut ProjectSnapshot| p.deploy[0].start.as_mut().expect("a start").bind_host = Some("localhost".into());
-        let severity = |world: crate::testworld::World| world.edit_project(broken).findings("LF-PROJ-001")[0].severity;
+        let broken = |p: &mut ProjectSnapshot| {
+            p.deploy[0].start.as_mut().expect("a start").bind_host = Some("localhost".into())
+        };
+        let severity =
+            |world: crate::testworld::World| world.edit_project(broken).findings("LF-PROJ-001")[0].severity;
         assert_eq!(severity(undeployed()), Severity::Medium);
         assert_eq!(severity(deployed()), Severity::Low);
     }

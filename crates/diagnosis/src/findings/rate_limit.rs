@@ -10,15 +10,21 @@ use crate::view::in_words;
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Some((observation, run)) = run(case) {
-        if let Some(signal) = &run.signal {
-            let proof = || vec![observation.id.clone(), signal.observation.clone()];
-            let by = hop(case, signal).map(|hop| format!(" by the {hop}")).unwrap_or_default();
-            let refused = refused_uses(run);
-            if !refused.is_empty() {
-                let mut evidence = proof();
-                evidence.extend(run.sequence.iter().filter(|s| s.refused && s.observation != signal.observation).map(|s| s.observation.clone()));
-                found.push(raise(
+    if let Some((observation, run)) = run(case)
+        && let Some(signal) = &run.signal
+    {
+        let proof = || vec![observation.id.clone(), signal.observation.clone()];
+        let by = hop(case, signal).map(|hop| format!(" by the {hop}")).unwrap_or_default();
+        let refused = refused_uses(run);
+        if !refused.is_empty() {
+            let mut evidence = proof();
+            evidence.extend(
+                run.sequence
+                    .iter()
+                    .filter(|s| s.refused && s.observation != signal.observation)
+                    .map(|s| s.observation.clone()),
+            );
+            found.push(raise(
                     &codes::RATE_TOO_LOW,
                     format!(
                         "The rate limit lets {} pass, then answers {}{by}",
@@ -29,25 +35,24 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
                     "Raise the limit for each client, and exempt the health paths; see the rate-limit section for figures.",
                     evidence,
                 ));
-            }
-            if signal.retry_after_s.is_none() {
-                found.push(raise(
-                    &codes::RATE_NO_RETRY_AFTER,
-                    format!("The {} of the limiter does not say when to come back", signal.status),
-                    "Clients guess, and those that guess short stay locked out.",
-                    "Send Retry-After with each refusal.",
-                    proof(),
-                ));
-            }
-            if signal.status != 429 {
-                found.push(raise(
-                    &codes::RATE_OTHER_STATUS,
-                    format!("The limiter refuses with {} in place of 429", signal.status),
-                    "It looks like an outage or a ban; clients and monitors react wrongly.",
-                    "Have it answer 429 (nginx: limit_req_status 429).",
-                    proof(),
-                ));
-            }
+        }
+        if signal.retry_after_s.is_none() {
+            found.push(raise(
+                &codes::RATE_NO_RETRY_AFTER,
+                format!("The {} of the limiter does not say when to come back", signal.status),
+                "Clients guess, and those that guess short stay locked out.",
+                "Send Retry-After with each refusal.",
+                proof(),
+            ));
+        }
+        if signal.status != 429 {
+            found.push(raise(
+                &codes::RATE_OTHER_STATUS,
+                format!("The limiter refuses with {} in place of 429", signal.status),
+                "It looks like an outage or a ban; clients and monitors react wrongly.",
+                "Have it answer 429 (nginx: limit_req_status 429).",
+                proof(),
+            ));
         }
     }
     let hidden: Vec<(&str, ObservationId)> = case
@@ -90,7 +95,7 @@ mod tests {
             run.estimate.limit = Some(Interval::exactly(60));
             run.estimate.window_ms = Some(Interval::exactly(60_000));
         };
-        assert_eq!(codes(generous), [String::new(); 0]);
+        assert_eq!(codes(generous), Vec::<String>::new());
         let silent = |run: &mut RateLimitRun| {
             if let Some(signal) = &mut run.signal {
                 signal.retry_after_s = None;
@@ -105,6 +110,9 @@ mod tests {
     #[test]
     fn the_title_names_the_limit_and_the_hop() {
         let title = &undeployed().findings("LF-RATE-001")[0].title;
-        assert_eq!(title, "The rate limit lets 5 requests in 10 s pass, then answers 429 by the edge (Cloudflare)");
+        assert_eq!(
+            title,
+            "The rate limit lets 5 requests in 10 s pass, then answers 429 by the edge (Cloudflare)"
+        );
     }
 }

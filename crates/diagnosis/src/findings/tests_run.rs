@@ -16,7 +16,9 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
         TestOutcome::Stopped => found.push(raise(
             &codes::TEST_STOPPED,
             match run.exit {
-                Exit::TimedOut { limit_us } => format!("{} was stopped after {:.0} s", seen.command, limit_us as f64 / 1e6),
+                Exit::TimedOut { limit_us } => {
+                    format!("{} was stopped after {:.0} s", seen.command, limit_us as f64 / 1e6)
+                }
                 _ => format!("{} was ended by a signal", seen.command),
             },
             "Nothing is known of the tests that had not run.",
@@ -36,21 +38,25 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
                 },
                 "No test runs, so nothing guards the next deployment.",
                 match run.collection_errors.iter().find_map(|e| e.gap.as_ref()) {
-                    Some(gap) => format!("Put {} on the import path: it holds {}.", folder(&gap.missing_path), gap.defined_in),
+                    Some(gap) => format!(
+                        "Put {} on the import path: it holds {}.",
+                        folder(&gap.missing_path),
+                        gap.defined_in
+                    ),
                     None => "Install what the import asks for, or correct it.".into(),
                 },
                 evidence,
             ));
-            if let Some((o, what, mended)) = mended {
-                if let TestOutcome::Failed { failed, collected } = outcome(mended) {
-                    found.push(raise(
-                        &codes::TEST_BEHIND,
-                        format!("{what}, {failed} of {} fail", count(collected, "test")),
-                        "Mending the import path alone does not make the suite pass.",
-                        failed_in_words(mended),
-                        vec![o.id.clone()],
-                    ));
-                }
+            if let Some((o, what, mended)) = mended
+                && let TestOutcome::Failed { failed, collected } = outcome(mended)
+            {
+                found.push(raise(
+                    &codes::TEST_BEHIND,
+                    format!("{what}, {failed} of {} fail", count(collected, "test")),
+                    "Mending the import path alone does not make the suite pass.",
+                    failed_in_words(mended),
+                    vec![o.id.clone()],
+                ));
             }
         }
         TestOutcome::Failed { failed, collected } => found.push(raise(
@@ -115,7 +121,9 @@ pub(crate) fn outcome(run: &TestRun) -> TestOutcome {
             collected: counts.collected.max(counts.failed + counts.errors) as usize,
         },
         Some(counts) if counts.passed == 0 => TestOutcome::NoneRan,
-        _ if !run.failed.is_empty() => TestOutcome::Failed { failed: run.failed.len(), collected: run.failed.len() },
+        _ if !run.failed.is_empty() => {
+            TestOutcome::Failed { failed: run.failed.len(), collected: run.failed.len() }
+        }
         Some(_) if code == 0 => TestOutcome::Passed,
         // Without counts, an exit status of 0 alone does not show that a test ran.
         None if code == 0 => TestOutcome::NoneRan,
@@ -174,7 +182,13 @@ mod tests {
         TestRun {
             runner: "pytest".into(),
             exit: Exit::Code { code },
-            counts: counts.map(|(collected, passed, failed, errors)| TestCounts { collected, passed, failed, errors, skipped: 0 }),
+            counts: counts.map(|(collected, passed, failed, errors)| TestCounts {
+                collected,
+                passed,
+                failed,
+                errors,
+                skipped: 0,
+            }),
             collection_errors: Vec::new(),
             failed: Vec::new(),
             output_tail: String::new(),
@@ -216,11 +230,15 @@ mod tests {
         );
     }
 
+    type Case = (&'static str, fn(&mut TestRun));
+
     #[test]
     fn each_outcome_has_its_finding() {
         use crate::testworld::deployed;
-        let cases: &[(&str, fn(&mut TestRun))] = &[
-            ("LF-TEST-002", |run| *run = TestRun { failed: vec!["test_a".into()], ..self::run(1, Some((5, 4, 1, 0))) }),
+        let cases: &[Case] = &[
+            ("LF-TEST-002", |run| {
+                *run = TestRun { failed: vec!["test_a".into()], ..self::run(1, Some((5, 4, 1, 0))) }
+            }),
             ("LF-TEST-003", |run| *run = self::run(5, Some((0, 0, 0, 0)))),
             ("LF-TEST-004", |run| run.exit = Exit::TimedOut { limit_us: 60_000_000 }),
         ];
@@ -231,9 +249,12 @@ mod tests {
         for (code, edit) in cases {
             let world = deployed().edit_tests(edit);
             assert_eq!(codes(&world), [*code]);
-            assert!(world.diagnose().actions.iter().any(|a| a.clears == ["tests"]), "{code} has an action that clears it");
+            assert!(
+                world.diagnose().actions.iter().any(|a| a.clears == ["tests"]),
+                "{code} has an action that clears it"
+            );
         }
-        assert_eq!(codes(&deployed()), [String::new(); 0]);
+        assert_eq!(codes(&deployed()), Vec::<String>::new());
     }
 
     #[test]
@@ -244,14 +265,26 @@ mod tests {
         use crate::testworld::undeployed;
         let mut world = undeployed();
         for o in &mut world.0.observations {
-            if let Seen::Tests(TestsObservation { purpose: TestPurpose::Remedy { .. }, answer, .. }) = &mut o.seen {
-                *answer = landfall_evidence::Observed::Present(TestRun { failed: vec!["test_a".into()], ..run(1, Some((9, 7, 2, 0))) });
+            if let Seen::Tests(TestsObservation { purpose: TestPurpose::Remedy { .. }, answer, .. }) =
+                &mut o.seen
+            {
+                *answer = landfall_evidence::Observed::Present(TestRun {
+                    failed: vec!["test_a".into()],
+                    ..run(1, Some((9, 7, 2, 0)))
+                });
             }
         }
         let diagnosis = world.diagnose();
-        assert!(diagnosis.findings.iter().any(|f| f.code == "LF-TEST-005" && f.title.contains("2 of 9 tests fail")));
+        assert!(
+            diagnosis
+                .findings
+                .iter()
+                .any(|f| f.code == "LF-TEST-005" && f.title.contains("2 of 9 tests fail"))
+        );
         let import = diagnosis.actions.iter().find(|a| a.title.contains("import path")).expect("an action");
-        assert!(matches!(&import.tried, Tried::Works { seen } if seen.contains("9 tests collected") && seen.contains("2 fail")));
+        assert!(
+            matches!(&import.tried, Tried::Works { seen } if seen.contains("9 tests collected") && seen.contains("2 fail"))
+        );
         assert!(import.clears.is_empty(), "mending the import alone does not make the suite pass");
     }
 }

@@ -5,8 +5,8 @@
 
 use jiff::Timestamp;
 use landfall_evidence::{
-    Certificate, Denial, Observation, ObservationId, Observed, TlsHandshake, TlsObservation, TrustRefusal, TrustResult,
-    Vantage,
+    Certificate, Denial, Observation, ObservationId, Observed, TlsHandshake, TlsObservation, TrustRefusal,
+    TrustResult, Vantage,
 };
 
 use super::{codes, raise, with_severity};
@@ -39,7 +39,8 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
 fn plain_http(case: &Case<'_>) -> Option<Finding> {
     let url = case.production()?;
     let on_this_machine = url.host_str().is_some_and(|h| {
-        h == "localhost" || h.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
+        h == "localhost"
+            || h.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
     });
     (url.scheme() == "http" && !on_this_machine).then(|| {
         raise(
@@ -47,7 +48,10 @@ fn plain_http(case: &Case<'_>) -> Option<Finding> {
             format!("Production is reached over plain HTTP: {url}"),
             "Everything sent can be read and changed on the way.",
             "Serve it over HTTPS and redirect port 80 there.",
-            case.evidence().http_of(Vantage::Edge, landfall_evidence::Purpose::Endpoint).map(|(o, _)| o.id.clone()).collect(),
+            case.evidence()
+                .http_of(Vantage::Edge, landfall_evidence::Purpose::Endpoint)
+                .map(|(o, _)| o.id.clone())
+                .collect(),
         )
     })
 }
@@ -71,7 +75,12 @@ fn handshakes(case: &Case<'_>, seen: &[Seen<'_>]) -> Option<Finding> {
     let title = if all {
         format!("No TLS handshake with {} comes about ({})", first.question.host, in_words(&words))
     } else {
-        format!("{} of {} addresses do not complete a handshake ({})", failed.len(), asked.len(), in_words(&words))
+        format!(
+            "{} of {} addresses do not complete a handshake ({})",
+            failed.len(),
+            asked.len(),
+            in_words(&words)
+        )
     };
     let finding = raise(
         &codes::TLS_HANDSHAKE,
@@ -96,7 +105,8 @@ fn certificates(case: &Case<'_>, seen: &[Seen<'_>]) -> Vec<Finding> {
             }
         }
     }
-    let leaves: Vec<&str> = present.iter().filter_map(|(.., h)| Some(h.chain.first()?.sha256.as_str())).collect();
+    let leaves: Vec<&str> =
+        present.iter().filter_map(|(.., h)| Some(h.chain.first()?.sha256.as_str())).collect();
     if leaves.iter().any(|leaf| *leaf != leaves[0]) {
         found.push(raise(
             &codes::TLS_ADDRESSES_DIFFER,
@@ -146,7 +156,11 @@ fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &Observa
     if let Some((certificate, state)) = soonest(handshake, now) {
         let title = format!(
             "{} of {host} has {} left of {}; renewal was due {} ago",
-            if std::ptr::eq(certificate, leaf) { "The certificate".into() } else { format!("An intermediate certificate ({})", certificate.subject) },
+            if std::ptr::eq(certificate, leaf) {
+                "The certificate".into()
+            } else {
+                format!("An intermediate certificate ({})", certificate.subject)
+            },
             days(state.left_s),
             days(state.lifetime_s),
             days(state.overdue_s),
@@ -171,8 +185,13 @@ fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &Observa
             proof(),
         ));
     }
-    let roots: Vec<&str> =
-        handshake.chain.iter().skip(1).filter(|c| c.self_issued && c.is_ca).map(|c| c.subject.as_str()).collect();
+    let roots: Vec<&str> = handshake
+        .chain
+        .iter()
+        .skip(1)
+        .filter(|c| c.self_issued && c.is_ca)
+        .map(|c| c.subject.as_str())
+        .collect();
     if !roots.is_empty() {
         add(raise(
             &codes::TLS_ROOT_SENT,
@@ -209,7 +228,10 @@ fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &Observa
     if public && lifetime_days(leaf) > limit_days {
         add(raise(
             &codes::TLS_LIFETIME,
-            format!("The certificate of {host} lives {} days; {limit_days} were allowed when it was issued", lifetime_days(leaf)),
+            format!(
+                "The certificate of {host} lives {} days; {limit_days} were allowed when it was issued",
+                lifetime_days(leaf)
+            ),
             "Clients that enforce the limit refuse it.",
             "Renew with a shorter lifetime and let a program do it.",
             proof(),
@@ -235,7 +257,10 @@ fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &Observa
     if !idle.is_empty() {
         add(raise(
             &codes::TLS_EXTRA_EXPIRED,
-            format!("The chain of {host} carries an expired certificate that is not needed: {}", in_words(&idle)),
+            format!(
+                "The chain of {host} carries an expired certificate that is not needed: {}",
+                in_words(&idle)
+            ),
             "A few old clients stumble over it.",
             "Leave it out of the chain file.",
             proof(),
@@ -268,7 +293,11 @@ fn trust(host: &str, handshake: &TlsHandshake, id: &ObservationId) -> Option<Fin
         let without: Vec<&str> = refusals.iter().map(|(store, ..)| *store).collect();
         return Some(raise(
             &codes::TLS_SOME_STORES,
-            format!("The certificate of {host} is trusted by {}, not by {}", in_words(&trusted), in_words(&without)),
+            format!(
+                "The certificate of {host} is trusted by {}, not by {}",
+                in_words(&trusted),
+                in_words(&without)
+            ),
             "It works on some machines and fails on others.",
             "Use an authority that all stores know, or install its root wherever clients run.",
             proof,
@@ -359,7 +388,7 @@ fn renewal(certificate: &Certificate, now: Timestamp) -> Option<RenewalState> {
 }
 
 /// The certificate on the validated path (or the leaf, where none holds) whose renewal is most pressing.
-fn soonest<'a>(handshake: &'a TlsHandshake, now: Timestamp) -> Option<(&'a Certificate, RenewalState)> {
+fn soonest(handshake: &TlsHandshake, now: Timestamp) -> Option<(&Certificate, RenewalState)> {
     let path = validated_path(handshake);
     handshake
         .chain
@@ -401,8 +430,9 @@ fn disorder(chain: &[Certificate]) -> Option<String> {
     chain.iter().enumerate().find_map(|(i, certificate)| {
         let next = chain.get(i + 1)?;
         let elsewhere = chain.iter().any(|c| c.subject == certificate.issuer);
-        (!certificate.self_issued && next.subject != certificate.issuer && elsewhere)
-            .then(|| format!("{} is followed by {}, its issuer comes elsewhere", certificate.subject, next.subject))
+        (!certificate.self_issued && next.subject != certificate.issuer && elsewhere).then(|| {
+            format!("{} is followed by {}, its issuer comes elsewhere", certificate.subject, next.subject)
+        })
     })
 }
 
@@ -476,7 +506,11 @@ mod tests {
             (90 * day, -5, None),
         ];
         for (lifetime, left, want) in cases {
-            assert_eq!(renewal(&certificate(lifetime, left), now()).map(|r| r.severity), want, "{lifetime} h, {left} h left");
+            assert_eq!(
+                renewal(&certificate(lifetime, left), now()).map(|r| r.severity),
+                want,
+                "{lifetime} h, {left} h left"
+            );
         }
         let state = renewal(&certificate(90 * day, 20 * day), now()).expect("due");
         assert_eq!((state.left_s, state.overdue_s), (20 * DAY_S, 10 * DAY_S));
@@ -510,12 +544,12 @@ mod tests {
             .collect();
     }
 
-    type Edit = fn(&mut TlsHandshake);
+    type Case = (&'static str, &'static [(&'static str, Severity)], fn(&mut TlsHandshake));
 
     #[test]
     fn each_tls_rule_fires_on_its_own_fault_alone() {
         use Severity::{Critical, High, Info, Low, Medium};
-        let cases: &[(&str, &[(&str, Severity)], Edit)] = &[
+        let cases: &[Case] = &[
             ("healthy", &[], |_| {}),
             ("expired", &[("LF-TLS-001", Critical)], |h| {
                 h.chain[0].not_after = now() - SignedDuration::from_hours(1);
@@ -526,10 +560,18 @@ mod tests {
                 stores(h, &[("system", Some(TrustRefusal::NotYetValid))]);
             }),
             ("another name", &[("LF-TLS-003", Critical)], |h| h.name_matches = false),
-            ("self-signed", &[("LF-TLS-004", Critical)], |h| stores(h, &[("system", Some(TrustRefusal::SelfSigned))])),
+            ("self-signed", &[("LF-TLS-004", Critical)], |h| {
+                stores(h, &[("system", Some(TrustRefusal::SelfSigned))])
+            }),
             ("no intermediate", &[("LF-TLS-005", High)], |h| {
                 h.chain.truncate(1);
-                stores(h, &[("system", Some(TrustRefusal::IncompleteChain)), ("webpki-roots 1", Some(TrustRefusal::IncompleteChain))]);
+                stores(
+                    h,
+                    &[
+                        ("system", Some(TrustRefusal::IncompleteChain)),
+                        ("webpki-roots 1", Some(TrustRefusal::IncompleteChain)),
+                    ],
+                );
             }),
             ("one store of two", &[("LF-TLS-006", Medium)], |h| {
                 stores(h, &[("system", None), ("webpki-roots 1", Some(TrustRefusal::UnknownIssuer))]);
@@ -558,7 +600,9 @@ mod tests {
                 h.chain[0].not_after = now() + SignedDuration::from_hours(500 * 24);
                 stores(h, &[("system", None)]);
             }),
-            ("a private authority may", &[], |h| h.chain[0].not_after = now() + SignedDuration::from_hours(500 * 24)),
+            ("a private authority may", &[], |h| {
+                h.chain[0].not_after = now() + SignedDuration::from_hours(500 * 24)
+            }),
             ("TLS 1.2", &[("LF-TLS-013", Info)], |h| h.version = "TLSv1.2".into()),
             ("an idle certificate expired", &[("LF-TLS-016", Info)], |h| {
                 let mut idle = h.chain[2].clone();
@@ -584,10 +628,10 @@ mod tests {
         let at = |address: &'static str, edit: fn(&mut TlsObservation)| {
             let mut world = deployed();
             for o in world.0.observations.iter_mut().filter(|o| o.vantage == Vantage::Edge) {
-                if let landfall_evidence::Seen::Tls(seen) = &mut o.seen {
-                    if seen.question.address.ip().to_string() == address {
-                        edit(seen);
-                    }
+                if let landfall_evidence::Seen::Tls(seen) = &mut o.seen
+                    && seen.question.address.ip().to_string() == address
+                {
+                    edit(seen);
                 }
             }
             world
@@ -602,7 +646,11 @@ mod tests {
         let found = dead.findings("LF-TLS-015");
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].severity, Severity::Medium, "the other address works");
-        assert!(found[0].title.contains("1 of 2 addresses") && found[0].title.contains(V4_OTHER), "{}", found[0].title);
+        assert!(
+            found[0].title.contains("1 of 2 addresses") && found[0].title.contains(V4_OTHER),
+            "{}",
+            found[0].title
+        );
         assert_eq!(dead.diagnose().verdict, crate::Verdict::Degraded);
     }
 

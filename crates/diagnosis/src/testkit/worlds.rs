@@ -54,7 +54,11 @@ pub(crate) fn world_of(kind: Levqor) -> World {
     if kind != Levqor::OriginUnknown {
         world.origin("https://levqor-backend.replit.app");
     }
-    for (path, keys) in [("/health", &["ok", "ts"][..]), ("/api/support/health", &["status"]), ("/api/webhooks/stripe/health", &["ok"])] {
+    for (path, keys) in [
+        ("/health", &["ok", "ts"][..]),
+        ("/api/support/health", &["status"]),
+        ("/api/webhooks/stripe/health", &["ok"]),
+    ] {
         world.endpoint("GET", path, EndpointSource::Declared, false, keys);
     }
     world.endpoint("GET", CORE, EndpointSource::Declared, true, &["ok"]);
@@ -118,19 +122,25 @@ fn ask(world: &mut World, vantage: Vantage, path: &str, answer: HttpResponse) {
 fn app(path: &str, vantage: Vantage) -> HttpResponse {
     let (status, body) = match path {
         "/health" => (200, r#"{"ok":true,"ts":1763221933}"#),
-        "/api/support/health" => {
-            (200, r#"{"openai_configured":true,"status":"ok","telegram_configured":true,"whatsapp_configured":false}"#)
-        }
-        "/api/webhooks/stripe/health" => {
-            (200, r#"{"endpoint":"/api/webhooks/stripe/checkout-completed","ok":true,"service":"stripe_checkout_webhook"}"#)
-        }
+        "/api/support/health" => (
+            200,
+            r#"{"openai_configured":true,"status":"ok","telegram_configured":true,"whatsapp_configured":false}"#,
+        ),
+        "/api/webhooks/stripe/health" => (
+            200,
+            r#"{"endpoint":"/api/webhooks/stripe/checkout-completed","ok":true,"service":"stripe_checkout_webhook"}"#,
+        ),
         CORE => (200, r#"{"ok":true,"status":"operational"}"#),
-        HOOK => (405, "<!doctype html>\n<html lang=en>\n<title>405 Method Not Allowed</title>\n<h1>Method Not Allowed</h1>\n<p>The method is not allowed for the requested URL.</p>\n"),
+        HOOK => (
+            405,
+            "<!doctype html>\n<html lang=en>\n<title>405 Method Not Allowed</title>\n<h1>Method Not Allowed</h1>\n<p>The method is not allowed for the requested URL.</p>\n",
+        ),
         _ => (404, FLASK_404),
     };
     let plain = response(status);
     let plain = if body.starts_with('{') { plain.json(body) } else { plain.html(body) };
-    let plain = plain.header("access-control-allow-origin", "https://levqor.ai").header("x-frame-options", "DENY");
+    let plain =
+        plain.header("access-control-allow-origin", "https://levqor.ai").header("x-frame-options", "DENY");
     match vantage {
         Vantage::Local => plain.header("server", "gunicorn").build(),
         Vantage::Edge => through_edge(plain.build()),
@@ -140,12 +150,19 @@ fn app(path: &str, vantage: Vantage) -> HttpResponse {
 
 fn core_failure(vantage: Vantage) -> HttpResponse {
     let plain = response(500).json(r#"{"error":"internal_error"}"#);
-    let plain = plain.header("access-control-allow-origin", "https://levqor.ai").header("x-frame-options", "DENY").build();
+    let plain = plain
+        .header("access-control-allow-origin", "https://levqor.ai")
+        .header("x-frame-options", "DENY")
+        .build();
     if vantage == Vantage::Edge { through_edge(plain) } else { behind_google(plain) }
 }
 
 fn nothing() -> HttpResponse {
-    let plain = response(404).header("content-type", "text/plain; charset=utf-8").header("content-length", "9").body("Not Found").build();
+    let plain = response(404)
+        .header("content-type", "text/plain; charset=utf-8")
+        .header("content-length", "9")
+        .body("Not Found")
+        .build();
     behind_google(plain)
 }
 
@@ -180,11 +197,20 @@ fn website() -> HttpResponse {
 fn dns(world: &mut World) {
     let a = ["104.21.14.105", "172.67.158.164"];
     let aaaa = ["2606:4700:3032::ac43:9ea4", "2606:4700:3030::6815:e69"];
-    for (role, server) in [(DnsServerRole::Recursive, "192.0.2.53"), (DnsServerRole::Authoritative, "ada.ns.cloudflare.com")] {
+    for (role, server) in
+        [(DnsServerRole::Recursive, "192.0.2.53"), (DnsServerRole::Authoritative, "ada.ns.cloudflare.com")]
+    {
         let authoritative = role == DnsServerRole::Authoritative;
         world.dns_outcome(role, server, HOST, "A", Observed::Present(records(HOST, "A", &a, authoritative)));
-        world.dns_outcome(role, server, HOST, "AAAA", Observed::Present(records(HOST, "AAAA", &aaaa, authoritative)));
-        let ns = records("levqor.ai", "NS", &["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"], authoritative);
+        world.dns_outcome(
+            role,
+            server,
+            HOST,
+            "AAAA",
+            Observed::Present(records(HOST, "AAAA", &aaaa, authoritative)),
+        );
+        let ns =
+            records("levqor.ai", "NS", &["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"], authoritative);
         world.dns_outcome(role, server, "levqor.ai", "NS", Observed::Present(ns));
     }
 }
@@ -230,7 +256,10 @@ fn limiter(world: &mut World, tight: bool) {
         sequence,
         signal,
     };
-    let seen = RateLimitObservation { url: format!("{PRODUCTION}/api/support/health"), answer: Observed::Present(run) };
+    let seen = RateLimitObservation {
+        url: format!("{PRODUCTION}/api/support/health"),
+        answer: Observed::Present(run),
+    };
     world.observe("rate-limit/edge", Vantage::Edge, Seen::RateLimit(seen));
 }
 
@@ -313,7 +342,11 @@ fn tests(world: &mut World, broken: bool) {
                 statement: Some("from run import app".into()),
                 exception: "ModuleNotFoundError".into(),
                 message: "No module named 'run'".into(),
-                gap: Some(ImportGap { module: "run".into(), defined_in: "run.py".into(), missing_path: ".".into() }),
+                gap: Some(ImportGap {
+                    module: "run".into(),
+                    defined_in: "run.py".into(),
+                    missing_path: ".".into(),
+                }),
             }],
             output_tail: "1 error".into(),
             ..good.clone()

@@ -220,7 +220,7 @@ impl Seat {
             }
         }
         if let Observed::Present(response) = &outcome.answer {
-            ctx.ledger.answered(&place, &id, response.status);
+            ctx.ledger.answered(&place, &id, response.status, ctx.offset_us(Instant::now()));
             ctx.ledger.limits(&place, &id, signal::limit_headers(response), signal::refusal(response));
         }
         let version = link.version;

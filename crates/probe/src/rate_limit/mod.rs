@@ -52,7 +52,7 @@ pub async fn probe(ctx: &Context, site: &Site, after: Option<ObservationId>) -> 
     } else {
         fill_up(ctx, site, &dials, after.clone()).await
     };
-    let history = ctx.ledger.history(&place);
+    let history = as_counted(ctx.ledger.history(&place));
     let run = describe(&history, earlier.len(), stopped);
     let ended = if observations.is_empty() { began } else { Instant::now() };
     let mut all = observations;
@@ -138,6 +138,24 @@ fn recent(ctx: &Context, history: &[Sent]) -> usize {
     history.iter().filter(|sent| sent.at_us.saturating_add(infer::COUNTED_US) > now).count()
 }
 
+/// The order in which a limiter most simply counted the requests.
+///
+/// Requests in flight at the same time reach the server in an order that we cannot see. A refusal is taken to have come
+/// after every request that was in flight with it and passed: any other order would have the limiter refuse a request
+/// and then let one through within the same instant.
+fn as_counted(mut history: Vec<Sent>) -> Vec<Sent> {
+    for at in (0..history.len()).rev() {
+        let Some(answered) = history[at].answered_us.filter(|_| history[at].refusal.is_some()) else { continue };
+        let beside = |sent: &Sent| sent.at_us < answered && sent.refusal.is_none();
+        if let Some(last) = history.iter().rposition(beside).filter(|last| *last > at) {
+            let mut refused = history.remove(at);
+            refused.at_us = refused.at_us.max(history[last - 1].at_us);
+            history.insert(last, refused);
+        }
+    }
+    history
+}
+
 /// The run as evidence, from everything that the host saw.
 fn describe(history: &[Sent], own_earlier: usize, stopped: RateStop) -> RateLimitRun {
     let sequence: Vec<RateStep> = history
@@ -208,3 +226,35 @@ fn whole(
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod order {
+    use super::*;
+    use crate::net::Refusal;
+
+    fn sent(name: &str, at_us: u64, answered_us: u64, refused: bool) -> Sent {
+        Sent {
+            at_us,
+            status: Some(if refused { 429 } else { 200 }),
+            answered_us: Some(answered_us),
+            observation: name.into(),
+            limits: Vec::new(),
+            refusal: refused.then(|| Refusal { status: 429, retry_after_s: None, body: None }),
+        }
+    }
+
+    #[test]
+    fn a_refusal_comes_after_what_was_in_flight_with_it_and_before_what_was_not() {
+        let history = vec![
+            sent("a", 1, 100, false),
+            sent("b", 2, 90, true),
+            sent("c", 3, 100, false),
+            sent("d", 4, 100, false),
+            sent("later", 500, 600, false),
+        ];
+        let order = as_counted(history);
+        let names: Vec<&str> = order.iter().map(|s| s.observation.0.as_str()).collect();
+        assert_eq!(names, ["a", "c", "d", "b", "later"]);
+        assert!(order.is_sorted_by_key(|s| s.at_us), "times stay in order");
+    }
+}
