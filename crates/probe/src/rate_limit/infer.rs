@@ -131,6 +131,8 @@ struct Trip {
     unanswered: u64,
     /// From the first that passed to the refusal.
     span_us: u64,
+    /// The same from the first of the certain ones: the only stretch that one window is known to hold.
+    certain_span_us: u64,
     retry_after_us: Option<u64>,
     /// From the first that passed to the first that passed once the refusals were over.
     until_open_us: Option<u64>,
@@ -151,6 +153,8 @@ impl Trip {
         let window_us = retry_after_us.map_or(0, |us| us.saturating_sub(1_000_000)).max(SHORTEST_WINDOW_US);
         let certain = within(&at_us, refused_us.saturating_sub(window_us), together_us);
         let begun_us = at_us.first().copied().unwrap_or(refused_us);
+        let since_us = refused_us.saturating_sub(window_us);
+        let certain_us = at_us.iter().copied().find(|at| *at >= since_us).unwrap_or(refused_us);
 
         let reopened = later.iter().position(|step| passed(step));
         let again = reopened.map(|i| &later[i..]).unwrap_or_default();
@@ -162,6 +166,7 @@ impl Trip {
             certain,
             unanswered: before.iter().filter(|step| step.status.is_none()).count() as u64,
             span_us: refused_us.saturating_sub(begun_us),
+            certain_span_us: refused_us.saturating_sub(certain_us),
             retry_after_us,
             until_open_us: again.first().map(|step| step.at_us.saturating_sub(begun_us)),
             passed_again: in_window()
@@ -202,11 +207,11 @@ fn window_ms(trip: &Trip, classes: &[LimiterClass]) -> Interval {
     let ms = |us: u64| us / 1000;
     let up = |us: u64| us.div_ceil(1000);
     let Some(wait_us) = trip.retry_after_us else {
-        return Interval { low: ms(trip.span_us), high: trip.until_open_us.map(up) };
+        return Interval { low: ms(trip.certain_span_us), high: trip.until_open_us.map(up) };
     };
     let places = trip.passed.max(1);
     let window = Interval {
-        low: ms(wait_us.saturating_sub(1_000_000).max(trip.span_us)),
+        low: ms(wait_us.saturating_sub(1_000_000).max(trip.certain_span_us)),
         high: Some(up(trip.span_us.saturating_add(wait_us))),
     };
     let refill = Interval {
@@ -251,6 +256,22 @@ fn tightest(stated: &[Stated]) -> Option<&Stated> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_of_an_earlier_window_do_not_lengthen_the_one_that_was_met() {
+        let step = |at_us: u64, refused| RateStep {
+            at_us,
+            status: Some(if refused { 429 } else { 200 }),
+            refused,
+            observation: format!("at {at_us}").into(),
+        };
+        let mut steps: Vec<RateStep> = (0..4).map(|n| step(n * 10, false)).collect();
+        steps.extend((0..5).map(|n| step(2_000_000 + n * 10_000, false)));
+        steps.push(step(2_060_000, true));
+        let estimate = infer(&steps, None, &[]);
+        assert_eq!(estimate.limit, Some(Interval { low: 5, high: Some(9) }));
+        assert_eq!(estimate.window_ms.map(|w| w.low), Some(60), "only the last five share a window with the refusal");
+    }
 
     /// A limiter of known parameters, and the time that it says to wait.
     trait Limiter {
