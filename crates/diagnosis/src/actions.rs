@@ -10,7 +10,7 @@ use crate::facts::is_health_path;
 use crate::findings::{self, TestOutcome, folder};
 use crate::rate_limit;
 use crate::verification::{quoted, url_of};
-use crate::view::{count, in_words};
+use crate::words::{count, in_words, lower_first};
 use crate::{
     Action, Cause, Finding, Hop, HopKind, Label, Priority, RateLimit, Readiness, Severity, Status, Tie,
     Tried, Verdict, Verification,
@@ -64,7 +64,7 @@ fn production(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
         return None;
     }
     let priority =
-        if drawn.verdict == Verdict::NotLive { Priority::P0 } else { priority_of(case.main_cause()) };
+        if drawn.verdict == Verdict::NotLive { Priority::P0 } else { priority_of(case.main_cause(), drawn) };
     let Some(cause) = case.main_cause() else {
         return production_without_cause(drawn, priority);
     };
@@ -74,11 +74,10 @@ fn production(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
     Some(remedy(case, drawn, cause, priority))
 }
 
-fn priority_of(cause: Option<&Cause>) -> Priority {
-    match cause.map(|c| c.severity) {
-        Some(Severity::Critical | Severity::High) | None => Priority::P0,
-        Some(_) => Priority::P1,
-    }
+/// P0 when the cause or what it does to production is of weight: a main function that is down blocks its traffic.
+fn priority_of(cause: Option<&Cause>, drawn: &Drawn<'_>) -> Priority {
+    let seen = drawn.findings.iter().filter(|f| findings::concerns_production(f)).map(|f| f.severity).max();
+    if cause.map(|c| c.severity).max(seen) >= Some(Severity::High) { Priority::P0 } else { Priority::P1 }
 }
 
 fn remedy(case: &Case<'_>, drawn: &Drawn<'_>, cause: &Cause, priority: Priority) -> Action {
@@ -105,12 +104,18 @@ fn title_of(case: &Case<'_>, cause: &Cause) -> String {
 }
 
 /// The failing checks that a cause's repair clears by itself: those on the way of a request, as long as no other cause
-/// stands there too.
+/// stands there too, or the cause rests on every endpoint that fails.
 fn cleared_by(case: &Case<'_>, drawn: &Drawn<'_>, cause: &Cause) -> Vec<String> {
-    let alone = !case
+    let others = case
         .causes
         .iter()
         .any(|c| c.id != cause.id && case.is_on_path(c) && c.label >= Label::Likely && !case.in_a_tie(&c.id));
+    let covers_all = || {
+        let readings = case.view.readings(Vantage::Edge);
+        let mut failing = readings.iter().filter(|r| r.fault().is_some()).filter_map(|r| r.id());
+        failing.all(|id| cause.evidence_for.iter().any(|a| a.evidence.contains(id)))
+    };
+    let alone = !others || covers_all();
     let mut ids = Vec::new();
     match cause.rung.as_str() {
         "registrar" | "delegation" | "zone" | "resolver" => ids.push("dns"),
@@ -151,16 +156,6 @@ fn tied(case: &Case<'_>, drawn: &Drawn<'_>, tie: &Tie, priority: Priority) -> Ac
         }
     }
     action
-}
-
-fn lower_first(text: &str) -> String {
-    let mut letters = text.chars();
-    match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ => text.to_owned(),
-    }
 }
 
 fn production_without_cause(drawn: &Drawn<'_>, priority: Priority) -> Option<Action> {

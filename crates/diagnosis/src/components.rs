@@ -10,7 +10,8 @@ use crate::case::Case;
 use crate::findings::{self, TestOutcome, trusted_stores};
 use crate::owners::OwnerRole;
 use crate::rate_limit::{limit_in_words, refused_uses, run};
-use crate::view::{Grade, Reading, count, faults_in_words};
+use crate::view::{Grade, Reading, faults_in_words};
+use crate::words::{count, lower_first};
 use crate::{Component, Finding, Severity, Status, Verdict};
 
 /// All six rows.
@@ -114,7 +115,7 @@ fn headline(case: &Case<'_>) -> Option<String> {
             "domain-attached-to-other-app" => "another application answers",
             "deploy-failed-old-build-live" => "an older build is live",
             "health-check-too-shallow" => "main function fails behind a green health check",
-            _ => title,
+            _ => return lower_first(title),
         }
         .to_owned()
     };

@@ -24,6 +24,7 @@ mod unexplained;
 mod verdict;
 mod verification;
 mod view;
+mod words;
 #[cfg(test)]
 mod acceptance;
 #[cfg(test)]

@@ -13,7 +13,8 @@ use crate::deploy_config;
 use crate::facts::Writer;
 use crate::owners::OwnerRole;
 use crate::signatures::{Meaning, SignatureHop};
-use crate::view::{Fault, Grade, Reading, in_words, keys};
+use crate::view::{Fault, Grade, Reading, keys};
+use crate::words::in_words;
 use crate::{Hop, HopKind, HopState, Label};
 
 /// The hops from the client to the application; empty when production was not asked.
@@ -147,7 +148,11 @@ impl Way {
                 std::cmp::Ordering::Greater => HopState::NotReached,
             };
         }
-        self.hops[at].proof.push(why);
+        // The signature may already have named the platform.
+        let proof = &mut self.hops[at].proof;
+        let told = proof.iter().any(|known| why.ends_with(known.as_str()));
+        let why = if told { why.split(": ").next().unwrap_or(&why).to_owned() } else { why };
+        proof.push(why);
     }
 
     /// Production works: the answer itself proves the application.

@@ -10,7 +10,7 @@ use crate::attribution;
 use crate::case::Case;
 use crate::facts::is_health_path;
 use crate::signatures::{Meaning, SignatureHop};
-use crate::view::in_words;
+use crate::words::in_words;
 use crate::{Label, RateLimit};
 
 /// What a recommendation asks for at least: one request a second, and a page opened by somebody who just did another.
@@ -158,8 +158,9 @@ pub(crate) fn limit_in_words(run: &RateLimitRun) -> Option<String> {
 }
 
 fn window_in_words(window: Interval) -> String {
+    // The estimate's ends are good to a round trip or so; more digits would claim more than was measured.
     let seconds = |ms: u64| {
-        let text = format!("{:.3}", ms as f64 / 1000.0);
+        let text = format!("{:.1}", ms as f64 / 1000.0);
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     };
     match window.high {
@@ -313,7 +314,8 @@ mod tests {
     #[test]
     fn windows_are_written_without_needless_digits() {
         assert_eq!(window_in_words(Interval::exactly(10_000)), "10 s");
-        assert_eq!(window_in_words(Interval { low: 500, high: Some(1250) }), "0.5 to 1.25 s");
+        assert_eq!(window_in_words(Interval { low: 500, high: Some(1250) }), "0.5 to 1.2 s");
+        assert_eq!(window_in_words(Interval { low: 9000, high: Some(10_001) }), "9 to 10 s");
         assert_eq!(window_in_words(Interval::at_least(60_000)), "60 s or more");
     }
 }

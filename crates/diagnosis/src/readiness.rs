@@ -14,7 +14,8 @@ use crate::case::Case;
 use crate::components;
 use crate::deploy_config::{self, Reach};
 use crate::findings::{self, TestOutcome};
-use crate::view::{Grade, Reading, count, in_words, json};
+use crate::view::{Grade, Reading, json};
+use crate::words::{count, in_words};
 use crate::{Check, Finding, Readiness, Severity, Status};
 
 /// First words of `*_configured` members that speak of the model behind a support assistant.

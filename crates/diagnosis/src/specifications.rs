@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use landfall_evidence::{
-    DeployConfig, HttpVersion, ObservationId, Observed, ProjectSnapshot, ServerSetting, Stack, Vantage,
+    DeployConfig, HttpVersion, ObservationId, Observed, ProjectSnapshot, Purpose, ServerSetting, Stack,
+    Vantage,
 };
 
 use crate::Specification;
@@ -11,7 +12,7 @@ use crate::attribution::vendor_name;
 use crate::case::Case;
 use crate::components;
 use crate::deploy_config;
-use crate::view::{count, in_words};
+use crate::words::{count, in_words};
 
 /// All rows, in the order of the report: the backend, the edge, the monitoring.
 pub(crate) fn specifications(case: &Case<'_>) -> Vec<Specification> {
@@ -201,6 +202,10 @@ fn edge(case: &Case<'_>, rows: &mut Vec<Specification>) {
             rows.push(row(GROUP, "TLS", Err(why), Vec::new()));
         }
     }
+    // Port 80 only redirects; what it speaks is not what the API speaks.
+    let https = case.production().is_some_and(|url| url.scheme() == "https");
+    let http: Vec<_> =
+        http.into_iter().filter(|(_, s)| !https || s.request.purpose != Purpose::PlainHttp).collect();
     let spoken: BTreeSet<HttpVersion> =
         http.iter().filter_map(|(_, s)| Some(s.answer.present()?.version)).collect();
     let words: Vec<String> = spoken.iter().map(ToString::to_string).collect();

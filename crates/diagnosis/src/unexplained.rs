@@ -264,7 +264,7 @@ mod tests {
         let mut repeated = refused(deployed());
         let named = repeated.diagnose().causes.iter().any(|c| c.rung == "rate-limit");
         assert!(
-            named || odd(&repeated).len() == 2,
+            named || !odd(&repeated).is_empty(),
             "not measured: a named cause or an open question, {:?}",
             odd(&repeated)
         );

@@ -7,7 +7,8 @@ use landfall_evidence::Vantage;
 
 use crate::case::Case;
 use crate::findings::concerns_production;
-use crate::view::{Grade, Reading, count, faults_in_words, in_words};
+use crate::view::{Grade, Reading, faults_in_words};
+use crate::words::{count, either, lower_first};
 use crate::{Finding, Label, Severity, Unexplained, Verdict};
 
 /// The overall answer.
@@ -105,16 +106,13 @@ fn reason(case: &Case<'_>, findings: &[Finding]) -> String {
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     match case.tie_of(&cause.id) {
         Some(tie) => {
-            let titles: Vec<&str> = tie
-                .causes
-                .iter()
-                .map(|id| case.cause(id).map_or(id.as_str(), |c| c.title.as_str()))
-                .collect();
+            let titles: Vec<String> =
+                tie.causes.iter().map(|id| lower_first(case.cause(id).map_or(id, |c| &c.title))).collect();
             format!(
                 "{before}one of {} causes that this evidence cannot tell apart ({} together): {}",
                 titles.len(),
                 percent(tie.confidence),
-                in_words(&titles)
+                either(&titles.iter().map(String::as_str).collect::<Vec<_>>())
             )
         }
         None => {

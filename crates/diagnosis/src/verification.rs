@@ -5,7 +5,8 @@ use url::Url;
 
 use crate::case::Case;
 use crate::facts::is_health_path;
-use crate::view::{in_words, is_json, keys};
+use crate::view::{is_json, keys};
+use crate::words::in_words;
 use crate::{Verification, VerificationProbe};
 
 /// Endpoints asked at most.

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::catalogue::Catalogue;
 use crate::facts::{BodyKind, Exchange, Exchanges, Writer, body_kind, is_health_path};
 use crate::signatures::Meaning;
+use crate::words::in_words;
 
 /// The evidence of one audit, read for judgement.
 pub(crate) struct View<'a> {
@@ -483,21 +484,4 @@ pub(crate) fn faults_in_words(bad: &[&Reading<'_>], total: usize) -> String {
         })
         .collect();
     in_words(&phrases)
-}
-
-/// A list as a sentence would have it: "a", "a and b", "a, b and c".
-pub(crate) fn in_words<T: AsRef<str>>(items: &[T]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.as_ref().to_owned(),
-        [first @ .., last] => {
-            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
-            format!("{} and {}", first.join(", "), last.as_ref())
-        }
-    }
-}
-
-/// A count with its noun: "1 test", "3 tests".
-pub(crate) fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }

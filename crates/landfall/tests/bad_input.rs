@@ -11,8 +11,11 @@ use std::process::Command;
 
 use common::call::{Run, binary, landfall, landfall_reading};
 use common::dns::Records;
-use common::hostile::{CONTINUATION, DATA, END_HEADERS, HEADERS, Hostile, PING, TlsStream, close, drip, first_request, forever, frame};
-use common::json::{brief, observations, state, text};
+use common::hostile::{
+    CONTINUATION, DATA, END_HEADERS, HEADERS, Hostile, PING, TlsStream, close, drip, first_request, forever,
+    frame,
+};
+use common::json::{array, brief, observations, state, text};
 use common::pki::{Authority, Sent};
 use common::ports::{Closed, Full};
 use common::process::write;
@@ -53,13 +56,17 @@ fn audit_within(deadline: &str, scheme: &str, server: SocketAddr, more: &[&str])
     let folder = folder();
     let nobody = Closed::new();
     let mut words: Vec<String> = vec!["audit".into(), format!("{scheme}://api.example.test")];
-    words.extend(["--quiet", "--timeout", deadline, "--format", "json", "--save-evidence", "evidence.json"].map(str::to_owned));
+    words.extend(
+        ["--quiet", "--timeout", deadline, "--format", "json", "--save-evidence", "evidence.json"]
+            .map(str::to_owned),
+    );
     words.extend(["--connect-to".into(), format!("api.example.test::{server}")]);
     words.extend(["--resolver".into(), nobody.address().to_string()]);
     words.extend(more.iter().map(|w| (*w).to_owned()));
     let run = landfall(folder.path(), &words);
     let report = serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("no report: {e}\n{run:#?}"));
-    let evidence = std::fs::read_to_string(folder.path().join("evidence.json")).expect("the evidence is saved");
+    let evidence =
+        std::fs::read_to_string(folder.path().join("evidence.json")).expect("the evidence is saved");
     let evidence = serde_json::from_str(&evidence).expect("the evidence is JSON");
     Audit { report, evidence, run, _folder: folder }
 }
@@ -74,7 +81,7 @@ fn not_fine(audit: &Audit) {
 }
 
 /// What became of the requests to production that were really sent.
-fn asked<'a>(audit: &'a Audit) -> Vec<&'a Value> {
+fn asked(audit: &Audit) -> Vec<&Value> {
     let all = observations(&audit.evidence, "http", "edge").into_iter();
     let asked: Vec<&Value> = all.filter(|o| state(o) != "unasked").collect();
     assert!(!asked.is_empty(), "nothing was asked: {audit}");
@@ -102,7 +109,10 @@ fn a_firewall_that_drops_is_a_silence_in_connect() {
     not_fine(&audit);
     let over_tcp = |o: &&&Value| o["seen"]["request"]["version"] != "HTTP/3";
     let asked = asked(&audit);
-    assert!(asked.iter().filter(over_tcp).all(|o| state(o) == "silent" && detail(o)["phase"] == "connect"), "{audit}");
+    assert!(
+        asked.iter().filter(over_tcp).all(|o| state(o) == "silent" && detail(o)["phase"] == "connect"),
+        "{audit}"
+    );
     assert!(asked.iter().any(|o| o["seen"]["request"]["purpose"] == "endpoint"), "{audit}");
 }
 
@@ -224,7 +234,11 @@ fn an_endless_body_is_cut_at_a_bound() {
         assert!(body["byte_count"].as_u64().expect("a count") <= 1024 * 1024, "{body}");
         assert!(!text(&body["cut"]).is_empty(), "{body}");
     }
-    assert!(audit.run.stdout.len() < 8 * 1024 * 1024, "the report carries no megabytes: {}", audit.run.stdout.len());
+    assert!(
+        audit.run.stdout.len() < 8 * 1024 * 1024,
+        "the report carries no megabytes: {}",
+        audit.run.stdout.len()
+    );
 }
 
 #[test]
@@ -235,7 +249,10 @@ fn endless_chunks_are_cut_at_a_bound() {
     });
     let audit = audit("http", flood.address);
     assert!([0, 1, 3].contains(&audit.run.status), "{audit}");
-    assert!(asked(&audit).iter().all(|o| state(o) != "present" || detail(o)["body"]["complete"] == false), "{audit}");
+    assert!(
+        asked(&audit).iter().all(|o| state(o) != "present" || detail(o)["body"]["complete"] == false),
+        "{audit}"
+    );
 }
 
 #[test]
@@ -255,14 +272,19 @@ fn a_body_that_drips_ends_at_the_deadline() {
     });
     let audit = audit("http", slow.address);
     for observation in asked(&audit) {
-        assert!(state(observation) == "silent" || detail(observation)["body"]["complete"] == false, "{observation:#}");
+        assert!(
+            state(observation) == "silent" || detail(observation)["body"]["complete"] == false,
+            "{observation:#}"
+        );
     }
 }
 
 #[test]
 fn a_body_that_stops_short_is_not_complete() {
     let short = Hostile::http(|stream, _| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"ok\":true")?;
+        stream.write_all(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"ok\":true",
+        )?;
         close(stream)
     });
     let audit = audit("http", short.address);
@@ -314,7 +336,8 @@ fn audit_h2(script: impl Fn(&mut TlsStream) -> std::io::Result<()> + Send + Sync
 
 /// The requests in HTTP/2 to which the server answered as it does.
 fn asked_in_h2(audit: &Audit) -> Vec<&Value> {
-    let h2: Vec<&Value> = asked(audit).into_iter().filter(|o| o["seen"]["request"]["version"] == "HTTP/2").collect();
+    let h2: Vec<&Value> =
+        asked(audit).into_iter().filter(|o| o["seen"]["request"]["version"] == "HTTP/2").collect();
     assert!(!h2.is_empty(), "nothing was asked in HTTP/2: {audit}");
     h2
 }
@@ -394,9 +417,7 @@ fn a_redirect_loop_of_nginx_is_seen_and_not_followed_for_ever() {
 
 #[test]
 fn a_redirect_elsewhere_is_recorded_and_nobody_goes_there() {
-    let other = Hostile::http(|stream, _| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-    });
+    let other = Hostile::http(|stream, _| stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
     let to = format!("http://{}/stolen", other.address);
     let location = to.clone();
     let redirecting = Hostile::http(move |stream, _| {
@@ -444,16 +465,28 @@ fn unresolved(resolver: SocketAddr) {
     let resolver = resolver.to_string();
     let run = landfall(
         folder.path(),
-        &["audit", "https://api.example.test", "--quiet", "--timeout", "5s", "--format", "json", "--resolver", &resolver],
+        &[
+            "audit",
+            "https://api.example.test",
+            "--quiet",
+            "--timeout",
+            "5s",
+            "--format",
+            "json",
+            "--resolver",
+            &resolver,
+        ],
     );
-    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("no report: {e}\n{run:#?}"));
+    let report: Value =
+        serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("no report: {e}\n{run:#?}"));
     assert_eq!((text(&report["verdict"]), run.status), ("unknown", 3), "{}\n{}", brief(&report), run.stderr);
 }
 
 // ------------------------------------------------------------------------------------------- what reaches the reader
 
 /// Secrets that a server, a configuration or a command line may carry; none of them may come out again.
-const SECRETS: [&str; 6] = ["hunter2-cookie", "hunter2-bearer", "hunter2-body", "hunter2-query", "hunter2-user", "hunter2-env"];
+const SECRETS: [&str; 6] =
+    ["hunter2-cookie", "hunter2-bearer", "hunter2-body", "hunter2-query", "hunter2-user", "hunter2-env"];
 
 #[test]
 fn secrets_of_a_server_reach_no_output() {
@@ -469,15 +502,32 @@ fn secrets_of_a_server_reach_no_output() {
     });
     let folder = folder();
     let files = ["live.txt", "live.md", "live.html", "live.json", "live.xml", "live.sarif", "evidence.json"];
-    let mut words: Vec<String> = vec!["audit".into(), "http://api.example.test".into(), "--timeout".into(), "5s".into()];
-    words.extend(["--with-evidence".into(), "--connect-to".into(), format!("api.example.test::{}", leaking.address)]);
-    words.extend(["--resolver".into(), leaking.address.to_string(), "--save-evidence".into(), "evidence.json".into()]);
+    let mut words: Vec<String> =
+        vec!["audit".into(), "http://api.example.test".into(), "--timeout".into(), "5s".into()];
+    words.extend([
+        "--with-evidence".into(),
+        "--connect-to".into(),
+        format!("api.example.test::{}", leaking.address),
+    ]);
+    words.extend([
+        "--resolver".into(),
+        leaking.address.to_string(),
+        "--save-evidence".into(),
+        "evidence.json".into(),
+    ]);
     words.extend(files[..6].iter().flat_map(|file| ["-o".to_owned(), (*file).to_owned()]));
     let mut command = binary(folder.path(), &words);
-    command.env("OPENAI_API_KEY", "hunter2-env").env("HTTPS_PROXY", "http://hunter2-user:hunter2-env@127.0.0.1:9");
+    command
+        .env("OPENAI_API_KEY", "hunter2-env")
+        .env("HTTPS_PROXY", "http://hunter2-user:hunter2-env@127.0.0.1:9");
     let output = command.output().expect("the binary runs");
-    let kept = files.map(|file| std::fs::read_to_string(folder.path().join(file)).unwrap_or_else(|e| panic!("{file}: {e}")));
-    let mut texts = vec![String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned()];
+    let kept = files.map(|file| {
+        std::fs::read_to_string(folder.path().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
+    });
+    let mut texts = vec![
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    ];
     texts.extend(kept);
     for secret in SECRETS {
         for (text, what) in texts.iter().zip(["stdout", "stderr"].into_iter().chain(files)) {
@@ -548,17 +598,37 @@ fn what_a_server_sends_cannot_drive_the_terminal_or_the_page() {
         let run = landfall(
             folder.path(),
             &[
-                "audit", "http://api.example.test", "--timeout", "5s", "--resolver", &server.address.to_string(), "--connect-to",
-                &format!("api.example.test::{}", server.address), "-o", "live.md", "-o", "live.html", "-o", "live.xml",
+                "audit",
+                "http://api.example.test",
+                "--timeout",
+                "5s",
+                "--resolver",
+                &server.address.to_string(),
+                "--connect-to",
+                &format!("api.example.test::{}", server.address),
+                "-o",
+                "live.md",
+                "-o",
+                "live.html",
+                "-o",
+                "live.xml",
             ],
         );
-        let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
-        for (what, output) in [("stdout", &run.stdout), ("stderr", &run.stderr), ("markdown", &read("live.md"))] {
-            let control = output.chars().find(|c| (c.is_control() && !matches!(c, '\n' | '\t')) || *c == '\u{202e}');
+        let read = |file: &str| {
+            std::fs::read_to_string(folder.path().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
+        };
+        for (what, output) in
+            [("stdout", &run.stdout), ("stderr", &run.stderr), ("markdown", &read("live.md"))]
+        {
+            let control =
+                output.chars().find(|c| (c.is_control() && !matches!(c, '\n' | '\t')) || *c == '\u{202e}');
             assert_eq!(control, None, "{what}:\n{output}");
         }
         let html = read("live.html");
-        assert!(!html.contains("<script>alert") && !html.contains("<img src=x"), "the page carries the server's markup");
+        assert!(
+            !html.contains("<script>alert") && !html.contains("<img src=x"),
+            "the page carries the server's markup"
+        );
         assert!(!html.contains('\u{1b}'), "the page carries control characters");
         // XML 1.0 section 2.2: no control characters but tab, line feed and carriage return.
         let xml = read("live.xml");
@@ -573,15 +643,22 @@ fn a_closed_pipe_is_a_normal_end() {
         let words = ["diagnose", "evidence.json", "--format", format];
         let whole = landfall(evidence.path(), &words);
         // As a shell does it: head takes one line and goes.
-        let line = format!("set -o pipefail; \"$0\" diagnose evidence.json --format {format} | head -n 1; echo \"${{PIPESTATUS[0]}}\"");
+        let line = format!(
+            "set -o pipefail; \"$0\" diagnose evidence.json --format {format} | head -n 1; echo \"${{PIPESTATUS[0]}}\""
+        );
         let piped = Command::new("bash")
             .args(["-c", &line, env!("CARGO_BIN_EXE_landfall")])
             .current_dir(evidence.path())
             .env("NO_COLOR", "1")
             .output()
             .expect("bash runs");
-        let (stdout, stderr) = (String::from_utf8_lossy(&piped.stdout), String::from_utf8_lossy(&piped.stderr));
-        assert_eq!(stdout.lines().last(), Some(whole.status.to_string().as_str()), "{format}: {stdout}{stderr}");
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&piped.stdout), String::from_utf8_lossy(&piped.stderr));
+        assert_eq!(
+            stdout.lines().last(),
+            Some(whole.status.to_string().as_str()),
+            "{format}: {stdout}{stderr}"
+        );
         assert_eq!(stderr, "", "{format}");
         // And a reader that is gone before the first byte.
         let mut gone = binary(evidence.path(), &words).spawn().expect("the binary runs");
@@ -646,6 +723,127 @@ fn what_is_not_evidence_is_refused() {
     refused(&deep);
 }
 
+/// Evidence is a file that anybody may have edited. Every field is set to what no audit would write, one field name at a
+/// time; a diagnosis may then be wrong, but it ends, and what it prints stays text.
+#[test]
+fn no_field_of_an_evidence_file_can_crash_or_hang_a_diagnosis() {
+    let site = Site::with_bind(Records::Both);
+    let answer = "default_type application/json; return 200 '{\"ok\":true,\"ts\":1}\\n';";
+    let web = Web::nginx(site.path(), &site.identity(), "", answer);
+    let whole = site.audit(Some(&web), &[]).evidence;
+    let mut names = std::collections::BTreeSet::new();
+    let kinds = ["dns", "tls", "http", "rate-limit"];
+    let seen: Vec<&str> = array(&whole["observations"]).iter().map(|o| text(&o["seen"]["kind"])).collect();
+    assert!(kinds.iter().all(|kind| seen.contains(kind)), "the evidence has something of everything");
+    collect_names(&whole, &mut names);
+    let names: Vec<&String> = names.iter().collect();
+    // Each worker takes every fourth name and keeps its files to itself.
+    let counts: Vec<(u32, u32)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..4)
+            .map(|n| {
+                let (whole, names) = (&whole, names.iter().skip(n).step_by(4).copied());
+                scope.spawn(move || lie_about(whole, names))
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().expect("every lie was survived")).collect()
+    });
+    // Types that do not fit are refused, and the others really went through the whole diagnosis.
+    let (read, refused) = counts.iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+    assert!(read > 50 && refused > 50, "{read} read, {refused} refused");
+}
+
+/// Diagnoses the evidence with each of these fields falsified; how many were read, and how many refused.
+fn lie_about<'a>(whole: &Value, names: impl Iterator<Item = &'a String>) -> (u32, u32) {
+    let folder = folder();
+    let (mut read, mut refused) = (0, 0);
+    for name in names {
+        for lie in [
+            serde_json::json!(u64::MAX),
+            serde_json::json!(0),
+            serde_json::json!("\u{1b}[2J\u{0}<script>alert(1)</script> | ` \u{202e} \r\n# x"),
+            serde_json::json!(""),
+            serde_json::json!([]),
+            Value::Null,
+        ] {
+            let mut evidence = whole.clone();
+            if !replace(&mut evidence, name, &lie) {
+                continue;
+            }
+            write(folder.path(), "lie.json", &evidence.to_string());
+            let run = landfall(folder.path(), &["diagnose", "lie.json", "-o", "lie.md", "-o", "lie.html"]);
+            match run.status {
+                2 => refused += 1,
+                0 | 1 | 3 => read += 1,
+                other => panic!("{name} = {lie}: exit status {other}: {run:#?}"),
+            }
+            let control = run.stdout.chars().find(|c| c.is_control() && *c != '\n');
+            assert_eq!(control, None, "{name} = {lie}:\n{}", run.stdout);
+            if run.status != 2 {
+                let html =
+                    std::fs::read_to_string(folder.path().join("lie.html")).expect("the page is written");
+                assert!(!html.contains("<script>alert"), "{name} = {lie}: the page carries markup");
+            }
+        }
+    }
+    (read, refused)
+}
+
+/// Names of all members, at any depth.
+fn collect_names(value: &Value, into: &mut std::collections::BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            into.insert(name.clone());
+            collect_names(value, into);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| collect_names(item, into)),
+        _ => {}
+    }
+}
+
+/// Sets every member of this name whose type the lie has, or which may be absent; whether there was one.
+fn replace(value: &mut Value, name: &str, lie: &Value) -> bool {
+    match value {
+        Value::Object(fields) => {
+            let mut changed = false;
+            for (key, value) in fields {
+                let fits = std::mem::discriminant(value) == std::mem::discriminant(lie)
+                    || value.is_null()
+                    || lie.is_null();
+                if key == name && fits && value != lie {
+                    *value = lie.clone();
+                    changed = true;
+                } else {
+                    changed |= replace(value, name, lie);
+                }
+            }
+            changed
+        }
+        Value::Array(items) => {
+            items.iter_mut().fold(false, |changed, item| changed | replace(item, name, lie))
+        }
+        _ => false,
+    }
+}
+
+#[test]
+fn evidence_whose_links_go_round_ends() {
+    let kept = some_evidence();
+    let mut evidence: Value = serde_json::from_str(
+        &std::fs::read_to_string(kept.path().join("evidence.json")).expect("it was saved"),
+    )
+    .expect("it is JSON");
+    let observations = evidence["observations"].as_array_mut().expect("a list");
+    let ids: Vec<Value> = observations.iter().map(|o| o["id"].clone()).collect();
+    for (i, observation) in observations.iter_mut().enumerate() {
+        observation["after"] = ids[(i + 1) % ids.len()].clone();
+    }
+    write(kept.path(), "round.json", &evidence.to_string());
+    for format in ["terminal", "json", "html", "markdown"] {
+        let run = landfall(kept.path(), &["diagnose", "round.json", "--format", format]);
+        assert_eq!(run.status, 1, "{run:#?}");
+    }
+}
+
 #[test]
 fn an_evidence_file_that_cannot_be_read_is_named() {
     let folder = folder();
@@ -662,7 +860,8 @@ fn a_report_is_no_evidence_and_evidence_is_no_report() {
     let kept = some_evidence();
     let closed = Closed::new();
     let resolver = closed.address().to_string();
-    let run = landfall(kept.path(), &["diagnose", "evidence.json", "-o", "report.json", "--fail-on", "never"]);
+    let run =
+        landfall(kept.path(), &["diagnose", "evidence.json", "-o", "report.json", "--fail-on", "never"]);
     assert!([0, 3].contains(&run.status), "{run:#?}");
     let run = landfall(kept.path(), &["diagnose", "report.json"]);
     assert_eq!(run.status, 2, "{run:#?}");
@@ -686,7 +885,10 @@ fn refused_config(toml: &[u8]) -> String {
 #[test]
 fn a_wrong_key_is_refused_with_its_line_and_the_nearest_right_one() {
     let said = refused_config(b"[target]\nname = \"x\"\nproducton = \"https://api.example.test\"\n");
-    assert!(said.contains("landfall.toml:3:1") && said.contains("producton") && said.contains("\"production\""), "{said}");
+    assert!(
+        said.contains("landfall.toml:3:1") && said.contains("producton") && said.contains("\"production\""),
+        "{said}"
+    );
     let said = refused_config(b"[targt]\nproduction = \"https://api.example.test\"\n");
     assert!(said.contains("landfall.toml:1") && said.contains("[target]"), "{said}");
     let said = refused_config(b"[[endpoint]]\npath = \"/health\"\nstaus = [200]\n");
@@ -773,7 +975,15 @@ fn a_wrong_flag_value_is_refused_with_the_flag_and_an_example() {
 #[test]
 fn wrong_urls_are_refused() {
     let folder = folder();
-    for url in ["", "https://", "ftp://api.example.test", "https://api example.test", "https://[::1", "http://:80", "javascript:alert(1)"] {
+    for url in [
+        "",
+        "https://",
+        "ftp://api.example.test",
+        "https://api example.test",
+        "https://[::1",
+        "http://:80",
+        "javascript:alert(1)",
+    ] {
         let run = landfall(folder.path(), &["audit", url, "--timeout", "5s", "--resolver", "127.0.0.1:9"]);
         assert_eq!(run.status, 2, "{url:?}: {run:#?}");
         assert!(!run.stderr.is_empty(), "{url:?}");
@@ -790,7 +1000,18 @@ fn an_output_file_whose_extension_names_no_format_is_refused_before_anything_is_
     let there = server.address.to_string();
     let to = format!("api.example.test::{there}");
     let call = |file: &str| {
-        let words = ["audit", "http://api.example.test", "--timeout", "5s", "--resolver", &there, "--connect-to", &to, "-o", file];
+        let words = [
+            "audit",
+            "http://api.example.test",
+            "--timeout",
+            "5s",
+            "--resolver",
+            &there,
+            "--connect-to",
+            &to,
+            "-o",
+            file,
+        ];
         landfall(folder.path(), &words)
     };
     for file in ["report.pdf", "report"] {
@@ -834,5 +1055,8 @@ fn init_does_not_overwrite() {
     let run = landfall(folder.path(), &["init", "https://api.example.test"]);
     assert_eq!(run.status, 2, "{run:#?}");
     assert!(run.stderr.contains("landfall.toml") && run.stderr.contains("--force"), "{}", run.stderr);
-    assert_eq!(std::fs::read_to_string(folder.path().join("landfall.toml")).expect("it is there"), "# mine\n");
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("landfall.toml")).expect("it is there"),
+        "# mine\n"
+    );
 }

@@ -36,6 +36,8 @@ fn nginx_in_front_of_the_application_is_live() {
     let web = Web::nginx(site.path(), &site.identity(), "", &nginx_proxy(backend.address));
     let audit = site.audit(Some(&web), &["--local", &backend.url()]);
     is_live(&audit);
+    let verified = site.verify(Some(&web));
+    assert_eq!(verified.status, 0, "{}{}", verified.stdout, verified.stderr);
 
     let answered = versions(&audit);
     assert_eq!((answered("HTTP/1.1"), answered("HTTP/2")), (Some("answered"), Some("answered")), "{audit}");
@@ -47,7 +49,8 @@ fn nginx_in_front_of_the_application_is_live() {
     assert_eq!(edge.len(), 2, "{audit}");
     assert!(edge.iter().all(|t| t["name_matches"] == true && array(&t["chain"]).len() == 2), "{edge:#?}");
     // BIND was asked in both of its roles.
-    let roles: Vec<&str> = array(&audit.report["dns"]["servers"]).iter().map(|s| text(&s["server"]["role"])).collect();
+    let roles: Vec<&str> =
+        array(&audit.report["dns"]["servers"]).iter().map(|s| text(&s["server"]["role"])).collect();
     assert!(roles.contains(&"recursive") && roles.contains(&"authoritative"), "{roles:?}");
 }
 
@@ -66,7 +69,10 @@ fn caddy_in_front_of_the_application_is_live_in_all_three_versions() {
     // The answers themselves are of that version, not only the questions.
     for version in ["HTTP/1.1", "HTTP/2", "HTTP/3"] {
         let seen = observations(&audit.evidence, "http", "edge");
-        assert!(seen.iter().any(|o| o["seen"]["answer"]["detail"]["version"] == version), "{version}: {audit}");
+        assert!(
+            seen.iter().any(|o| o["seen"]["answer"]["detail"]["version"] == version),
+            "{version}: {audit}"
+        );
     }
     // NSD speaks with authority; BIND, which had to ask it, does not.
     let authority = dns_answers(&audit, "authoritative", "A");
@@ -135,12 +141,14 @@ fn the_name_under_which_the_application_answers_shows_that_the_host_is_not_attac
         nginx_proxy(backend.address)
     );
     let web = with_default_server(&site, "return 404;", &app);
-    let audit = site.audit(Some(&web), &["--local", &backend.url(), "--origin", &format!("https://{ORIGIN}")]);
+    let audit =
+        site.audit(Some(&web), &["--local", &backend.url(), "--origin", &format!("https://{ORIGIN}")]);
     is_down(&audit);
     assert_eq!(causes(&audit.report)[0], "domain-not-attached", "{audit}");
     certain_only_of(&audit, &["domain-not-attached", "ingress-rule-missing"]);
     let origin = observations(&audit.evidence, "http", "origin");
-    let health = origin.iter().find(|o| o["seen"]["request"]["path"] == "/health").expect("the origin was asked");
+    let health =
+        origin.iter().find(|o| o["seen"]["request"]["path"] == "/health").expect("the origin was asked");
     assert_eq!(health["seen"]["answer"]["detail"]["status"], 200, "{health:#}");
 }
 
@@ -150,10 +158,14 @@ fn a_website_in_place_of_the_application_is_not_taken_for_it() {
     let backend = Backend::up(site.path());
     let pages = site.path().join("pages");
     std::fs::create_dir(&pages).expect("a folder is made");
-    let page = "<!doctype html><html><head><title>Welcome</title></head><body><h1>Our shop</h1></body></html>\n";
+    let page =
+        "<!doctype html><html><head><title>Welcome</title></head><body><h1>Our shop</h1></body></html>\n";
     std::fs::write(pages.join("index.html"), page).expect("the page is written");
     // A single-page website: every path gets the page.
-    let default = format!("root {}; types {{ text/html html; }} location / {{ try_files /index.html =404; }}", pages.display());
+    let default = format!(
+        "root {}; types {{ text/html html; }} location / {{ try_files /index.html =404; }}",
+        pages.display()
+    );
     let web = with_default_server(&site, &default, "");
     let audit = site.audit(Some(&web), &["--local", &backend.url()]);
     is_down(&audit);
@@ -173,6 +185,8 @@ fn nginx_whose_upstream_refuses_answers_502() {
     let web = Web::nginx(site.path(), &site.identity(), "", &nginx_proxy(closed.address()));
     let audit = site.audit(Some(&web), &["--local", &backend.url()]);
     refuses_upstream(&audit, 502);
+    let verified = site.verify(Some(&web));
+    assert_eq!(verified.status, 1, "{}{}", verified.stdout, verified.stderr);
 }
 
 #[test]
@@ -191,7 +205,8 @@ fn haproxy_whose_upstream_refuses_answers_503() {
     let backend = Backend::up(site.path());
     let closed = Closed::new();
     // One try: otherwise HAProxy waits a second between its tries and says nothing else in the end.
-    let web = Web::haproxy(site.path(), &site.identity(), &format!("retries 0\n  server one {}", closed.address()));
+    let web =
+        Web::haproxy(site.path(), &site.identity(), &format!("retries 0\n  server one {}", closed.address()));
     let audit = site.audit(Some(&web), &["--local", &backend.url()]);
     refuses_upstream(&audit, 503);
 }
@@ -204,7 +219,15 @@ fn haproxy_without_a_server_answers_503() {
     let audit = site.audit(Some(&web), &["--local", &backend.url()]);
     is_down(&audit);
     assert!(edge_statuses(&audit, "/health").contains(&503), "{audit}");
-    leads(&audit, &["edge-origin-refused", "service-has-no-endpoints", "platform-health-check-fails", "process-crash-loop"]);
+    leads(
+        &audit,
+        &[
+            "edge-origin-refused",
+            "service-has-no-endpoints",
+            "platform-health-check-fails",
+            "process-crash-loop",
+        ],
+    );
 }
 
 fn refuses_upstream(audit: &Audit, status: u64) {
@@ -229,7 +252,16 @@ fn nginx_whose_upstream_is_silent_answers_504() {
     let audit = site.audit(Some(&web), &["--local", &backend.url()]);
     is_down(&audit);
     assert!(edge_statuses(&audit, "/health").iter().all(|s| *s == 504), "{audit}");
-    leads(&audit, &["origin-slow-response", "edge-origin-timeout", "workers-exhausted", "worker-timeout", "cold-start-timeout"]);
+    leads(
+        &audit,
+        &[
+            "origin-slow-response",
+            "edge-origin-timeout",
+            "workers-exhausted",
+            "worker-timeout",
+            "cold-start-timeout",
+        ],
+    );
 }
 
 #[test]
@@ -253,7 +285,8 @@ fn a_port_that_refuses_is_named() {
 fn an_expired_certificate_is_named_with_its_days() {
     let site = Site::with_bind(Records::Both);
     let backend = Backend::up(site.path());
-    let web = Web::nginx(site.path(), &site.identity_with(-3, Sent::Chain), "", &nginx_proxy(backend.address));
+    let web =
+        Web::nginx(site.path(), &site.identity_with(-3, Sent::Chain), "", &nginx_proxy(backend.address));
     let audit = site.audit(Some(&web), &["--local", &backend.url()]);
     assert_eq!(audit.run.status, 1, "{audit}");
     assert_ne!(audit.report["verdict"], "live", "{audit}");
@@ -269,7 +302,8 @@ fn an_expired_certificate_is_named_with_its_days() {
 fn a_missing_intermediate_is_told_from_an_unknown_authority() {
     let site = Site::with_bind(Records::Both);
     let backend = Backend::up(site.path());
-    let web = Web::nginx(site.path(), &site.identity_with(80, Sent::LeafOnly), "", &nginx_proxy(backend.address));
+    let web =
+        Web::nginx(site.path(), &site.identity_with(80, Sent::LeafOnly), "", &nginx_proxy(backend.address));
     let audit = site.audit(Some(&web), &["--local", &backend.url()]);
     assert_eq!(audit.run.status, 1, "{audit}");
     assert_ne!(audit.report["verdict"], "live", "{audit}");
@@ -304,7 +338,10 @@ fn plain_http_on_the_tls_port_is_named() {
     is_down(&audit);
     leads_or_ties(&audit, "tls-port-speaks-plain-http");
     let tls = observations(&audit.evidence, "tls", "edge");
-    assert!(!tls.is_empty() && tls.iter().all(|o| o["seen"]["answer"]["detail"]["how"] == "not-tls"), "{tls:#?}");
+    assert!(
+        !tls.is_empty() && tls.iter().all(|o| o["seen"]["answer"]["detail"]["how"] == "not-tls"),
+        "{tls:#?}"
+    );
 }
 
 // --------------------------------------------------------------------------------------------------------- names
@@ -341,7 +378,11 @@ fn missing_from_the_zone(audit: &Audit) {
     }
     let sent = &audit.report["timing"]["requests_by_host"];
     assert!(sent.as_object().expect("counts").keys().all(|host| !host.starts_with(HOST)), "{sent}");
-    assert_ne!(component(&audit.report, "tls")["status"], "ok", "a chain that nobody saw is no pass: {audit}");
+    assert_ne!(
+        component(&audit.report, "tls")["status"],
+        "ok",
+        "a chain that nobody saw is no pass: {audit}"
+    );
 }
 
 #[test]
@@ -351,7 +392,10 @@ fn an_alias_of_nothing_is_named() {
     is_down(&audit);
     leads_or_ties(&audit, "cname-dangling");
     let answers = dns_answers(&audit, "recursive", "A");
-    assert!(answers.iter().any(|a| a["rcode_name"] == "NXDOMAIN" && a["answers"][0]["rtype"] == "CNAME"), "{answers:#?}");
+    assert!(
+        answers.iter().any(|a| a["rcode_name"] == "NXDOMAIN" && a["answers"][0]["rtype"] == "CNAME"),
+        "{answers:#?}"
+    );
 }
 
 #[test]
@@ -371,7 +415,15 @@ fn a_zone_whose_server_is_gone_is_not_live() {
     assert_eq!(audit.run.status, 1, "{audit}");
     let answers = dns_answers(&audit, "recursive", "A");
     assert!(answers.iter().any(|a| a["rcode_name"] == "SERVFAIL"), "{answers:#?}");
-    leads(&audit, &["delegation-servers-unreachable", "delegation-lame", "dnssec-chain-broken", "dnssec-signatures-expired"]);
+    leads(
+        &audit,
+        &[
+            "delegation-servers-unreachable",
+            "delegation-lame",
+            "dnssec-chain-broken",
+            "dnssec-signatures-expired",
+        ],
+    );
     // SERVFAIL alone does not say which of these it is.
     assert!(array(&audit.report["causes"]).iter().all(|c| c["label"] != "confirmed"), "{audit}");
 }
@@ -379,7 +431,8 @@ fn a_zone_whose_server_is_gone_is_not_live() {
 // -------------------------------------------------------------------------------------------------------- limits
 
 /// Five at once from a quiet start (one, and a burst of four), then one every 200 ms.
-const LIMIT_ZONE: &str = "limit_req_zone $binary_remote_addr zone=clients:1m rate=5r/s; limit_req_status 429;";
+const LIMIT_ZONE: &str =
+    "limit_req_zone $binary_remote_addr zone=clients:1m rate=5r/s; limit_req_status 429;";
 const LIMIT: &str = "limit_req zone=clients burst=4 nodelay;";
 
 #[test]
@@ -397,7 +450,8 @@ fn a_limiter_before_one_path_is_measured_politely() {
     let site = Site::with_bind(Records::V4);
     let backend = Backend::up(site.path());
     let proxy = nginx_proxy(backend.address);
-    let server = format!("{proxy}\n{}", proxy.replacen("location / {", &format!("location = /health {{ {LIMIT}"), 1));
+    let server =
+        format!("{proxy}\n{}", proxy.replacen("location / {", &format!("location = /health {{ {LIMIT}"), 1));
     let web = Web::nginx(site.path(), &site.identity(), LIMIT_ZONE, &server);
     let audit = site.audit(Some(&web), &["--local", &backend.url()]);
     limited(&audit, &web);
@@ -415,7 +469,8 @@ fn limited(audit: &Audit, web: &Web) {
 
     // From a quiet start five pass; more do while the places refill.
     let limit = &audit.report["rate_limit"]["limit"];
-    let low = limit["low"].as_u64().unwrap_or_else(|| panic!("no limit: {}\n{audit}", audit.report["rate_limit"]));
+    let low =
+        limit["low"].as_u64().unwrap_or_else(|| panic!("no limit: {}\n{audit}", audit.report["rate_limit"]));
     let high = limit["high"].as_u64();
     assert!(low <= 5 && high.is_none_or(|high| high >= 5), "{limit}\n{}\n{audit}", lines.join("\n"));
     // Five places at five a second: all of them are there again after one second.
@@ -424,7 +479,11 @@ fn limited(audit: &Audit, web: &Web) {
     assert!(from.is_none_or(|low| low <= 1.0) && to.is_none_or(|high| high >= 1.0), "{window}\n{audit}");
     if refused > 0 {
         assert!(high.is_some(), "a refusal bounds the limit: {}", audit.report["rate_limit"]);
-        assert!(text(&audit.report["rate_limit"]["signal"]).contains("429"), "{}", audit.report["rate_limit"]);
+        assert!(
+            text(&audit.report["rate_limit"]["signal"]).contains("429"),
+            "{}",
+            audit.report["rate_limit"]
+        );
     }
     // A refusal of the limiter says nothing of the application, which is there.
     assert!(["live", "degraded"].contains(&text(&audit.report["verdict"])), "{audit}");
@@ -470,7 +529,8 @@ fn leads_or_ties(audit: &Audit, id: &str) {
         has(id) && has(first)
     });
     assert!(first == id || tied, "{id} is neither first nor tied with {first}: {audit}");
-    let known: Vec<&str> = array(&audit.report["ties"]).iter().flat_map(|t| array(&t["causes"])).map(text).chain([id]).collect();
+    let known: Vec<&str> =
+        array(&audit.report["ties"]).iter().flat_map(|t| array(&t["causes"])).map(text).chain([id]).collect();
     certain_only_of(audit, &known);
 }
 
@@ -483,13 +543,18 @@ fn certain_only_of(audit: &Audit, truth: &[&str]) {
 
 fn endpoint<'a>(audit: &'a Audit, path: &str) -> &'a Value {
     let all = array(&audit.report["health"]["endpoints"]);
-    all.iter().find(|e| e["path"] == path).unwrap_or_else(|| panic!("{path} is not among the endpoints: {audit}"))
+    all.iter()
+        .find(|e| e["path"] == path)
+        .unwrap_or_else(|| panic!("{path} is not among the endpoints: {audit}"))
 }
 
 /// Statuses of the edge's answers for a path, limiter's refusals left out.
 fn edge_statuses(audit: &Audit, path: &str) -> Vec<u64> {
     let answers = array(&endpoint(audit, path)["answers"]).iter();
-    answers.filter(|a| a["vantage"] == "edge" && a["fell_to_limiter"] == false).filter_map(|a| a["status"].as_u64()).collect()
+    answers
+        .filter(|a| a["vantage"] == "edge" && a["fell_to_limiter"] == false)
+        .filter_map(|a| a["status"].as_u64())
+        .collect()
 }
 
 /// What became of each HTTP version at the edge.
@@ -502,7 +567,10 @@ fn versions<'a>(audit: &'a Audit) -> impl Fn(&str) -> Option<&'a str> {
 
 /// The answers of one kind of server to questions of one type about the host, NXDOMAIN included.
 fn dns_answers<'a>(audit: &'a Audit, role: &str, rtype: &str) -> Vec<&'a Value> {
-    let all = array(&audit.evidence["observations"]).iter().filter(|o| o["seen"]["kind"] == "dns").map(|o| &o["seen"]);
+    let all = array(&audit.evidence["observations"])
+        .iter()
+        .filter(|o| o["seen"]["kind"] == "dns")
+        .map(|o| &o["seen"]);
     let these = all.filter(|seen| {
         let question = &seen["question"];
         question["name"] == HOST && question["rtype"] == rtype && question["server"]["role"] == role

@@ -22,15 +22,15 @@ pub(super) fn derive(
     facts: &mut Facts,
 ) {
     for vantage in [Vantage::Local, Vantage::Origin, Vantage::Edge] {
-        site(vantage, exchanges, facts);
+        site(vantage, evidence, exchanges, facts);
         repeats(vantage, exchanges, facts);
     }
-    local(exchanges, facts);
-    pair(exchanges, facts);
+    local(evidence, exchanges, facts);
+    pair(evidence, exchanges, facts);
     platform(evidence, catalogue, exchanges, facts);
 }
 
-fn site(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+fn site(vantage: Vantage, evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let subject = vantage.to_string();
     let all: Vec<&Exchange<'_>> = exchanges.site(vantage).collect();
     let ids: BTreeSet<ObservationId> = all.iter().map(|x| x.id()).collect();
@@ -54,12 +54,7 @@ fn site(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
                 facts.unknown(FactKey::SiteKind, subject, why_absent(&x.seen.answer), ids)
             }
             (None, None, None) => {
-                let what = match vantage {
-                    Vantage::Origin => "the platform's own name was not asked",
-                    Vantage::Local => "the local backend was not asked",
-                    _ => "the public name was not asked over HTTP",
-                };
-                facts.unknown(FactKey::SiteKind, subject, Why::NotRun(what.to_owned()), ids);
+                facts.unknown(FactKey::SiteKind, subject, never_asked(vantage, evidence), ids)
             }
         }
         return;
@@ -90,6 +85,22 @@ fn site(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             answered.iter().filter(|x| is_gateway(x)).filter_map(|x| x.seen.timings.wait_us).min()
     {
         facts.known(FactKey::SiteElapsed, subject, elapsed_class(quickest), ids);
+    }
+}
+
+/// Why there is not a single question to a vantage.
+fn never_asked(vantage: Vantage, evidence: &Evidence) -> Why {
+    let target = &evidence.target;
+    match vantage {
+        Vantage::Origin if target.origin.is_none() => Why::NotConfigured(
+            "the platform's own name for the deployment is not known (set origin in landfall.toml, or pass --origin)".to_owned(),
+        ),
+        Vantage::Origin => Why::NotRun("the platform's own name was not asked".to_owned()),
+        Vantage::Local if target.local.is_none() => {
+            Why::NotConfigured("no local backend is given (set local in landfall.toml, or pass --local)".to_owned())
+        }
+        Vantage::Local => Why::NotRun("the local backend was not asked".to_owned()),
+        _ => Why::NotRun("the public name was not asked over HTTP".to_owned()),
     }
 }
 
@@ -291,14 +302,13 @@ fn repeats(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
 }
 
 /// The state of the backend on this machine.
-fn local(exchanges: &Exchanges<'_>, facts: &mut Facts) {
+fn local(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let endpoints: Vec<&Exchange<'_>> = exchanges.of(Vantage::Local, Purpose::Endpoint).collect();
     let asked: Vec<&Exchange<'_>> = endpoints.iter().filter(|x| x.seen.answer.was_asked()).copied().collect();
     let Some(first) = asked.first() else {
-        let why = endpoints.first().map_or_else(
-            || Why::NotRun("the local backend was not asked".to_owned()),
-            |x| why_absent(&x.seen.answer),
-        );
+        let why = endpoints
+            .first()
+            .map_or_else(|| never_asked(Vantage::Local, evidence), |x| why_absent(&x.seen.answer));
         facts.unknown(FactKey::LocalState, "", why, endpoints.iter().map(|x| x.id()));
         return;
     };
@@ -332,7 +342,7 @@ fn local(exchanges: &Exchanges<'_>, facts: &mut Facts) {
 }
 
 /// Edge and origin, asked the same.
-fn pair(exchanges: &Exchanges<'_>, facts: &mut Facts) {
+fn pair(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let (mut same, mut ids) = (Vec::new(), BTreeSet::new());
     for edge in exchanges.site(Vantage::Edge) {
         // Each vantage has a random path of its own; the two stand for each other.
@@ -359,7 +369,7 @@ fn pair(exchanges: &Exchanges<'_>, facts: &mut Facts) {
     if same.is_empty() {
         let origin = exchanges.site(Vantage::Origin).next();
         let why = origin.map_or_else(
-            || Why::NotRun("the platform's own name was not asked".to_owned()),
+            || never_asked(Vantage::Origin, evidence),
             |x| match &x.seen.answer {
                 Observed::Present(_) => Why::NotRun("no path was answered at both".to_owned()),
                 other => why_absent(other),

@@ -10,7 +10,7 @@ use landfall_evidence::{
 
 use super::{codes, raise, with_severity};
 use crate::case::Case;
-use crate::view::{count, in_words};
+use crate::words::{count, in_words};
 use crate::{Finding, Severity};
 
 /// A day: the longest time for which an address that may have to move should be remembered.

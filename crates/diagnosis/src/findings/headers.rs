@@ -8,7 +8,8 @@ use super::{codes, raise};
 use crate::Finding;
 use crate::case::Case;
 use crate::facts::is_health_path;
-use crate::view::{Reading, in_words};
+use crate::view::Reading;
+use crate::words::in_words;
 
 /// Tokens and certificates are usually allowed a skew of a minute or less.
 const CLOCK_SKEW_S: i64 = 60;

@@ -97,7 +97,12 @@ fn attribute(finding: &mut Finding, case: &Case<'_>) {
         let symptom = finding.title.strip_prefix(http::FAILS).unwrap_or(&finding.title);
         finding.title = format!("{}: {symptom}", cause.title);
         if !cause.remedy.is_empty() {
-            finding.remedy = cause.remedy.join(" ");
+            finding.remedy = cause
+                .remedy
+                .iter()
+                .map(|step| format!("{}.", step.trim_end_matches('.')))
+                .collect::<Vec<_>>()
+                .join(" ");
         }
     }
 }

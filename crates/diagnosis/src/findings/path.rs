@@ -8,7 +8,7 @@ use crate::Finding;
 use crate::attribution;
 use crate::case::Case;
 use crate::facts::Writer;
-use crate::view::in_words;
+use crate::words::in_words;
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -55,7 +55,7 @@ fn not_the_application(case: &Case<'_>) -> Option<Finding> {
     (!reasons.is_empty()).then(|| {
         raise(
             &codes::PATH_NOT_THE_APP,
-            format!("The application never saw the request: {}", in_words(&reasons)),
+            format!("The application never saw the request: {}", reasons.join("; ")),
             "No change to the application's code can repair this.",
             "Look at the hop that the routing section marks.",
             evidence,
@@ -72,9 +72,11 @@ fn origin_differs(case: &Case<'_>) -> Option<Finding> {
     let host = case.evidence().target.origin.as_ref()?.host_str()?;
     (!both.is_empty()).then(|| {
         let paths: Vec<&str> = both.iter().map(|r| r.endpoint.path.as_str()).collect();
+        let all = both.len() == case.view.readings(Vantage::Edge).len() && both.len() > 1;
+        let what = if all { format!("all {} endpoints", both.len()) } else { in_words(&paths) };
         raise(
             &codes::PATH_ORIGIN_DIFFERS,
-            format!("{host} serves {}, the public name does not", in_words(&paths)),
+            format!("{host} serves {what}, the public name does not"),
             "The deployment is up; only the way from the public name to it is broken.",
             "Bind the custom domain to the deployment in the platform, then check the edge's origin setting and DNS.",
             both.iter().filter_map(|r| r.id().cloned()).chain(edge.iter().filter_map(|r| r.id().cloned())).collect(),

@@ -9,7 +9,7 @@ use landfall_evidence::{
 use super::{codes, raise, with_severity};
 use crate::case::Case;
 use crate::deploy_config::{self, Reach};
-use crate::view::{count, in_words};
+use crate::words::{count, in_words};
 use crate::{Finding, Severity};
 
 /// Names listed in one title at most.

@@ -6,7 +6,7 @@ use super::{codes, raise};
 use crate::Finding;
 use crate::case::Case;
 use crate::rate_limit::{hop, limit_in_words, refused_uses, run};
-use crate::view::in_words;
+use crate::words::in_words;
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();

@@ -5,7 +5,7 @@ use landfall_evidence::{CollectionError, Exit, Observation, TestPurpose, TestRun
 use super::{codes, raise};
 use crate::Finding;
 use crate::case::Case;
-use crate::view::{count, in_words};
+use crate::words::{count, in_words};
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let Some((observation, seen, run)) = declared(case) else { return Vec::new() };

@@ -11,7 +11,7 @@ use landfall_evidence::{
 
 use super::{codes, raise, with_severity};
 use crate::case::Case;
-use crate::view::in_words;
+use crate::words::in_words;
 use crate::{Finding, Severity};
 
 const DAY_S: i64 = 86_400;

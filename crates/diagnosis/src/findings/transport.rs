@@ -9,7 +9,7 @@ use landfall_evidence::{
 use super::{codes, raise};
 use crate::Finding;
 use crate::case::Case;
-use crate::view::in_words;
+use crate::words::in_words;
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = versions(case);
@@ -20,7 +20,12 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
 
 /// HTTP/2 and HTTP/3: offered, not offered, or announced and dead.
 fn versions(case: &Case<'_>) -> Vec<Finding> {
-    let edge: Vec<_> = case.evidence().http().filter(|(o, _)| o.vantage == Vantage::Edge).collect();
+    // Port 80 speaks HTTP/1.1 to redirect; that says nothing of what is spoken over TLS.
+    let edge: Vec<_> = case
+        .evidence()
+        .http()
+        .filter(|(o, s)| o.vantage == Vantage::Edge && s.request.purpose != Purpose::PlainHttp)
+        .collect();
     let spoken: BTreeSet<HttpVersion> =
         edge.iter().filter_map(|(_, s)| Some(s.answer.present()?.version)).collect();
     if spoken.is_empty() || case.production().is_some_and(|url| url.scheme() == "http") {

@@ -34,7 +34,10 @@ impl Backend {
             .stdin(Stdio::from(OwnedFd::from(socket)));
         let program = Program { name: "gunicorn", package: "python3-venv and run scripts/lab-venv" };
         let server = Server::start(program, command, folder.join("gunicorn.log"), |_| healthy(address));
-        Self { address, _server: server.unwrap_or_else(|log| panic!("gunicorn did not take its socket:\n{log}")) }
+        Self {
+            address,
+            _server: server.unwrap_or_else(|log| panic!("gunicorn did not take its socket:\n{log}")),
+        }
     }
 
     /// Its base URL, for `--local`.

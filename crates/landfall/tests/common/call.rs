@@ -84,11 +84,15 @@ fn finish(mut command: Command, input: Option<&[u8]>) -> Run {
         Err(_) => {
             let _ = kill_process_group(group, Signal::KILL);
             let (stdout, stderr) = (text(&stdout), text(&stderr));
-            panic!("it did not end within {} s: {said}\nstdout:\n{stdout}\nstderr:\n{stderr}", LIMIT.as_secs());
+            panic!(
+                "it did not end within {} s: {said}\nstdout:\n{stdout}\nstderr:\n{stderr}",
+                LIMIT.as_secs()
+            );
         }
     };
     let (stdout, stderr) = (text(&stdout), text(&stderr));
-    let status = status.code().unwrap_or_else(|| panic!("it was ended by a signal: {said}: {status}\n{stderr}"));
+    let status =
+        status.code().unwrap_or_else(|| panic!("it was ended by a signal: {said}: {status}\n{stderr}"));
     assert!(!stderr.contains("panicked at"), "it panicked: {said}\n{stderr}");
     Run { status, stdout, stderr }
 }
@@ -106,6 +110,7 @@ fn collected(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
 
 fn text(pipe: &mpsc::Receiver<Vec<u8>>) -> String {
     // Everything of the group that could hold the pipe has ended; the limit only guards the test itself.
-    let bytes = pipe.recv_timeout(Duration::from_secs(10)).expect("the pipe is closed when the child has ended");
+    let bytes =
+        pipe.recv_timeout(Duration::from_secs(10)).expect("the pipe is closed when the child has ended");
     String::from_utf8(bytes).expect("the output is UTF-8")
 }

@@ -53,7 +53,11 @@ impl Zone {
     /// NSD with the zone, and BIND, which has to ask it.
     pub(crate) fn nsd(folder: &Path, records: Records) -> Self {
         let (authority, nsd) = nsd(folder, records);
-        let zone = format!("type forward; forward only; forwarders {{ {} port {}; }};", authority.ip(), authority.port());
+        let zone = format!(
+            "type forward; forward only; forwarders {{ {} port {}; }};",
+            authority.ip(),
+            authority.port()
+        );
         let (resolver, bind) = bind(folder, &zone, records);
         Self { resolver, authority, servers: vec![bind, nsd] }
     }

@@ -41,7 +41,11 @@ impl Hostile {
     }
 
     /// Shakes hands with the given ALPN protocol alone, then lets `script` have the stream.
-    pub(crate) fn tls(identity: &Identity, alpn: &str, script: impl Fn(&mut TlsStream) -> std::io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(crate) fn tls(
+        identity: &Identity,
+        alpn: &str,
+        script: impl Fn(&mut TlsStream) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -59,7 +63,9 @@ impl Hostile {
     }
 
     /// Reads each request to the end of its headers, then lets `answer` write; a write error ends the connection.
-    pub(crate) fn http(answer: impl Fn(&mut TcpStream, &str) -> std::io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(crate) fn http(
+        answer: impl Fn(&mut TcpStream, &str) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         Self::serve(move |mut stream| {
             while let Some(request) = request(&mut stream) {
                 if answer(&mut stream, &request).is_err() {

@@ -41,7 +41,9 @@ pub(crate) fn brief(report: &Value) -> String {
     let list = |key: &str, fields: &[&str]| {
         array(&report[key])
             .iter()
-            .map(|item| format!("\n    {}", fields.iter().map(|f| item[*f].to_string()).collect::<Vec<_>>().join(" ")))
+            .map(|item| {
+                format!("\n    {}", fields.iter().map(|f| item[*f].to_string()).collect::<Vec<_>>().join(" "))
+            })
             .collect::<String>()
     };
     format!(

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
 };
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
@@ -45,7 +46,8 @@ impl Authority {
         let root_pem = root.self_signed(&root_key).expect("the root signs itself").pem();
         let root = Issuer::new(root, root_key);
         let intermediate = authority("Landfall Test Intermediate");
-        let intermediate = CertifiedIssuer::signed_by(intermediate, intermediate_key, &root).expect("the root signs");
+        let intermediate =
+            CertifiedIssuer::signed_by(intermediate, intermediate_key, &root).expect("the root signs");
         Self { root_pem, intermediate }
     }
 
@@ -57,7 +59,8 @@ impl Authority {
     /// A leaf for `names`, whose validity began 90 days before it ends, `days_left` days from now (negative: it has ended).
     pub(crate) fn leaf(&self, folder: &Path, names: &[&str], days_left: i64, sent: Sent) -> Identity {
         let leaf_key = key();
-        let mut leaf = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).expect("DNS names");
+        let mut leaf = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>())
+            .expect("DNS names");
         leaf.distinguished_name.push(DnType::CommonName, names[0]);
         // An hour on top, so that the count of whole days does not change while the test runs.
         leaf.not_after = OffsetDateTime::now_utc() + Duration::days(days_left) + Duration::hours(1);
@@ -92,7 +95,8 @@ fn authority(name: &str) -> CertificateParams {
     params.distinguished_name.push(DnType::CommonName, name);
     params.distinguished_name.push(DnType::OrganizationName, "Landfall Tests");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     params.not_before = OffsetDateTime::now_utc() - Duration::days(400);
     params.not_after = OffsetDateTime::now_utc() + Duration::days(800);
     params

@@ -34,9 +34,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `command`, whose output goes to `log`, and waits until `ready` says yes. `Err` is its log when it ended
-    /// before that because of an address that is in use.
-    pub(crate) fn start(program: Program, mut command: Command, log: PathBuf, mut ready: impl FnMut(&str) -> bool) -> Result<Self, String> {
+    /// Starts `command`, whose output goes to `log`, and waits until `ready` says yes. `Err` is its log when an address
+    /// that it was given is in use.
+    pub(crate) fn start(
+        program: Program,
+        mut command: Command,
+        log: PathBuf,
+        mut ready: impl FnMut(&str) -> bool,
+    ) -> Result<Self, String> {
         let output = File::create(&log).expect("the log can be written");
         let child = command
             .stdout(output.try_clone().expect("a file handle can be copied"))
@@ -44,7 +49,10 @@ impl Server {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|e| match e.kind() {
-                ErrorKind::NotFound => panic!("{} is not installed; apt-get install {}, or run ./test once", program.name, program.package),
+                ErrorKind::NotFound => panic!(
+                    "{} is not installed; apt-get install {}, or run ./test once",
+                    program.name, program.package
+                ),
                 _ => panic!("{} cannot be started: {e}", program.name),
             });
         let mut server = Self { child, log };
@@ -52,16 +60,22 @@ impl Server {
         loop {
             let ended = server.child.try_wait().expect("a child can be waited for");
             let log = server.log();
+            // Some end then, some go on without that port: neither is the server that was wanted.
+            if log.to_lowercase().contains("in use") {
+                return Err(log);
+            }
             if let Some(status) = ended {
-                if log.to_lowercase().contains("in use") {
-                    return Err(log);
-                }
                 panic!("{} ended with {status} before it answered:\n{log}", program.name);
             }
             if ready(&log) {
                 return Ok(server);
             }
-            assert!(Instant::now() < end, "{} does not answer after {} s:\n{log}", program.name, PATIENCE.as_secs());
+            assert!(
+                Instant::now() < end,
+                "{} does not answer after {} s:\n{log}",
+                program.name,
+                PATIENCE.as_secs()
+            );
             std::thread::sleep(LOOK);
         }
     }
@@ -97,7 +111,8 @@ pub(crate) fn on_free_ports<const N: usize, T>(mut start: impl FnMut([u16; N]) -
 /// The program's path: of PATH, or of the folders for administrators, which a user's PATH often lacks.
 pub(crate) fn command(program: Program) -> Command {
     let usual = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&usual).chain(["/usr/sbin".into(), "/sbin".into(), "/usr/local/sbin".into()]);
+    let folders =
+        std::env::split_paths(&usual).chain(["/usr/sbin".into(), "/sbin".into(), "/usr/local/sbin".into()]);
     let found = folders.map(|folder| folder.join(program.name)).find(|file| file.is_file());
     let mut command = Command::new(found.unwrap_or_else(|| program.name.into()));
     command.stdin(Stdio::null());

@@ -95,32 +95,59 @@ impl Site {
             }
         }
         let map = map.into_iter().flat_map(|entry| ["--connect-to".to_owned(), entry]);
-        ["--resolver".into(), self.zone.resolver.to_string(), "--ca-file".into(), self.authority.root_file(self.path())]
-            .into_iter()
-            .chain(map)
-            .collect()
+        [
+            "--resolver".into(),
+            self.zone.resolver.to_string(),
+            "--ca-file".into(),
+            self.authority.root_file(self.path()),
+        ]
+        .into_iter()
+        .chain(map)
+        .collect()
     }
 
     /// Audits the site behind `web`, and shows that the saved evidence gives the same report in every format.
     pub(crate) fn audit(&self, web: Option<&Web>, more: &[&str]) -> Audit {
-        let mut words: Vec<String> = ["audit", "--config", "landfall.toml", "--skip", "project,tests", "--quiet", "--format", "json"]
-            .into_iter()
-            .chain(["--save-evidence", "evidence.json", "-o", "live.md", "-o", "live.html", "-o", "live.txt", "-o", "live.json"])
-            .map(str::to_owned)
-            .collect();
+        let mut words: Vec<String> =
+            ["audit", "--config", "landfall.toml", "--skip", "project,tests", "--quiet", "--format", "json"]
+                .into_iter()
+                .chain([
+                    "--save-evidence",
+                    "evidence.json",
+                    "-o",
+                    "live.md",
+                    "-o",
+                    "live.html",
+                    "-o",
+                    "live.txt",
+                    "-o",
+                    "live.json",
+                ])
+                .map(str::to_owned)
+                .collect();
         words.extend(self.flags(web));
         words.extend(more.iter().map(|w| (*w).to_owned()));
         let run = landfall(self.path(), &words);
         let report = parsed(&run.stdout, &run);
         let evidence = parsed(&self.read("evidence.json"), &run);
+        assert_eq!(run.stderr, "", "quiet means quiet");
         let audit = Audit { report, evidence, run };
         self.replays(&audit);
         audit
     }
 
+    /// Runs the verification procedure of the report that [`Self::audit`] wrote.
+    pub(crate) fn verify(&self, web: Option<&Web>) -> Run {
+        let mut words: Vec<String> = vec!["verify".into(), "live.json".into()];
+        words.extend(self.flags(web));
+        landfall(self.path(), &words)
+    }
+
     /// The report is a function of the evidence: the same bytes in every format, and no network to help it.
     fn replays(&self, live: &Audit) {
-        for (format, file) in [("json", "live.json"), ("markdown", "live.md"), ("html", "live.html"), ("terminal", "live.txt")] {
+        for (format, file) in
+            [("json", "live.json"), ("markdown", "live.md"), ("html", "live.html"), ("terminal", "live.txt")]
+        {
             let words = ["diagnose", "evidence.json", "--format", format];
             let replay = landfall_without_network(self.path(), &words).unwrap_or_else(|| {
                 eprintln!("no network namespace may be made here; the replay runs with the network in reach");
@@ -144,13 +171,18 @@ impl std::fmt::Display for Audit {
 }
 
 fn parsed(text: &str, run: &Run) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|e| panic!("no JSON ({e}), exit status {}\n{text}\n{}", run.status, run.stderr))
+    serde_json::from_str(text)
+        .unwrap_or_else(|e| panic!("no JSON ({e}), exit status {}\n{text}\n{}", run.status, run.stderr))
 }
 
 /// Two texts of many kilobytes: the first line that differs says more than both.
 fn assert_same(a: &str, b: &str, what: &str) {
     if a != b {
         let differing = a.lines().zip(b.lines()).enumerate().find(|(_, (a, b))| a != b);
-        panic!("{what}: replay and live differ ({} and {} bytes), first at line {differing:#?}", a.len(), b.len());
+        panic!(
+            "{what}: replay and live differ ({} and {} bytes), first at line {differing:#?}",
+            a.len(),
+            b.len()
+        );
     }
 }

@@ -80,7 +80,9 @@ impl Web {
             caddy.args(["run", "--adapter", "caddyfile", "--config", &config]);
             caddy.env("HOME", &folder).env("XDG_DATA_HOME", &folder).env("XDG_CONFIG_HOME", &folder);
             // Its last word before it serves; the TCP ports accept before the QUIC ones do.
-            let server = Server::start(CADDY, caddy, folder.join("log"), |log| log.contains("serving initial configuration"))?;
+            let server = Server::start(CADDY, caddy, folder.join("log"), |log| {
+                log.contains("serving initial configuration")
+            })?;
             Ok(Self { tls_port: tls, plain_port: plain, folder: folder.clone(), server })
         })
     }
@@ -105,7 +107,8 @@ impl Web {
             let mut haproxy = command(HAPROXY);
             haproxy.args(["-db", "-f", &config]);
             let ready = [tls, plain];
-            let server = Server::start(HAPROXY, haproxy, folder.join("log"), |_| ready.into_iter().all(listens))?;
+            let server =
+                Server::start(HAPROXY, haproxy, folder.join("log"), |_| ready.into_iter().all(listens))?;
             Ok(Self { tls_port: tls, plain_port: plain, folder: folder.clone(), server })
         })
     }
@@ -114,7 +117,9 @@ impl Web {
     /// the client has its answer.
     pub(crate) fn access_log(&self, expected: usize) -> Vec<String> {
         let file = self.folder.join("access.log");
-        let lines = || std::fs::read_to_string(&file).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
+        let lines = || {
+            std::fs::read_to_string(&file).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
         for _ in 0..250 {
             if lines().len() >= expected {
                 break;
