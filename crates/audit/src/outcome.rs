@@ -34,7 +34,11 @@ impl FromStr for FailOn {
             "medium" => Self::From(Severity::Medium),
             "low" => Self::From(Severity::Low),
             "never" => Self::Never,
-            _ => return Err(PlanError(format!("--fail-on: {text:?} is not one of critical, high, medium, low, never"))),
+            _ => {
+                return Err(PlanError(format!(
+                    "--fail-on: {text:?} is not one of critical, high, medium, low, never"
+                )));
+            }
         })
     }
 }
@@ -55,7 +59,12 @@ pub enum ExitStatus {
 impl ExitStatus {
     /// The status of an audit. An unknown verdict with nothing bad found is [`Self::Nothing`]: nothing verified is not fine.
     pub fn of(diagnosis: &Diagnosis, fail_on: FailOn) -> Self {
-        let worst = diagnosis.findings.iter().map(|f| f.severity).chain(diagnosis.causes.iter().map(|c| c.severity)).max();
+        let worst = diagnosis
+            .findings
+            .iter()
+            .map(|f| f.severity)
+            .chain(diagnosis.causes.iter().map(|c| c.severity))
+            .max();
         match (fail_on, worst) {
             (FailOn::From(threshold), Some(worst)) if worst >= threshold => Self::Failing,
             _ if diagnosis.verdict == Verdict::Unknown => Self::Nothing,

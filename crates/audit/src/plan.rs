@@ -42,8 +42,16 @@ pub enum Probe {
 
 impl Probe {
     /// All of them, in the order of an audit.
-    pub const ALL: [Self; 8] =
-        [Self::Dns, Self::Tls, Self::Http, Self::Origin, Self::Local, Self::RateLimit, Self::Project, Self::Tests];
+    pub const ALL: [Self; 8] = [
+        Self::Dns,
+        Self::Tls,
+        Self::Http,
+        Self::Origin,
+        Self::Local,
+        Self::RateLimit,
+        Self::Project,
+        Self::Tests,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -137,7 +145,9 @@ impl Plan {
     /// When there is nothing to audit, or a value cannot be understood.
     pub fn new(config: &Config, said: &Overrides) -> Result<Self, PlanError> {
         let url = |typed: &Option<String>, filed: &Option<Url>, flag: &str| match typed {
-            Some(text) => crate::parse_base_url(text).map(Some).map_err(|e| PlanError(format!("{flag}: {e}"))),
+            Some(text) => {
+                crate::parse_base_url(text).map(Some).map_err(|e| PlanError(format!("{flag}: {e}")))
+            }
             None => Ok(filed.clone()),
         };
         let production = url(&said.production, &config.production, "URL")?;
@@ -147,7 +157,10 @@ impl Plan {
         if let Some(folder) = &project
             && !folder.is_dir()
         {
-            return Err(PlanError(format!("the project folder {} does not exist or is not a folder", folder.display())));
+            return Err(PlanError(format!(
+                "the project folder {} does not exist or is not a folder",
+                folder.display()
+            )));
         }
         if production.is_none() && local.is_none() && origin.is_none() && project.is_none() {
             return Err(PlanError(
@@ -156,8 +169,14 @@ impl Plan {
             ));
         }
         let host = |u: &Option<Url>| u.as_ref().and_then(|u| u.host_str().map(str::to_owned));
-        let name = config.name.clone().or_else(|| host(&production)).or_else(|| host(&origin)).or_else(|| host(&local));
-        let name = name.or_else(|| project.as_deref().and_then(folder_name)).unwrap_or_else(|| "backend".into());
+        let name = config
+            .name
+            .clone()
+            .or_else(|| host(&production))
+            .or_else(|| host(&origin))
+            .or_else(|| host(&local));
+        let name =
+            name.or_else(|| project.as_deref().and_then(folder_name)).unwrap_or_else(|| "backend".into());
 
         let mut map = AddressMap::default();
         for entry in config.connect_to.iter().chain(&said.connect_to) {
@@ -237,8 +256,13 @@ mod tests {
 
     #[test]
     fn the_command_line_wins_over_the_file() {
-        let config = Config { production: Some("https://a.test".parse().expect("valid")), budget: Some(5), ..Config::default() };
-        let said = Overrides { production: Some("https://b.test".into()), budget: Some(9), ..Overrides::default() };
+        let config = Config {
+            production: Some("https://a.test".parse().expect("valid")),
+            budget: Some(5),
+            ..Config::default()
+        };
+        let said =
+            Overrides { production: Some("https://b.test".into()), budget: Some(9), ..Overrides::default() };
         let plan = Plan::new(&config, &said).expect("valid");
         assert_eq!(plan.target.production.expect("given").host_str(), Some("b.test"));
         assert_eq!(plan.budget, 9);

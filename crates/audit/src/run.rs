@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use landfall_evidence::{
-    Endpoint, EndpointSource, Evidence, Expectation, Observation, ObservationId, Observed, ProbeFault, ProjectObservation,
-    ProjectSnapshot, RateLimitObservation, SCHEMA, Seen, Settings, Target, TestPurpose, TestsObservation, Tool, Vantage,
+    Endpoint, EndpointSource, Evidence, Expectation, Observation, ObservationId, Observed, ProbeFault,
+    ProjectObservation, ProjectSnapshot, RateLimitObservation, SCHEMA, Seen, Settings, Target, TestPurpose,
+    TestsObservation, Tool, Vantage,
 };
 use landfall_probe::net::{Context, Ledger, Limits};
 use landfall_probe::tls::Roots;
@@ -22,8 +23,13 @@ use crate::plan::{Plan, PlanError, Probe};
 use crate::progress::{Progress, Step};
 
 /// The User-Agent of every request: it names the program and where to read what it does.
-pub const USER_AGENT: &str =
-    concat!("Landfall/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), "; deployment audit)");
+pub const USER_AGENT: &str = concat!(
+    "Landfall/",
+    env!("CARGO_PKG_VERSION"),
+    " (+",
+    env!("CARGO_PKG_REPOSITORY"),
+    "; deployment audit)"
+);
 
 /// How long after its deadline an audit may still take to wind down before a probe is given up on.
 const GRACE: Duration = Duration::from_secs(1);
@@ -99,7 +105,11 @@ pub fn context(plan: &Plan, started: Instant) -> Result<Context, PlanError> {
 }
 
 /// What the project folder shows, and the endpoints that it names.
-async fn read_project(ctx: &Context, plan: &Plan, progress: &Progress) -> (Option<Observation>, Vec<Endpoint>) {
+async fn read_project(
+    ctx: &Context,
+    plan: &Plan,
+    progress: &Progress,
+) -> (Option<Observation>, Vec<Endpoint>) {
     let Some(root) = plan.target.project.clone() else { return (None, Vec::new()) };
     let began = Instant::now();
     let answer: Observed<Box<ProjectSnapshot>> = if plan.runs(Probe::Project) {
@@ -108,7 +118,9 @@ async fn read_project(ctx: &Context, plan: &Plan, progress: &Progress) -> (Optio
         let reading = tokio::task::spawn_blocking(move || landfall_project::read(Path::new(&folder)));
         let answer = match bounded(ctx, reading).await {
             Some(Ok(answer)) => answer,
-            Some(Err(crash)) => Observed::Unasked(ProbeFault::Local { detail: format!("reading the folder failed: {crash}") }),
+            Some(Err(crash)) => {
+                Observed::Unasked(ProbeFault::Local { detail: format!("reading the folder failed: {crash}") })
+            }
             None => Observed::Unasked(ProbeFault::DeadlineSpent),
         };
         progress.end(Step::Project);
@@ -116,7 +128,8 @@ async fn read_project(ctx: &Context, plan: &Plan, progress: &Progress) -> (Optio
     } else {
         Observed::Unasked(ProbeFault::Skipped)
     };
-    let endpoints = answer.present().map(|snapshot| landfall_project::endpoints(snapshot)).unwrap_or_default();
+    let endpoints =
+        answer.present().map(|snapshot| landfall_project::endpoints(snapshot)).unwrap_or_default();
     let observation = Observation {
         id: "project/read".into(),
         vantage: Vantage::Workspace,
@@ -161,7 +174,11 @@ async fn run_tests(ctx: &Context, plan: &Plan, progress: &Progress) -> Vec<Obser
     };
     if !plan.runs(Probe::Tests) {
         let command = plan.test_command.clone().unwrap_or_default();
-        let seen = TestsObservation { command, purpose: TestPurpose::AsDeclared, answer: Observed::Unasked(ProbeFault::Skipped) };
+        let seen = TestsObservation {
+            command,
+            purpose: TestPurpose::AsDeclared,
+            answer: Observed::Unasked(ProbeFault::Skipped),
+        };
         return vec![wrap(0, Instant::now(), Duration::ZERO, seen)];
     }
     progress.begin(Step::Tests);
@@ -173,7 +190,8 @@ async fn run_tests(ctx: &Context, plan: &Plan, progress: &Progress) -> Vec<Obser
 
 async fn ask_network(ctx: &Context, plan: &Plan, target: &Target, progress: &Progress) -> Vec<Observation> {
     let ask = |url: &Option<Url>, vantage: Vantage, probe: Probe, step: Step| {
-        let url = url.clone().filter(|_| plan.runs(probe) || (vantage == Vantage::Edge && runs_without_http(plan)));
+        let url =
+            url.clone().filter(|_| plan.runs(probe) || (vantage == Vantage::Edge && runs_without_http(plan)));
         async move {
             let url = url?;
             progress.begin(step);
@@ -192,7 +210,7 @@ async fn ask_network(ctx: &Context, plan: &Plan, target: &Target, progress: &Pro
     for asked in [edge, origin, local].into_iter().flatten() {
         observations.extend(asked.observations);
         if asked.site.vantage == Vantage::Edge {
-            edge_site = Some(asked.site);
+            edge_site = asked.line.map(|line| (asked.site, line));
         }
     }
     observations.extend(ask_rate_limit(ctx, plan, edge_site, &observations, progress).await);
@@ -207,6 +225,8 @@ fn runs_without_http(plan: &Plan) -> bool {
 struct Asked {
     observations: Vec<Observation>,
     site: http::Site,
+    /// The rate-limit probe's connection, for production.
+    line: Option<rate_limit::Line>,
 }
 
 async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vantage: Vantage) -> Asked {
@@ -237,7 +257,8 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
             if base.scheme() != "https" || !plan.runs(Probe::Tls) {
                 return Vec::new();
             }
-            let each = addresses.iter().map(|at| tls::handshake(ctx, &host, *at, vantage, found.settled_by.clone()));
+            let each =
+                addresses.iter().map(|at| tls::handshake(ctx, &host, *at, vantage, found.settled_by.clone()));
             bounded(ctx, futures_util::future::join_all(each)).await.unwrap_or_default()
         };
         let http_asked = match vantage {
@@ -245,25 +266,37 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
             _ => true,
         };
         let requests = async {
-            if http_asked { bounded(ctx, http::survey(ctx, &site)).await.unwrap_or_default() } else { Vec::new() }
+            if http_asked {
+                bounded(ctx, http::survey(ctx, &site)).await.unwrap_or_default()
+            } else {
+                Vec::new()
+            }
         };
         let late = async { bounded(ctx, found.late.collect()).await.unwrap_or_default() };
-        let (chains, requests, late) = tokio::join!(chains, requests, late);
+        // Only a connection: the rate-limit probe itself runs last.
+        let line = async {
+            if vantage == Vantage::Edge && http_asked && plan.runs(Probe::RateLimit) {
+                bounded(ctx, rate_limit::connect(ctx, &site)).await
+            } else {
+                None
+            }
+        };
+        let (chains, requests, late, line) = tokio::join!(chains, requests, late, line);
         let mut observations = found.observations;
         observations.extend(late);
         observations.extend(chains);
         observations.extend(requests);
-        (observations, site)
+        (observations, site, line)
     };
-    let (zone, (mut observations, site)) = tokio::join!(zone, rest);
+    let (zone, (mut observations, site, line)) = tokio::join!(zone, rest);
     observations.extend(zone);
-    Asked { observations, site }
+    Asked { observations, site, line }
 }
 
 async fn ask_rate_limit(
     ctx: &Context,
     plan: &Plan,
-    site: Option<http::Site>,
+    site: Option<(http::Site, rate_limit::Line)>,
     so_far: &[Observation],
     progress: &Progress,
 ) -> Vec<Observation> {
@@ -275,19 +308,27 @@ async fn ask_rate_limit(
         after: None,
         round_trips: 0,
         attempt: 1,
-        by_hand: format!("for i in 1 2 3 4 5 6 7 8 9 10; do curl -s -o /dev/null -w '%{{http_code}}\\n' {url}; done"),
+        by_hand: format!(
+            "for i in 1 2 3 4 5 6 7 8 9 10; do curl -s -o /dev/null -w '%{{http_code}}\\n' {url}; done"
+        ),
         seen: Seen::RateLimit(RateLimitObservation { url, answer: Observed::Unasked(fault) }),
     };
     let Some(url) = plan.target.production.as_ref().map(Url::to_string) else { return Vec::new() };
     if !plan.runs(Probe::RateLimit) {
         return vec![unasked(url, ProbeFault::Skipped)];
     }
-    let Some(site) = site else { return vec![unasked(url, ProbeFault::Skipped)] };
+    let Some((site, line)) = site else {
+        let fault = if plan.runs(Probe::Http) { ProbeFault::DeadlineSpent } else { ProbeFault::Skipped };
+        return vec![unasked(url, fault)];
+    };
     // It runs last, so it waited for whatever network answer came last.
-    let last = so_far.iter().filter(|o| matches!(o.seen, Seen::Http(_) | Seen::Dns(_) | Seen::Tls(_))).max_by_key(|o| o.ended_us());
+    let last = so_far
+        .iter()
+        .filter(|o| matches!(o.seen, Seen::Http(_) | Seen::Dns(_) | Seen::Tls(_)))
+        .max_by_key(|o| o.ended_us());
     let after: Option<ObservationId> = last.map(|o| o.id.clone());
     progress.begin(Step::RateLimit);
-    let seen = bounded(ctx, rate_limit::probe(ctx, &site, after)).await;
+    let seen = bounded(ctx, rate_limit::probe(ctx, &site, line, after)).await;
     progress.end(Step::RateLimit);
     seen.unwrap_or_else(|| vec![unasked(url, ProbeFault::DeadlineSpent)])
 }

@@ -100,7 +100,8 @@ impl Names {
             self.known.insert(host.clone(), sockets);
         }
         let addresses = self.known.get(&host).map(Vec::as_slice).unwrap_or_default();
-        let observation: Observation = http::get(ctx, &url, addresses, None, Purpose::Verification, Vantage::Edge, None, 1).await;
+        let observation: Observation =
+            http::get(ctx, &url, addresses, None, Purpose::Verification, Vantage::Edge, None, 1).await;
         match observation.seen {
             Seen::Http(seen) => seen.answer,
             _ => unreachable_kind(),
@@ -110,16 +111,23 @@ impl Names {
 
 /// `http::get` returns HTTP observations only; anything else is our own fault and must not count against the target.
 fn unreachable_kind() -> Observed<HttpResponse> {
-    Observed::Unasked(landfall_evidence::ProbeFault::Local { detail: "the probe returned another kind of observation".into() })
+    Observed::Unasked(landfall_evidence::ProbeFault::Local {
+        detail: "the probe returned another kind of observation".into(),
+    })
 }
 
-fn judge(observed: &Observed<HttpResponse>, mismatch: impl Fn(&HttpResponse) -> Option<String>) -> (Outcome, String) {
+fn judge(
+    observed: &Observed<HttpResponse>,
+    mismatch: impl Fn(&HttpResponse) -> Option<String>,
+) -> (Outcome, String) {
     match observed {
         Observed::Present(response) => match mismatch(response) {
             None => (Outcome::Passed, describe(response)),
             Some(why) => (Outcome::Failed, format!("{}: {why}", describe(response))),
         },
-        Observed::Unasked(landfall_evidence::ProbeFault::Blocked { reason, .. }) => (Outcome::Failed, reason.clone()),
+        Observed::Unasked(landfall_evidence::ProbeFault::Blocked { reason, .. }) => {
+            (Outcome::Failed, reason.clone())
+        }
         Observed::Unasked(_) => (Outcome::Unknown, observed.describe()),
         Observed::Denied(_) | Observed::Silent(_) => (Outcome::Failed, observed.describe()),
     }
@@ -130,7 +138,12 @@ fn describe(response: &HttpResponse) -> String {
     format!("HTTP {}, {kind}, {} bytes", response.status, response.body.byte_count)
 }
 
-fn mismatch(response: &HttpResponse, status: &[u16], content_type: Option<&str>, json_keys: &[String]) -> Option<String> {
+fn mismatch(
+    response: &HttpResponse,
+    status: &[u16],
+    content_type: Option<&str>,
+    json_keys: &[String],
+) -> Option<String> {
     if !status.contains(&response.status) {
         return Some(format!("expected HTTP {}", one_of(status)));
     }
@@ -146,7 +159,8 @@ fn mismatch(response: &HttpResponse, status: &[u16], content_type: Option<&str>,
     let Ok(serde_json::Value::Object(object)) = serde_json::from_str(body) else {
         return Some("expected a JSON object".into());
     };
-    let missing: Vec<&str> = json_keys.iter().map(String::as_str).filter(|k| !object.contains_key(*k)).collect();
+    let missing: Vec<&str> =
+        json_keys.iter().map(String::as_str).filter(|k| !object.contains_key(*k)).collect();
     (!missing.is_empty()).then(|| format!("the JSON lacks {}", missing.join(", ")))
 }
 

@@ -190,6 +190,15 @@ fn actions_say_what_they_clear_alone() {
 }
 
 #[test]
+fn a_main_function_that_is_down_is_urgent_and_one_action() {
+    let diagnosis = world(hollow, Some(hollow), true, 0).diagnose();
+    let urgent: Vec<&Action> = diagnosis.actions.iter().filter(|a| a.priority < Priority::P2).collect();
+    assert_eq!(urgent.len(), 1, "{urgent:#?}");
+    assert_eq!((urgent[0].priority, urgent[0].because.as_str()), (Priority::P0, "health-check-too-shallow"));
+    assert_eq!(urgent[0].clears, ["production-deployed"]);
+}
+
+#[test]
 fn verification_is_runnable_and_ends_with_the_pace() {
     let diagnosis = undeployed().diagnose();
     let gets: Vec<&VerificationProbe> = diagnosis.verification.iter().map(|v| &v.probe).collect();
@@ -390,4 +399,70 @@ fn the_same_evidence_gives_the_same_bytes() {
     assert_eq!(first, text(&world.diagnose()));
     let replayed = landfall_evidence::Evidence::from_json(&world.0.to_json()).expect("it reads back");
     assert_eq!(first, text(&diagnose(&replayed, Catalogue::embedded())));
+}
+
+/// A world as an audit without any configuration sees it: guessed paths, nothing else known.
+fn zero_configuration(mut world: World) -> World {
+    use landfall_evidence::{Endpoint, EndpointSource, Expectation, Purpose, Seen};
+    let keep = |o: &landfall_evidence::Observation| match &o.seen {
+        Seen::Http(seen) => {
+            o.vantage == Vantage::Edge
+                && (seen.request.path == "/health" || seen.request.purpose == Purpose::Control)
+        }
+        Seen::Project(_) | Seen::Tests(_) | Seen::RateLimit(_) => false,
+        Seen::Dns(_) | Seen::Tls(_) => o.vantage == Vantage::Edge,
+    };
+    let edge = world.0.http_at(Vantage::Edge, Purpose::Control, CONTROL).map(|(_, s)| s.answer.clone());
+    world = world.without(|o| !keep(o));
+    world.0.target.local = None;
+    world.0.target.origin = None;
+    world.0.target.project = None;
+    world.0.target.endpoints = ["/", "/health", "/healthz"]
+        .map(|path| Endpoint {
+            method: "GET".into(),
+            path: path.into(),
+            source: EndpointSource::Guessed,
+            core: false,
+            expect: Expectation::default(),
+        })
+        .into();
+    for path in ["/", "/healthz"] {
+        world.http(Vantage::Edge, Purpose::Endpoint, path, edge.clone().expect("the control was asked"));
+    }
+    world
+}
+
+#[test]
+fn without_any_configuration_only_what_was_seen_is_said() {
+    let live = zero_configuration(deployed()).diagnose();
+    assert_eq!(live.verdict, Verdict::Live, "{} {:?}", live.summary, live.unexplained);
+    let down = zero_configuration(undeployed()).diagnose();
+    assert_eq!(
+        down.verdict,
+        Verdict::Unknown,
+        "these bytes are known from two kinds of hop: {}",
+        down.summary
+    );
+    assert_eq!(down.actions[0].title, "Tell which endpoints matter");
+    assert!(down.path.iter().all(|h| h.state != HopState::Broken));
+}
+
+#[test]
+fn with_any_answer_missing_nothing_false_is_said() {
+    use landfall_evidence::Seen;
+    for (world, never) in [(undeployed(), Verdict::Live), (deployed(), Verdict::NotLive)] {
+        for n in 0..world.0.observations.len() {
+            let mut less = world.clone();
+            let gone = less.0.observations.remove(n);
+            if matches!(gone.seen, Seen::Project(_) | Seen::Tests(_)) || gone.vantage == Vantage::Local {
+                continue;
+            }
+            let diagnosis = less.diagnose();
+            assert_ne!(diagnosis.verdict, never, "without {}: {}", gone.id, diagnosis.summary);
+            let count =
+                |status| diagnosis.readiness.checks.iter().filter(|c| c.status == status).count() as u32;
+            assert_eq!(diagnosis.readiness.passed, count(Status::Ok), "without {}", gone.id);
+            assert_eq!(diagnosis.readiness.unknown, count(Status::Unknown), "without {}", gone.id);
+        }
+    }
 }

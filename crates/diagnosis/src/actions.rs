@@ -3,7 +3,7 @@
 //! An action clears a check only when nothing else stands in that check's way: deploying alone does not mend tests.
 //! P0 blocks the main traffic; P1 is a main function elsewhere, or will break within 14 days; P2 is the rest.
 
-use landfall_evidence::Vantage;
+use landfall_evidence::{EndpointSource, ObservationId, Vantage};
 
 use crate::case::Case;
 use crate::facts::is_health_path;
@@ -71,7 +71,32 @@ fn production(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
     if let Some(tie) = case.tie_of(&cause.id) {
         return Some(tied(case, drawn, tie, priority));
     }
-    Some(remedy(case, drawn, cause, priority))
+    let mut action = remedy(case, drawn, cause, priority);
+    // A second cause of the very same failures tells more about the repair; it is no repair of its own.
+    let same =
+        likely_besides(case, cause).into_iter().filter(|other| rest_on_the_same_failures(case, cause, other));
+    action.steps.extend(same.filter_map(|other| other.remedy.first().cloned()));
+    Some(action)
+}
+
+/// The other likely causes on the request's way that stand by themselves.
+fn likely_besides<'a>(case: &Case<'a>, cause: &'a Cause) -> Vec<&'a Cause> {
+    case.causes
+        .iter()
+        .filter(|c| {
+            c.id != cause.id && case.is_on_path(c) && c.label >= Label::Likely && !case.in_a_tie(&c.id)
+        })
+        .collect()
+}
+
+/// Whether every failing endpoint that the second cause rests on is one that the first rests on too.
+fn rest_on_the_same_failures(case: &Case<'_>, first: &Cause, second: &Cause) -> bool {
+    let rests =
+        |cause: &Cause, id: &ObservationId| cause.evidence_for.iter().any(|a| a.evidence.contains(id));
+    let readings = case.view.readings(Vantage::Edge);
+    let failing = readings.iter().filter(|r| r.fault().is_some()).filter_map(|r| r.id());
+    let of_second: Vec<&ObservationId> = failing.filter(|id| rests(second, id)).collect();
+    !of_second.is_empty() && of_second.iter().all(|id| rests(first, id))
 }
 
 /// P0 when the cause or what it does to production is of weight: a main function that is down blocks its traffic.
@@ -106,10 +131,7 @@ fn title_of(case: &Case<'_>, cause: &Cause) -> String {
 /// The failing checks that a cause's repair clears by itself: those on the way of a request, as long as no other cause
 /// stands there too, or the cause rests on every endpoint that fails.
 fn cleared_by(case: &Case<'_>, drawn: &Drawn<'_>, cause: &Cause) -> Vec<String> {
-    let others = case
-        .causes
-        .iter()
-        .any(|c| c.id != cause.id && case.is_on_path(c) && c.label >= Label::Likely && !case.in_a_tie(&c.id));
+    let others = !likely_besides(case, cause).is_empty();
     let covers_all = || {
         let readings = case.view.readings(Vantage::Edge);
         let mut failing = readings.iter().filter(|r| r.fault().is_some()).filter_map(|r| r.id());
@@ -170,11 +192,9 @@ fn production_without_cause(drawn: &Drawn<'_>, priority: Priority) -> Option<Act
 /// Causes on the request's way behind the main one.
 fn other_causes(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
     let Some(main) = case.main_cause() else { return Vec::new() };
-    case.causes
-        .iter()
-        .filter(|c| {
-            c.id != main.id && case.is_on_path(c) && c.label >= Label::Likely && !case.in_a_tie(&c.id)
-        })
+    likely_besides(case, main)
+        .into_iter()
+        .filter(|other| !rest_on_the_same_failures(case, main, other))
         .map(|c| remedy(case, drawn, c, Priority::P1))
         .collect()
 }
@@ -186,7 +206,19 @@ fn see_production(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
     }
     let unknown =
         drawn.readiness.checks.iter().find(|c| c.id == "production-deployed" && c.status == Status::Unknown);
+    let endpoints = &case.evidence().target.endpoints;
+    let guessed = !endpoints.is_empty() && endpoints.iter().all(|e| e.source == EndpointSource::Guessed);
     let mut action = match unknown {
+        // Usual paths that do not exist say nothing; what has to be there, only the owner knows.
+        Some(check) if guessed => {
+            let mut action = action(Priority::P1, "Tell which endpoints matter", &check.id);
+            let paths: Vec<&str> = endpoints.iter().map(|e| e.path.as_str()).collect();
+            action.steps = vec![
+                format!("Only usual paths were tried ({}): {}.", in_words(&paths), check.note),
+                "Name the endpoints in landfall.toml, or audit from the project's folder, where they are read from the code.".into(),
+            ];
+            action
+        }
         Some(check) => {
             let mut action = action(Priority::P1, "See production first", &check.id);
             action.steps = vec![check.note.clone(), "Remove what is in the way and audit again.".into()];

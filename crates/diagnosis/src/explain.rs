@@ -30,15 +30,18 @@ pub struct Section {
 /// In words, with the nearest ids, when there is none.
 pub fn explain(catalogue: &Catalogue, code: &str) -> Result<Page, String> {
     let wanted = code.trim();
-    finding(wanted).or_else(|| cause(catalogue, wanted)).or_else(|| signature(catalogue, wanted)).ok_or_else(|| {
-        let near = near(catalogue, wanted);
-        let hint = if near.is_empty() {
-            "codes look like LF-TLS-001, causes like never-deployed, signatures like cloudflare-marker".to_owned()
-        } else {
-            format!("did you mean {}?", near.join(", "))
-        };
-        format!("{wanted:?} is not a finding, cause or signature; {hint}")
-    })
+    finding(wanted).or_else(|| cause(catalogue, wanted)).or_else(|| signature(catalogue, wanted)).ok_or_else(
+        || {
+            let near = near(catalogue, wanted);
+            let hint = if near.is_empty() {
+                "codes look like LF-TLS-001, causes like never-deployed, signatures like cloudflare-marker"
+                    .to_owned()
+            } else {
+                format!("did you mean {}?", near.join(", "))
+            };
+            format!("{wanted:?} is not a finding, cause or signature; {hint}")
+        },
+    )
 }
 
 fn page(id: &str, kind: &str, title: &str, sections: Vec<(&str, Vec<String>)>) -> Page {
@@ -62,7 +65,8 @@ fn finding(code: &str) -> Option<Page> {
 
 fn cause(catalogue: &Catalogue, id: &str) -> Option<Page> {
     let fault = catalogue.fault(id)?;
-    let known = if catalogue.cause(id).is_some() { "cause" } else { "cause, described but not yet diagnosed" };
+    let known =
+        if catalogue.cause(id).is_some() { "cause" } else { "cause, described but not yet diagnosed" };
     let apart = fault.discriminators.iter().map(|d| format!("{}: {}", d.vs, d.test)).collect();
     Some(page(
         &fault.id,
@@ -84,7 +88,10 @@ fn signature(catalogue: &Catalogue, id: &str) -> Option<Page> {
     let found = catalogue.signature(id)?;
     let mut matches = Vec::new();
     if !found.status.is_empty() {
-        matches.push(format!("status {}", found.status.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")));
+        matches.push(format!(
+            "status {}",
+            found.status.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")
+        ));
     }
     matches.extend(found.headers.iter().map(|(name, value)| format!("header {name}: {value}")));
     matches.extend(found.body_contains.iter().map(|text| format!("body contains {text:?}")));

@@ -2,6 +2,8 @@
 //!
 //! Pure: no I/O, no clock, no randomness. The same evidence gives the same diagnosis, byte for byte.
 
+#[cfg(test)]
+mod acceptance;
 mod actions;
 mod attribution;
 mod case;
@@ -10,9 +12,9 @@ mod causes;
 mod components;
 mod deploy_config;
 mod diagnose;
+mod explain;
 mod facts;
 mod findings;
-mod explain;
 mod model;
 mod owners;
 mod path;
@@ -20,23 +22,21 @@ mod rate_limit;
 mod readiness;
 mod signatures;
 mod specifications;
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod testworld;
 mod unexplained;
 mod verdict;
 mod verification;
 mod view;
 mod words;
-#[cfg(test)]
-mod acceptance;
-#[cfg(test)]
-mod testkit;
-#[cfg(test)]
-mod testworld;
 
 pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung, Sources};
 pub use causes::Hypothesis;
 pub use diagnose::diagnose;
-pub use findings::{FindingCode, finding_codes};
 pub use explain::{Page, Section, explain};
+pub use findings::{FindingCode, finding_codes};
 pub use model::*;
 pub use owners::{Owner, OwnerRole};
 pub use signatures::{Meaning, Signature, SignatureHop};

@@ -1,6 +1,6 @@
 //! What was learnt of the stack. What was not seen is listed with the reason, so that a gap is not taken for a "no".
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_evidence::{
     DeployConfig, HttpVersion, ObservationId, Observed, ProjectSnapshot, Purpose, ServerSetting, Stack,
@@ -143,6 +143,35 @@ fn describe_config(config: &DeployConfig) -> String {
     format!("{} ({}, {stage}{}{ports})", config.file, vendor_name(&config.platform), bind.unwrap_or_default())
 }
 
+/// Who runs the zone's name servers: one row where it is one provider, else a row for each server.
+fn nameservers(case: &Case<'_>, rows: &mut Vec<Specification>) {
+    const GROUP: &str = "edge";
+    let mut servers: BTreeMap<String, (Option<String>, ObservationId)> = BTreeMap::new();
+    for (o, seen) in case.evidence().dns().filter(|(_, seen)| seen.question.rtype == "NS") {
+        for name in seen.answer.present().into_iter().flat_map(|answer| answer.data_of("NS")) {
+            let owner = case.catalogue().owner_of_ns(name).map(|owner| vendor_name(&owner.vendor));
+            servers.entry(name.to_owned()).or_insert_with(|| (owner, o.id.clone()));
+        }
+    }
+    let owners: BTreeSet<Option<&String>> = servers.values().map(|(owner, _)| owner.as_ref()).collect();
+    let unknown = || "the catalogue does not know who runs it".to_owned();
+    match owners.into_iter().collect::<Vec<_>>().as_slice() {
+        [] => rows.push(row(GROUP, "Nameservers", Err("no NS answer was seen".into()), Vec::new())),
+        [one] => {
+            let evidence = servers.values().map(|(_, id)| id.clone()).collect::<BTreeSet<_>>();
+            rows.push(row(
+                GROUP,
+                "Nameservers",
+                one.cloned().ok_or_else(unknown),
+                evidence.into_iter().collect(),
+            ));
+        }
+        _ => rows.extend(servers.iter().map(|(name, (owner, id))| {
+            row(GROUP, &format!("Nameserver {name}"), owner.clone().ok_or_else(unknown), vec![id.clone()])
+        })),
+    }
+}
+
 fn edge(case: &Case<'_>, rows: &mut Vec<Specification>) {
     const GROUP: &str = "edge";
     let http: Vec<_> = case.evidence().http().filter(|(o, _)| o.vantage == Vantage::Edge).collect();
@@ -202,6 +231,7 @@ fn edge(case: &Case<'_>, rows: &mut Vec<Specification>) {
             rows.push(row(GROUP, "TLS", Err(why), Vec::new()));
         }
     }
+    nameservers(case, rows);
     // Port 80 only redirects; what it speaks is not what the API speaks.
     let https = case.production().is_some_and(|url| url.scheme() == "https");
     let http: Vec<_> =

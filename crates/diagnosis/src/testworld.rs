@@ -20,7 +20,7 @@ const SUPPORT: &str = "/api/support/health";
 const STRIPE: &str = "/api/webhooks/stripe/health";
 const POST: &str = "/api/webhooks/stripe/checkout-completed";
 const CORE: &str = "/api/v1/projects";
-const CONTROL: &str = "/landfall-control-3f9a0c11d2e4";
+pub(crate) const CONTROL: &str = "/landfall-control-3f9a0c11d2e4";
 
 const FLASK_404: &str = "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.</p>\n";
 

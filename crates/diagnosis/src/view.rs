@@ -203,7 +203,7 @@ impl<'a> View<'a> {
                 self.exchanges
                     .at(vantage, Purpose::Endpoint, &endpoint.path)
                     .and_then(Exchange::response)
-                    .is_some_and(|r| (200..300).contains(&r.status) && is_json(r))
+                    .is_some_and(|r| endpoint.expect.accepts_status(r.status) && is_json(r))
             })
     }
 
@@ -379,7 +379,10 @@ impl<'a> View<'a> {
         match &observation.seen {
             Seen::Dns(seen) => match &seen.answer {
                 Observed::Present(answer) => answer.answers.is_empty(),
-                Observed::Denied(_) => true,
+                // NXDOMAIN speaks of the name; SERVFAIL may be the zone's own servers failing the resolver. Any other code,
+                // and every failure below DNS, is the resolver's own.
+                Observed::Denied(Denial::Rcode(answer)) => matches!(answer.rcode, 2 | 3),
+                Observed::Denied(_) => false,
                 Observed::Silent(_) => self.sane,
                 Observed::Unasked(_) => false,
             },

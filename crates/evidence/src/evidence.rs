@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, HttpObservation, Observation, ObservationId, ProjectSnapshot, Purpose, RateLimitObservation, Seen, Target,
-    TestsObservation, TlsObservation, Vantage,
+    DnsObservation, HttpObservation, Observation, ObservationId, ProjectSnapshot, Purpose,
+    RateLimitObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
 };
 
 /// The schema that this version writes. A reader accepts the same major number.
@@ -134,7 +134,8 @@ impl Evidence {
 
     /// The evidence as indented JSON with a final newline.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("evidence has string keys only, so it always serialises");
+        let mut text = serde_json::to_string_pretty(self)
+            .expect("evidence has string keys only, so it always serialises");
         text.push('\n');
         text
     }
@@ -174,14 +175,25 @@ impl Evidence {
     }
 
     /// HTTP observations of one vantage and purpose.
-    pub fn http_of(&self, vantage: Vantage, purpose: Purpose) -> impl Iterator<Item = (&Observation, &HttpObservation)> {
+    pub fn http_of(
+        &self,
+        vantage: Vantage,
+        purpose: Purpose,
+    ) -> impl Iterator<Item = (&Observation, &HttpObservation)> {
         self.http().filter(move |(o, seen)| o.vantage == vantage && seen.request.purpose == purpose)
     }
 
     /// The last attempt at one path from one vantage for one purpose: a repetition after a rate limit replaces the
     /// refusal that it repeats.
-    pub fn http_at(&self, vantage: Vantage, purpose: Purpose, path: &str) -> Option<(&Observation, &HttpObservation)> {
-        self.http_of(vantage, purpose).filter(|(_, seen)| seen.request.path == path).max_by_key(|(o, _)| o.attempt)
+    pub fn http_at(
+        &self,
+        vantage: Vantage,
+        purpose: Purpose,
+        path: &str,
+    ) -> Option<(&Observation, &HttpObservation)> {
+        self.http_of(vantage, purpose)
+            .filter(|(_, seen)| seen.request.path == path)
+            .max_by_key(|(o, _)| o.attempt)
     }
 
     /// The rate-limit probe's runs.
@@ -211,7 +223,9 @@ impl Evidence {
     /// The chain of observations, each of which had to wait for the one before it, that ended last on the network:
     /// the audit's critical path. First to last; empty when nothing was asked over the network.
     pub fn critical_path(&self) -> Vec<&Observation> {
-        let networked = |o: &&Observation| !matches!(o.seen, Seen::Project(_) | Seen::Tests(_)) && o.vantage != Vantage::Workspace;
+        let networked = |o: &&Observation| {
+            !matches!(o.seen, Seen::Project(_) | Seen::Tests(_)) && o.vantage != Vantage::Workspace
+        };
         let mut path = Vec::new();
         let mut next = self.observations.iter().filter(networked).max_by_key(|o| o.ended_us());
         while let Some(step) = next {

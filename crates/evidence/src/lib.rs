@@ -18,20 +18,24 @@ mod target;
 mod tests_run;
 mod tls;
 
-pub use dns::{DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, ExtendedError};
-pub use evidence::{Evidence, LoadError, Requests, Settings, Tool, SCHEMA};
+pub use dns::{
+    DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, ExtendedError,
+};
+pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
 pub use http::{Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings};
 pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
-    DeployConfig, DeployStage, Dependency, EntryFile, Folder, GitState, HistoricChange, PortMap, PortSetting,
-    ProjectObservation, ProjectSnapshot, Route, Runtime, Scheduler, ServerSetting, SettingRead, SettingsInventory, Stack,
-    StartCommand,
+    Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange, PortMap, PortSetting,
+    ProjectObservation, ProjectSnapshot, Route, Runtime, Scheduler, ServerSetting, SettingRead,
+    SettingsInventory, Stack, StartCommand,
 };
 pub use rate_limit::{
-    Interval, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop, LimiterClass,
+    Interval, LimiterClass, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop,
 };
-pub use redact::{redact_header, redact_text, redact_url, REDACTED};
+pub use redact::{REDACTED, redact_header, redact_text, redact_url};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
-pub use tls::{Certificate, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath, TrustRefusal, TrustResult};
+pub use tls::{
+    Certificate, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath, TrustRefusal, TrustResult,
+};

@@ -173,12 +173,16 @@ impl std::fmt::Display for Denial {
             Self::Refused => f.write_str("connection refused"),
             Self::Unreachable { detail } => write!(f, "unreachable ({detail})"),
             Self::Reset { phase } => write!(f, "connection reset in {phase}"),
-            Self::Closed { phase } => write!(f, "connection closed in {phase} before the answer was complete"),
+            Self::Closed { phase } => {
+                write!(f, "connection closed in {phase} before the answer was complete")
+            }
             Self::TlsAlert { code, name } => write!(f, "TLS alert {code} ({name})"),
-            Self::NotTls { first_bytes } => write!(f, "not TLS: the peer sent {first_bytes:?}"),
+            Self::NotTls { first_bytes } => write!(f, "not TLS: the peer sent \"{first_bytes}\""),
             Self::Malformed { phase, detail } => write!(f, "malformed answer in {phase}: {detail}"),
             Self::TooLarge { what, limit } => write!(f, "{what} over the bound of {limit}"),
-            Self::VersionNotOffered { chosen: Some(chosen) } => write!(f, "version not offered (the peer chose {chosen})"),
+            Self::VersionNotOffered { chosen: Some(chosen) } => {
+                write!(f, "version not offered (the peer chose {chosen})")
+            }
             Self::VersionNotOffered { chosen: None } => f.write_str("version not offered"),
             Self::Rcode(answer) => f.write_str(&answer.rcode_name),
         }

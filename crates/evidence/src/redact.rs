@@ -42,7 +42,9 @@ struct Patterns {
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
-    let compile = |pattern: &str| Regex::new(pattern).expect("the redaction patterns are constants and covered by tests");
+    let compile = |pattern: &str| {
+        Regex::new(pattern).expect("the redaction patterns are constants and covered by tests")
+    };
     Patterns {
         by_shape: compile(
             r"(?x)
@@ -64,7 +66,9 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         json_pair: compile(&format!(r#"(?i)("{KEY}"\s*:\s*)("(?:[^"\\]|\\.)*"?|[0-9][0-9a-z.]*)"#)),
         assignment: compile(&format!(r#"(?i)\b({KEY})(\s*=\s*)("[^"]*"|'[^']*'|[^\s&;,"'<>]+)"#)),
         url_userinfo: compile(r"(?i)\b([a-z][a-z0-9+.-]*://)([^\s/@:]*):([^\s/@]+)@"),
-        query_pair: compile(&format!(r"(?i)([?&;](?:{KEY}|sig|signature|key|code|x-amz-[a-z-]+)=)([^&\s#;]+)")),
+        query_pair: compile(&format!(
+            r"(?i)([?&;](?:{KEY}|sig|signature|key|code|x-amz-[a-z-]+)=)([^&\s#;]+)"
+        )),
         secret_key: compile(&format!(r"(?i)^(?:{KEY}|sig|signature|key|code)$")),
         cookie_value: compile(r"^([^=;]+=)[^;]*"),
     }
@@ -79,7 +83,11 @@ pub fn redact_text(text: &str) -> String {
     let text = p.query_pair.replace_all(&text, |c: &Captures<'_>| format!("{}{REDACTED}", &c[1]));
     let text = p.assignment.replace_all(&text, |c: &Captures<'_>| {
         // A word already masked stays as it is, so that masking twice changes nothing.
-        if c[3].starts_with(REDACTED.trim_end_matches(']')) { c[0].to_owned() } else { format!("{}{}{REDACTED}", &c[1], &c[2]) }
+        if c[3].starts_with(REDACTED.trim_end_matches(']')) {
+            c[0].to_owned()
+        } else {
+            format!("{}{}{REDACTED}", &c[1], &c[2])
+        }
     });
     text.into_owned()
 }
@@ -203,7 +211,9 @@ impl Observation {
                     if let Some(git) = &mut snapshot.git {
                         for change in &mut git.deploy_history {
                             clean(&mut change.subject);
-                            for start in [&mut change.start_before, &mut change.start_after].into_iter().flatten() {
+                            for start in
+                                [&mut change.start_before, &mut change.start_after].into_iter().flatten()
+                            {
                                 clean(&mut start.raw);
                             }
                         }
@@ -231,7 +241,10 @@ impl Evidence {
     /// Masks every secret that the patterns know. Masking twice changes nothing, and the diagnosis is always made from
     /// masked evidence, so a replay cannot differ from the live run.
     pub fn redact(&mut self) {
-        for url in [&mut self.target.production, &mut self.target.origin, &mut self.target.local].into_iter().flatten() {
+        for url in [&mut self.target.production, &mut self.target.origin, &mut self.target.local]
+            .into_iter()
+            .flatten()
+        {
             *url = redact_url(url);
         }
         for endpoint in &mut self.target.endpoints {
@@ -273,7 +286,10 @@ mod tests {
 
     #[test]
     fn cookies_keep_their_name_and_attributes() {
-        assert_eq!(redact_header("set-cookie", "session=abc; Path=/; Secure"), "session=[redacted]; Path=/; Secure");
+        assert_eq!(
+            redact_header("set-cookie", "session=abc; Path=/; Secure"),
+            "session=[redacted]; Path=/; Secure"
+        );
         assert_eq!(redact_header("authorization", "Basic abc"), REDACTED);
         assert_eq!(redact_header("server", "cloudflare"), "cloudflare");
     }

@@ -12,7 +12,9 @@ use crate::failure::Failure;
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::unable(format!("cannot write to stdout: {e}"))),
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::unable(format!("cannot write to stdout: {e}")))
+        }
         _ => Ok(()),
     }
 }
@@ -31,7 +33,10 @@ pub(crate) fn deliver(report: &Report, args: &OutputArgs) -> Result<(), Failure>
     let mut rendered = Vec::new();
     for file in files {
         let format = Format::of_path(file).or(format).ok_or_else(|| {
-            Failure::usage(format!("-o {}: the extension names no format; use .txt, .md, .html, .json, .xml or .sarif", file.display()))
+            Failure::usage(format!(
+                "-o {}: the extension names no format; use .txt, .md, .html, .json, .xml or .sarif",
+                file.display()
+            ))
         })?;
         rendered.push((file, landfall_report::render(report, format, &Style::default())));
     }

@@ -14,7 +14,14 @@ pub(crate) fn show(quiet: bool) -> (Progress, Option<Bar>) {
         return (Progress::default(), None);
     }
     if !std::io::stderr().is_terminal() {
-        return (Progress::to(|event| if let Event::End(step) = event { eprintln!("landfall: {step}: done") }), None);
+        return (
+            Progress::to(|event| {
+                if let Event::End(step) = event {
+                    eprintln!("landfall: {step}: done")
+                }
+            }),
+            None,
+        );
     }
     let bar = ProgressBar::new_spinner();
     let style = ProgressStyle::with_template("{spinner} {elapsed:>4}  {wide_msg}");

@@ -46,8 +46,14 @@ impl World {
     }
 
     async fn audit(&self) -> (Value, Run) {
-        let run = self.landfall("audit", &["--quiet", "--format", "json", "--save-evidence", &self.file("evidence.json")]).await;
-        let report = serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("no JSON report: {e}\n{}\n{}", run.stdout, run.stderr));
+        let run = self
+            .landfall(
+                "audit",
+                &["--quiet", "--format", "json", "--save-evidence", &self.file("evidence.json")],
+            )
+            .await;
+        let report = serde_json::from_str(&run.stdout)
+            .unwrap_or_else(|e| panic!("no JSON report: {e}\n{}\n{}", run.stdout, run.stderr));
         (report, run)
     }
 
@@ -57,7 +63,11 @@ impl World {
 }
 
 fn run(words: &[String]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_landfall")).args(words).env("NO_COLOR", "1").output().expect("the binary runs");
+    let output = Command::new(env!("CARGO_BIN_EXE_landfall"))
+        .args(words)
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary runs");
     Run {
         status: output.status.code().expect("it exits by itself"),
         stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
@@ -78,7 +88,10 @@ fn text(value: &Value) -> String {
 }
 
 fn check<'a>(report: &'a Value, id: &str) -> &'a Value {
-    array(&report["readiness"]["checks"]).iter().find(|c| c["id"] == id).unwrap_or_else(|| panic!("no check {id}"))
+    array(&report["readiness"]["checks"])
+        .iter()
+        .find(|c| c["id"] == id)
+        .unwrap_or_else(|| panic!("no check {id}"))
 }
 
 fn cause_ids(report: &Value) -> Vec<String> {
@@ -93,7 +106,14 @@ async fn holds(world: &World) -> Value {
     assert!(differences.is_empty(), "{}:\n{}\n{report:#}", world.scenario.name, differences.join("\n"));
     replays(world, &run).await;
     let verified = world.landfall("verify", &[]).await;
-    assert_eq!(verified.status == 0, expected.verify.passes, "{}: verify said\n{}{}", world.scenario.name, verified.stdout, verified.stderr);
+    assert_eq!(
+        verified.status == 0,
+        expected.verify.passes,
+        "{}: verify said\n{}{}",
+        world.scenario.name,
+        verified.stdout,
+        verified.stderr
+    );
     report
 }
 
@@ -137,7 +157,8 @@ async fn undeployed_gives_every_row_of_the_acceptance_table() {
     assert_eq!(environment["entry"]["path"], "run.py");
     assert!(environment["entry"]["size_byte"].as_u64().expect("a size") > 0);
     let folders: Vec<String> = array(&environment["folders"]).iter().map(|f| text(&f["path"])).collect();
-    for folder in ["backend/routes", "backend/services", "backend/utils", "backend/models", "backend/billing"] {
+    for folder in ["backend/routes", "backend/services", "backend/utils", "backend/models", "backend/billing"]
+    {
         assert!(folders.iter().any(|f| f == folder), "{folder} in {folders:?}");
     }
     assert!(text(&environment["stacks"][0]["runtime"]["present"]).starts_with("3."), "{environment}");
@@ -165,9 +186,16 @@ async fn undeployed_gives_every_row_of_the_acceptance_table() {
     let dns = &report["dns"];
     let families: Vec<usize> = array(&dns["families"]).iter().map(|f| array(&f["addresses"]).len()).collect();
     assert_eq!(families, [2, 2], "{dns}");
-    assert!(array(&dns["nameservers"]).iter().all(|n| n["owner"].as_str().is_some_and(|o| o.to_lowercase().contains("cloudflare"))));
+    assert!(
+        array(&dns["nameservers"])
+            .iter()
+            .all(|n| n["owner"].as_str().is_some_and(|o| o.to_lowercase().contains("cloudflare")))
+    );
     let roles: Vec<String> = array(&dns["servers"]).iter().map(|s| text(&s["server"]["role"])).collect();
-    assert!(roles.contains(&"recursive".to_owned()) && roles.contains(&"authoritative".to_owned()), "{roles:?}");
+    assert!(
+        roles.contains(&"recursive".to_owned()) && roles.contains(&"authoritative".to_owned()),
+        "{roles:?}"
+    );
     let versions: Vec<(String, String)> =
         array(&dns["http_versions"]).iter().map(|v| (text(&v["asked"]), text(&v["outcome"]))).collect();
     for version in ["HTTP/1.1", "HTTP/2", "HTTP/3"] {
@@ -220,8 +248,12 @@ async fn undeployed_gives_every_row_of_the_acceptance_table() {
     // 7: the way, with the broken hop.
     let path = array(&report["path"]);
     assert_eq!(path[0]["hop"], "client");
-    let vendors: Vec<String> = path.iter().filter_map(|h| h["vendor"].as_str()).map(str::to_lowercase).collect();
-    assert!(vendors.iter().any(|v| v.contains("cloudflare")) && vendors.iter().any(|v| v.contains("google") || v.contains("replit")));
+    let vendors: Vec<String> =
+        path.iter().filter_map(|h| h["vendor"].as_str()).map(str::to_lowercase).collect();
+    assert!(
+        vendors.iter().any(|v| v.contains("cloudflare"))
+            && vendors.iter().any(|v| v.contains("google") || v.contains("replit"))
+    );
     assert_eq!(path.iter().filter(|h| h["state"] == "broken").count(), 1, "{path:#?}");
     assert_eq!(path.last().expect("hops")["hop"], "app");
     assert_eq!(path.last().expect("hops")["state"], "not-reached");
@@ -231,7 +263,10 @@ async fn undeployed_gives_every_row_of_the_acceptance_table() {
     let cause = &array(&report["causes"])[0];
     assert_eq!(cause["id"], "never-deployed");
     assert!(cause["confidence"].as_f64().expect("a share") >= 0.9, "{cause}");
-    let rival = array(&cause["rivals"]).iter().find(|r| r["id"] == "domain-not-attached").expect("the rival is named");
+    let rival = array(&cause["rivals"])
+        .iter()
+        .find(|r| r["id"] == "domain-not-attached")
+        .expect("the rival is named");
     assert_eq!(rival["separated"], true, "{rival}");
     let everything = report.to_string();
     assert!(everything.contains("listen-port-wrong"), "the bind port is spoken of");
@@ -239,10 +274,14 @@ async fn undeployed_gives_every_row_of_the_acceptance_table() {
 
     // 9: three issues, worst first.
     let issues = array(&report["issues"]);
-    let serious: Vec<&Value> = issues.iter().filter(|i| i["severity"] != "info" && i["severity"] != "low").collect();
+    let serious: Vec<&Value> =
+        issues.iter().filter(|i| i["severity"] != "info" && i["severity"] != "low").collect();
     assert_eq!(serious.len(), 3, "{issues:#?}");
     assert_eq!(serious[0]["severity"], "critical");
-    assert!(serious.iter().all(|i| !array(&i["impact"]).is_empty() && !array(&i["action"]).is_empty()), "{serious:#?}");
+    assert!(
+        serious.iter().all(|i| !array(&i["impact"]).is_empty() && !array(&i["action"]).is_empty()),
+        "{serious:#?}"
+    );
 
     // 10: readiness.
     assert_eq!((&report["readiness"]["passed"], &report["readiness"]["total"]), (&7.into(), &9.into()));
@@ -255,8 +294,15 @@ async fn undeployed_gives_every_row_of_the_acceptance_table() {
     assert_eq!(of("P0").len(), 1, "{actions:#?}");
     assert_eq!(of("P0")[0]["clears"], serde_json::json!(["production-deployed"]));
     assert_eq!(of("P1").len(), 2, "{actions:#?}");
-    assert!(of("P1").iter().any(|a| a["clears"] == serde_json::json!(["tests"]) && a["tried"]["state"] == "works"));
-    assert!(of("P2").iter().any(|a| a.to_string().contains("5 minutes") && a.to_string().contains('3')), "{actions:#?}");
+    assert!(
+        of("P1")
+            .iter()
+            .any(|a| a["clears"] == serde_json::json!(["tests"]) && a["tried"]["state"] == "works")
+    );
+    assert!(
+        of("P2").iter().any(|a| a.to_string().contains("5 minutes") && a.to_string().contains('3')),
+        "{actions:#?}"
+    );
 
     // 12: four runnable requests.
     assert_eq!(array(&report["verification"]).len(), 4);
@@ -270,7 +316,9 @@ async fn undeployed_gives_every_row_of_the_acceptance_table() {
     };
     assert!(value("framework").contains("Flask") && value("framework").contains("3.0.0"));
     assert!(value("server").to_lowercase().contains("gunicorn") && value("server").contains("22.0.0"));
-    assert!(value("workers").contains('2') && value("threads").contains('4') && value("timeout").contains("30"));
+    assert!(
+        value("workers").contains('2') && value("threads").contains('4') && value("timeout").contains("30")
+    );
     assert!(value("issuer").contains("Google Trust Services"));
     assert!(value("scheduler").contains("19"), "{}", value("scheduler"));
 
@@ -299,7 +347,10 @@ async fn origin_unknown_names_both_rivals_and_what_would_decide() {
     let tie = &array(&report["ties"])[0];
     let mut ids: Vec<String> = array(&tie["causes"]).iter().map(text).collect();
     ids.sort();
-    assert!(["domain-not-attached", "never-deployed"].iter().all(|id| ids.iter().any(|i| i == id)), "{ids:?}");
+    assert!(
+        ["domain-not-attached", "never-deployed"].iter().all(|id| ids.iter().any(|i| i == id)),
+        "{ids:?}"
+    );
     assert!(tie["confidence"].as_f64().expect("a share") >= 0.9, "{tie}");
     assert!(text(&tie["separate"]["how"]).contains("origin"), "{tie}");
 }
@@ -335,7 +386,9 @@ async fn deployed_is_live_with_nothing_to_do_and_no_cause() {
 /// Between the first world and the last: each repair clears its own check and no other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_repair_clears_its_own_check() {
-    let between = landfall_lab::scenarios().into_iter().filter(|s| s.name.starts_with("levqor-") && !s.truth.repaired.is_empty() && s.name != "levqor-deployed");
+    let between = landfall_lab::scenarios().into_iter().filter(|s| {
+        s.name.starts_with("levqor-") && !s.truth.repaired.is_empty() && s.name != "levqor-deployed"
+    });
     let mut seen = 0;
     for scenario in between {
         holds(&World::up(&scenario.name).await).await;
@@ -353,8 +406,12 @@ fn kept_evidence_replays_to_the_kept_report() {
         let evidence = folder.join("evidence.json").display().to_string();
         for (format, file) in [("markdown", "report.md"), ("json", "report.json")] {
             let words = ["diagnose", &evidence, "--format", format].map(str::to_owned);
-            let kept = std::fs::read_to_string(folder.join(file)).expect("the report is kept beside its evidence");
-            assert!(run(&words).stdout == kept, "{name}/{file} differs: renew it with scripts/keep-evidence after a deliberate change");
+            let kept =
+                std::fs::read_to_string(folder.join(file)).expect("the report is kept beside its evidence");
+            assert!(
+                run(&words).stdout == kept,
+                "{name}/{file} differs: renew it with scripts/keep-evidence after a deliberate change"
+            );
         }
     }
 }

@@ -399,8 +399,23 @@ fn an_alias_of_nothing_is_named() {
 }
 
 #[test]
+fn an_alias_into_the_zone_of_a_platform_is_live() {
+    // The zone's own server knows the alias and no address; only a recursive server can follow it.
+    let site = Site::with_nsd(Records::Alias);
+    let backend = Backend::up(site.path());
+    let web = Web::nginx(site.path(), &site.identity(), "", &nginx_proxy(backend.address));
+    let audit = site.audit(Some(&web), &["--local", &backend.url()]);
+    is_live(&audit);
+    let answers = dns_answers(&audit, "authoritative", "A");
+    assert!(
+        answers.iter().all(|a| array(&a["answers"]).iter().all(|r| r["rtype"] == "CNAME")),
+        "{answers:#?}"
+    );
+}
+
+#[test]
 fn aliases_that_go_round_are_named() {
-    let site = Site::with_bind(Records::Loop);
+    let site = Site::with_nsd(Records::Loop);
     let audit = site.audit(None, &[]);
     is_down(&audit);
     leads_or_ties(&audit, "cname-loop");

@@ -32,7 +32,11 @@ pub(super) fn check(root: &DeTable<'_>, problems: &mut Problems<'_>) {
             }
             _ => {
                 let form = if name == "endpoint" { "[[endpoint]]".to_owned() } else { format!("[{name}]") };
-                problems.add(Some(key.span()), format!("{name} has the wrong form"), Some(format!("write it as {form}")));
+                problems.add(
+                    Some(key.span()),
+                    format!("{name} has the wrong form"),
+                    Some(format!("write it as {form}")),
+                );
             }
         }
     }
@@ -55,7 +59,10 @@ fn check_table(name: &str, keys: &[&str], table: &DeTable<'_>, problems: &mut Pr
 
 fn top_level_mend(name: &str) -> String {
     if let Some(near) = nearest(name, TABLES.iter().map(|(table, _)| *table)) {
-        return format!("did you mean {}?", if near == "endpoint" { "[[endpoint]]".to_owned() } else { format!("[{near}]") });
+        return format!(
+            "did you mean {}?",
+            if near == "endpoint" { "[[endpoint]]".to_owned() } else { format!("[{near}]") }
+        );
     }
     // A key written before its section header is the usual slip.
     match TABLES.iter().find(|(_, keys)| keys.contains(&name)) {

@@ -290,7 +290,11 @@ impl Problems<'_> {
         for status in &raw.status {
             if !(100..600).contains(status.get_ref()) {
                 let mend = "a status is a number from 100 to 599, for instance status = [200]".to_owned();
-                self.add(Some(status.span()), format!("{} is not an HTTP status", status.get_ref()), Some(mend));
+                self.add(
+                    Some(status.span()),
+                    format!("{} is not an HTTP status", status.get_ref()),
+                    Some(mend),
+                );
             }
         }
         let expect = Expectation {
@@ -307,7 +311,11 @@ impl Problems<'_> {
         match parse_duration(value.get_ref()) {
             Ok(duration) => Some(duration),
             Err(problem) => {
-                self.add(Some(value.span()), problem, Some("write durations as \"30s\", \"5m\" or \"1h30m\"".into()));
+                self.add(
+                    Some(value.span()),
+                    problem,
+                    Some("write durations as \"30s\", \"5m\" or \"1h30m\"".into()),
+                );
                 None
             }
         }
@@ -339,7 +347,10 @@ pub fn parse_base_url(text: &str) -> Result<Url, String> {
     let shown = landfall_evidence::redact_text(trimmed);
     let mut url = Url::parse(&with_scheme).map_err(|e| format!("{shown:?} is not a URL: {e}"))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("{shown:?} has the scheme {:?}; only http and https can be audited", url.scheme()));
+        return Err(format!(
+            "{shown:?} has the scheme {:?}; only http and https can be audited",
+            url.scheme()
+        ));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(format!("{shown:?} names no host"));
@@ -359,7 +370,8 @@ pub fn parse_base_url(text: &str) -> Result<Url, String> {
 /// # Errors
 /// In words, when it has another form, is negative or zero.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.trim().parse().map_err(|_| format!("{text:?} is not a duration"))?;
+    let span: jiff::SignedDuration =
+        text.trim().parse().map_err(|_| format!("{text:?} is not a duration"))?;
     match Duration::try_from(span) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err(format!("{text:?} is not a positive duration")),
@@ -415,7 +427,8 @@ ca_files = ["root.pem"]
 
     #[test]
     fn an_unknown_key_is_refused_with_the_nearest_right_one() {
-        let error = Config::parse("[target]\nproducton = \"https://a.example.test\"\n", "landfall.toml").expect_err("typo");
+        let error = Config::parse("[target]\nproducton = \"https://a.example.test\"\n", "landfall.toml")
+            .expect_err("typo");
         insta::assert_snapshot!(error, @r#"
         landfall.toml:2:1: unknown key "producton" in [target]
              2 | producton = "https://a.example.test"
@@ -432,7 +445,8 @@ ca_files = ["root.pem"]
 
     #[test]
     fn credentials_are_refused_and_not_repeated() {
-        let error = Config::parse("[target]\nproduction = \"https://admin:hunter2@a.example.test\"\n", "x").expect_err("bad");
+        let error = Config::parse("[target]\nproduction = \"https://admin:hunter2@a.example.test\"\n", "x")
+            .expect_err("bad");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 

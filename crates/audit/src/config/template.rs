@@ -17,13 +17,31 @@ pub fn template(target: &Target, test_command: Option<&str>) -> String {
     };
     line(&mut out, "name", Some(&target.name), "", "how reports call it");
     let url = |u: &Option<url::Url>| u.as_ref().map(|u| u.as_str().trim_end_matches('/').to_owned());
-    line(&mut out, "production", url(&target.production).as_deref(), "https://api.example.com", "the public base URL");
+    line(
+        &mut out,
+        "production",
+        url(&target.production).as_deref(),
+        "https://api.example.com",
+        "the public base URL",
+    );
     out.push_str(
         "# The platform's own name for the deployment. It needs neither your domain nor the CDN, so asking it tells\n\
          # \"nothing is deployed\" from \"the domain is not attached\".\n",
     );
-    line(&mut out, "origin", url(&target.origin).as_deref(), "https://my-app.example-platform.app", "the deployment itself");
-    line(&mut out, "local", url(&target.local).as_deref(), "http://127.0.0.1:8000", "the backend on this machine");
+    line(
+        &mut out,
+        "origin",
+        url(&target.origin).as_deref(),
+        "https://my-app.example-platform.app",
+        "the deployment itself",
+    );
+    line(
+        &mut out,
+        "local",
+        url(&target.local).as_deref(),
+        "http://127.0.0.1:8000",
+        "the backend on this machine",
+    );
     out.push_str("project = \".\"  # the folder that is deployed\n");
 
     out.push_str("\n# The endpoints that matter, most important first. Anything but GET and HEAD is never sent: a GET shows\n# whether the route exists.\n");
@@ -88,10 +106,15 @@ mod tests {
                 path: "/hook".into(),
                 source: EndpointSource::Declared,
                 core: true,
-                expect: Expectation { status: vec![200, 204], content_type: None, json_keys: vec!["ok".into()] },
+                expect: Expectation {
+                    status: vec![200, 204],
+                    content_type: None,
+                    json_keys: vec!["ok".into()],
+                },
             }],
         };
-        let config = Config::parse(&template(&target, Some("pytest -q")), "x").expect("the template is valid");
+        let config =
+            Config::parse(&template(&target, Some("pytest -q")), "x").expect("the template is valid");
         assert_eq!(config.name.as_deref(), Some(target.name.as_str()));
         assert_eq!(config.production, target.production);
         assert_eq!(config.endpoints, target.endpoints);

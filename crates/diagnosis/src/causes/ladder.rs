@@ -41,13 +41,19 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             None => ok_if(answered),
         },
         Rung::Delegation => match word(DnsAuthoritative, "") {
-            Some("ok" | "nodata" | "nxdomain") => RungState::Ok,
+            Some("ok" | "nodata" | "nxdomain" | "dangling" | "loop") => RungState::Ok,
             Some("refused" | "not-authoritative" | "silent" | "servfail") => RungState::Broken,
             _ if word(DnsRecursive, "") == Some("servfail") => RungState::Broken,
-            _ => ok_if(matches!(word(DnsRecursive, ""), Some("ok" | "nodata" | "nxdomain")) || answered),
+            _ => ok_if(
+                matches!(word(DnsRecursive, ""), Some("ok" | "nodata" | "nxdomain" | "dangling" | "loop"))
+                    || answered,
+            ),
         },
         Rung::Zone => match (word(DnsAuthoritative, ""), word(DnsRecursive, "")) {
-            (Some("nxdomain" | "nodata"), _) | (None, Some("nxdomain" | "nodata")) => RungState::Broken,
+            (Some("nxdomain" | "nodata" | "dangling" | "loop"), _) | (_, Some("dangling" | "loop")) => {
+                RungState::Broken
+            }
+            (None, Some("nxdomain" | "nodata")) => RungState::Broken,
             (Some("ok"), _) | (_, Some("ok")) => match facts.of(FamilyState).any(|fact| fact.symptom) {
                 true => RungState::Broken,
                 false => RungState::Ok,

@@ -411,7 +411,7 @@ fn names_that_do_not_resolve() {
             "dnssec-chain-broken",
         ),
     ];
-    for (answers, want) in cases {
+    for (answers, want) in cases.into_iter().chain(aliases()) {
         let ranking = ranked(&dns_world(&answers));
         assert_eq!(ids(&ranking), [want]);
         assert!(ranking.causes[0].label >= Label::Likely, "{:#?}", ranking.causes[0]);
@@ -420,6 +420,72 @@ fn names_that_do_not_resolve() {
     let ranking = ranked(&dns_world(&[(Recursive, no(above))]));
     let tie = tie_with(&ranking, "domain-expired");
     assert!(tie.causes.iter().any(|id| id == "domain-misspelt-in-config"), "{tie:?}");
+}
+
+/// Aliases that lead nowhere: the last name on the way gives the response code (RFC 6604 section 3), and an authoritative
+/// server follows only as far as its own zones go.
+fn aliases() -> Vec<(Vec<(DnsServerRole, Observed<DnsAnswer>)>, &'static str)> {
+    use DnsServerRole::{Authoritative, Recursive};
+    let no = |answer: DnsAnswer| Observed::Denied(Denial::Rcode(Box::new(answer)));
+    let alias = |authoritative| records("api.example.test", "CNAME", &["gone.example.test"], authoritative);
+    let dangling = |authoritative| {
+        let mut answer = negative(3, "NXDOMAIN", Some("example.test"), authoritative, &[]);
+        answer.answers = alias(authoritative).answers;
+        answer
+    };
+    let round = || {
+        let mut answer = alias(true);
+        answer.answers.extend(records("gone.example.test", "CNAME", &["api.example.test"], true).answers);
+        answer
+    };
+    let servfail = || negative(2, "SERVFAIL", None, false, &[]);
+    vec![
+        (vec![(Recursive, no(dangling(false))), (Authoritative, no(dangling(true)))], "cname-dangling"),
+        (
+            vec![(Recursive, no(dangling(false))), (Authoritative, Observed::Present(alias(true)))],
+            "cname-dangling",
+        ),
+        (vec![(Recursive, no(servfail())), (Authoritative, Observed::Present(round()))], "cname-loop"),
+    ]
+}
+
+#[test]
+fn an_alias_that_only_a_resolver_can_follow_is_no_fault() {
+    let mut world = small(&[("/health", false)]);
+    let alias = records("api.example.test", "CNAME", &["app.platform.test"], true);
+    let mut followed = records("api.example.test", "CNAME", &["app.platform.test"], false);
+    followed.answers.extend(records("app.platform.test", "A", &["192.0.2.10"], false).answers);
+    for rtype in ["A", "AAAA"] {
+        for (role, answer) in [(DnsServerRole::Authoritative, &alias), (DnsServerRole::Recursive, &followed)]
+        {
+            world.dns_outcome(role, "server", "api.example.test", rtype, Observed::Present(answer.clone()));
+        }
+    }
+    healthy(&mut world, Vantage::Edge, "/health");
+    let ranking = ranked(&world.build());
+    assert!(ranking.causes.is_empty(), "{:#?}", ranking.causes);
+}
+
+#[test]
+fn servfail_alone_leaves_its_three_reasons_open() {
+    let servfail = negative(2, "SERVFAIL", None, false, &[]);
+    let answer = Observed::Denied(Denial::Rcode(Box::new(servfail)));
+    let ranking = ranked(&dns_world(&[(DnsServerRole::Recursive, answer)]));
+    let tie = tie_with(&ranking, "delegation-servers-unreachable");
+    for id in ["delegation-lame", "dnssec-chain-broken"] {
+        assert!(tie.causes.iter().any(|i| i == id), "{tie:?}");
+    }
+    assert!(ranking.causes.iter().all(|c| c.label <= Label::Possible), "{:#?}", ranking.causes);
+}
+
+#[test]
+fn what_is_neither_tls_nor_http_is_not_called_http() {
+    let mut world = World::new("https://api.example.test");
+    world.endpoint("GET", "/health", EndpointSource::Declared, false, &["ok"]);
+    let denial = || Denial::NotTls { first_bytes: "SSH-2.0-OpenSSH_9.2p1".into() };
+    world.tls("192.0.2.10:443", Observed::Denied(denial()));
+    world.http_outcome(Vantage::Edge, Purpose::Endpoint, "/health", Observed::Denied(denial()));
+    assert!(!ids(&ranked(&world.build())).contains(&"tls-port-speaks-plain-http"));
 }
 
 fn transport_world(answer: &Observed<HttpResponse>, resolver: Option<Observed<DnsAnswer>>) -> Evidence {
@@ -937,6 +1003,8 @@ fn every_cause_is_weighed_in_some_world() {
         "cert-name-mismatch",
         "cert-not-yet-valid",
         "cert-self-signed",
+        "cname-dangling",
+        "cname-loop",
         "delegation-lame",
         "delegation-servers-unreachable",
         "dnssec-chain-broken",

@@ -89,6 +89,8 @@ fn answer_word(seen: &DnsObservation) -> Option<&'static str> {
         Observed::Denied(Denial::Rcode(answer)) => match answer.rcode {
             2 => "servfail",
             3 if authoritative && !answer.authoritative => "not-authoritative",
+            // The code is that of the last name on the way (RFC 6604 section 3): the host itself is there, as an alias.
+            3 if is_alias(answer, &seen.question.name) => "dangling",
             3 => "nxdomain",
             5 => "refused",
             9 => "not-authoritative",
@@ -98,16 +100,56 @@ fn answer_word(seen: &DnsObservation) -> Option<&'static str> {
         Observed::Present(answer) if authoritative && !answer.authoritative => "not-authoritative",
         Observed::Present(answer) => {
             let has_address = answer.answers.iter().any(|r| matches!(r.rtype.as_str(), "A" | "AAAA"));
-            if has_address { "ok" } else { "nodata" }
+            if has_address {
+                "ok"
+            } else if goes_round(answer, &seen.question.name) {
+                "loop"
+            } else if authoritative && is_alias(answer, &seen.question.name) {
+                // The zone has its record. What it leads to is the business of another zone's servers.
+                "ok"
+            } else {
+                "nodata"
+            }
         }
     })
+}
+
+/// Where a name leads by the aliases of this answer.
+fn alias_of<'a>(answer: &'a DnsAnswer, name: &str) -> Option<&'a str> {
+    answer.answers.iter().find(|r| r.rtype == "CNAME" && r.name == name).map(|r| r.data.as_str())
+}
+
+fn is_alias(answer: &DnsAnswer, name: &str) -> bool {
+    alias_of(answer, name).is_some()
+}
+
+/// Whether the aliases of this answer come back to a name that they left.
+fn goes_round(answer: &DnsAnswer, name: &str) -> bool {
+    let (mut next, mut left) = (name, BTreeSet::new());
+    while let Some(target) = alias_of(answer, next) {
+        if !left.insert(next) {
+            return true;
+        }
+        next = target;
+    }
+    false
 }
 
 impl ServerView {
     /// One word for both families. Emptiness counts only when both families were asked.
     fn word(&self) -> Option<&'static str> {
         let words: BTreeSet<&str> = self.words.values().copied().collect();
-        for decisive in ["ok", "nxdomain", "not-authoritative", "refused", "servfail", "silent", "other"] {
+        for decisive in [
+            "ok",
+            "nxdomain",
+            "dangling",
+            "loop",
+            "not-authoritative",
+            "refused",
+            "servfail",
+            "silent",
+            "other",
+        ] {
             if words.contains(decisive) {
                 return self.words.values().copied().find(|word| *word == decisive);
             }
@@ -207,8 +249,10 @@ fn addresses(evidence: &Evidence, catalogue: &Catalogue, host: &str, facts: &mut
     let mut seen_all: Vec<_> = evidence.dns().filter(|(_, seen)| is_address_question(seen, host)).collect();
     seen_all.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
     for (observation, seen) in seen_all {
-        let Some(answer) = seen.answer.present() else { continue };
-        asked.insert(&seen.question.rtype);
+        let Some(answer) = message(seen) else { continue };
+        if answer.rcode == 0 {
+            asked.insert(&seen.question.rtype);
+        }
         ids.insert(observation.id.clone());
         let found = answer.data_of(&seen.question.rtype).filter_map(|data| data.parse::<IpAddr>().ok());
         by_role.entry(seen.question.server.role).or_default().extend(found);

@@ -58,7 +58,7 @@ fn outcome(x: &Exchange<'_>, response: &HttpResponse, local: Option<&HttpRespons
     let expect = x.endpoint.map(|e| e.expect.clone()).unwrap_or_default();
     let json_due = expect.content_type.as_deref().is_some_and(|media| media.contains("json"))
         || !expect.json_keys.is_empty()
-        || local.is_some_and(|here| (200..300).contains(&here.status) && body_kind(here) == BodyKind::Json);
+        || local.is_some_and(|here| expect.accepts_status(here.status) && body_kind(here) == BodyKind::Json);
     if expect.accepts_status(response.status) {
         if json_due && body_kind(response) == BodyKind::Html {
             return "html-for-json";

@@ -349,6 +349,7 @@ pub(super) fn outcome_word<T>(answer: &Observed<T>) -> Option<&'static str> {
             | Denial::TlsAlert { .. } => "tls",
             Denial::Reset { .. } => "reset",
             Denial::Closed { .. } => "closed",
+            Denial::NotTls { first_bytes } if super::transport::is_http(first_bytes) => "plain-http",
             Denial::NotTls { .. } => "not-tls",
             Denial::Malformed { phase: Phase::Tls, .. } => "tls",
             Denial::Malformed { .. } => "malformed",

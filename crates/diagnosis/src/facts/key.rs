@@ -41,10 +41,10 @@ keys! {
     PlatformName "platform.name" [] "The hosting platform.",
     TargetOriginHost "target.origin_host" [] "The platform's own name for the deployment.",
 
-    DnsSystem "dns.system" ["ok", "nodata", "nxdomain", "servfail", "refused", "silent", "other"] "The system's resolver.",
-    DnsRecursive "dns.recursive" ["ok", "nodata", "nxdomain", "servfail", "refused", "silent", "mixed", "other"] "Recursive resolvers together.",
-    DnsAuthoritative "dns.authoritative" ["ok", "nodata", "nxdomain", "servfail", "refused", "not-authoritative", "silent", "mixed", "other"] "Authoritative servers together.",
-    DnsServer "dns.server" ["ok", "nodata", "nxdomain", "servfail", "refused", "not-authoritative", "silent", "other"] "Subject one server: its state for the host's addresses.",
+    DnsSystem "dns.system" ["ok", "nodata", "nxdomain", "dangling", "loop", "servfail", "refused", "silent", "other"] "The system's resolver.",
+    DnsRecursive "dns.recursive" ["ok", "nodata", "nxdomain", "dangling", "loop", "servfail", "refused", "silent", "mixed", "other"] "Recursive resolvers together.",
+    DnsAuthoritative "dns.authoritative" ["ok", "nodata", "nxdomain", "dangling", "loop", "servfail", "refused", "not-authoritative", "silent", "mixed", "other"] "Authoritative servers together.",
+    DnsServer "dns.server" ["ok", "nodata", "nxdomain", "dangling", "loop", "servfail", "refused", "not-authoritative", "silent", "other"] "Subject one server: its state for the host's addresses.",
     DnsLame "dns.lame" [] "Name servers that refuse or answer without authority.",
     DnsSilent "dns.silent" [] "Authoritative servers that did not answer.",
     DnsZone "dns.zone" ["exists", "absent"] "Whether the registered domain exists.",
@@ -65,7 +65,7 @@ keys! {
     TcpState "tcp.state" ["ok", "refused", "silent", "unreachable", "reset", "mixed"] "Subject vantage.",
     FamilyState "family.state" ["ok", "refused", "silent", "unreachable", "reset", "tls", "other-answer"] "Subject IPv4 or IPv6 at the edge.",
 
-    TlsOutcome "tls.outcome" ["ok", "alert", "not-tls", "silent", "reset", "closed", "malformed"] "Subject vantage and address.",
+    TlsOutcome "tls.outcome" ["ok", "alert", "plain-http", "not-tls", "silent", "reset", "closed", "malformed"] "Subject vantage and address.",
     TlsAlert "tls.alert" [] "The alert's name.",
     TlsVerify "tls.verify" ["ok", "expired", "not-yet-valid", "name", "chain", "self-signed", "unknown-issuer", "other"] "Subject vantage and address.",
     TlsDaysLeft "tls.days_left" [] "Whole days until the leaf ends; negative when it has ended.",
@@ -75,7 +75,7 @@ keys! {
     TlsChainLength "tls.chain_length" [] "Certificates sent.",
     TlsAia "tls.aia" ["yes", "no"] "Whether the leaf says where its issuer can be fetched.",
 
-    HttpOutcome "http.outcome" ["answered", "refused", "silent", "unreachable", "reset", "closed", "tls", "not-tls", "malformed", "too-large", "other"] "Subject exchange.",
+    HttpOutcome "http.outcome" ["answered", "refused", "silent", "unreachable", "reset", "closed", "tls", "plain-http", "not-tls", "malformed", "too-large", "other"] "Subject exchange.",
     HttpStatus "http.status" [] "Subject exchange: the status code.",
     HttpType "http.type" [] "Subject exchange: the media type.",
     HttpBody "http.body_kind" ["json", "html", "text", "empty", "binary"] "Subject exchange.",

@@ -138,6 +138,13 @@ fn connections(evidence: &Evidence, facts: &mut Facts) {
     }
 }
 
+/// Whether the bytes that came in place of TLS are an HTTP answer; some servers send only the page of their complaint.
+pub(super) fn is_http(first_bytes: &str) -> bool {
+    let begins =
+        |with: &str| first_bytes.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    ["HTTP/", "<html", "<!doctype"].into_iter().any(begins)
+}
+
 fn handshakes(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
     for (observation, seen) in evidence.tls() {
         let subject = format!("{} {}", observation.vantage, seen.question.address);
@@ -149,6 +156,7 @@ fn handshakes(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
                 facts.known(FactKey::TlsAlert, subject.as_str(), name.as_str(), id());
                 "alert"
             }
+            Observed::Denied(Denial::NotTls { first_bytes }) if is_http(first_bytes) => "plain-http",
             Observed::Denied(Denial::NotTls { .. }) => "not-tls",
             Observed::Denied(Denial::Reset { phase: Phase::Tls }) => "reset",
             Observed::Denied(Denial::Closed { phase: Phase::Tls }) => "closed",

@@ -44,7 +44,8 @@ async fn demo(args: &AuditArgs) -> Result<(Evidence, FailOn), Failure> {
     }
     let lab = Lab::up(&scenario, &LabOptions::default()).await.map_err(Failure::unable)?;
     let config = Config::load(&lab.access().config)?;
-    let said = Overrides { only: args.only.clone(), skip: args.skip.clone(), ..super::lab::overrides(lab.access()) };
+    let said =
+        Overrides { only: args.only.clone(), skip: args.skip.clone(), ..super::lab::overrides(lab.access()) };
     let collected = collect(&config, &said, args.quiet).await;
     lab.down().await;
     collected

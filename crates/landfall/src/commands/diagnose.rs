@@ -17,7 +17,9 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<ExitStatus, Failure> {
     let name = args.evidence.display().to_string();
     let text = read(args)?;
     let evidence = Evidence::from_json(&text).map_err(|e| {
-        Failure::usage(format!("{name}: {e}\n  write a new file with: landfall audit URL --save-evidence {name}"))
+        Failure::usage(format!(
+            "{name}: {e}\n  write a new file with: landfall audit URL --save-evidence {name}"
+        ))
     })?;
     let (diagnosis, mut report) = landfall_audit::report(&evidence, Catalogue::embedded());
     if args.output.with_evidence {
@@ -37,5 +39,6 @@ fn read(args: &DiagnoseArgs) -> Result<String, Failure> {
         let file = std::fs::File::open(&args.evidence).map_err(unreadable)?;
         file.take(LARGEST_BYTE).read_to_end(&mut bytes).map_err(unreadable)?;
     }
-    String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{name}: is not UTF-8 text, so it is not Landfall evidence")))
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::usage(format!("{name}: is not UTF-8 text, so it is not Landfall evidence")))
 }

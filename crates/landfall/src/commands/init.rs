@@ -8,7 +8,11 @@ use crate::output;
 
 pub(super) fn run(args: &InitArgs) -> Result<ExitStatus, Failure> {
     let file = args.project.join("landfall.toml");
-    let said = Overrides { production: args.url.clone(), project: Some(args.project.clone()), ..Overrides::default() };
+    let said = Overrides {
+        production: args.url.clone(),
+        project: Some(args.project.clone()),
+        ..Overrides::default()
+    };
     let plan = Plan::new(&Config::default(), &said)?;
     let found = landfall_audit::discover(&plan);
     let text = config::template(&found.target, found.test_command.as_deref());

@@ -44,7 +44,9 @@ fn list() -> Result<ExitStatus, Failure> {
 async fn run_all(names: Vec<String>, save: Option<std::path::PathBuf>) -> Result<ExitStatus, Failure> {
     let chosen: Vec<Scenario> = match names.as_slice() {
         [] => landfall_lab::scenarios(),
-        names => names.iter().map(|n| landfall_lab::load(n).map_err(Failure::usage)).collect::<Result<_, _>>()?,
+        names => {
+            names.iter().map(|n| landfall_lab::load(n).map_err(Failure::usage)).collect::<Result<_, _>>()?
+        }
     };
     let mut wrong = 0;
     for scenario in &chosen {
@@ -68,12 +70,14 @@ async fn run_one(scenario: &Scenario, save: Option<&Path>) -> Result<Vec<String>
     let evidence = collected?;
     if let Some(folder) = save {
         let folder = folder.join(&scenario.name);
-        std::fs::create_dir_all(&folder).map_err(|e| Failure::unable(format!("cannot make {}: {e}", folder.display())))?;
+        std::fs::create_dir_all(&folder)
+            .map_err(|e| Failure::unable(format!("cannot make {}: {e}", folder.display())))?;
         output::write(&folder.join("evidence.json"), &evidence.to_json())?;
     }
     let (diagnosis, report) = landfall_audit::report(&evidence, Catalogue::embedded());
     let exit = ExitStatus::of(&diagnosis, FailOn::From(Severity::High));
-    let report = serde_json::to_value(&report).map_err(|e| Failure::unable(format!("cannot write JSON: {e}")))?;
+    let report =
+        serde_json::to_value(&report).map_err(|e| Failure::unable(format!("cannot write JSON: {e}")))?;
     Ok(scenario.expected.differences(&report, exit as i32))
 }
 
@@ -87,11 +91,16 @@ fn up(name: &str) -> Result<ExitStatus, Failure> {
         lab.down().await;
         Ok(ExitStatus::Clean)
     })
-    .or_else(|failure| if failure.to_string().contains("interrupted") { Ok(ExitStatus::Clean) } else { Err(failure) })
+    .or_else(|failure| {
+        if failure.to_string().contains("interrupted") { Ok(ExitStatus::Clean) } else { Err(failure) }
+    })
 }
 
 fn invitation(scenario: &Scenario, access: &Access) -> String {
-    let mut flags = vec![format!("--config {}", access.config.display()), format!("--ca-file {}", access.ca_file.display())];
+    let mut flags = vec![
+        format!("--config {}", access.config.display()),
+        format!("--ca-file {}", access.ca_file.display()),
+    ];
     flags.extend(access.resolvers.iter().map(|r| format!("--resolver {r}")));
     flags.extend(access.connect_to.iter().map(|c| format!("--connect-to '{c}'")));
     let flags = flags.join(" \\\n    ");

@@ -28,7 +28,11 @@ pub(super) fn show(evidence: &landfall_evidence::Evidence, format: Format) -> Re
     match format {
         Format::Json => output::print(&evidence.to_json())?,
         Format::Terminal => output::print(&landfall_report::observations(evidence, &output::style()))?,
-        other => return Err(Failure::usage(format!("--format {other}: one probe alone is shown as terminal or json"))),
+        other => {
+            return Err(Failure::usage(format!(
+                "--format {other}: one probe alone is shown as terminal or json"
+            )));
+        }
     }
     let asked = evidence.observations.iter().any(|o| o.seen.was_asked());
     Ok(if asked { ExitStatus::Clean } else { ExitStatus::Nothing })

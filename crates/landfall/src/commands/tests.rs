@@ -10,7 +10,12 @@ use crate::progress;
 pub(super) fn run(args: &TestsArgs) -> Result<ExitStatus, Failure> {
     let file = args.project.join("landfall.toml");
     let config = if file.is_file() { Config::load(&file)? } else { Config::default() };
-    let said = Overrides { project: Some(args.project.clone()), only: vec![Probe::Project, Probe::Tests], test_command: args.test_command.clone(), ..Overrides::default() };
+    let said = Overrides {
+        project: Some(args.project.clone()),
+        only: vec![Probe::Project, Probe::Tests],
+        test_command: args.test_command.clone(),
+        ..Overrides::default()
+    };
     let mut plan = Plan::new(&config, &said)?;
     if let Some(limit) = args.timeout {
         plan.test_limit = limit;

@@ -19,7 +19,9 @@ pub(super) fn run(args: VerifyArgs) -> Result<ExitStatus, Failure> {
     wait_for(async move {
         let (mut plan, checks) = prepare(&args).await?;
         if checks.is_empty() {
-            return Err(Failure::unable("there is nothing to verify: no endpoint is known; declare [[endpoint]] in landfall.toml"));
+            return Err(Failure::unable(
+                "there is nothing to verify: no endpoint is known; declare [[endpoint]] in landfall.toml",
+            ));
         }
         let until = args.wait.map(|wait| Instant::now() + wait);
         plan.timeout = plan.timeout.max(Duration::from_secs(60));
@@ -30,7 +32,11 @@ pub(super) fn run(args: VerifyArgs) -> Result<ExitStatus, Failure> {
             match until {
                 Some(until) if !passed && Instant::now() + PAUSE < until => {
                     let done = results.iter().filter(|r| r.outcome == Outcome::Passed).count();
-                    eprintln!("landfall: {done} of {} passed; trying again in {} s", results.len(), PAUSE.as_secs());
+                    eprintln!(
+                        "landfall: {done} of {} passed; trying again in {} s",
+                        results.len(),
+                        PAUSE.as_secs()
+                    );
                     tokio::time::sleep(PAUSE).await;
                 }
                 _ => return finish(&results, args.json),
@@ -41,11 +47,15 @@ pub(super) fn run(args: VerifyArgs) -> Result<ExitStatus, Failure> {
 
 fn finish(results: &[Verified], json: bool) -> Result<ExitStatus, Failure> {
     if json {
-        let text = serde_json::to_string_pretty(results).map_err(|e| Failure::unable(format!("cannot write JSON: {e}")))?;
+        let text = serde_json::to_string_pretty(results)
+            .map_err(|e| Failure::unable(format!("cannot write JSON: {e}")))?;
         output::print(&format!("{text}\n"))?;
     } else {
         output::print(&landfall_report::verified(
-            &results.iter().map(|r| (r.outcome_word(), r.title.as_str(), r.expect.as_str(), r.seen.as_str())).collect::<Vec<_>>(),
+            &results
+                .iter()
+                .map(|r| (r.outcome_word(), r.title.as_str(), r.expect.as_str(), r.seen.as_str()))
+                .collect::<Vec<_>>(),
             &output::style(),
         ))?;
     }
@@ -70,12 +80,14 @@ async fn prepare(args: &VerifyArgs) -> Result<(Plan, Vec<Verification>), Failure
     };
     match file {
         Some(file) => {
-            let text = std::fs::read_to_string(file).map_err(|e| Failure::usage(format!("{file}: cannot be read: {e}")))?;
+            let text = std::fs::read_to_string(file)
+                .map_err(|e| Failure::usage(format!("{file}: cannot be read: {e}")))?;
             let report: Report = Report::from_json(&text).map_err(|e| {
                 Failure::usage(format!("{file}: {e}\n  write one with: landfall audit URL -o report.json"))
             })?;
             said.production = report.target.production.as_ref().map(ToString::to_string);
-            let config = if args.config.is_some() { config(args.config.as_deref())? } else { Config::default() };
+            let config =
+                if args.config.is_some() { config(args.config.as_deref())? } else { Config::default() };
             Ok((Plan::new(&config, &said)?, report.verification))
         }
         None => {

@@ -31,6 +31,8 @@ pub(crate) enum Records {
     Dangling,
     /// api.example.test is an alias of an alias of itself.
     Loop,
+    /// api.example.test is an alias of a name in a zone of somebody else, as platforms want it.
+    Alias,
 }
 
 /// The zone, served.
@@ -78,7 +80,16 @@ fn bind(folder: &Path, zone: &str, records: Records) -> (SocketAddr, Server) {
         &format!(
             "$TTL 300\n. SOA ns.root-servers.test. hostmaster.root-servers.test. 1 3600 600 86400 60\n\
              . NS ns.root-servers.test.\nns.root-servers.test. A 192.0.2.1\n\
-             example.test. NS ns1.example.test.\nns1.example.test. A {SERVER}\n"
+             example.test. NS ns1.example.test.\nns1.example.test. A {SERVER}\n\
+             platform.test. NS ns1.example.test.\n"
+        ),
+    );
+    write(
+        &folder,
+        "platform.test.zone",
+        &format!(
+            "$ORIGIN platform.test.\n$TTL 300\n@ SOA ns1.example.test. hostmaster.platform.test. 1 3600 600 86400 60\n\
+             @ NS ns1.example.test.\napp A {API}\napp AAAA {API6}\n"
         ),
     );
     on_free_ports(|[port]| {
@@ -92,6 +103,7 @@ fn bind(folder: &Path, zone: &str, records: Records) -> (SocketAddr, Server) {
                  empty-zones-enable no; notify no; pid-file none; session-keyfile none; }};\n\
                  controls {{ }};\n\
                  zone \".\" {{ type primary; file \"root.zone\"; }};\n\
+                 zone \"platform.test\" {{ type primary; file \"platform.test.zone\"; }};\n\
                  zone \"example.test\" {{ {zone} }};\n"
             ),
         );
@@ -139,6 +151,7 @@ fn master_file(records: Records) -> String {
         Records::V4 => format!("api A {API}\n"),
         Records::NoApi => "www A 192.0.2.20\n".to_owned(),
         Records::Dangling => "api CNAME gone\n".to_owned(),
+        Records::Alias => "api CNAME app.platform.test.\n".to_owned(),
         Records::Loop => "api CNAME again\nagain CNAME api\n".to_owned(),
     };
     format!(

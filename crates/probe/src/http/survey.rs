@@ -340,7 +340,8 @@ impl Survey<'_> {
             return;
         }
         let seen = self.compare(&self.site.first_question(Purpose::Version), seat, rank::VERSION).await;
-        if !self.as_at_home(&seen) && !self.parity(dial).await.is_some_and(|parity| self.as_at_home(&parity)) {
+        if !self.as_at_home(&seen) && !self.parity(dial).await.is_some_and(|parity| self.as_at_home(&parity))
+        {
             self.version(version).await;
         }
     }
@@ -365,7 +366,11 @@ impl Survey<'_> {
         };
         let state = self.state();
         let home = state.found.iter().rev().find(|o| match &o.seen {
-            Seen::Http(at_home) => at_home.request.purpose == Purpose::Endpoint && at_home.request.url == http.request.url && !refused(o),
+            Seen::Http(at_home) => {
+                at_home.request.purpose == Purpose::Endpoint
+                    && at_home.request.url == http.request.url
+                    && !refused(o)
+            }
             _ => false,
         });
         let home = home.and_then(response);
@@ -409,7 +414,9 @@ impl Survey<'_> {
         if question.url.set_scheme("http").is_err() || question.url.set_port(None).is_err() {
             return;
         }
-        let Some(dial) = Dial::to(&question.url, self.near(&question.url, self.home.address), None) else { return };
+        let Some(dial) = Dial::to(&question.url, self.near(&question.url, self.home.address), None) else {
+            return;
+        };
         let mut seat = Seat::new(dial, self.site.resolve_us);
         seat.connect(self.ctx).await;
         self.compare(&question, seat, rank::PLAIN).await;
@@ -423,7 +430,11 @@ impl Survey<'_> {
             return failed;
         }
         let seen = self.through_gate(question, &mut seat, rank, None).await;
-        if refused(&seen) { self.repeat(question, &seen, &mut seat, rank).await.unwrap_or(seen) } else { seen }
+        if refused(&seen) {
+            self.repeat(question, &seen, &mut seat, rank).await.unwrap_or(seen)
+        } else {
+            seen
+        }
     }
 
     /// Puts a question when the gate lets it through. `ready` names the answer that it follows from and since when; a

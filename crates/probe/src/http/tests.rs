@@ -169,13 +169,18 @@ async fn a_limiter_of_five_refuses_the_audit_once_and_everything_is_answered() {
     }
     let everywhere: BTreeSet<_> = last.keys().map(|k| k.1).collect();
     assert_eq!(everywhere.len(), 4, "every address was asked");
-    assert_eq!(last.keys().filter(|k| k.0 == Purpose::AddressParity).count(), 1, "two addresses answered with a version");
+    assert_eq!(
+        last.keys().filter(|k| k.0 == Purpose::AddressParity).count(),
+        1,
+        "two addresses answered with a version"
+    );
     let versions: Vec<_> = last.keys().filter(|k| k.0 == Purpose::Version).map(|k| k.2).collect();
     assert_eq!(versions, [HttpVersion::H1, HttpVersion::H3]);
     let plain = of(&found, Purpose::PlainHttp);
     assert_eq!(present(plain[0]).redirect_to.as_deref(), Some("https://api.example.test/health"));
 
-    let run = crate::rate_limit::probe(&ctx, &site, None).await;
+    let line = crate::rate_limit::connect(&ctx, &site).await;
+    let run = crate::rate_limit::probe(&ctx, &site, line, None).await;
     assert_eq!(run.len(), 1, "nothing more is sent");
     assert_eq!(app.log().len(), 9);
     let landfall_evidence::Seen::RateLimit(seen) = &run[0].seen else { panic!("{run:?}") };
@@ -220,12 +225,16 @@ async fn address_and_version_are_asked_apart_only_when_the_answer_differs() {
     let same = App::new(|_| text(200, "ok"));
     let other = App::new(|_| text(503, "old"));
     for (at_b, parity, versions_at_home) in [(&same, 0, 1), (&other, 1, 2)] {
-        let (home, away) = (secure(&same, &[b"h2", b"http/1.1"], true).await, secure(at_b, &[b"h2", b"http/1.1"], true).await);
+        let (home, away) = (
+            secure(&same, &[b"h2", b"http/1.1"], true).await,
+            secure(at_b, &[b"h2", b"http/1.1"], true).await,
+        );
         let closed = plain(&same).await;
         let ctx = led(&[("192.0.2.1:443", home), ("192.0.2.2:443", away), ("192.0.2.1:80", closed)]);
         let site = site(BASE, Vantage::Edge, &[A, B], vec![endpoint("GET", "/health")], Depth::Full);
         let found = survey(&ctx, &site).await;
-        let at = |o: &&&Observation, ip: &str| http(o).request.address.is_some_and(|a| a.ip().to_string() == ip);
+        let at =
+            |o: &&&Observation, ip: &str| http(o).request.address.is_some_and(|a| a.ip().to_string() == ip);
         let ids: Vec<_> = found.iter().map(|o| (o.id.0.as_str(), status(o))).collect();
         assert_eq!(of(&found, Purpose::AddressParity).len(), parity, "{ids:#?}");
         let versions = of(&found, Purpose::Version);

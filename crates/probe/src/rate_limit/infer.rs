@@ -270,7 +270,11 @@ mod tests {
         steps.push(step(2_060_000, true));
         let estimate = infer(&steps, None, &[]);
         assert_eq!(estimate.limit, Some(Interval { low: 5, high: Some(9) }));
-        assert_eq!(estimate.window_ms.map(|w| w.low), Some(60), "only the last five share a window with the refusal");
+        assert_eq!(
+            estimate.window_ms.map(|w| w.low),
+            Some(60),
+            "only the last five share a window with the refusal"
+        );
     }
 
     /// A limiter of known parameters, and the time that it says to wait.

@@ -29,16 +29,33 @@ const SEQUENCE: usize = 15;
 /// From the start of one request to the start of the next, at least.
 const SPACING: Duration = Duration::from_millis(25);
 
-/// Runs the probe against the first address of a site that takes a connection.
+/// A connection for the probe, made while other questions are still being asked: limiters count requests, and the probe
+/// runs last, so waiting for a handshake then would only make the audit longer.
+pub struct Line(Option<Seat>);
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let connected = self.0.as_ref().is_some_and(|seat| seat.link().is_some());
+        f.debug_struct("Line").field("connected", &connected).finish_non_exhaustive()
+    }
+}
+
+/// Connects to the first address of a site that takes a connection. Sends no request.
+pub async fn connect(ctx: &Context, site: &Site) -> Line {
+    let dials: Vec<_> = site.addresses.iter().filter_map(|at| Dial::to(&site.base, *at, None)).collect();
+    Line(open(ctx, &dials).await)
+}
+
+/// Runs the probe over a line of [`connect`].
 ///
 /// Returns one observation for each request that was sent, and one named `rate-limit/{vantage}` that holds the run. Its
 /// time spans the requests that this probe added; it is of no length when there were none.
-pub async fn probe(ctx: &Context, site: &Site, after: Option<ObservationId>) -> Vec<Observation> {
+pub async fn probe(ctx: &Context, site: &Site, line: Line, after: Option<ObservationId>) -> Vec<Observation> {
     let question = site.first_question(Purpose::RateLimit);
     let url = question.url.to_string();
     let began = Instant::now();
-    let dials: Vec<_> = site.addresses.iter().filter_map(|at| Dial::to(&site.base, *at, None)).collect();
-    let Some(home) = dials.first() else {
+    let home = site.addresses.first().and_then(|at| Dial::to(&site.base, *at, None));
+    let Some(home) = home else {
         let fault = site
             .fault
             .clone()
@@ -50,7 +67,7 @@ pub async fn probe(ctx: &Context, site: &Site, after: Option<ObservationId>) -> 
     let (observations, stopped) = if earlier.iter().any(|sent| sent.refusal.is_some()) {
         (Vec::new(), RateStop::AlreadyRefused)
     } else {
-        fill_up(ctx, site, &dials, after.clone()).await
+        fill_up(ctx, site, line, after.clone()).await
     };
     let history = as_counted(ctx.ledger.history(&place));
     let run = describe(&history, earlier.len(), stopped);
@@ -64,11 +81,11 @@ pub async fn probe(ctx: &Context, site: &Site, after: Option<ObservationId>) -> 
 async fn fill_up(
     ctx: &Context,
     site: &Site,
-    dials: &[Dial],
+    line: Line,
     mut after: Option<ObservationId>,
 ) -> (Vec<Observation>, RateStop) {
     let mut observations: Vec<Observation> = Vec::new();
-    let Some(mut seat) = open(ctx, dials).await else { return (observations, RateStop::DeadlineSpent) };
+    let Some(mut seat) = line.0 else { return (observations, RateStop::DeadlineSpent) };
     let place = seat.dial.place();
     for serial in 1.. {
         if observations.len() >= SEQUENCE || recent(ctx, &ctx.ledger.history(&place)) >= SEQUENCE {
@@ -81,7 +98,7 @@ async fn fill_up(
         question.serial = Some(serial);
         let started = Instant::now();
         let observation =
-            seat.ask(ctx, &question, Turn { began: Began::WithConnection, after, attempt: 1 }).await;
+            seat.ask(ctx, &question, Turn { began: Began::At(started), after, attempt: 1 }).await;
         let stop = stop(&observation);
         after = Some(observation.id.clone());
         let sent = observation.seen.was_asked();
@@ -145,7 +162,9 @@ fn recent(ctx: &Context, history: &[Sent]) -> usize {
 /// and then let one through within the same instant.
 fn as_counted(mut history: Vec<Sent>) -> Vec<Sent> {
     for at in (0..history.len()).rev() {
-        let Some(answered) = history[at].answered_us.filter(|_| history[at].refusal.is_some()) else { continue };
+        let Some(answered) = history[at].answered_us.filter(|_| history[at].refusal.is_some()) else {
+            continue;
+        };
         let beside = |sent: &Sent| sent.at_us < answered && sent.refusal.is_none();
         if let Some(last) = history.iter().rposition(beside).filter(|last| *last > at) {
             let mut refused = history.remove(at);

@@ -26,6 +26,12 @@ fn run_of(found: &[Observation]) -> &RateLimitRun {
     }
 }
 
+/// Connects and probes at once.
+async fn probe(ctx: &Context, site: &Site, after: Option<ObservationId>) -> Vec<Observation> {
+    let line = connect(ctx, site).await;
+    super::probe(ctx, site, line, after).await
+}
+
 #[tokio::test]
 async fn the_audits_own_requests_count_and_the_sequence_is_filled_up() {
     let app = App::new(|_| text(200, "ok"));
