@@ -422,9 +422,12 @@ fn names_that_do_not_resolve() {
     assert!(tie.causes.iter().any(|id| id == "domain-misspelt-in-config"), "{tie:?}");
 }
 
+/// What servers of one kind say.
+type Said = (DnsServerRole, Observed<DnsAnswer>);
+
 /// Aliases that lead nowhere: the last name on the way gives the response code (RFC 6604 section 3), and an authoritative
 /// server follows only as far as its own zones go.
-fn aliases() -> Vec<(Vec<(DnsServerRole, Observed<DnsAnswer>)>, &'static str)> {
+fn aliases() -> Vec<(Vec<Said>, &'static str)> {
     use DnsServerRole::{Authoritative, Recursive};
     let no = |answer: DnsAnswer| Observed::Denied(Denial::Rcode(Box::new(answer)));
     let alias = |authoritative| records("api.example.test", "CNAME", &["gone.example.test"], authoritative);
