@@ -53,7 +53,10 @@ fn the_schemas_that_are_checked_in_are_those_of_the_program() {
     for name in ["evidence", "report"] {
         let file = std::fs::read_to_string(root(&format!("docs/schema/{name}.json"))).expect("checked in");
         let said = stdout(&landfall(&["schema", name]));
-        assert!(said == file, "docs/schema/{name}.json is old: landfall schema {name} >docs/schema/{name}.json");
+        assert!(
+            said == file,
+            "docs/schema/{name}.json is old: landfall schema {name} >docs/schema/{name}.json"
+        );
     }
 }
 
@@ -64,7 +67,8 @@ fn kept_evidence_and_its_report_follow_their_schemas() {
             let read = |path: PathBuf| -> serde_json::Value {
                 serde_json::from_str(&std::fs::read_to_string(path).expect("readable")).expect("JSON")
             };
-            let validator = jsonschema::validator_for(&read(root(&format!("docs/schema/{kind}.json")))).expect("a schema");
+            let validator = jsonschema::validator_for(&read(root(&format!("docs/schema/{kind}.json"))))
+                .expect("a schema");
             let instance = read(root(&format!("scenarios/{name}/{kind}.json")));
             let errors: Vec<String> = validator.iter_errors(&instance).map(|e| e.to_string()).collect();
             assert!(errors.is_empty(), "{name}/{kind}: {errors:#?}");
@@ -130,7 +134,9 @@ fn the_terminal_report_fits_eighty_columns_without_colour() {
 
 #[test]
 fn explain_knows_findings_causes_and_signatures() {
-    for (code, word) in [("LF-TLS-001", "expired"), ("never-deployed", "Remedy"), ("cloudflare-marker", "cf-ray")] {
+    for (code, word) in
+        [("LF-TLS-001", "expired"), ("never-deployed", "Remedy"), ("cloudflare-marker", "cf-ray")]
+    {
         let output = landfall(&["explain", code]);
         assert!(output.status.success() && stdout(&output).contains(word), "{code}: {}", stdout(&output));
     }
@@ -166,7 +172,9 @@ fn completions_and_the_manual_page_name_every_command() {
     let man = stdout(&landfall(&["man"]));
     for shell in ["bash", "zsh", "fish"] {
         let script = stdout(&landfall(&["completions", shell]));
-        for command in ["audit", "diagnose", "verify", "explain", "init", "lab", "dns", "tls", "http", "tests"] {
+        for command in
+            ["audit", "diagnose", "verify", "explain", "init", "lab", "dns", "tls", "http", "tests"]
+        {
             assert!(script.contains(command), "{command} in the completions of {shell}");
             assert!(man.contains(command), "{command} in the manual page");
         }

@@ -206,7 +206,8 @@ async fn undeployed_gives_every_row_of_the_acceptance_table() {
     let edge_tls: Vec<&Value> = array(&report["tls"]).iter().filter(|t| t["vantage"] == "edge").collect();
     assert_eq!(edge_tls.len(), 4, "one handshake for each address");
     for tls in edge_tls {
-        let chain = array(&tls["chain"]);
+        let sent = array(&tls["chain"]);
+        let chain: Vec<&Value> = sent.iter().map(|c| &c["certificate"]).collect();
         assert_eq!(chain.len(), 3);
         assert!(text(&chain[0]["subject"]).contains("levqor.ai"));
         assert!(text(&chain[1]["subject"]).contains("WE1"));
@@ -214,8 +215,13 @@ async fn undeployed_gives_every_row_of_the_acceptance_table() {
         assert_eq!(chain[0]["signature"], "ecdsa-with-SHA256");
         assert_eq!(chain[0]["key"]["size_bit"], 256);
         assert_eq!(tls["name_matches"], true);
-        let days = tls["days_left"].as_i64().expect("days left");
+        let days = sent[0]["days_left"].as_i64().expect("days left");
         assert!((79..=80).contains(&days), "{days}");
+        assert_eq!(
+            sent[0]["lifetime_days"], 90,
+            "and as a share of the lifetime: {}",
+            sent[0]["left_percent"]
+        );
         let trusted = array(&tls["trust"]).iter().any(|t| t["result"]["verdict"] == "trusted");
         assert!(trusted, "{tls}");
     }
@@ -305,7 +311,7 @@ async fn undeployed_gives_every_row_of_the_acceptance_table() {
     );
 
     // 12: four runnable requests.
-    assert_eq!(array(&report["verification"]).len(), 4);
+    assert_eq!(array(&report["verification"]).len(), 4, "{:#}", report["verification"]);
     assert!(array(&report["verification"]).iter().all(|v| text(&v["request"]).contains("curl")));
 
     // 13: specifications.

@@ -2,11 +2,14 @@
 //!
 //! Nothing is judged here: a table says what came back, row by row, and what was not asked says why.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use landfall_evidence::{
-    Denial, DnsAnswer, DnsObservation, DnsTransport, Evidence, Exit, HttpObservation, Observation, Observed,
-    ProjectSnapshot, RateLimitRun, TestRun, TestsObservation, TlsHandshake, TrustResult,
+    Certificate, Denial, DnsAnswer, DnsObservation, DnsTransport, Evidence, Exit, HttpObservation,
+    Observation, Observed, ProbeFault, ProjectSnapshot, RateLimitRun, TestRun, TestsObservation,
+    TlsHandshake, TrustResult, Vantage,
 };
 
 use crate::Style;
@@ -29,6 +32,11 @@ pub fn observations(evidence: &Evidence, style: &Style) -> String {
     let requests = words::count(evidence.requests.total, "HTTP request", "HTTP requests");
     let _ = writeln!(out, "\n{} in {}", requests, words::span_us(evidence.took_us));
     out
+}
+
+/// What the caller left out is no news to the caller.
+fn is_left_out<T>(answer: &Observed<T>) -> bool {
+    matches!(answer, Observed::Unasked(ProbeFault::Skipped))
 }
 
 fn heading(out: &mut String, text: &str) {
@@ -117,6 +125,7 @@ fn flags(answer: &DnsAnswer) -> String {
 }
 
 fn tls(out: &mut String, evidence: &Evidence, width: usize) {
+    let mut shown: Vec<(SocketAddr, &Vec<Certificate>)> = Vec::new();
     for (observation, seen) in evidence.tls() {
         let question = &seen.question;
         heading(
@@ -129,13 +138,24 @@ fn tls(out: &mut String, evidence: &Evidence, width: usize) {
             ),
         );
         match &seen.answer {
-            Observed::Present(handshake) => tls_rows(out, evidence, handshake, width),
+            Observed::Present(handshake) => {
+                let same_chain =
+                    shown.iter().find(|(_, chain)| *chain == &handshake.chain).map(|(at, _)| *at);
+                tls_rows(out, evidence, handshake, same_chain, width);
+                shown.push((question.address, &handshake.chain));
+            }
             other => row(out, width, &[], &other.describe()),
         }
     }
 }
 
-fn tls_rows(out: &mut String, evidence: &Evidence, handshake: &TlsHandshake, width: usize) {
+fn tls_rows(
+    out: &mut String,
+    evidence: &Evidence,
+    handshake: &TlsHandshake,
+    same_chain: Option<SocketAddr>,
+    width: usize,
+) {
     let group = handshake.group.as_deref().unwrap_or("unknown group");
     let alpn = handshake.alpn.as_deref().unwrap_or("none");
     row(
@@ -153,11 +173,13 @@ fn tls_rows(out: &mut String, evidence: &Evidence, handshake: &TlsHandshake, wid
     for trust in &handshake.trust {
         let verdict = match &trust.result {
             TrustResult::Trusted { path } => format!("trusted: {}", path.join(" < ")),
-            TrustResult::Refused { detail, .. } => {
-                format!("REFUSED: {} ({detail})", words::trust(&trust.result))
-            }
+            TrustResult::Refused { .. } => words::trust(&trust.result),
         };
         row(out, width, &[("trust", 10)], &format!("{}: {verdict}", trust.store));
+    }
+    if let Some(earlier) = same_chain {
+        row(out, width, &[("sent", 10)], &format!("the same chain as {earlier}"));
+        return;
     }
     for (n, certificate) in handshake.chain.iter().enumerate() {
         row(out, width, &[(&format!("sent {n}"), 10)], &certificate.subject);
@@ -182,13 +204,12 @@ fn tls_rows(out: &mut String, evidence: &Evidence, handshake: &TlsHandshake, wid
 }
 
 fn http(out: &mut String, evidence: &Evidence, width: usize) {
-    let mut side = None;
-    for (observation, seen) in evidence.http() {
-        if side != Some(observation.vantage) {
-            heading(out, &format!("HTTP, {}", words::side(observation.vantage)));
-            side = Some(observation.vantage);
+    let sides: BTreeSet<Vantage> = evidence.http().map(|(observation, _)| observation.vantage).collect();
+    for side in sides {
+        heading(out, &format!("HTTP, {}", words::side(side)));
+        for (observation, seen) in evidence.http().filter(|(observation, _)| observation.vantage == side) {
+            http_row(out, observation, seen, width);
         }
-        http_row(out, observation, seen, width);
     }
 }
 
@@ -227,7 +248,7 @@ fn http_row(out: &mut String, observation: &Observation, seen: &HttpObservation,
 }
 
 fn rate_limit(out: &mut String, evidence: &Evidence, width: usize) {
-    for (_, seen) in evidence.rate_limit() {
+    for (_, seen) in evidence.rate_limit().filter(|(_, seen)| !is_left_out(&seen.answer)) {
         heading(out, &format!("Rate limit, {}", clean(&seen.url)));
         match &seen.answer {
             Observed::Present(run) => rate_limit_rows(out, run, width),
@@ -309,7 +330,7 @@ fn project_rows(out: &mut String, snapshot: &ProjectSnapshot, width: usize) {
 }
 
 fn tests(out: &mut String, evidence: &Evidence, width: usize) {
-    for (observation, seen) in evidence.tests() {
+    for (observation, seen) in evidence.tests().filter(|(_, seen)| !is_left_out(&seen.answer)) {
         heading(out, &format!("Tests, {} ({})", clean(&seen.command), words::span_us(observation.took_us)));
         if let landfall_evidence::TestPurpose::Remedy { what } = &seen.purpose {
             row(out, width, &[("tried", 10)], what);

@@ -108,7 +108,7 @@ fn reached(
     if classes.len() > 1 {
         let names: Vec<_> = classes.iter().map(ToString::to_string).collect();
         open.push(format!(
-            "the window and the algorithm cannot be told apart within one refusal ({} fit); --deep would",
+            "the window and the algorithm cannot be told apart within one refusal ({} fit)",
             names.join(", ")
         ));
     }
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(estimate.classes.first(), Some(&LimiterClass::FixedWindow));
         assert!(!estimate.classes.contains(&LimiterClass::TokenBucket), "five passed at once after one wait");
         assert!(estimate.confidence_percent >= 95);
-        assert!(estimate.open.iter().any(|o| o.contains("--deep")));
+        assert!(estimate.open.iter().any(|o| o.contains("one refusal")));
     }
 
     #[test]
