@@ -228,7 +228,9 @@ mod tests {
         assert_eq!(table["tests"]["command"].as_str(), Some("pytest tests/ --tb=short -q"));
         let endpoints = table["endpoint"].as_array().expect("a list");
         assert!(endpoints.iter().any(|e| e.get("method").and_then(toml::Value::as_str) == Some("POST")));
-        assert!(endpoints.iter().any(|e| e.get("core").and_then(toml::Value::as_bool) == Some(true)));
+        assert!(endpoints.iter().all(|e| e.get("core").is_none()));
+        let hollow = crate::scenario::load("levqor-hollow-green").expect("loads");
+        assert!(config(&hollow.world.target, None, None).contains("core = true"));
         let without = config(&scenario.world.target, None, None);
         assert!(!without.contains("replit.app") && !without.contains("local ="));
     }

@@ -258,7 +258,7 @@ mod order {
             answered_us: Some(answered_us),
             observation: name.into(),
             limits: Vec::new(),
-            refusal: refused.then(|| Refusal { status: 429, retry_after_s: None, body: None }),
+            refusal: refused.then_some(Refusal { status: 429, retry_after_s: None, body: None }),
         }
     }
 
