@@ -135,16 +135,3 @@ fn the_page_has_what_a_reader_needs() {
         }
     }
 }
-
-/// Writes the pages where a person can look at them: `cargo test -p landfall-report pages_to_look_at -- --ignored`.
-#[test]
-#[ignore = "writes files to look at"]
-fn pages_to_look_at() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let names = ["undeployed", "deployed", "origin-unknown", "hostile"];
-    for (name, report) in names.into_iter().zip(all()) {
-        let path = folder.join(format!("{name}.html"));
-        std::fs::write(&path, html(&report)).expect("the target folder can be written");
-        println!("{}", path.display());
-    }
-}
