@@ -14,7 +14,7 @@ use crate::case::Case;
 use crate::components;
 use crate::deploy_config::{self, Reach};
 use crate::findings::{self, TestOutcome};
-use crate::view::{Grade, Reading, json};
+use crate::view::{Reading, json, why_unseen};
 use crate::words::{count, in_words};
 use crate::{Check, Finding, Readiness, Severity, Status};
 
@@ -143,18 +143,14 @@ fn stripe_webhooks(case: &Case<'_>) -> Option<Check> {
             let note = format!("{}: {fault} ({})", reading.endpoint.path, reading.vantage);
             check(ID, TITLE, Status::Fail, note, reading.id().cloned().into_iter().collect())
         }
-        None => check(ID, TITLE, Status::Unknown, why_unseen(&readings), Vec::new()),
+        None => check(
+            ID,
+            TITLE,
+            Status::Unknown,
+            why_unseen(&readings).unwrap_or_else(|| "not asked".into()),
+            Vec::new(),
+        ),
     }
-}
-
-fn why_unseen(readings: &[&Reading<'_>]) -> String {
-    readings
-        .iter()
-        .find_map(|r| match &r.grade {
-            Grade::Unseen(why) => Some(why.clone()),
-            _ => None,
-        })
-        .unwrap_or_else(|| "not asked".into())
 }
 
 fn worst(findings: &[Finding], area: &str) -> Option<Severity> {

@@ -7,7 +7,7 @@ use landfall_evidence::Vantage;
 
 use crate::case::Case;
 use crate::findings::concerns_production;
-use crate::view::{Grade, Reading, faults_in_words};
+use crate::view::{Grade, Reading, faults_in_words, why_unseen};
 use crate::words::{count, either, lower_first};
 use crate::{Finding, Label, Severity, Unexplained, Verdict};
 
@@ -73,10 +73,13 @@ pub(crate) fn summary(
             format!(
                 "{host} answers {good} of {} as it should; the others could not be seen ({}).",
                 count(readings.len(), "endpoint"),
-                why_unseen(&readings)
+                why_unseen(&readings).unwrap_or_else(|| "no endpoint is known".into())
             )
         }
-        Verdict::Unknown => format!("Nothing could be verified of {host}: {}.", why_unseen(&readings)),
+        Verdict::Unknown => format!(
+            "Nothing could be verified of {host}: {}.",
+            why_unseen(&readings).unwrap_or_else(|| "no endpoint is known".into())
+        ),
     }
 }
 
@@ -133,14 +136,4 @@ fn odd_or_worst(findings: &[Finding], unexplained: &[Unexplained]) -> String {
         (None, [one]) => format!("one observation is unexplained ({})", one.what),
         (None, all) => format!("{} observations are unexplained", all.len()),
     }
-}
-
-fn why_unseen(readings: &[&Reading<'_>]) -> String {
-    readings
-        .iter()
-        .find_map(|r| match &r.grade {
-            Grade::Unseen(why) => Some(why.clone()),
-            _ => None,
-        })
-        .unwrap_or_else(|| "no endpoint is known".into())
 }

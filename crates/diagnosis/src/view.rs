@@ -488,3 +488,10 @@ pub(crate) fn faults_in_words(bad: &[&Reading<'_>], total: usize) -> String {
         .collect();
     in_words(&phrases)
 }
+/// Why nothing is known of an endpoint, from the first of the readings that could not be made.
+pub(crate) fn why_unseen(readings: &[&Reading<'_>]) -> Option<String> {
+    readings.iter().find_map(|r| match &r.grade {
+        Grade::Unseen(why) => Some(why.clone()),
+        _ => None,
+    })
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use regex::Regex;
 use serde::Deserialize;
 
-use crate::facts::{Fact, FactKey, Facts, Knowledge, Value};
+use crate::facts::{Fact, FactKey, Facts, Knowledge, Value, subject_matches};
 use crate::signatures::Meaning;
 
 /// A condition as written in a file.
@@ -263,7 +263,9 @@ impl Condition {
 
 fn ask_fact<'a>(facts: &'a Facts, key: FactKey, at: Option<&'a str>, test: &Test, every: bool) -> Truth<'a> {
     let (mut passed, mut failed, mut open) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for fact in facts.at(key, at) {
+    // A claim about production must not rest on the backend of this machine: its facts count only where a rule names them.
+    let of_production = |fact: &&Fact| at.is_some() || !subject_matches(&fact.subject, "local");
+    for fact in facts.at(key, at).filter(of_production) {
         match &fact.value {
             Knowledge::Known(value) if test.passes(value) => passed.push(fact),
             Knowledge::Known(_) => failed.push(fact),

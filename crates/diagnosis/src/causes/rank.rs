@@ -300,14 +300,14 @@ impl<'a> Context<'a> {
                         } else {
                             format!(" ({})", fact.subject)
                         };
-                        Some(format!("{}{at} is {}", fact.key, fact.known()?))
+                        Some(format!("{}{at}: {}", fact.key, fact.known()?))
                     })
                     .take(1)
                     .collect();
                 if seen.is_empty() {
                     "its signs were looked for and are not there".to_owned()
                 } else {
-                    format!("its signs are not there: {}", seen.join(", "))
+                    format!("its signs were looked for and are not there ({})", seen.join(", "))
                 }
             }
             (Truth::Unknown(reasons), _) => {
@@ -328,7 +328,9 @@ impl<'a> Context<'a> {
             Truth::False(_) => Label::RuledOut,
             Truth::True(_) => plain_label(value, !scored.against.is_empty()),
         };
-        (value, Rival { id: other.id.clone(), title: other.title.clone(), label, why, separated: told_apart })
+        // What an observation has ruled out needs no other observation to be told apart.
+        let separated = told_apart || label == Label::RuledOut;
+        (value, Rival { id: other.id.clone(), title: other.title.clone(), label, why, separated })
     }
 
     fn test_between(&self, h: &Hypothesis, other: &Hypothesis) -> String {

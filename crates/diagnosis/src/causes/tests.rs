@@ -44,6 +44,18 @@ fn has_both_beside(ranking: &Ranking) {
     }
 }
 
+/// A claim about production that rests on the local backend alone would be a claim about another machine.
+#[test]
+fn nothing_that_only_the_local_backend_shows_is_said_of_production() {
+    let ranking = ranked(&levqor(Levqor::Undeployed));
+    let port = ranking.ruled_out.iter().find(|c| c.id == "listen-port-wrong").expect("it was considered");
+    for argument in port.evidence_for.iter().chain(&port.against) {
+        let of_production = argument.say.contains("in production");
+        let local_only = argument.evidence.iter().all(|id| id.0.contains("/local/"));
+        assert!(!(of_production && local_only), "{argument:?}");
+    }
+}
+
 #[test]
 fn nothing_deployed() {
     let ranking = ranked(&levqor(Levqor::Undeployed));

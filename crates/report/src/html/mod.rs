@@ -147,19 +147,28 @@ fn table(label: &str, head: &[&str], rows: Markup) -> Markup {
     }
 }
 
+/// Links beyond this many are folded away: the first ones prove the claim, the rest only repeat it.
+const CITED: usize = 2;
+
 /// Links to the observations behind a claim.
 fn cite(report: &Report, ids: &[ObservationId]) -> Markup {
-    html! {
-        @if !ids.is_empty() {
-            span.cite {
-                @for (i, id) in ids.iter().enumerate() {
-                    @if i > 0 { ", " }
-                    @match report.timing.observations.iter().position(|o| &o.evidence == id) {
-                        Some(row) => a href={ "#o" (row) } { (id.0) },
-                        None => code { (id.0) },
-                    }
-                }
+    let link = |id: &ObservationId| {
+        html! {
+            @match report.timing.observations.iter().position(|o| &o.evidence == id) {
+                Some(row) => a href={ "#o" (row) } { (id.0) },
+                None => code { (id.0) },
             }
+        }
+    };
+    let list = |ids: &[ObservationId]| {
+        html! { @for (i, id) in ids.iter().enumerate() { @if i > 0 { ", " } (link(id)) } }
+    };
+    // Folding one link away would take more room than showing it.
+    let (shown, folded) = if ids.len() > CITED + 1 { ids.split_at(CITED) } else { (ids, &ids[..0]) };
+    html! {
+        @if !shown.is_empty() { span.cite { (list(shown)) } }
+        @if !folded.is_empty() {
+            details.cite { summary { "and " (folded.len()) " more" } (list(folded)) }
         }
     }
 }
