@@ -11,7 +11,7 @@ use crate::findings::{self, TestOutcome, trusted_stores};
 use crate::owners::OwnerRole;
 use crate::rate_limit::{limit_in_words, refused_uses, run};
 use crate::view::{Grade, Reading, faults_in_words};
-use crate::words::{count, lower_first};
+use crate::words::{all_of, count, lower_first};
 use crate::{Component, Finding, Severity, Status, Verdict};
 
 /// All six rows.
@@ -54,7 +54,7 @@ pub(crate) fn endpoints(readings: &[&Reading<'_>]) -> (Status, String) {
     }
     match unseen {
         None if total == 1 => (Status::Ok, format!("{} answers as it should", readings[0].endpoint.path)),
-        None => (Status::Ok, format!("all {total} endpoints answer as they should")),
+        None => (Status::Ok, format!("{} answer as they should", all_of(total, "endpoint"))),
         Some((_, why)) if good == 0 => (Status::Unknown, why.clone()),
         Some((path, why)) => {
             (Status::Unknown, format!("{good} of {} good; {path}: {why}", count(total, "endpoint")))

@@ -8,7 +8,7 @@ use landfall_evidence::Vantage;
 use crate::case::Case;
 use crate::findings::concerns_production;
 use crate::view::{Grade, Reading, faults_in_words, why_unseen};
-use crate::words::{count, either, lower_first};
+use crate::words::{all_of, count, either, lower_first};
 use crate::{Finding, Label, Severity, Unexplained, Verdict};
 
 /// The overall answer.
@@ -86,7 +86,7 @@ pub(crate) fn summary(
 fn all_good(good: usize) -> String {
     match good {
         1 => "its endpoint answers as it should".into(),
-        n => format!("all {n} endpoints answer as they should"),
+        n => format!("{} answer as they should", all_of(n, "endpoint")),
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::catalogue::Catalogue;
 use crate::facts::{BodyKind, Exchange, Exchanges, Writer, body_kind, is_health_path};
 use crate::signatures::Meaning;
-use crate::words::in_words;
+use crate::words::{all_of, in_words};
 
 /// The evidence of one audit, read for judgement.
 pub(crate) struct View<'a> {
@@ -482,7 +482,7 @@ pub(crate) fn faults_in_words(bad: &[&Reading<'_>], total: usize) -> String {
         .iter()
         .map(|(fault, paths)| match paths.len() {
             1 if total == 1 => format!("{fault} on {}", paths[0]),
-            n if one_group && n == total => format!("{fault} on all {n} endpoints"),
+            n if one_group && n == total => format!("{fault} on {}", all_of(n, "endpoint")),
             _ => format!("{fault} on {}", in_words(paths)),
         })
         .collect();

@@ -17,6 +17,15 @@ pub(crate) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
+/// All things of a kind: "the endpoint", "both endpoints", "all 4 endpoints".
+pub(crate) fn all_of(n: usize, noun: &str) -> String {
+    match n {
+        1 => format!("the {noun}"),
+        2 => format!("both {noun}s"),
+        n => format!("all {n} {noun}s"),
+    }
+}
+
 /// Alternatives as a sentence would have them: "a", "a or b", "a, b or c".
 pub(crate) fn either(items: &[&str]) -> String {
     match items {

@@ -8,7 +8,7 @@ use crate::attribution;
 use crate::case::Case;
 use crate::signatures::Meaning;
 use crate::view::{Fault, Reading, faults_in_words, is_json, json, keys};
-use crate::words::{count, in_words};
+use crate::words::{all_of, count, in_words};
 use crate::{Finding, Severity};
 
 /// How the title of [`codes::HTTP_NOT_SERVED`] begins until a cause takes its place.
@@ -157,7 +157,7 @@ fn control(case: &Case<'_>) -> Vec<Finding> {
         evidence.extend(ids_of(&alike));
         found.push(raise(
             &codes::HTTP_CONTROL_ALIKE,
-            format!("A path that nobody defined gets the same {} as all {}", control.status, count(alike.len(), "endpoint")),
+            format!("A path that nobody defined gets the same {} as {}", control.status, all_of(alike.len(), "endpoint")),
             "Whatever answers does not look at the path: it is not the application, or it has none of these routes.",
             "Find out which hop answers before changing any route.",
             evidence,

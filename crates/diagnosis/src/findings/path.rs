@@ -8,7 +8,7 @@ use crate::Finding;
 use crate::attribution;
 use crate::case::Case;
 use crate::facts::Writer;
-use crate::words::in_words;
+use crate::words::{all_of, in_words};
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -73,7 +73,7 @@ fn origin_differs(case: &Case<'_>) -> Option<Finding> {
     (!both.is_empty()).then(|| {
         let paths: Vec<&str> = both.iter().map(|r| r.endpoint.path.as_str()).collect();
         let all = both.len() == case.view.readings(Vantage::Edge).len() && both.len() > 1;
-        let what = if all { format!("all {} endpoints", both.len()) } else { in_words(&paths) };
+        let what = if all { all_of(both.len(), "endpoint") } else { in_words(&paths) };
         raise(
             &codes::PATH_ORIGIN_DIFFERS,
             format!("{host} serves {what}, the public name does not"),

@@ -39,7 +39,7 @@ pub(super) fn hero(report: &Report) -> Markup {
                         (Some(tie), _) => { p { "Decide first: " (tie.separate.ask) } (how(&tie.separate.how)) },
                         (None, Some(action)) => {
                             p { strong { (format!("{:?}", action.priority)) " " (action.title) } }
-                            @if let Some(step) = action.steps.first() { p { (step) } }
+                            @if let Some(step) = action.steps.first().filter(|s| s.trim_end_matches('.') != action.title) { p { (step) } }
                             @if let Some(command) = action.commands.first() { pre { code { (command) } } }
                         },
                         (None, None) => p { (if report.verdict == Verdict::Live { "Nothing needs doing." } else { "No action follows from the evidence." }) },

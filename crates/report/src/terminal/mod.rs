@@ -112,7 +112,9 @@ fn standing(cause: &Cause) -> String {
 }
 
 fn now(action: &Action) -> String {
-    let step = action.steps.first().map(|s| format!(": {}", unstopped(s))).unwrap_or_default();
+    // A remedy of one step is its own title.
+    let step = action.steps.first().filter(|s| unstopped(s) != unstopped(&action.title));
+    let step = step.map(|s| format!(": {}", unstopped(s))).unwrap_or_default();
     format!("{:?} {}{step}.", action.priority, unstopped(&action.title))
 }
 
