@@ -1,6 +1,7 @@
 //! What an audit is doing right now, for whoever wants to show it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A step of an audit that a person would recognise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,13 +33,15 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// A step that began or ended.
+/// Something that happened in an audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// It began.
+    /// A step began.
     Begin(Step),
-    /// It ended.
+    /// A step ended.
     End(Step),
+    /// Questions are held back for this long, because a rate limit asked for it.
+    Wait(Duration),
 }
 
 /// Where events go. Cloning is cheap; the default goes nowhere.
@@ -56,6 +59,12 @@ impl Progress {
     pub(crate) fn begin(&self, step: Step) {
         if let Some(sink) = &self.sink {
             sink(Event::Begin(step));
+        }
+    }
+
+    pub(crate) fn wait(&self, wait: Duration) {
+        if let Some(sink) = &self.sink {
+            sink(Event::Wait(wait));
         }
     }
 

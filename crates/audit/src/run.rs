@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use landfall_evidence::{
     ProjectObservation, ProjectSnapshot, RateLimitObservation, SCHEMA, Seen, Settings, Target, TestPurpose,
     TestsObservation, Tool, Vantage,
 };
-use landfall_probe::net::{Context, Ledger, Limits};
+use landfall_probe::net::{Context, Ledger, Limits, Waits};
 use landfall_probe::tls::Roots;
 use landfall_probe::{dns, http, rate_limit, tls};
 use url::Url;
@@ -45,7 +45,7 @@ const ADDRESSES: usize = 8;
 pub async fn collect(plan: &Plan, progress: &Progress) -> Result<Evidence, PlanError> {
     let started = Instant::now();
     let started_at = Timestamp::now();
-    let ctx = context(plan, started)?;
+    let ctx = Context { waits: waits(progress), ..context(plan, started)? };
 
     let mut target = plan.target.clone();
     let mut observations = Vec::new();
@@ -86,6 +86,20 @@ pub async fn collect(plan: &Plan, progress: &Progress) -> Result<Evidence, PlanE
     Ok(evidence)
 }
 
+/// Passes each wait on once, however many questions are held back by it.
+fn waits(progress: &Progress) -> Waits {
+    let progress = progress.clone();
+    let told: Mutex<Option<Instant>> = Mutex::default();
+    Waits::to(move |wait| {
+        let until = Instant::now() + wait;
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|before| until > before + Duration::from_secs(1)) {
+            *told = Some(until);
+            progress.wait(wait);
+        }
+    })
+}
+
 /// What the probes of one plan share.
 ///
 /// # Errors
@@ -101,6 +115,7 @@ pub fn context(plan: &Plan, started: Instant) -> Result<Context, PlanError> {
         roots: Arc::new(roots),
         user_agent: USER_AGENT.into(),
         ledger: Arc::new(Ledger::new(plan.budget)),
+        waits: Waits::default(),
     })
 }
 

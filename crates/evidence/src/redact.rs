@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use url::Url;
 
-use crate::{Denial, Evidence, Header, HttpObservation, Observation, Observed, Seen};
+use crate::{Denial, Evidence, Header, HttpObservation, Observation, Observed, ProbeFault, Seen};
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "[redacted]";
@@ -155,10 +155,15 @@ fn clean_url_text(text: &mut String) {
     }
 }
 
-fn clean_denial<T>(answer: &mut Observed<T>) {
+fn clean_outcome<T>(answer: &mut Observed<T>) {
     match answer {
         Observed::Denied(Denial::Malformed { detail, .. } | Denial::Unreachable { detail }) => clean(detail),
         Observed::Denied(Denial::NotTls { first_bytes }) => clean(first_bytes),
+        Observed::Unasked(ProbeFault::Local { detail }) => clean(detail),
+        Observed::Unasked(ProbeFault::Blocked { by, reason }) => {
+            clean(&mut by.0);
+            clean(reason);
+        }
         _ => {}
     }
 }
@@ -167,7 +172,7 @@ fn clean_http(seen: &mut HttpObservation) {
     clean_url_text(&mut seen.request.url);
     clean(&mut seen.request.path);
     clean_headers(&mut seen.request.headers);
-    clean_denial(&mut seen.answer);
+    clean_outcome(&mut seen.answer);
     if let Observed::Present(response) = &mut seen.answer {
         clean_headers(&mut response.headers);
         if let Some(text) = &mut response.body.text {
@@ -187,14 +192,19 @@ impl Observation {
         }
         clean(&mut self.by_hand);
         match &mut self.seen {
-            Seen::Dns(_) => {}
-            Seen::Tls(seen) => clean_denial(&mut seen.answer),
+            Seen::Dns(seen) => clean_outcome(&mut seen.answer),
+            Seen::Tls(seen) => clean_outcome(&mut seen.answer),
             Seen::Http(seen) => clean_http(seen),
             Seen::RateLimit(seen) => {
                 clean_url_text(&mut seen.url);
-                if let Observed::Present(run) = &mut seen.answer
-                    && let Some(signal) = &mut run.signal
-                {
+                clean_outcome(&mut seen.answer);
+                let Observed::Present(run) = &mut seen.answer else { return };
+                // Names of observations carry their paths, and must stay the names of the masked observations.
+                for step in &mut run.sequence {
+                    clean(&mut step.observation.0);
+                }
+                if let Some(signal) = &mut run.signal {
+                    clean(&mut signal.observation.0);
                     clean_headers(&mut signal.headers);
                     if let Some(body) = &mut signal.body {
                         clean(body);
@@ -202,6 +212,7 @@ impl Observation {
                 }
             }
             Seen::Project(seen) => {
+                clean_outcome(&mut seen.answer);
                 if let Observed::Present(snapshot) = &mut seen.answer {
                     for config in &mut snapshot.deploy {
                         if let Some(start) = &mut config.start {
@@ -223,6 +234,7 @@ impl Observation {
             }
             Seen::Tests(seen) => {
                 clean(&mut seen.command);
+                clean_outcome(&mut seen.answer);
                 if let Observed::Present(run) = &mut seen.answer {
                     clean(&mut run.output_tail);
                     for error in &mut run.collection_errors {
@@ -301,5 +313,27 @@ mod tests {
         assert!(!clean.contains("u:p") && !clean.contains("abc") && clean.contains("page=2"), "{clean}");
         let plain = Url::parse("https://api.example.test/a?page=2&q=x%20y").expect("valid");
         assert_eq!(redact_url(&plain), plain, "a URL without secrets keeps its exact bytes");
+    }
+
+    #[test]
+    fn a_secret_in_a_path_is_masked_wherever_the_path_is_named_and_links_still_lead_somewhere() {
+        let kept = std::fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../scenarios/levqor-undeployed/evidence.json"
+        ));
+        let text =
+            kept.expect("the kept evidence").replace("GET /health", "GET /health?token=hunter22secret");
+        let mut evidence = Evidence::from_json(&text).expect("it is evidence still");
+        evidence.redact();
+        let clean = evidence.to_json();
+        assert!(!clean.contains("hunter22secret"));
+        for (_, seen) in evidence.rate_limit() {
+            for step in &seen.answer.present().expect("it ran").sequence {
+                assert!(evidence.find(&step.observation).is_some(), "{}", step.observation);
+            }
+        }
+        let mut again = evidence.clone();
+        again.redact();
+        assert_eq!(again, evidence, "masking twice changes nothing");
     }
 }

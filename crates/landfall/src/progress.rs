@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use landfall_audit::{Event, Progress, Step};
@@ -14,31 +14,59 @@ pub(crate) fn show(quiet: bool) -> (Progress, Option<Bar>) {
         return (Progress::default(), None);
     }
     if !std::io::stderr().is_terminal() {
-        return (
-            Progress::to(|event| {
-                if let Event::End(step) = event {
-                    eprintln!("landfall: {step}: done")
-                }
-            }),
-            None,
-        );
+        return (Progress::to(plain), None);
     }
     let bar = ProgressBar::new_spinner();
     let style = ProgressStyle::with_template("{spinner} {elapsed:>4}  {wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar.enable_steady_tick(Duration::from_millis(120));
     let shown = bar.clone();
-    let running: Mutex<BTreeSet<Step>> = Mutex::default();
+    let state: Mutex<State> = Mutex::default();
     let progress = Progress::to(move |event| {
-        let mut running = running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match event {
-            Event::Begin(step) => running.insert(step),
-            Event::End(step) => running.remove(&step),
+            Event::Begin(step) => state.running.insert(step),
+            Event::End(step) => state.running.remove(&step),
+            Event::Wait(wait) => {
+                state.wait = Some((Instant::now() + wait, wait));
+                false
+            }
         };
-        let steps: Vec<String> = running.iter().map(Step::to_string).collect();
-        shown.set_message(format!("asking: {}", steps.join(", ")));
+        shown.set_message(state.words());
     });
     (progress, Some(Bar(bar)))
+}
+
+/// What is asked right now.
+#[derive(Default)]
+struct State {
+    running: BTreeSet<Step>,
+    /// Until when questions are held back, and how long that is in all.
+    wait: Option<(Instant, Duration)>,
+}
+
+impl State {
+    fn words(&self) -> String {
+        let steps: Vec<String> = self.running.iter().map(Step::to_string).collect();
+        let wait = self.wait.filter(|(until, _)| *until > Instant::now());
+        let wait = wait.map_or(String::new(), |(_, wait)| {
+            format!(" (its rate limit asks for a pause of {})", seconds(wait))
+        });
+        format!("asking: {}{wait}", steps.join(", "))
+    }
+}
+
+fn seconds(wait: Duration) -> String {
+    format!("{:.0} s", wait.as_secs_f64().ceil())
+}
+
+/// One line for each event, where no terminal shows a line that changes.
+fn plain(event: Event) {
+    match event {
+        Event::Begin(_) => {}
+        Event::End(step) => eprintln!("landfall: {step}: done"),
+        Event::Wait(wait) => eprintln!("landfall: a rate limit asks for a pause of {}", seconds(wait)),
+    }
 }
 
 /// Clears the progress line when it goes out of scope.

@@ -30,6 +30,31 @@ pub struct Context {
     pub user_agent: Arc<str>,
     /// Requests sent so far, and the budget.
     pub ledger: Arc<Ledger>,
+    /// Told when questions are held back until a rate limit lets them pass, so that a person can be told why nothing moves.
+    pub waits: Waits,
+}
+
+/// Who is told of waits. Cloning is cheap; the default tells nobody.
+#[derive(Clone, Default)]
+pub struct Waits(Option<Arc<dyn Fn(Duration) + Send + Sync>>);
+
+impl Waits {
+    /// Tells `listener`, which must return quickly, how long each wait will be.
+    pub fn to(listener: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listener)))
+    }
+
+    pub(crate) fn tell(&self, wait: Duration) {
+        if let Some(listener) = &self.0 {
+            listener(wait);
+        }
+    }
+}
+
+impl fmt::Debug for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Waits").field(&self.0.is_some()).finish()
+    }
 }
 
 impl Context {
@@ -364,6 +389,7 @@ pub(crate) fn test_context() -> Context {
         roots: Arc::new(Roots::load(&[]).expect("no file to fail on")),
         user_agent: "landfall-test/0".into(),
         ledger: Arc::new(Ledger::new(100)),
+        waits: Waits::default(),
     }
 }
 

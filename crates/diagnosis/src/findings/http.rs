@@ -8,7 +8,7 @@ use crate::attribution;
 use crate::case::Case;
 use crate::signatures::Meaning;
 use crate::view::{Fault, Reading, faults_in_words, is_json, json, keys};
-use crate::words::{all_of, count, in_words};
+use crate::words::{all_of, in_words};
 use crate::{Finding, Severity};
 
 /// How the title of [`codes::HTTP_NOT_SERVED`] begins until a cause takes its place.

@@ -141,7 +141,12 @@ impl Gate {
                     self.changed.notify_waiters();
                     return Err(fault);
                 }
-                Entry::Wait(until) => until.map_or(ctx.deadline, |until| until.min(ctx.deadline)),
+                Entry::Wait(until) => {
+                    if let Some(until) = until {
+                        ctx.waits.tell(until.saturating_duration_since(Instant::now()));
+                    }
+                    until.map_or(ctx.deadline, |until| until.min(ctx.deadline))
+                }
             };
             waited = true;
             // Both branches only lead back to the check; nothing is lost with the one that is dropped.
