@@ -60,7 +60,9 @@ pub(super) fn draw(report: &Report) -> Markup {
 fn one(bar: &Bar, y: usize, scale: &Scale) -> Markup {
     let start = scale.x(bar.started_us);
     let end = scale.x(bar.started_us.saturating_add(bar.took_us)).max(start + 2.0);
-    let mut at = bar.started_us;
+    // A question on a shared connection waits for that connection first, and its own phases end with its answer.
+    let sliced: u64 = bar.slices.iter().fold(0, |sum, slice| sum.saturating_add(slice.took_us));
+    let mut at = bar.started_us.saturating_add(bar.took_us.saturating_sub(sliced));
     let slices: Vec<(String, f64, f64)> = bar
         .slices
         .iter()
