@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use landfall_evidence::{Header, ObservationId, Requests};
+use landfall_evidence::{Header, ObservationId, Requests, Vantage};
 
 use crate::tls::Roots;
 
@@ -245,6 +245,7 @@ pub struct Ledger {
 #[derive(Default)]
 struct LedgerState {
     charged: u32,
+    charged_others: u32,
     total: u32,
     by_host: BTreeMap<String, Vec<Sent>>,
 }
@@ -288,11 +289,24 @@ impl Ledger {
         self.budget
     }
 
-    /// Takes one request from the budget, or says `false` when none is left.
-    pub fn charge(&self) -> bool {
+    /// The part of the budget that one side may use, in requests.
+    pub fn share(&self, vantage: Vantage) -> u32 {
+        if vantage == Vantage::Edge { self.budget } else { self.budget / 2 }
+    }
+
+    /// Takes one request from the budget, or says `false` when none is left. Requests to the local backend are free.
+    ///
+    /// Production is what the audit is about, so at most half of the budget goes to other sides while it is asked.
+    pub fn charge(&self, vantage: Vantage) -> bool {
         let mut state = self.lock();
-        if state.charged >= self.budget {
-            return false;
+        match vantage {
+            Vantage::Local | Vantage::Workspace => return true,
+            _ if state.charged >= self.budget => return false,
+            Vantage::Edge => {}
+            Vantage::Origin | Vantage::ThirdParty if state.charged_others >= self.share(vantage) => {
+                return false;
+            }
+            Vantage::Origin | Vantage::ThirdParty => state.charged_others += 1,
         }
         state.charged += 1;
         true
@@ -434,11 +448,23 @@ mod tests {
     #[test]
     fn the_ledger_counts_and_stops_at_the_budget() {
         let ledger = Ledger::new(2);
-        assert!(ledger.charge() && ledger.charge() && !ledger.charge());
+        let edge = || ledger.charge(Vantage::Edge);
+        assert!(edge() && edge() && !edge());
         let id = ObservationId::from("http/edge/GET /health");
         ledger.sent("api.example.test:443", 10, &id);
         ledger.answered("api.example.test:443", &id, 404, 20);
         assert_eq!(ledger.history("api.example.test:443")[0].status, Some(404));
         assert_eq!(ledger.counts().total, 1);
+    }
+
+    #[test]
+    fn production_is_never_starved_by_the_platforms_own_name() {
+        let ledger = Ledger::new(3);
+        let granted = (0..9).filter(|_| ledger.charge(Vantage::Origin)).count();
+        assert_eq!(granted, 1);
+        assert!(
+            ledger.charge(Vantage::Edge) && ledger.charge(Vantage::Edge) && !ledger.charge(Vantage::Edge)
+        );
+        assert!(ledger.charge(Vantage::Local), "the local backend costs nothing");
     }
 }

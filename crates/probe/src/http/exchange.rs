@@ -195,13 +195,13 @@ impl Seat {
             Began::WithConnection if fresh => link.setup.began,
             Began::WithConnection => asked_at,
         };
-        if question.vantage != Vantage::Local && !ctx.ledger.charge() {
+        if !ctx.ledger.charge(question.vantage) {
             self.held = Held::Open(link);
             return self.unsent(
                 ctx,
                 question,
                 &turn,
-                ProbeFault::BudgetSpent { budget: ctx.ledger.budget() },
+                ProbeFault::BudgetSpent { budget: ctx.ledger.share(question.vantage) },
             );
         }
         let id = question.id(&self.dial, link.version, turn.attempt);
@@ -210,8 +210,7 @@ impl Seat {
         let idle = link.setup.ended.elapsed() > IDLE || (!fresh && link.version == HttpVersion::H1);
         let headers = question.headers(ctx, &self.dial, link.version);
         let mut outcome = link.exchange(ctx, &question.method, &question.url, &headers).await;
-        if idle && closed_while_idle(&outcome) && (question.vantage == Vantage::Local || ctx.ledger.charge())
-        {
+        if idle && closed_while_idle(&outcome) && ctx.ledger.charge(question.vantage) {
             // The peer let go of an idle connection as the request went out and never saw it (RFC 9112, section 9.3.1
             // allows a safe request to be sent again by itself). The ledger holds it once, for the limiter saw it once.
             if let Ok(again) = link::open(ctx, &self.dial).await {
