@@ -13,5 +13,5 @@ pub use discover::{Discovered, discover};
 pub use outcome::{ExitStatus, FailOn, report};
 pub use plan::{DEFAULT_BUDGET, DEFAULT_TEST_LIMIT, DEFAULT_TIMEOUT, Overrides, Plan, PlanError, Probe};
 pub use progress::{Event, Progress, Step};
-pub use run::{USER_AGENT, collect, context};
-pub use verify::{Outcome, Verified, verify};
+pub use run::{USER_AGENT, collect};
+pub use verify::{Outcome, Verified, verify_until};

@@ -7,6 +7,7 @@ use landfall_evidence::Evidence;
 use landfall_report::Report;
 
 use crate::plan::PlanError;
+use crate::verify::{Outcome, Verified};
 
 /// Diagnoses evidence and lays the result out. Pure: the same evidence gives the same report.
 pub fn report(evidence: &Evidence, catalogue: &Catalogue) -> (Diagnosis, Report) {
@@ -57,6 +58,16 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
+    /// The status of a verification: a single failure fails it, and what could not be asked is never a pass.
+    pub fn of_verified(results: &[Verified]) -> Self {
+        let any = |outcome| results.iter().any(|r| r.outcome == outcome);
+        match (any(Outcome::Failed), any(Outcome::Unknown)) {
+            (true, _) => Self::Failing,
+            (false, true) => Self::Nothing,
+            (false, false) => Self::Clean,
+        }
+    }
+
     /// The status of an audit. An unknown verdict with nothing bad found is [`Self::Nothing`]: nothing verified is not fine.
     pub fn of(diagnosis: &Diagnosis, fail_on: FailOn) -> Self {
         let worst = diagnosis

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use landfall_evidence::{
     Endpoint, EndpointSource, Evidence, Expectation, Observation, ObservationId, Observed, ProbeFault,
-    ProjectObservation, ProjectSnapshot, RateLimitObservation, SCHEMA, Seen, Settings, Target, TestPurpose,
-    TestsObservation, Tool, Vantage,
+    ProjectObservation, ProjectSnapshot, SCHEMA, Seen, Settings, Target, TestPurpose, TestsObservation, Tool,
+    Vantage,
 };
 use landfall_probe::net::{Context, Ledger, Limits, Waits};
 use landfall_probe::tls::Roots;
-use landfall_probe::{dns, http, rate_limit, tls};
+use landfall_probe::{dns, http, rate_limit, shell_word, tls};
 use url::Url;
 
 use crate::plan::{Plan, PlanError, Probe};
@@ -104,7 +104,7 @@ fn waits(progress: &Progress) -> Waits {
 ///
 /// # Errors
 /// When a root certificate file cannot be read.
-pub fn context(plan: &Plan, started: Instant) -> Result<Context, PlanError> {
+pub(crate) fn context(plan: &Plan, started: Instant) -> Result<Context, PlanError> {
     let roots = Roots::load(&plan.ca_files).map_err(|e| PlanError(e.to_string()))?;
     Ok(Context {
         started,
@@ -153,7 +153,7 @@ async fn read_project(
         after: None,
         round_trips: 0,
         attempt: 1,
-        by_hand: format!("ls -la {root}"),
+        by_hand: format!("ls -la {}", shell_word(&root)),
         seen: Seen::Project(ProjectObservation { root, answer }),
     };
     (Some(observation), endpoints)
@@ -184,7 +184,7 @@ async fn run_tests(ctx: &Context, plan: &Plan, progress: &Progress) -> Vec<Obser
         after: (n > 0).then(|| if n == 1 { "tests/run".into() } else { format!("tests/run#{n}").into() }),
         round_trips: 0,
         attempt: 1,
-        by_hand: format!("cd {root} && {}", seen.command),
+        by_hand: format!("cd {} && {}", shell_word(root), seen.command),
         seen: Seen::Tests(seen),
     };
     if !plan.runs(Probe::Tests) {
@@ -315,19 +315,7 @@ async fn ask_rate_limit(
     so_far: &[Observation],
     progress: &Progress,
 ) -> Vec<Observation> {
-    let unasked = |url: String, fault: ProbeFault| Observation {
-        id: "rate-limit/edge".into(),
-        vantage: Vantage::Edge,
-        started_us: ctx.offset_us(Instant::now()),
-        took_us: 0,
-        after: None,
-        round_trips: 0,
-        attempt: 1,
-        by_hand: format!(
-            "for i in 1 2 3 4 5 6 7 8 9 10; do curl -s -o /dev/null -w '%{{http_code}}\\n' {url}; done"
-        ),
-        seen: Seen::RateLimit(RateLimitObservation { url, answer: Observed::Unasked(fault) }),
-    };
+    let unasked = |url: String, fault: ProbeFault| rate_limit::unasked(ctx, Vantage::Edge, url, fault);
     let Some(url) = plan.target.production.as_ref().map(Url::to_string) else { return Vec::new() };
     if !plan.runs(Probe::RateLimit) {
         return vec![unasked(url, ProbeFault::Skipped)];

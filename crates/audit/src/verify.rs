@@ -5,11 +5,15 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use landfall_diagnosis::{Verification, VerificationProbe};
-use landfall_evidence::{HttpResponse, Observation, Observed, Purpose, Seen, Vantage};
+use landfall_evidence::{Denial, HttpResponse, Observation, Observed, ProbeFault, Purpose, Seen, Vantage};
 use landfall_probe::net::Context;
 use landfall_probe::{dns, http};
 use serde::Serialize;
+
 use url::Url;
+
+use crate::plan::{DEFAULT_TIMEOUT, Plan, PlanError};
+use crate::run::context;
 
 /// What one verification said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,8 +53,36 @@ impl Verified {
     }
 }
 
+/// Pause between two rounds: long enough for a ten-second rate-limit window to pass between them.
+const PAUSE: Duration = Duration::from_secs(12);
+
+/// Runs the verifications until all pass or `wait` is over; without `wait`, once. `again` is told the results of a round
+/// that is to be repeated, and the pause before the next.
+///
+/// # Errors
+/// When a root certificate file of the plan cannot be read.
+pub async fn verify_until(
+    plan: &Plan,
+    checks: &[Verification],
+    wait: Option<Duration>,
+    again: impl Fn(&[Verified], Duration),
+) -> Result<Vec<Verified>, PlanError> {
+    let until = wait.map(|wait| Instant::now() + wait);
+    // A round has a pace of its own, which a short deadline for an audit must not cut.
+    let plan = Plan { timeout: plan.timeout.max(DEFAULT_TIMEOUT), ..plan.clone() };
+    loop {
+        let results = verify(&context(&plan, Instant::now())?, checks).await;
+        let passed = results.iter().all(|r| r.outcome == Outcome::Passed);
+        if passed || until.is_none_or(|until| Instant::now() + PAUSE >= until) {
+            return Ok(results);
+        }
+        again(&results, PAUSE);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// Runs every verification once, in order.
-pub async fn verify(ctx: &Context, checks: &[Verification]) -> Vec<Verified> {
+async fn verify(ctx: &Context, checks: &[Verification]) -> Vec<Verified> {
     let mut names = Names::default();
     let mut results = Vec::with_capacity(checks.len());
     for check in checks {
@@ -77,7 +109,7 @@ pub async fn verify(ctx: &Context, checks: &[Verification]) -> Vec<Verified> {
 /// Resolves each host once, so that ten paced requests are ten requests and not ten look-ups.
 #[derive(Default)]
 struct Names {
-    known: BTreeMap<String, Vec<SocketAddr>>,
+    known: BTreeMap<(String, u16), Vec<SocketAddr>>,
 }
 
 impl Names {
@@ -86,20 +118,20 @@ impl Names {
             Ok(url) if url.host_str().is_some() => url,
             _ => {
                 let detail = "the verification names no valid URL".to_owned();
-                return Observed::Unasked(landfall_evidence::ProbeFault::Local { detail });
+                return Observed::Unasked(ProbeFault::Local { detail });
             }
         };
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        if !self.known.contains_key(&host) {
-            let port = url.port_or_known_default().unwrap_or(443);
-            let found = dns::addresses(ctx, &host, port, Vantage::Edge).await;
-            let sockets = found.sockets(port);
+        let place = (host, url.port_or_known_default().unwrap_or(443));
+        if !self.known.contains_key(&place) {
+            let found = dns::addresses(ctx, &place.0, place.1, Vantage::Edge).await;
+            let sockets = found.sockets(place.1);
             if let Some(fault) = found.fault {
-                return Observed::Unasked(fault);
+                return Observed::Unasked(of_whom(fault, &found.observations));
             }
-            self.known.insert(host.clone(), sockets);
+            self.known.insert(place.clone(), sockets);
         }
-        let addresses = self.known.get(&host).map(Vec::as_slice).unwrap_or_default();
+        let addresses = self.known.get(&place).map(Vec::as_slice).unwrap_or_default();
         let observation: Observation =
             http::get(ctx, &url, addresses, None, Purpose::Verification, Vantage::Edge, None, 1).await;
         match observation.seen {
@@ -109,11 +141,22 @@ impl Names {
     }
 }
 
+/// A name without addresses is the target's fault only when DNS said so; a resolver that is silent or refuses is not.
+fn of_whom(fault: ProbeFault, asked: &[Observation]) -> ProbeFault {
+    let said = asked.iter().any(|o| match &o.seen {
+        Seen::Dns(seen) => match &seen.answer {
+            Observed::Present(_) => true,
+            Observed::Denied(Denial::Rcode(answer)) => matches!(answer.rcode, 2 | 3),
+            _ => false,
+        },
+        _ => false,
+    });
+    if said { fault } else { ProbeFault::Local { detail: fault.to_string() } }
+}
+
 /// `http::get` returns HTTP observations only; anything else is our own fault and must not count against the target.
 fn unreachable_kind() -> Observed<HttpResponse> {
-    Observed::Unasked(landfall_evidence::ProbeFault::Local {
-        detail: "the probe returned another kind of observation".into(),
-    })
+    Observed::Unasked(ProbeFault::Local { detail: "the probe returned another kind of observation".into() })
 }
 
 fn judge(
@@ -125,9 +168,7 @@ fn judge(
             None => (Outcome::Passed, describe(response)),
             Some(why) => (Outcome::Failed, format!("{}: {why}", describe(response))),
         },
-        Observed::Unasked(landfall_evidence::ProbeFault::Blocked { reason, .. }) => {
-            (Outcome::Failed, reason.clone())
-        }
+        Observed::Unasked(ProbeFault::Blocked { reason, .. }) => (Outcome::Failed, reason.clone()),
         Observed::Unasked(_) => (Outcome::Unknown, observed.describe()),
         Observed::Denied(_) | Observed::Silent(_) => (Outcome::Failed, observed.describe()),
     }

@@ -7,17 +7,27 @@ use landfall_audit::ExitStatus;
 pub(crate) struct Failure {
     status: ExitStatus,
     text: String,
+    interrupted: bool,
 }
 
 impl Failure {
     /// The call was wrong: usage, configuration, a file that is not what it should be.
     pub(crate) fn usage(text: impl std::fmt::Display) -> Self {
-        Self { status: ExitStatus::Usage, text: text.to_string() }
+        Self { status: ExitStatus::Usage, text: text.to_string(), interrupted: false }
     }
 
     /// The call was right, but the work could not be done.
     pub(crate) fn unable(text: impl std::fmt::Display) -> Self {
-        Self { status: ExitStatus::Nothing, text: text.to_string() }
+        Self { status: ExitStatus::Nothing, text: text.to_string(), interrupted: false }
+    }
+
+    /// The person at the terminal ended it.
+    pub(crate) fn interrupted() -> Self {
+        Self { interrupted: true, ..Self::unable("interrupted") }
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted
     }
 
     pub(crate) fn status(&self) -> ExitStatus {

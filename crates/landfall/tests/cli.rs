@@ -190,3 +190,16 @@ fn the_lab_lists_its_worlds() {
     let unknown = landfall(&["lab", "run", "nowhere"]);
     assert_eq!(unknown.status.code(), Some(2));
 }
+
+/// A resolver that refuses says nothing of the target: that is unknown, not failed.
+#[test]
+fn a_resolver_that_refuses_leaves_the_verification_unknown() {
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("known");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("landfall.toml");
+    let text = "[target]\nproduction = \"https://api.example.test\"\n[[endpoint]]\npath = \"/health\"\n";
+    std::fs::write(&file, text).expect("written");
+    let output = landfall_in(folder.path(), &["verify", "--resolver", &closed.to_string()]);
+    assert_eq!(output.status.code(), Some(3), "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("unknown"), "{}", stdout(&output));
+}

@@ -11,3 +11,5 @@ pub mod net;
 pub mod rate_limit;
 mod shell;
 pub mod tls;
+
+pub use shell::shell_word;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// `word` as one word of a POSIX shell, quoted only where it must be. Host names come from outside and may hold
 /// characters that a shell would act on.
-pub(crate) fn shell_word(word: &str) -> Cow<'_, str> {
+pub fn shell_word(word: &str) -> Cow<'_, str> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&b);
     if !word.is_empty() && word.bytes().all(plain) {
         Cow::Borrowed(word)

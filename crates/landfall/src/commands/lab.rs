@@ -91,9 +91,7 @@ fn up(name: &str) -> Result<ExitStatus, Failure> {
         lab.down().await;
         Ok(ExitStatus::Clean)
     })
-    .or_else(|failure| {
-        if failure.to_string().contains("interrupted") { Ok(ExitStatus::Clean) } else { Err(failure) }
-    })
+    .or_else(|failure| if failure.is_interrupted() { Ok(ExitStatus::Clean) } else { Err(failure) })
 }
 
 fn invitation(scenario: &Scenario, access: &Access) -> String {

@@ -50,7 +50,7 @@ fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
         tokio::select! {
             done = work => done,
             // Dropping the work stops what it started: probes, test processes, the lab.
-            _ = tokio::signal::ctrl_c() => Err(Failure::unable("interrupted")),
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
         }
     });
     // A blocking call into the system (getaddrinfo) cannot be cancelled; it must not hold up the end.

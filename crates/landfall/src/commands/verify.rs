@@ -1,7 +1,6 @@
 //! `landfall verify`
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use landfall_audit::{Config, ExitStatus, Outcome, Overrides, Plan, Probe, Verified};
 use landfall_diagnosis::{Catalogue, Verification};
@@ -12,36 +11,20 @@ use crate::args::VerifyArgs;
 use crate::failure::Failure;
 use crate::output;
 
-/// Pause between two rounds of `--wait`: long enough for a ten-second rate-limit window to pass between them.
-const PAUSE: Duration = Duration::from_secs(12);
-
 pub(super) fn run(args: VerifyArgs) -> Result<ExitStatus, Failure> {
     wait_for(async move {
-        let (mut plan, checks) = prepare(&args).await?;
+        let (plan, checks) = prepare(&args).await?;
         if checks.is_empty() {
             return Err(Failure::unable(
                 "there is nothing to verify: no endpoint is known; declare [[endpoint]] in landfall.toml",
             ));
         }
-        let until = args.wait.map(|wait| Instant::now() + wait);
-        plan.timeout = plan.timeout.max(Duration::from_secs(60));
-        loop {
-            let ctx = landfall_audit::context(&plan, Instant::now())?;
-            let results = landfall_audit::verify(&ctx, &checks).await;
-            let passed = results.iter().all(|r| r.outcome == Outcome::Passed);
-            match until {
-                Some(until) if !passed && Instant::now() + PAUSE < until => {
-                    let done = results.iter().filter(|r| r.outcome == Outcome::Passed).count();
-                    eprintln!(
-                        "landfall: {done} of {} passed; trying again in {} s",
-                        results.len(),
-                        PAUSE.as_secs()
-                    );
-                    tokio::time::sleep(PAUSE).await;
-                }
-                _ => return finish(&results, args.json),
-            }
-        }
+        let results = landfall_audit::verify_until(&plan, &checks, args.wait, |results, pause| {
+            let done = results.iter().filter(|r| r.outcome == Outcome::Passed).count();
+            eprintln!("landfall: {done} of {} passed; trying again in {} s", results.len(), pause.as_secs());
+        })
+        .await?;
+        finish(&results, args.json)
     })
 }
 
@@ -59,11 +42,7 @@ fn finish(results: &[Verified], json: bool) -> Result<ExitStatus, Failure> {
             &output::style(),
         ))?;
     }
-    Ok(match results {
-        _ if results.iter().any(|r| r.outcome == Outcome::Failed) => ExitStatus::Failing,
-        _ if results.iter().any(|r| r.outcome == Outcome::Unknown) => ExitStatus::Nothing,
-        _ => ExitStatus::Clean,
-    })
+    Ok(ExitStatus::of_verified(results))
 }
 
 /// The checks come from a JSON report, or are drawn up anew from the target and from what the local backend answers.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use landfall_evidence::{
     Header, Observation, ObservationId, Observed, ProbeFault, Purpose, RateLimitObservation, RateLimitRun,
-    RateSignal, RateStep, RateStop, Seen,
+    RateSignal, RateStep, RateStop, Seen, Vantage,
 };
 
 use crate::connect::micros;
@@ -60,7 +60,7 @@ pub async fn probe(ctx: &Context, site: &Site, line: Line, after: Option<Observa
             .fault
             .clone()
             .unwrap_or_else(|| ProbeFault::Local { detail: format!("no address is known for {url}") });
-        return vec![whole(ctx, site, url, after, (began, began), Observed::Unasked(fault))];
+        return vec![whole(ctx, site.vantage, url, after, (began, began), Observed::Unasked(fault))];
     };
     let place = home.place();
     let earlier = ctx.ledger.history(&place);
@@ -73,7 +73,7 @@ pub async fn probe(ctx: &Context, site: &Site, line: Line, after: Option<Observa
     let run = describe(&history, earlier.len(), stopped);
     let ended = if observations.is_empty() { began } else { Instant::now() };
     let mut all = observations;
-    all.push(whole(ctx, site, url, after, (began, ended), Observed::Present(run)));
+    all.push(whole(ctx, site.vantage, url, after, (began, ended), Observed::Present(run)));
     all
 }
 
@@ -216,9 +216,15 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
+/// The run that was not made, with the reason.
+pub fn unasked(ctx: &Context, vantage: Vantage, url: String, fault: ProbeFault) -> Observation {
+    let now = Instant::now();
+    whole(ctx, vantage, url, None, (now, now), Observed::Unasked(fault))
+}
+
 fn whole(
     ctx: &Context,
-    site: &Site,
+    vantage: Vantage,
     url: String,
     after: Option<ObservationId>,
     (began, ended): (Instant, Instant),
@@ -230,8 +236,8 @@ fn whole(
         shell_word(&url)
     );
     Observation {
-        id: format!("rate-limit/{}", site.vantage).into(),
-        vantage: site.vantage,
+        id: format!("rate-limit/{vantage}").into(),
+        vantage,
         started_us: ctx.offset_us(began),
         took_us: micros(ended.saturating_duration_since(began)),
         after,
