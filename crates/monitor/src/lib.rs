@@ -1,1 +1,14 @@
-//! monitor
+//! The watch: what is checked, when, what the results mean, and what becomes of trouble.
+
+mod bus;
+mod clock;
+mod model;
+mod result;
+
+pub use bus::{Bus, Happened};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use model::{
+    Assertion, AuditCheck, AuditEndpoint, AuditTarget, Check, Comparison, DnsCheck, HttpCheck, Monitor,
+    MonitorSpec, TcpCheck, TlsCheck,
+};
+pub use result::{CheckResult, Outcome, Reason, Snapshot};

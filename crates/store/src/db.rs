@@ -153,7 +153,11 @@ impl Store {
         blocking(move || {
             let from = sqlite.reader()?;
             let mut copy = Connection::open(&to)?;
-            rusqlite::backup::Backup::new(&from, &mut copy)?.run_to_completion(256, Duration::from_millis(2), None)?;
+            rusqlite::backup::Backup::new(&from, &mut copy)?.run_to_completion(
+                256,
+                Duration::from_millis(2),
+                None,
+            )?;
             drop(copy);
             sqlite.give_back(from);
             Ok(true)
@@ -166,7 +170,8 @@ impl Store {
         match &self.backend {
             Backend::Sqlite(_) => {
                 let rows = self.query("PRAGMA quick_check(5)", &[]).await?;
-                let said: Vec<String> = rows.iter().map(|r| r.text("quick_check")).collect::<Result<_, _>>()?;
+                let said: Vec<String> =
+                    rows.iter().map(|r| r.text("quick_check")).collect::<Result<_, _>>()?;
                 Ok((said != ["ok"]).then(|| said.join("; ")))
             }
             Backend::Postgres(_) => {
@@ -193,6 +198,10 @@ impl std::fmt::Debug for Store {
 /// An open transaction.
 pub struct Tx(Inner);
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives for the length of a transaction, and never in a collection"
+)]
 enum Inner {
     Sqlite(Option<OwnedMutexGuard<Connection>>),
     Postgres(Option<deadpool_postgres::Object>),
@@ -359,7 +368,7 @@ fn select(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Ro
     use rusqlite::types::ValueRef;
     let mut statement = connection.prepare_cached(sql)?;
     bind(&mut statement, params)?;
-    let names: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
     let mut found = Vec::new();
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {

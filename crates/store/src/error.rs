@@ -49,7 +49,9 @@ pub enum StoreError {
         detail: String,
     },
     /// The configured URL cannot be understood.
-    #[error("{url:?} is not a database URL: {problem} (examples: landfall.sqlite3, postgres://user@host/landfall)")]
+    #[error(
+        "{url:?} is not a database URL: {problem} (examples: landfall.sqlite3, postgres://user@host/landfall)"
+    )]
     Url {
         /// As given, with any password masked.
         url: String,
@@ -57,7 +59,9 @@ pub enum StoreError {
         problem: String,
     },
     /// The schema was written by a newer version.
-    #[error("the database has schema version {found}, and this version of Landfall knows {known}; use the newer version, or restore a backup")]
+    #[error(
+        "the database has schema version {found}, and this version of Landfall knows {known}; use the newer version, or restore a backup"
+    )]
     Newer {
         /// The version found.
         found: i64,
@@ -95,9 +99,7 @@ impl From<rusqlite::Error> for StoreError {
             {
                 Self::Exists { detail }
             }
-            Some(Code::CannotOpen | Code::NotADatabase) => {
-                Self::Unreachable { place: "file".into(), detail }
-            }
+            Some(Code::CannotOpen | Code::NotADatabase) => Self::Unreachable { place: "file".into(), detail },
             // A write that the file system refuses for want of space surfaces as an I/O error in WAL mode.
             Some(Code::SystemIoFailure) => Self::Full { detail },
             _ => Self::Failed { detail },
@@ -113,7 +115,8 @@ impl From<tokio_postgres::Error> for StoreError {
             Some(code) if *code == SqlState::UNIQUE_VIOLATION => Self::Exists { detail },
             Some(code) if *code == SqlState::DISK_FULL => Self::Full { detail },
             Some(code)
-                if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED =>
+                if *code == SqlState::T_R_SERIALIZATION_FAILURE
+                    || *code == SqlState::T_R_DEADLOCK_DETECTED =>
             {
                 Self::Conflict
             }

@@ -10,7 +10,13 @@ use crate::{Store, StoreError, params};
 ///
 /// # Errors
 /// When the database fails; the lease must then be taken for lost.
-pub async fn hold(store: &Store, name: &str, owner: &str, now: Timestamp, hold: Duration) -> Result<bool, StoreError> {
+pub async fn hold(
+    store: &Store,
+    name: &str,
+    owner: &str,
+    now: Timestamp,
+    hold: Duration,
+) -> Result<bool, StoreError> {
     let until = until(now, hold);
     let mut tx = store.begin().await?;
     let rows = tx

@@ -67,7 +67,11 @@ pub(crate) async fn execute(client: &ClientWrapper, sql: &str, params: &[Value])
     Ok(client.execute(&statement, &refs(params)).await?)
 }
 
-pub(crate) async fn query(client: &ClientWrapper, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+pub(crate) async fn query(
+    client: &ClientWrapper,
+    sql: &str,
+    params: &[Value],
+) -> Result<Vec<Row>, StoreError> {
     let statement = client.prepare_cached(sql).await?;
     let rows = client.query(&statement, &refs(params)).await?;
     let names: Arc<[String]> = statement.columns().iter().map(|c| c.name().to_owned()).collect();

@@ -60,12 +60,16 @@ pub struct Postgres {
 impl Postgres {
     /// Makes a cluster and starts it. Panics, with the server's log, where PostgreSQL is missing or does not start.
     pub fn start() -> Self {
-        let folder = std::env::temp_dir().join(format!("landfall-pg-{}-{}", std::process::id(), Id::new().0.simple()));
+        let folder =
+            std::env::temp_dir().join(format!("landfall-pg-{}-{}", std::process::id(), Id::new().0.simple()));
         sweep();
         std::fs::create_dir_all(&folder).expect("a temporary folder");
         if is_root() {
             let done = Command::new("chown").arg("postgres").arg(&folder).status();
-            assert!(done.is_ok_and(|s| s.success()), "the user postgres is missing: install postgresql (./test does)");
+            assert!(
+                done.is_ok_and(|s| s.success()),
+                "the user postgres is missing: install postgresql (./test does)"
+            );
         }
         let data = folder.join("data");
         let made = as_postgres(&program("initdb"), false)
@@ -76,7 +80,8 @@ impl Postgres {
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback").port();
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback").port();
         let server = Self { port, folder, child: std::sync::Mutex::default() };
         server.run();
         server
@@ -135,7 +140,19 @@ impl Postgres {
 
     fn try_psql(&self, database: &str, sql: &str) -> bool {
         let done = Command::new("psql")
-            .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", database, "-c", sql])
+            .args([
+                "-q",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                "postgres",
+                "-d",
+                database,
+                "-c",
+                sql,
+            ])
             .env_remove("PGPASSWORD")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -181,7 +198,8 @@ fn as_postgres(program: &Path, dies_with_us: bool) -> Command {
 
 fn program(name: &str) -> PathBuf {
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut places: Vec<PathBuf> = installed.map(|v| v.path().join("bin").join(name)).filter(|p| p.exists()).collect();
+    let mut places: Vec<PathBuf> =
+        installed.map(|v| v.path().join("bin").join(name)).filter(|p| p.exists()).collect();
     places.sort();
     places.pop().unwrap_or_else(|| PathBuf::from(name))
 }

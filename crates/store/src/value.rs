@@ -183,7 +183,8 @@ impl Row {
     /// A word of a closed set, by its [`std::str::FromStr`].
     pub fn word<T: std::str::FromStr>(&self, name: &str) -> Result<T, StoreError> {
         let text = self.text(name)?;
-        text.parse().map_err(|_| StoreError::column(name, &format!("holds {text:?}, which is none of its words")))
+        text.parse()
+            .map_err(|_| StoreError::column(name, &format!("holds {text:?}, which is none of its words")))
     }
 }
 

@@ -84,7 +84,9 @@ async fn twenty_claimants_at_once_and_one_lease() {
         let tries = (0..20).map(|n| {
             let store = db.store.clone();
             tokio::spawn(async move {
-                leases::hold(&store, "x", &format!("o{n}"), at(5), Duration::from_secs(9)).await.expect("answers")
+                leases::hold(&store, "x", &format!("o{n}"), at(5), Duration::from_secs(9))
+                    .await
+                    .expect("answers")
             })
         });
         let mut won = 0;
@@ -99,7 +101,8 @@ async fn twenty_claimants_at_once_and_one_lease() {
 async fn values_come_back_as_they_went_in() {
     for db in TestDb::both().await {
         let sql = "SELECT CAST($1 AS BIGINT) AS i, CAST($2 AS DOUBLE PRECISION) AS r, CAST($3 AS TEXT) AS t, CAST($4 AS TEXT) AS n";
-        let sent = [Value::Int(i64::MIN), Value::Real(0.1), Value::Text("ü\u{1F600}'\"\\".into()), Value::Null];
+        let sent =
+            [Value::Int(i64::MIN), Value::Real(0.1), Value::Text("ü\u{1F600}'\"\\".into()), Value::Null];
         let row = db.store.query_opt(sql, &sent).await.expect("answers").expect("one row");
         assert_eq!(row.int("i").expect("i"), i64::MIN);
         assert_eq!(row.opt_real("r").expect("r"), Some(0.1));

@@ -1,0 +1,55 @@
+//! The durable outbox.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use landfall_store::{Id, OrgId, StoreError, Tx, Value, json};
+
+use crate::Message;
+
+/// How long a message is tried before it is given up, when nobody says otherwise.
+pub const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
+
+/// One message to one channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Letter<'a> {
+    /// The tenant.
+    pub org: OrgId,
+    /// The channel; `None` for a message of the server itself, whose recipient the payload names.
+    pub channel: Option<Id>,
+    /// What it is about: messages of one subject to one channel leave in the order of their [`Event::seq`](crate::Event::seq).
+    pub subject: &'a str,
+    /// What makes it this message and no other: `incident/<id>/down`. The channel is added to it.
+    pub key: &'a str,
+    /// The message.
+    pub message: &'a Message,
+}
+
+/// Writes a message into the outbox, in the transaction that makes it true. `false` when it is there already.
+///
+/// # Errors
+/// When the database fails.
+pub async fn enqueue(tx: &mut Tx, letter: &Letter<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let channel = letter.channel.map_or_else(|| "server".to_owned(), |c| c.to_string());
+    let key = format!("{}/{channel}", letter.key);
+    let give_up = now.checked_add(GIVE_UP).unwrap_or(Timestamp::MAX);
+    let params = [
+        Value::from(Id::new()),
+        letter.org.into(),
+        letter.channel.into(),
+        key.into(),
+        letter.subject.into(),
+        letter.message.event.seq().into(),
+        json(letter.message),
+        now.into(),
+        give_up.into(),
+    ];
+    let written = tx
+        .execute(
+            "INSERT INTO outbox (id, org_id, channel_id, key, subject, seq, payload, created_us, next_us, give_up_us)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) ON CONFLICT (key) DO NOTHING",
+            &params,
+        )
+        .await?;
+    Ok(written == 1)
+}

@@ -1,0 +1,3 @@
+//! `/api/v1`: everything that the pages do, as JSON.
+
+pub mod model;
