@@ -2,8 +2,10 @@
 
 mod bus;
 mod clock;
+pub mod incident;
 mod model;
 mod result;
+mod watch;
 
 pub use bus::{Bus, Happened};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -12,3 +14,4 @@ pub use model::{
     MonitorSpec, TcpCheck, TlsCheck,
 };
 pub use result::{CheckResult, Outcome, Reason, Snapshot};
+pub use watch::Watch;

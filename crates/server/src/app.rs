@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use landfall_monitor::{Bus, Clock};
+use landfall_monitor::{Bus, Clock, Watch};
 use landfall_store::Store;
+
+use crate::settings::Settings;
 
 /// The state of the server. Cheap to clone.
 #[derive(Clone)]
@@ -14,4 +16,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// What happens, for open pages and streams.
     pub bus: Bus,
+    /// The running watch.
+    pub watch: Watch,
+    /// What the operator set.
+    pub settings: Arc<Settings>,
 }

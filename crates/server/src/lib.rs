@@ -7,9 +7,11 @@
 mod app;
 mod auth;
 mod problem;
+mod settings;
 
 pub mod api;
 
 pub use app::App;
 pub use auth::{Principal, Role, Scope};
 pub use problem::Problem;
+pub use settings::Settings;

@@ -1,0 +1,42 @@
+//! What the operator sets, from `[server]` of a file and from `LANDFALL_*` variables.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// The settings of one server, complete.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where people reach it: `https://watch.example.com`. Links in alerts begin with it.
+    pub public_url: String,
+    /// Hops in front whose `X-Forwarded-For` is believed; from anybody else the header changes nothing.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Private ranges that monitors and channels may reach all the same.
+    pub allow_egress: Vec<IpNet>,
+    /// Where backups go; `None` makes none.
+    pub backup_folder: Option<PathBuf>,
+    /// How long raw results are kept.
+    pub keep_results: Duration,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// The largest body that is read, in bytes.
+    pub body_byte: usize,
+    /// Whether strangers may make an organisation of their own.
+    pub open_registration: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            public_url: "http://127.0.0.1:8000".into(),
+            trusted_proxies: Vec::new(),
+            allow_egress: Vec::new(),
+            backup_folder: None,
+            keep_results: Duration::from_secs(14 * 24 * 3600),
+            request_timeout: Duration::from_secs(30),
+            body_byte: 1024 * 1024,
+            open_registration: false,
+        }
+    }
+}
