@@ -5,6 +5,8 @@ mod clock;
 pub mod incident;
 mod model;
 mod result;
+pub mod schedule;
+pub mod verdict;
 mod watch;
 
 pub use bus::{Bus, Happened};
