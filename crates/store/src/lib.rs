@@ -15,6 +15,7 @@ mod value;
 pub mod leases;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod watch;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;
