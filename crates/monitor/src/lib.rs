@@ -1,11 +1,13 @@
 //! The watch: what is checked, when, what the results mean, and what becomes of trouble.
 
 mod bus;
+pub mod calendar;
 mod clock;
 pub mod incident;
 mod model;
 mod result;
 mod watch;
+pub mod window;
 
 pub use bus::{Bus, Happened};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -15,3 +17,4 @@ pub use model::{
 };
 pub use result::{CheckResult, Outcome, Reason, Snapshot};
 pub use watch::Watch;
+pub use window::{Repeat, SpecProblem, Window, WindowSpec};
