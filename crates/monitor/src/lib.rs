@@ -1,6 +1,7 @@
 //! The watch: what is checked, when, what the results mean, and what becomes of trouble.
 
 mod bus;
+pub mod calendar;
 mod clock;
 pub mod incident;
 mod model;
@@ -8,6 +9,7 @@ mod result;
 pub mod schedule;
 pub mod verdict;
 mod watch;
+pub mod window;
 
 pub use bus::{Bus, Happened};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -17,3 +19,4 @@ pub use model::{
 };
 pub use result::{CheckResult, Outcome, Reason, Snapshot};
 pub use watch::Watch;
+pub use window::{Repeat, SpecProblem, Window, WindowSpec};
