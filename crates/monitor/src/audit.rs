@@ -55,7 +55,11 @@ pub trait Auditor: Send + Sync + 'static {
     ///
     /// # Errors
     /// In words, when it could not be made.
-    fn audit<'a>(&'a self, request: AuditRequest, progress: Progress) -> BoxFuture<'a, Result<Audited, String>>;
+    fn audit<'a>(
+        &'a self,
+        request: AuditRequest,
+        progress: Progress,
+    ) -> BoxFuture<'a, Result<Audited, String>>;
 }
 
 impl AuditRequest {
@@ -134,9 +138,12 @@ fn expectation(assertions: &[Assertion]) -> Expectation {
     let mut expect = Expectation::default();
     for assertion in assertions {
         match assertion {
-            Assertion::Status { any_of } => expect.status = any_of.iter().filter_map(|s| s.parse().ok()).collect(),
+            Assertion::Status { any_of } => {
+                expect.status = any_of.iter().filter_map(|s| s.parse().ok()).collect()
+            }
             Assertion::Json { path, .. } => {
-                let key = path.strip_prefix("$.").filter(|k| k.chars().all(|c| c.is_alphanumeric() || c == '_'));
+                let key =
+                    path.strip_prefix("$.").filter(|k| k.chars().all(|c| c.is_alphanumeric() || c == '_'));
                 expect.json_keys.extend(key.map(str::to_owned));
             }
             _ => {}
@@ -160,7 +167,11 @@ pub struct LiveAuditor {
 const BUDGET: u32 = 40;
 
 impl Auditor for LiveAuditor {
-    fn audit<'a>(&'a self, request: AuditRequest, progress: Progress) -> BoxFuture<'a, Result<Audited, String>> {
+    fn audit<'a>(
+        &'a self,
+        request: AuditRequest,
+        progress: Progress,
+    ) -> BoxFuture<'a, Result<Audited, String>> {
         Box::pin(async move {
             let mut skip = vec![Probe::Project, Probe::Tests, Probe::Local];
             if !request.rate_limit {
@@ -193,7 +204,8 @@ impl Auditor for LiveAuditor {
 
 /// The part of a report that an alert carries.
 fn audited(report: &Report, evidence: String) -> Audited {
-    let first = report.causes.iter().find(|c| matches!(c.label, Label::Confirmed | Label::Likely | Label::Possible));
+    let first =
+        report.causes.iter().find(|c| matches!(c.label, Label::Confirmed | Label::Likely | Label::Possible));
     let cause = first.map(|c| CauseRef {
         id: c.id.clone(),
         title: c.title.clone(),
@@ -209,7 +221,12 @@ fn audited(report: &Report, evidence: String) -> Audited {
         );
     }
     for tie in &report.ties {
-        rivals.push(format!("{} cannot be told apart; {} would: {}", tie.causes.join(" and "), tie.separate.ask, tie.separate.how));
+        rivals.push(format!(
+            "{} cannot be told apart; {} would: {}",
+            tie.causes.join(" and "),
+            tie.separate.ask,
+            tie.separate.how
+        ));
     }
     let actions = report.actions.iter().take(3).map(|a| a.title.clone()).collect();
     Audited {

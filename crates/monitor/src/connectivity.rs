@@ -130,6 +130,10 @@ mod tests {
         let there = listener.local_addr().expect("bound");
         assert_eq!(Connectivity::new(vec![there]).check("a", at(1)).await, Connected::Yes);
         drop(listener);
-        assert_eq!(Connectivity::new(vec![there]).check("a", at(1)).await, Connected::Yes, "a refusal is an answer");
+        assert_eq!(
+            Connectivity::new(vec![there]).check("a", at(1)).await,
+            Connected::Yes,
+            "a refusal is an answer"
+        );
     }
 }

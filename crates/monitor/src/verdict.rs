@@ -273,7 +273,9 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::Transition::{BecameDegraded, FalseStart, FirstFailure, NoLongerDegraded, Recovered, WentDown};
+    use super::Transition::{
+        BecameDegraded, FalseStart, FirstFailure, NoLongerDegraded, Recovered, WentDown,
+    };
     use super::*;
     use proptest::prelude::*;
 

@@ -100,7 +100,8 @@ pub struct ResultRow<'a> {
     pub certificate_until: Option<Timestamp>,
 }
 
-const MONITOR: &str = "SELECT m.id, m.org_id, m.external_id, m.spec, m.paused, m.deleted_us, m.created_us, m.updated_us,
+const MONITOR: &str =
+    "SELECT m.id, m.org_id, m.external_id, m.spec, m.paused, m.deleted_us, m.created_us, m.updated_us,
     s.state, s.last_good, s.incident_id, s.first_bad_id, s.tick_us, s.version
     FROM monitors m LEFT JOIN monitor_states s ON s.monitor_id = m.id";
 
@@ -283,7 +284,8 @@ pub struct IncidentRow {
     pub resolved: Option<Timestamp>,
 }
 
-const INCIDENT: &str = "SELECT id, org_id, status, severity, title, scope, diagnosis, cause_id, began_us, confirmed_us,
+const INCIDENT: &str =
+    "SELECT id, org_id, status, severity, title, scope, diagnosis, cause_id, began_us, confirmed_us,
     alert_due_us, alerted_us, resolved_us FROM incidents";
 
 fn incident(row: &Row) -> Result<IncidentRow, StoreError> {
@@ -341,7 +343,10 @@ pub async fn open_incident(
     }
     let row = tx
         .query_opt(
-            &format!("{INCIDENT} WHERE org_id = $1 AND scope = $2 AND resolved_us IS NULL {}", store.for_update()),
+            &format!(
+                "{INCIDENT} WHERE org_id = $1 AND scope = $2 AND resolved_us IS NULL {}",
+                store.for_update()
+            ),
             params![new.org, &new.scope],
         )
         .await?;
@@ -402,7 +407,12 @@ pub async fn join_incident(
 }
 
 /// Takes a monitor out of an incident: how many are still in it.
-pub async fn leave_incident(tx: &mut Tx, incident: Id, monitor: Id, now: Timestamp) -> Result<u64, StoreError> {
+pub async fn leave_incident(
+    tx: &mut Tx,
+    incident: Id,
+    monitor: Id,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
     tx.execute(
         "UPDATE incident_monitors SET left_us = $3 WHERE incident_id = $1 AND monitor_id = $2 AND left_us IS NULL",
         params![incident, monitor, now],
@@ -456,7 +466,11 @@ pub struct QueuedReport {
 }
 
 /// Claims one queued audit. One that was left running by a server that is gone is claimed again.
-pub async fn claim_report(store: &Store, now: Timestamp, stale: Timestamp) -> Result<Option<QueuedReport>, StoreError> {
+pub async fn claim_report(
+    store: &Store,
+    now: Timestamp,
+    stale: Timestamp,
+) -> Result<Option<QueuedReport>, StoreError> {
     let mut tx = store.begin().await?;
     let rows = tx
         .query(
@@ -498,7 +512,12 @@ pub async fn windows(store: &Store) -> Result<Vec<(OrgId, String, String)>, Stor
 }
 
 /// Says that this server is alive, and gives the ids of those that were seen since `alive`.
-pub async fn servers(store: &Store, me: &str, now: Timestamp, alive: Timestamp) -> Result<Vec<String>, StoreError> {
+pub async fn servers(
+    store: &Store,
+    me: &str,
+    now: Timestamp,
+    alive: Timestamp,
+) -> Result<Vec<String>, StoreError> {
     let mut tx = store.begin().await?;
     tx.execute(
         "INSERT INTO servers (id, seen_us) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_us = $2",

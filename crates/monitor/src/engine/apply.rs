@@ -53,7 +53,32 @@ pub(super) struct Applied {
 }
 
 impl Applied {
-    pub(super) fn tell(&mut self, org: OrgId, kind: &'static str, id: Id, what: &'static str, detail: serde_json::Value) {
+    /// Puts a monitor into an incident, or takes it out, in the transaction and in what the board will hold.
+    pub(super) async fn set_incident(
+        &mut self,
+        tx: &mut Tx,
+        monitor: Id,
+        incident: Option<Id>,
+    ) -> Result<(), StoreError> {
+        tx.execute(
+            "UPDATE monitor_states SET incident_id = $2, first_bad_id = NULL WHERE monitor_id = $1",
+            landfall_store::params![monitor, incident],
+        )
+        .await?;
+        if let Some(held) = self.changed.get_mut(&monitor) {
+            (held.incident, held.first_bad) = (incident, None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell(
+        &mut self,
+        org: OrgId,
+        kind: &'static str,
+        id: Id,
+        what: &'static str,
+        detail: serde_json::Value,
+    ) {
         self.told.push(Happened { org, kind, id, what, detail });
     }
 }
@@ -72,7 +97,9 @@ impl Inner {
                 Err(error @ (StoreError::Unreachable { .. } | StoreError::Full { .. })) => {
                     tracing::error!(%error, waiting = batch.len(), "results wait for the database");
                     if drained.is_cancelled() && tried >= TRIES {
-                        tracing::error!("the server stops and the database is away: the last results are lost");
+                        tracing::error!(
+                            "the server stops and the database is away: the last results are lost"
+                        );
                         return;
                     }
                     self.read_again(&batch).await;
@@ -108,24 +135,14 @@ impl Inner {
         let mut tx = self.parts.store.begin().await?;
         for work in batch {
             match work {
-                Work::Checked(checked) => self.apply_checked(&mut tx, &mut applied, &mut trouble, checked).await?,
+                Work::Checked(checked) => {
+                    self.apply_checked(&mut tx, &mut applied, &mut trouble, checked).await?
+                }
                 Work::Missed(missed) => self.apply_missed(&mut tx, &mut applied, missed).await?,
                 Work::Set(monitor) => self.apply_set(&mut tx, &mut applied, &mut trouble, *monitor).await?,
             }
         }
         self.incidents(&mut tx, &mut applied, trouble).await?;
-        for (id, held) in &mut applied.changed {
-            let Some(org) = self.board().entries.get(id).map(|e| e.monitor.org) else { continue };
-            // What was checked is in the row already; this writes what the incidents added.
-            if held.version < 0 {
-                held.version = -held.version;
-                tx.execute(
-                    "UPDATE monitor_states SET incident_id = $2, first_bad_id = $3 WHERE monitor_id = $1 AND org_id = $4",
-                    landfall_store::params![*id, held.incident, held.first_bad, org],
-                )
-                .await?;
-            }
-        }
         self.step("before-commit");
         tx.commit().await?;
         self.step("committed");
@@ -194,8 +211,16 @@ impl Inner {
                 Transition::FirstFailure => {
                     let body = first_bad(checked, &monitor);
                     held.first_bad = Some(
-                        watch::capture(tx, monitor.org, Some(monitor.id), None, "first-bad", result.started, &body)
-                            .await?,
+                        watch::capture(
+                            tx,
+                            monitor.org,
+                            Some(monitor.id),
+                            None,
+                            "first-bad",
+                            result.started,
+                            &body,
+                        )
+                        .await?,
                     );
                 }
                 Transition::FalseStart => {
@@ -243,7 +268,12 @@ impl Inner {
         Ok(())
     }
 
-    async fn apply_missed(&self, tx: &mut Tx, applied: &mut Applied, missed: &Missed) -> Result<(), StoreError> {
+    async fn apply_missed(
+        &self,
+        tx: &mut Tx,
+        applied: &mut Applied,
+        missed: &Missed,
+    ) -> Result<(), StoreError> {
         let Some((monitor, mut held)) = self.held(applied, missed.monitor) else { return Ok(()) };
         let rest = missed.count.saturating_sub(missed.ticks.len() as u64);
         for (n, tick) in missed.ticks.iter().enumerate() {
@@ -287,7 +317,9 @@ impl Inner {
         id: Id,
     ) -> Result<(), StoreError> {
         let Some((monitor, mut held)) = self.held(applied, id) else { return Ok(()) };
-        let row = tx.query_opt("SELECT paused, deleted_us FROM monitors WHERE id = $1", landfall_store::params![id]).await?;
+        let row = tx
+            .query_opt("SELECT paused, deleted_us FROM monitors WHERE id = $1", landfall_store::params![id])
+            .await?;
         let (paused, deleted) = match &row {
             Some(row) => (row.flag("paused")?, row.opt_int("deleted_us")?.is_some()),
             None => (false, true),
@@ -295,7 +327,11 @@ impl Inner {
         let was_paused = matches!(held.state.over, Some(Over::Paused));
         let now = self.now();
         if deleted || (paused && !was_paused) {
-            trouble.left(&monitor, &held, if deleted { "the monitor was deleted" } else { "the monitor was paused" });
+            trouble.left(
+                &monitor,
+                &held,
+                if deleted { "the monitor was deleted" } else { "the monitor was paused" },
+            );
             held.state = State { over: Some(Over::Paused), ..State::new(now) };
         } else if !paused && was_paused {
             held.state = State::new(now);
@@ -350,7 +386,7 @@ impl Inner {
             }
         }
         // A retry may come before the time that the scheduler sleeps until.
-        self.parts.watch.nudge();
+        self.wake.notify_one();
         for happened in applied.told {
             self.parts.bus.tell(happened);
         }

@@ -9,7 +9,7 @@ use landfall_store::{Id, OrgId};
 
 use crate::schedule::{Ticks, shard};
 use crate::verdict::{Over, Policy, State};
-use crate::window::WindowSpec;
+use crate::window::{Window, WindowSpec};
 use crate::{Monitor, MonitorSpec, Snapshot};
 
 /// All monitors of the parts of the schedule that this server holds, and enough of the others to know what blocks what.
@@ -19,13 +19,20 @@ pub(super) struct Board {
     pub(super) due: BTreeSet<(Timestamp, Id)>,
     by_name: HashMap<(OrgId, String), Id>,
     pub(super) shards: BTreeSet<u8>,
-    pub(super) windows: Vec<(OrgId, String, WindowSpec)>,
+    pub(super) windows: Vec<Open>,
     /// When monitors were last read.
     pub(super) read: Option<Timestamp>,
     /// The latest time that was seen; a clock that is set back shows against it.
     pub(super) seen: Option<Timestamp>,
     /// Added to the attempt of a check, so that ticks that the clock has passed twice have results of their own.
     pub(super) era: i64,
+}
+
+/// A maintenance window, ready to be asked.
+pub(super) struct Open {
+    pub(super) org: OrgId,
+    pub(super) spec: WindowSpec,
+    pub(super) window: Window,
 }
 
 /// One monitor.
@@ -133,7 +140,8 @@ impl Board {
         }
         let mine = self.shards.contains(&shard(row.id));
         let due = (mine && !row.paused).then(|| {
-            match old.as_ref().and_then(|o| o.due).filter(|_| old.as_ref().is_some_and(|o| o.ticks == ticks)) {
+            match old.as_ref().and_then(|o| o.due).filter(|_| old.as_ref().is_some_and(|o| o.ticks == ticks))
+            {
                 Some(due) => due,
                 // A monitor that was never checked is checked at once: whoever made it is looking.
                 None if held.tick == Timestamp::UNIX_EPOCH => now,
@@ -144,7 +152,8 @@ impl Board {
             self.due.insert((due, row.id));
         }
         self.by_name.insert((row.org, row.external_id.clone()), row.id);
-        let (attempt, in_flight) = old.map_or(((Timestamp::UNIX_EPOCH, 0), false), |o| (o.attempt, o.in_flight));
+        let (attempt, in_flight) =
+            old.map_or(((Timestamp::UNIX_EPOCH, 0), false), |o| (o.attempt, o.in_flight));
         self.entries.insert(row.id, Entry { monitor, ticks, held, due, attempt, in_flight });
     }
 
@@ -193,15 +202,20 @@ impl Board {
 
     fn needs<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = Id> + 'a {
         let org = entry.monitor.org;
-        entry.monitor.spec.depends_on.iter().filter_map(move |name| self.by_name.get(&(org, name.clone())).copied())
+        entry
+            .monitor
+            .spec
+            .depends_on
+            .iter()
+            .filter_map(move |name| self.by_name.get(&(org, name.clone())).copied())
     }
 
     /// The maintenance window that is open for a monitor.
     pub(super) fn window(&self, monitor: &Monitor, at: Timestamp) -> Option<String> {
         self.windows
             .iter()
-            .filter(|(org, _, spec)| *org == monitor.org && spec.applies_to(&monitor.external_id, &monitor.spec.labels))
-            .find(|(_, _, spec)| spec.is_open(at))
-            .map(|(_, name, _)| name.clone())
+            .filter(|w| w.org == monitor.org && w.spec.applies(&monitor.external_id, &monitor.spec.labels))
+            .find(|w| w.window.is_open(at))
+            .map(|w| w.spec.name.clone())
     }
 }

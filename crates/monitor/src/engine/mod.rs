@@ -20,7 +20,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use landfall_store::{Id, OrgId, Store};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -131,6 +131,8 @@ struct Inner {
     work: mpsc::Sender<Work>,
     permits: Arc<Semaphore>,
     audits: Arc<Semaphore>,
+    /// The schedule changed: look before the time that was slept for.
+    wake: Notify,
     tasks: TaskTracker,
     /// Incidents whose diagnosis is under way here.
     treating: Mutex<HashMap<Id, OrgId>>,
@@ -172,6 +174,7 @@ impl Engine {
         let inner = Inner {
             permits: Arc::new(Semaphore::new(parts.options.in_flight.max(1))),
             audits: Arc::new(Semaphore::new(parts.options.audits.max(1))),
+            wake: Notify::new(),
             board: Mutex::default(),
             work,
             tasks: TaskTracker::new(),

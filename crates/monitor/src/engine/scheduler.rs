@@ -9,11 +9,12 @@ use landfall_store::watch;
 use landfall_store::{Id, StoreError, leases};
 use tokio_util::sync::CancellationToken;
 
-use super::board::Board;
+use super::board::{Board, Open};
 use super::{Checked, Inner, Measure, Missed, Work};
 use crate::check::own_side;
 use crate::connectivity::Connected;
 use crate::schedule::SHARDS;
+use crate::window::WindowSpec;
 use crate::{CheckResult, Outcome, Reason, Snapshot};
 
 /// Between two looks at what changed in the database.
@@ -49,6 +50,7 @@ pub(super) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = inner.parts.watch.nudged() => next_read = inner.now(),
+            () = inner.wake.notified() => {}
             () = inner.parts.clock.sleep_until(next) => {}
         }
     }
@@ -62,7 +64,8 @@ impl Inner {
     /// A clock that was set back leads ticks past a second time; one that was set forward skips some, which are missed.
     fn notice_clock(&self, now: Timestamp) {
         let mut board = self.board();
-        let back = board.seen.is_some_and(|seen| seen.duration_since(now) > SET_BACK.try_into().unwrap_or_default());
+        let back =
+            board.seen.is_some_and(|seen| seen.duration_since(now) > SET_BACK.try_into().unwrap_or_default());
         board.seen = Some(now);
         if !back {
             return;
@@ -100,23 +103,15 @@ impl Inner {
         let mut set = Vec::new();
         {
             let mut board = self.board();
-            board.windows = windows
-                .into_iter()
-                .filter_map(|(org, name, spec)| match serde_json::from_str(&spec) {
-                    Ok(spec) => Some((org, name, spec)),
-                    Err(error) => {
-                        tracing::error!(window = name, %error, "a stored window cannot be understood and is ignored");
-                        None
-                    }
-                })
-                .collect();
+            board.windows = windows.into_iter().filter_map(open).collect();
             for row in &rows {
                 let before = board.entries.get(&row.id);
                 let paused = before.is_some_and(|e| e.monitor.paused);
                 let shown = before.and_then(|e| e.held.state.over.clone());
                 let newer = before.is_none_or(|e| e.monitor.updated < row.updated);
                 let over = matches!(shown, Some(crate::verdict::Over::Paused));
-                if row.deleted && before.is_some() || (newer && (row.paused != paused || row.paused != over)) {
+                if row.deleted && before.is_some() || (newer && (row.paused != paused || row.paused != over))
+                {
                     set.push(row.id);
                 }
                 if !row.deleted {
@@ -160,7 +155,9 @@ impl Inner {
             let lost: Vec<Id> = board
                 .entries
                 .iter()
-                .filter(|(id, entry)| entry.due.is_some() && !board.shards.contains(&crate::schedule::shard(**id)))
+                .filter(|(id, entry)| {
+                    entry.due.is_some() && !board.shards.contains(&crate::schedule::shard(**id))
+                })
                 .map(|(id, _)| *id)
                 .collect();
             for id in lost {
@@ -174,7 +171,9 @@ impl Inner {
         let shards = std::mem::take(&mut self.board().shards);
         for shard in shards {
             // What cannot be given up runs out by itself.
-            let _ = leases::release(&self.parts.store, &format!("shard/{shard:02}"), &self.parts.options.owner).await;
+            let _ =
+                leases::release(&self.parts.store, &format!("shard/{shard:02}"), &self.parts.options.owner)
+                    .await;
         }
     }
 
@@ -194,7 +193,12 @@ impl Inner {
                     // The check before is still under way, so this tick has none of its own.
                     if tick > entry.attempt.0 {
                         entry.attempt = (tick, 0);
-                        missed.push(Missed { monitor: id, ticks: vec![tick], count: 1, why: "the check before it was still under way" });
+                        missed.push(Missed {
+                            monitor: id,
+                            ticks: vec![tick],
+                            count: 1,
+                            why: "the check before it was still under way",
+                        });
                     }
                     board.set_due(id, Some(next));
                     continue;
@@ -205,7 +209,12 @@ impl Inner {
                     let first: Vec<Timestamp> = ticks.by_ref().take(MISSED).collect();
                     let count = first.len() as u64 + ticks.count() as u64;
                     if count > 0 {
-                        missed.push(Missed { monitor: id, ticks: first, count, why: "nobody was there to check" });
+                        missed.push(Missed {
+                            monitor: id,
+                            ticks: first,
+                            count,
+                            why: "nobody was there to check",
+                        });
                     }
                 }
                 let attempt = if entry.attempt.0 == tick { entry.attempt.1 + 1 } else { era + 1 };
@@ -228,7 +237,8 @@ impl Inner {
                 inner.measure(Measure::Lag(lag));
                 let result = inner.check(&monitor, started).await;
                 inner.measure(Measure::Checked);
-                let checked = Checked { id: Id::new(), monitor: monitor.id, scheduled: tick, attempt, result };
+                let checked =
+                    Checked { id: Id::new(), monitor: monitor.id, scheduled: tick, attempt, result };
                 inner.hand_over(Work::Checked(Box::new(checked)));
             });
         }
@@ -266,6 +276,24 @@ impl Inner {
             self.parts.connectivity.heard(&host, started);
         }
         result
+    }
+}
+
+/// A stored window, ready to be asked. One that is not sound is said and never open: nothing is kept quiet by mistake.
+fn open((org, name, spec): (landfall_store::OrgId, String, String)) -> Option<Open> {
+    let spec: WindowSpec = match serde_json::from_str(&spec) {
+        Ok(spec) => spec,
+        Err(error) => {
+            tracing::error!(window = name, %error, "a stored window cannot be understood and is ignored");
+            return None;
+        }
+    };
+    match spec.compile() {
+        Ok(window) => Some(Open { org, spec, window }),
+        Err(problems) => {
+            tracing::error!(window = name, ?problems, "a stored window is not sound and is ignored");
+            None
+        }
     }
 }
 
