@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use landfall_evidence::{Denial, Observed, Phase, ProbeFault, Seen};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -103,14 +102,7 @@ pub fn own_side(result: &CheckResult) -> bool {
             // The connection never stood; a slow answer over one that did is the target's.
             result.timings.connect_us.is_none() && result.timings.wait_us.is_none()
         }
-        (_, Some(Reason::ConnectionError)) => result.evidence.iter().any(|observation| {
-            let Seen::Http(seen) = &observation.seen else { return false };
-            matches!(
-                &seen.answer,
-                Observed::Denied(Denial::Unreachable { .. } | Denial::Reset { phase: Phase::Connect })
-                    | Observed::Unasked(ProbeFault::NoRoute { .. })
-            )
-        }),
+        (_, Some(Reason::ConnectionError)) => result.facts.unreachable,
         _ => false,
     }
 }
@@ -210,7 +202,10 @@ mod tests {
         slow.timings.connect_us = Some(5);
         assert!(!own_side(&slow));
         assert!(!own_side(&result(Outcome::Down, Some(Reason::Status))));
-        assert!(!own_side(&result(Outcome::Down, Some(Reason::ConnectionError))));
+        let mut refused = result(Outcome::Down, Some(Reason::ConnectionError));
+        assert!(!own_side(&refused));
+        refused.facts.unreachable = true;
+        assert!(own_side(&refused));
         assert!(!own_side(&result(Outcome::Up, None)));
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use landfall_diagnosis::Diagnosis;
-use landfall_evidence::{Certificate, Evidence, HttpVersion, Observation, Timings};
+use landfall_evidence::{Evidence, HttpVersion, Observation, Timings};
+use landfall_probe::tls::{Judged, Session};
 use serde::{Deserialize, Serialize};
 
 /// How a check ended.
@@ -172,30 +174,24 @@ pub struct Audited {
 }
 
 /// What one check saw that is told in metrics and not kept otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// The address that was asked.
     pub address: Option<IpAddr>,
     /// Version of HTTP.
     pub http_version: Option<HttpVersion>,
-    /// Whether the last exchange was over TLS.
-    pub secure: bool,
     /// Content-Length of the last response, in bytes.
     pub content_length: Option<u64>,
     /// Last-Modified of the last response.
     pub last_modified: Option<Timestamp>,
-    /// `TLSv1.3`.
-    pub tls_version: Option<String>,
-    /// The cipher suite by its IANA name.
-    pub cipher_suite: Option<String>,
-    /// The leaf certificate.
-    pub leaf: Option<Certificate>,
-    /// The earliest end of validity in the chain as sent.
-    pub earliest_expiry: Option<Timestamp>,
-    /// Records of a DNS answer, by section: answer, authority, additional.
-    pub dns_records: Option<[u32; 3]>,
-    /// Serial of the zone, when a SOA record was asked for.
+    /// The last handshake and its chain.
+    pub tls: Option<(Arc<Session>, Arc<Judged>)>,
+    /// Records of a DNS answer: in the answer section, and in the authority section.
+    pub dns_records: Option<(u32, u32)>,
+    /// Serial of the zone, when a SOA record came.
     pub dns_serial: Option<u32>,
+    /// Whether a router said that the address cannot be reached.
+    pub unreachable: bool,
 }
 
 /// What is worth comparing between two checks.

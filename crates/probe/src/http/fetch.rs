@@ -130,10 +130,10 @@ impl Fetched {
 
     /// All that was asked and answered, as evidence; what the caller sent is not in it. `keep` bytes of each body are
     /// kept at most.
-    pub fn observations(&self, ctx: &Context, keep: usize, now: Timestamp) -> Vec<Observation> {
+    pub fn observations(&self, ctx: &Context, keep: usize) -> Vec<Observation> {
         let mut all = Vec::new();
         for (i, hop) in self.hops.iter().enumerate() {
-            hop.observe(ctx, i, keep, now, &mut all);
+            hop.observe(ctx, i, keep, &mut all);
         }
         all
     }
@@ -160,7 +160,7 @@ pub async fn fetch(ctx: &Context, request: Request, now: Timestamp) -> Fetched {
             Ok(url) => url,
             Err(why) => return ended(hops, End::Nowhere(why)),
         };
-        redirect(&mut next, status, &url);
+        redirect(&mut next, status);
         if url.origin() != home {
             next.headers.retain(|h| HARMLESS.contains(&h.name.as_str()) || h.name == "content-type");
         }
@@ -195,7 +195,7 @@ fn follow(from: &Url, location: &str) -> Result<Url, String> {
 
 /// What becomes of method and body (RFC 9110, section 15.4): 303 makes a GET of everything but HEAD; 301 and 302 make a
 /// GET of a POST, as every client does; 307 and 308 change nothing.
-fn redirect(request: &mut Request, status: u16, _to: &Url) {
+fn redirect(request: &mut Request, status: u16) {
     let becomes_get = match status {
         303 => request.method != Method::HEAD,
         301 | 302 => request.method == Method::POST,
@@ -213,7 +213,10 @@ async fn one(ctx: &Context, request: &Request, now: Timestamp) -> Hop {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(443);
     let started = Instant::now();
-    let found = dns::lookup(ctx, host, port, request.family).await;
+    // Half of the time is left for the target, so that a slow resolver does not count against it.
+    let half = ctx.deadline.saturating_duration_since(started) / 2;
+    let asking = Context { deadline: started + half, ..ctx.clone() };
+    let found = dns::lookup(&asking, host, port, request.family).await;
     let sockets: Vec<_> = found.sockets(port).into_iter().take(ADDRESSES).collect();
     let mut hop = Hop {
         method: request.method.clone(),
@@ -340,7 +343,7 @@ fn headers(ctx: &Context, request: &Request, version: HttpVersion) -> Vec<Header
 }
 
 impl Hop {
-    fn observe(&self, ctx: &Context, i: usize, keep: usize, now: Timestamp, all: &mut Vec<Observation>) {
+    fn observe(&self, ctx: &Context, i: usize, keep: usize, all: &mut Vec<Observation>) {
         let before = all.last().map(|o| o.id.clone());
         all.extend(self.dns.iter().cloned());
         let host = self.url.host_str().unwrap_or_default();
@@ -353,7 +356,6 @@ impl Hop {
             let answer = Observed::Present(certificate.judged.handshake(&certificate.session, host));
             let times = (self.started, took);
             let after = before.clone();
-            let _ = now;
             all.push(tls::observation(ctx, host, address, Vantage::Edge, after, times, self.round_trips, answer));
         }
         let purpose = if i == 0 { Purpose::Endpoint } else { Purpose::Redirect };

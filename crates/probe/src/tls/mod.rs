@@ -55,7 +55,7 @@ pub async fn handshake(
     let stores = tokio::task::spawn_blocking(move || roots.stores().count());
 
     let started = Instant::now();
-    let (shown, round_trips) = exchange(ctx, host, address).await;
+    let (shown, round_trips) = exchange(ctx, host, address, &mut None).await;
     let took = started.elapsed();
 
     let answer = match shown {
@@ -108,15 +108,22 @@ pub(crate) fn observation(
 }
 
 /// The handshake on the wire, and the round trips that it took as far as it got.
-async fn exchange(ctx: &Context, host: &str, address: SocketAddr) -> (Result<Session, Fault>, u32) {
+async fn exchange(
+    ctx: &Context,
+    host: &str,
+    address: SocketAddr,
+    connect: &mut Option<Duration>,
+) -> (Result<Session, Fault>, u32) {
     if let Err(fault) = stream::server_name(host) {
         return (Err(fault), 0);
     }
+    let began = Instant::now();
     let connection = match tcp(ctx, host, address).await {
         Ok(connection) => connection,
         Err(fault @ Fault::Denied(_)) => return (Err(fault), 1),
         Err(fault) => return (Err(fault), 0),
     };
+    *connect = Some(began.elapsed());
     let mut connection = match upgrade(ctx, host, connection, ctx.roots.config(Offer::Http)).await {
         Ok(connection) => connection,
         Err(fault @ Fault::Denied(_)) => return (Err(fault), 2),
@@ -138,6 +145,8 @@ pub struct Look {
     pub address: SocketAddr,
     /// What the handshake showed.
     pub answer: Observed<Arc<Session>>,
+    /// TCP connect alone, when the connection stood.
+    pub connect: Option<Duration>,
     /// TCP connect and handshake together.
     pub took: Duration,
     started: Instant,
@@ -147,12 +156,13 @@ pub struct Look {
 /// Makes one handshake with `host` at `address`. Judging what it showed is left to [`Session::judged`].
 pub async fn look(ctx: &Context, host: &str, address: SocketAddr) -> Look {
     let started = Instant::now();
-    let (shown, round_trips) = exchange(ctx, host, address).await;
+    let mut connect = None;
+    let (shown, round_trips) = exchange(ctx, host, address, &mut connect).await;
     let answer = match shown {
         Ok(session) => Observed::Present(Arc::new(session)),
         Err(fault) => fault.into_observed(),
     };
-    Look { address, answer, took: started.elapsed(), started, round_trips }
+    Look { address, answer, connect, took: started.elapsed(), started, round_trips }
 }
 
 impl Look {
