@@ -422,3 +422,176 @@ fn audit_endpoint(p: &mut Problems, at: &str, endpoint: &AuditEndpoint) {
     }
     p.at_most(&format!("{at}/json_keys"), endpoint.json_keys.len(), LIST, "keys");
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(check: &Value) -> MonitorSpec {
+        serde_json::from_value(json!({ "name": "m", "check": check })).expect("it has the shape of a monitor")
+    }
+
+    fn places(spec: &MonitorSpec) -> Vec<String> {
+        spec.problems().into_iter().map(|(at, what)| {
+            assert!(what.len() > 10 && !what.contains('\n'), "{at}: {what}");
+            at
+        }).collect()
+    }
+
+    #[test]
+    fn every_kind_survives_json_and_toml_and_refuses_unknown_keys() {
+        let checks = [
+            json!({ "kind": "http", "url": "https://a.test/", "method": "POST", "headers": { "x-a": "b" }, "body": "c",
+                "redirects": 0, "assert": [{ "on": "status", "any_of": ["200"] }], "degraded_ms": 5,
+                "certificate_days": 9, "family": 6 }),
+            json!({ "kind": "tcp", "host": "a.test", "port": 25, "degraded_ms": 5 }),
+            json!({ "kind": "dns", "name": "a.test", "rtype": "TXT", "server": "9.9.9.9", "contains": ["x"], "degraded_ms": 5 }),
+            json!({ "kind": "tls", "host": "a.test", "port": 8443, "certificate_days": 3 }),
+            json!({ "kind": "audit", "url": "https://a.test" }),
+        ];
+        for check in checks {
+            let mut spec = read(&check);
+            spec.interval_s = 300;
+            spec.retry_s = Some(20);
+            spec.channels = Some(vec!["ops".into()]);
+            spec.labels = BTreeMap::from([("team".to_owned(), "core".to_owned())]);
+            spec.audit.endpoints = vec![AuditEndpoint { path: "/health".into(), core: true, ..AuditEndpoint::default() }];
+            assert_eq!(spec.problems(), []);
+            let text = serde_json::to_string(&spec).expect("serialises");
+            assert_eq!(serde_json::from_str::<MonitorSpec>(&text).expect("reads"), spec, "{text}");
+            let text = toml::to_string(&spec).expect("serialises");
+            assert_eq!(toml::from_str::<MonitorSpec>(&text).expect("reads"), spec, "{text}");
+            let mut odd = check.clone();
+            odd["colour"] = json!("red");
+            let odd = json!({ "name": "m", "check": odd });
+            let error = serde_json::from_value::<MonitorSpec>(odd).expect_err("unknown key").to_string();
+            assert!(error.contains("unknown field `colour`"), "{check}: {error}");
+        }
+        let odd = json!({ "name": "m", "check": { "kind": "tcp", "host": "a", "port": 1 }, "colour": 1 });
+        assert!(serde_json::from_value::<MonitorSpec>(odd).is_err());
+        let odd = json!({ "name": "m", "check": { "kind": "icmp", "host": "a" } });
+        assert!(serde_json::from_value::<MonitorSpec>(odd).expect_err("kind").to_string().contains("icmp"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_place() {
+        let long = "x".repeat(3000);
+        for (check, place) in [
+            (json!({ "kind": "http", "url": "ftp://a.test/" }), "/check/url"),
+            (json!({ "kind": "http", "url": "a.test/health" }), "/check/url"),
+            (json!({ "kind": "http", "url": "https://" }), "/check/url"),
+            (json!({ "kind": "http", "url": "file:///etc/passwd" }), "/check/url"),
+            (json!({ "kind": "http", "url": "https://a.test:0/" }), "/check/url"),
+            (json!({ "kind": "http", "url": format!("https://a.test/{long}") }), "/check/url"),
+            (json!({ "kind": "http", "url": "https://a.test/", "method": "GE T" }), "/check/method"),
+            (json!({ "kind": "http", "url": "https://a.test/", "method": "CONNECT" }), "/check/method"),
+            (json!({ "kind": "http", "url": "https://a.test/", "method": "TRACE" }), "/check/method"),
+            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "Host": "b.test" } }), "/check/headers/Host"),
+            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "Transfer-Encoding": "chunked" } }), "/check/headers/Transfer-Encoding"),
+            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "content-length": "0" } }), "/check/headers/content-length"),
+            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "a b": "c" } }), "/check/headers/a b"),
+            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "x/y~": "c" } }), "/check/headers/x~1y~0"),
+            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "x": "a\r\nHost: b" } }), "/check/headers/x"),
+            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "x": "[redacted]" } }), "/check/headers/x"),
+            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "X-A": "1", "x-a": "2" } }), "/check/headers/x-a"),
+            (json!({ "kind": "http", "url": "https://a.test/", "redirects": 11 }), "/check/redirects"),
+            (json!({ "kind": "http", "url": "https://a.test/", "family": 5 }), "/check/family"),
+            (json!({ "kind": "http", "url": "https://a.test/", "degraded_ms": 0 }), "/check/degraded_ms"),
+            (json!({ "kind": "http", "url": "https://a.test/", "certificate_days": 400 }), "/check/certificate_days"),
+            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "status", "any_of": [] }] }), "/check/assert/0/any_of"),
+            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "status", "any_of": ["ok"] }] }), "/check/assert/0/any_of/0"),
+            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "body", "matches": "(" }] }), "/check/assert/0/matches"),
+            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "body", "not-matches": "(?:\\w{100}){1000}" }] }), "/check/assert/0/not-matches"),
+            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "json", "path": "status", "equals": "a" }] }), "/check/assert/0/path"),
+            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "header", "name": "a:b", "exists": true }] }), "/check/assert/0/name"),
+            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "time", "max_ms": 0 }] }), "/check/assert/0/max_ms"),
+            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "version" }] }), "/check/assert/0"),
+            (json!({ "kind": "http", "url": "https://a.test/", "assert": vec![json!({ "on": "time", "max_ms": 1 }); 33] }), "/check/assert"),
+            (json!({ "kind": "tcp", "host": "https://a.test", "port": 1 }), "/check/host"),
+            (json!({ "kind": "tcp", "host": "", "port": 1 }), "/check/host"),
+            (json!({ "kind": "tcp", "host": "a.test", "port": 0 }), "/check/port"),
+            (json!({ "kind": "tls", "host": "a.test:443" }), "/check/host"),
+            (json!({ "kind": "dns", "name": "a..test" }), "/check/name"),
+            (json!({ "kind": "dns", "name": "a.test", "rtype": "AXFR" }), "/check/rtype"),
+            (json!({ "kind": "dns", "name": "a.test", "server": "dns.google" }), "/check/server"),
+            (json!({ "kind": "dns", "name": "a.test", "contains": ["a"], "exactly": ["a"] }), "/check/exactly"),
+            (json!({ "kind": "audit", "url": "https://u:p@a.test/" }), "/check/url"),
+        ] {
+            let mut spec = read(&check);
+            spec.interval_s = 300;
+            assert_eq!(places(&spec), [place], "{check}");
+        }
+        for host in ["a.test", "192.0.2.1", "2001:db8::1", "[2001:db8::1]", "xn--bcher-kva.test", "localhost"] {
+            let spec = read(&json!({ "kind": "tcp", "host": host, "port": 1 }));
+            assert_eq!(places(&spec), Vec::<String>::new(), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_bounds_of_the_monitor_itself_are_kept() {
+        let mut spec = read(&json!({ "kind": "audit", "url": "https://a.test" }));
+        spec.name = " ".into();
+        spec.interval_s = 9;
+        spec.timeout_ms = 60_001;
+        spec.fail_after = 0;
+        spec.recover_after = 21;
+        spec.retry_s = Some(60);
+        spec.remind_s = Some(299);
+        spec.depends_on = vec![String::new()];
+        spec.labels = BTreeMap::from([(String::new(), "x".to_owned())]);
+        spec.audit.origin = Some("ftp://x".into());
+        spec.audit.endpoints = vec![AuditEndpoint { path: "health".into(), status: vec![99], ..AuditEndpoint::default() }];
+        assert_eq!(
+            places(&spec),
+            [
+                "/name", "/interval_s", "/timeout_ms", "/fail_after", "/recover_after", "/retry_s", "/remind_s",
+                "/depends_on/0", "/labels/", "/audit/origin", "/audit/endpoints/0/path",
+                "/audit/endpoints/0/status/0", "/interval_s"
+            ]
+        );
+    }
+
+    #[test]
+    fn secrets_are_masked_and_an_edited_copy_gets_them_back_for_the_same_origin_only() {
+        let spec = read(&json!({ "kind": "http", "url": "https://me:hunter2@a.test/h?token=abcdef123&page=2",
+            "headers": { "X-Custom": "very secret", "Accept": "text/html" }, "body": "{\"password\":\"x\"}" }));
+        let shown = spec.shown();
+        let text = shown.to_string();
+        for secret in ["hunter2", "abcdef123", "very secret", "password"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        assert!(text.contains("text/html") && text.contains("page=2"), "{text}");
+        assert!(spec.target_words().starts_with("GET https://a.test/h?token="), "{}", spec.target_words());
+
+        let mut edited: MonitorSpec = serde_json::from_value(shown.clone()).expect("a monitor");
+        edited.interval_s = 30;
+        assert!(!edited.problems().is_empty(), "masks are no values");
+        edited.keep_secrets(&spec);
+        assert_eq!(edited.check, spec.check);
+        assert_eq!(edited.problems(), []);
+
+        let mut stolen: MonitorSpec = serde_json::from_value(shown).expect("a monitor");
+        let Check::Http(check) = &mut stolen.check else { panic!("HTTP") };
+        check.url = "https://thief.test/".into();
+        stolen.keep_secrets(&spec);
+        assert!(!serde_json::to_string(&stolen).expect("serialises").contains("very secret"));
+        assert_eq!(places(&stolen), ["/check/headers/X-Custom", "/check/body"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_validation_panic(text in ".{0,60}") {
+            for check in [
+                json!({ "kind": "http", "url": text, "method": text, "headers": { text.clone(): text },
+                    "assert": [{ "on": "json", "path": text, "matches": text }, { "on": "status", "any_of": [text] }] }),
+                json!({ "kind": "tcp", "host": text, "port": 1 }),
+                json!({ "kind": "dns", "name": text, "rtype": text, "server": text }),
+            ] {
+                let spec = read(&check);
+                let _ = (spec.problems(), spec.shown(), spec.target_words());
+            }
+        }
+    }
+}

@@ -8,6 +8,8 @@ mod dns;
 mod http;
 mod judge;
 #[cfg(test)]
+pub(crate) mod testkit;
+#[cfg(test)]
 mod tests;
 mod transport;
 
