@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::incidents::{STORM, headline, host};
-use crate::audit::{AuditRequest, Audited};
+use crate::audit::{AuditRequest, Opinion};
 use crate::model::AuditTarget;
-use crate::{Happened, MonitorSpec, incident};
+use crate::{Check, Happened, MonitorSpec, incident};
 
 /// Between two looks for alerts whose time is up, for incidents without a doctor, and for audits that were asked for.
 const ROUND: Duration = Duration::from_millis(500);
@@ -57,7 +57,7 @@ struct Advice {
 }
 
 impl Advice {
-    fn of(audited: Result<&Audited, &str>, members: usize, storm: bool) -> Self {
+    fn of(audited: Result<&Opinion, &str>, members: usize, storm: bool) -> Self {
         let audited = match audited {
             Ok(audited) => audited,
             Err(why) => return Self { notes: vec![format!("No cause yet: {why}.")], ..Self::default() },
@@ -135,14 +135,13 @@ impl Inner {
         // The member that says most of its service speaks for the others.
         let request = specs
             .iter()
-            .filter_map(|spec| {
-                let known = usize::from(spec.audit.origin.is_some()) * 100 + spec.audit.endpoints.len();
-                Some((known, AuditRequest::of(spec, options.diagnose_within)?))
+            .max_by_key(|spec| {
+                let web = matches!(spec.check, Check::Http(_) | Check::Audit(_) | Check::Tls(_));
+                (web, spec.audit.origin.is_some(), spec.audit.endpoints.len())
             })
-            .max_by_key(|(known, _)| *known)
-            .map(|(_, request)| request);
+            .map(|spec| AuditRequest { spec: spec.clone(), within: options.diagnose_within, whole: false });
         let audited = match request {
-            None => Err("this kind of check has no HTTP service behind it that could be audited".to_owned()),
+            None => Err("its monitors cannot be read".to_owned()),
             Some(request) => {
                 let _permit = self.audits.acquire().await;
                 self.step("diagnosing");
@@ -169,7 +168,7 @@ impl Inner {
     async fn conclude(
         &self,
         row: &IncidentRow,
-        audited: &Result<Audited, String>,
+        audited: &Result<Opinion, String>,
         members: usize,
     ) -> Result<(), StoreError> {
         let now = self.now();
@@ -396,16 +395,16 @@ impl Inner {
                 .filter(|row| row.org == asked.org)
                 .and_then(|row| serde_json::from_str::<MonitorSpec>(&row.spec).ok()),
         };
-        match spec.as_ref().and_then(|spec| AuditRequest::of(spec, ASKED_WITHIN)) {
-            Some(request) => Ok(AuditRequest { rate_limit: true, ..request }),
-            None => AuditRequest::asked(&asked.target, &AuditTarget::default(), ASKED_WITHIN),
+        match spec {
+            Some(spec) => Ok(AuditRequest { spec, within: ASKED_WITHIN, whole: true }),
+            None => AuditRequest::asked(&asked.target, AuditTarget::default(), ASKED_WITHIN),
         }
     }
 
     async fn finish(
         &self,
         asked: &QueuedReport,
-        audited: &Result<Audited, String>,
+        audited: &Result<Opinion, String>,
     ) -> Result<(), StoreError> {
         let now = self.now();
         let values = match audited {
@@ -454,7 +453,7 @@ impl Inner {
 async fn save_report(
     tx: &mut Tx,
     row: &IncidentRow,
-    audited: &Audited,
+    audited: &Opinion,
     now: Timestamp,
 ) -> Result<Id, StoreError> {
     let id = Id::new();

@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Open};
 use super::{Checked, Inner, Measure, Missed, Work};
-use crate::check::own_side;
 use crate::connectivity::Connected;
+use crate::difference::own_side;
 use crate::schedule::SHARDS;
 use crate::window::WindowSpec;
-use crate::{CheckResult, Outcome, Reason, Snapshot};
+use crate::{CheckResult, Facts, Outcome, Reason, Snapshot};
 
 /// Between two looks at what changed in the database.
 const READ: Duration = Duration::from_secs(5);
@@ -312,6 +312,8 @@ fn given_up(started: Timestamp, limit: Duration) -> CheckResult {
         status: None,
         snapshot: Snapshot::default(),
         evidence: Vec::new(),
+        audit: None,
+        facts: Facts::default(),
     }
 }
 

@@ -9,9 +9,10 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use landfall_audit::Progress;
 use landfall_evidence::Timings;
-use landfall_monitor::audit::{AuditRequest, Audited, Auditor};
+use landfall_monitor::audit::{AuditRequest, Auditor, Opinion};
+use landfall_monitor::check::Checker;
 use landfall_monitor::connectivity::Connectivity;
-use landfall_monitor::engine::{Checker, Engine, Options, Parts, Steps};
+use landfall_monitor::engine::{Engine, Options, Parts, Steps};
 use landfall_monitor::{
     Bus, Check, CheckResult, Clock, HttpCheck, ManualClock, MonitorSpec, Outcome, Reason, Snapshot, Watch,
 };
@@ -76,6 +77,8 @@ impl Checker for Services {
                 status: Some(status),
                 snapshot: Snapshot { at: Some(now), status: Some(status), ..Snapshot::default() },
                 evidence: Vec::new(),
+                audit: None,
+                facts: landfall_monitor::Facts::default(),
             }
         })
     }
@@ -103,7 +106,7 @@ impl Oracle {
 }
 
 impl Auditor for Oracle {
-    fn audit<'a>(&'a self, request: AuditRequest, _: Progress) -> BoxFuture<'a, Result<Audited, String>> {
+    fn audit<'a>(&'a self, request: AuditRequest, _: Progress) -> BoxFuture<'a, Result<Opinion, String>> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::SeqCst);
             loop {
@@ -113,9 +116,10 @@ impl Auditor for Oracle {
                 }
                 go.await;
             }
-            let host = request.production.host_str().expect("a host").to_owned();
+            let Check::Http(check) = &request.spec.check else { panic!("only HTTP here") };
+            let host = url::Url::parse(&check.url).expect("valid").host_str().expect("a host").to_owned();
             let cause = self.causes.lock().expect("not poisoned").get(&host).cloned();
-            Ok(Audited {
+            Ok(Opinion {
                 verdict: "not-live".into(),
                 summary: format!("{host} does not serve the application"),
                 severity: cause.as_ref().map(|_| "critical".into()),
