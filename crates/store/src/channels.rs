@@ -113,7 +113,8 @@ pub struct OutboxLetter {
     pub last_error: Option<String>,
 }
 
-const CHANNEL: &str = "SELECT c.id, c.external_id, c.name, c.kind, c.config, c.enabled, c.origin, c.created_us, c.updated_us,
+const CHANNEL: &str =
+    "SELECT c.id, c.external_id, c.name, c.kind, c.config, c.enabled, c.origin, c.created_us, c.updated_us,
     s.last_delivered_us, s.last_error
     FROM channels c LEFT JOIN channel_states s ON s.channel_id = c.id AND s.org_id = c.org_id";
 
@@ -297,17 +298,13 @@ impl Tenant {
     /// [`StoreError::Missing`] when the organisation has no such channel.
     pub async fn delete_channel(&self, id: Id) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
-        let gone = tx
-            .execute("DELETE FROM channels WHERE org_id = $1 AND id = $2", params![self.org, id])
-            .await?;
+        let gone =
+            tx.execute("DELETE FROM channels WHERE org_id = $1 AND id = $2", params![self.org, id]).await?;
         if gone == 0 {
             return Err(StoreError::Missing { what: "channel" });
         }
-        tx.execute(
-            "DELETE FROM channel_states WHERE org_id = $1 AND channel_id = $2",
-            params![self.org, id],
-        )
-        .await?;
+        tx.execute("DELETE FROM channel_states WHERE org_id = $1 AND channel_id = $2", params![self.org, id])
+            .await?;
         tx.commit().await
     }
 
@@ -357,12 +354,7 @@ impl Tenant {
     ///
     /// # Errors
     /// [`StoreError::Missing`] when the organisation has no such letter, or it is not dead.
-    pub async fn revive_letter(
-        &self,
-        id: Id,
-        now: Timestamp,
-        give_up: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub async fn revive_letter(&self, id: Id, now: Timestamp, give_up: Timestamp) -> Result<(), StoreError> {
         let changed = self
             .store
             .execute(

@@ -83,7 +83,8 @@ async fn letter(us: &Tenant, channel: Id, state: &str) -> Id {
     let payload = json!({ "headline": "DOWN x" }).to_string();
     let values = [id.into(), us.id().into(), channel.into(), payload.into(), state.into()];
     us.store().execute(sql, &values).await.expect("written");
-    let sql = "INSERT INTO deliveries (id, outbox_id, org_id, channel_id, at_us, took_us, outcome, status, say)
+    let sql =
+        "INSERT INTO deliveries (id, outbox_id, org_id, channel_id, at_us, took_us, outcome, status, say)
          VALUES ($1, $2, $3, $4, 7, 8, 'refused', 404, 'gone')";
     let values: [Value; 4] = [Id::new().into(), id.into(), us.id().into(), channel.into()];
     us.store().execute(sql, &values).await.expect("written");
