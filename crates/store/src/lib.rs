@@ -21,6 +21,7 @@ pub mod results;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod windows;
+pub mod watch;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;
