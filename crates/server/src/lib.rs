@@ -22,5 +22,5 @@ pub use app::App;
 pub use auth::{Principal, Right, Role, Scope};
 pub use limits::Client;
 pub use problem::{FieldError, Problem};
-pub use router::router;
+pub use router::{router, with_doors};
 pub use settings::Settings;

@@ -20,8 +20,8 @@ pub mod reports;
 pub mod results;
 #[cfg(feature = "testkit")]
 pub mod testkit;
-pub mod windows;
 pub mod watch;
+pub mod windows;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;
