@@ -13,10 +13,16 @@ mod tenant;
 mod value;
 
 pub mod channels;
+pub mod accounts;
+pub mod incidents;
 pub mod leases;
+pub mod monitors;
+pub mod reports;
+pub mod results;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod watch;
+pub mod windows;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;
