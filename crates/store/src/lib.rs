@@ -12,7 +12,9 @@ mod postgres;
 mod tenant;
 mod value;
 
+pub mod billing;
 pub mod leases;
+pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
