@@ -6,12 +6,22 @@
 
 mod app;
 mod auth;
+mod live;
+mod notice;
+mod outbound;
 mod problem;
+mod secret;
 mod settings;
 
 pub mod api;
+pub mod billing;
+pub mod health;
+pub mod metrics;
+pub mod support;
 
 pub use app::App;
 pub use auth::{Principal, Role, Scope};
+pub use live::{Liveness, ProviderState};
 pub use problem::Problem;
+pub use secret::Secret;
 pub use settings::Settings;

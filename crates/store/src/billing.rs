@@ -274,13 +274,15 @@ pub async fn can_store(store: &Store, now: Timestamp) -> Result<(), StoreError> 
 
 /// Proves that the database takes a write and keeps it.
 pub async fn prove_write(store: &Store, server: &str, now: Timestamp) -> Result<(), StoreError> {
-    store
-        .execute(
-            "INSERT INTO health_writes (id, at_us) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET at_us = $2",
-            params![server, now],
-        )
-        .await?;
-    Ok(())
+    let mut tx = store.begin().await?;
+    tx.execute(
+        "INSERT INTO health_writes (id, at_us) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET at_us = $2",
+        params![server, now],
+    )
+    .await?;
+    // Servers that are gone leave a row behind.
+    tx.execute("DELETE FROM health_writes WHERE at_us < $1", params![now.as_microsecond() - 86_400_000_000]).await?;
+    tx.commit().await
 }
 
 fn checkout(row: &Row) -> Result<Checkout, StoreError> {

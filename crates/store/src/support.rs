@@ -506,3 +506,255 @@ pub async fn reply_counts(store: &Store) -> Result<(u64, u64), StoreError> {
     }
     Ok(counts)
 }
+
+/// What the support chat knows of an incident or a report: what is stored about it, nothing more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// What it is.
+    pub about: About,
+    /// What is the case, in one line.
+    pub title: String,
+    /// Of an incident: `confirming`, `open`, `resolved`. Of a report: `queued`, `running`, `done`, `failed`.
+    pub status: String,
+    /// When the trouble began, or the audit was asked for.
+    pub began: Timestamp,
+    /// When it was over.
+    pub ended: Option<Timestamp>,
+    /// When it was acknowledged, and by whom.
+    pub acknowledged: Option<(Timestamp, String)>,
+    /// Of an incident: `diagnosing`, `known`, `unknown`, or why there is no diagnosis. Of a report: why it failed.
+    pub diagnosis: Option<String>,
+    /// The cause: id, title, label, confidence from 0 to 1.
+    pub cause: Option<(String, String, String, f64)>,
+    /// What changed between the last good check and the first bad one, as stored.
+    pub difference: Option<serde_json::Value>,
+    /// The monitors that are part of it: name, verdict, what the last check said.
+    pub monitors: Vec<(String, String, String)>,
+    /// The report of the audit, when there is one.
+    pub report: Option<serde_json::Value>,
+}
+
+impl Tenant {
+    /// What is known of an incident or a report; the newest open incident, else the newest report, when none is named.
+    /// `None` when there is nothing at all; [`StoreError::Missing`] when what is named is not there, or somebody else's.
+    pub async fn subject(&self, about: Option<About>) -> Result<Option<Subject>, StoreError> {
+        let about = match about {
+            Some(about) => about,
+            None => match self.newest().await? {
+                Some(about) => about,
+                None => return Ok(None),
+            },
+        };
+        match about {
+            About::Incident(id) => self.incident_subject(id).await.map(Some),
+            About::Report(id) => self.report_subject(id).await.map(Some),
+        }
+    }
+
+    async fn newest(&self) -> Result<Option<About>, StoreError> {
+        let open = "SELECT id FROM incidents WHERE org_id = $1 AND resolved_us IS NULL ORDER BY began_us DESC, id DESC LIMIT 1";
+        if let Some(row) = self.store.query_opt(open, params![self.org]).await? {
+            return Ok(Some(About::Incident(row.id("id")?)));
+        }
+        let done = "SELECT id FROM reports WHERE org_id = $1 AND status = 'done' ORDER BY id DESC LIMIT 1";
+        let row = self.store.query_opt(done, params![self.org]).await?;
+        row.map(|r| Ok(About::Report(r.id("id")?))).transpose()
+    }
+
+    async fn incident_subject(&self, id: Id) -> Result<Subject, StoreError> {
+        let row = self
+            .store
+            .query_opt(
+                "SELECT i.title, i.status, i.cause_id, i.cause_title, i.cause_label, i.confidence, i.diagnosis,
+                   i.difference, i.began_us, i.resolved_us, i.acked_us, i.acked_by, r.report
+                 FROM incidents i LEFT JOIN reports r ON r.id = i.report_id AND r.org_id = i.org_id
+                 WHERE i.id = $1 AND i.org_id = $2",
+                params![id, self.org],
+            )
+            .await?
+            .ok_or(StoreError::Missing { what: "incident" })?;
+        let monitors = self
+            .store
+            .query(
+                "SELECT m.name, COALESCE(s.verdict, 'new') AS verdict, COALESCE(s.last_say, '') AS say
+                 FROM incident_monitors im JOIN monitors m ON m.id = im.monitor_id AND m.org_id = im.org_id
+                 LEFT JOIN monitor_states s ON s.monitor_id = m.id
+                 WHERE im.incident_id = $1 AND im.org_id = $2 ORDER BY im.joined_us, m.id LIMIT 20",
+                params![id, self.org],
+            )
+            .await?;
+        let cause = row.opt_text("cause_id")?.map(|cause| {
+            Ok::<_, StoreError>((
+                cause,
+                row.opt_text("cause_title")?.unwrap_or_default(),
+                row.opt_text("cause_label")?.unwrap_or_default(),
+                row.opt_real("confidence")?.unwrap_or_default(),
+            ))
+        });
+        Ok(Subject {
+            about: About::Incident(id),
+            title: row.text("title")?,
+            status: row.text("status")?,
+            began: row.time("began_us")?,
+            ended: row.opt_time("resolved_us")?,
+            acknowledged: row
+                .opt_time("acked_us")?
+                .map(|at| Ok::<_, StoreError>((at, row.opt_text("acked_by")?.unwrap_or_default())))
+                .transpose()?,
+            diagnosis: Some(row.text("diagnosis")?),
+            cause: cause.transpose()?,
+            difference: row.opt_json("difference")?,
+            monitors: monitors
+                .iter()
+                .map(|m| Ok((m.text("name")?, m.text("verdict")?, m.text("say")?)))
+                .collect::<Result<_, StoreError>>()?,
+            report: row.opt_json("report")?,
+        })
+    }
+
+    async fn report_subject(&self, id: Id) -> Result<Subject, StoreError> {
+        let row = self
+            .store
+            .query_opt(
+                "SELECT status, target, created_us, ended_us, summary, problem, report FROM reports
+                 WHERE id = $1 AND org_id = $2",
+                params![id, self.org],
+            )
+            .await?
+            .ok_or(StoreError::Missing { what: "report" })?;
+        let report: Option<serde_json::Value> = row.opt_json("report")?;
+        let cause = report.as_ref().and_then(|r| r.pointer("/causes/0")).and_then(|c| {
+            let text = |name: &str| c.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+            let confidence = c.get("confidence").and_then(serde_json::Value::as_f64)?;
+            Some((text("id")?, text("title")?, text("label")?, confidence))
+        });
+        Ok(Subject {
+            about: About::Report(id),
+            title: row.opt_text("summary")?.unwrap_or_else(|| row.text("target").unwrap_or_default()),
+            status: row.text("status")?,
+            began: row.time("created_us")?,
+            ended: row.opt_time("ended_us")?,
+            acknowledged: None,
+            diagnosis: row.opt_text("problem")?,
+            cause,
+            difference: None,
+            monitors: Vec::new(),
+            report,
+        })
+    }
+
+    /// How many questions were asked since a moment, for the plan's limit.
+    pub async fn questions_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+        let row = self
+            .store
+            .query_opt(
+                "SELECT count(*) AS n FROM support_messages WHERE org_id = $1 AND who = 'person' AND at_us >= $2",
+                params![self.org, since],
+            )
+            .await?;
+        row.map_or(Ok(0), |r| r.count("n"))
+    }
+}
+
+/// How an organisation stands, for a chat: monitors by verdict, and its open incidents (id, title, cause, acknowledged).
+pub async fn standing(tx: &mut Tx, org: OrgId) -> Result<Standing, StoreError> {
+    let counts = tx
+        .query(
+            "SELECT CASE WHEN m.paused = 1 THEN 'paused' ELSE COALESCE(s.verdict, 'new') END AS verdict, count(*) AS n
+             FROM monitors m LEFT JOIN monitor_states s ON s.monitor_id = m.id
+             WHERE m.org_id = $1 AND m.deleted_us IS NULL GROUP BY 1 ORDER BY 1",
+            params![org],
+        )
+        .await?;
+    let open = tx
+        .query(
+            "SELECT id, title, cause_title, acked_by FROM incidents WHERE org_id = $1 AND resolved_us IS NULL
+             ORDER BY began_us DESC, id DESC LIMIT 11",
+            params![org],
+        )
+        .await?;
+    Ok(Standing {
+        monitors: counts
+            .iter()
+            .map(|r| Ok((r.text("verdict")?, r.count("n")?)))
+            .collect::<Result<_, StoreError>>()?,
+        incidents: open
+            .iter()
+            .map(|r| Ok((r.id("id")?, r.text("title")?, r.opt_text("cause_title")?, r.opt_text("acked_by")?)))
+            .collect::<Result<_, StoreError>>()?,
+    })
+}
+
+/// How an organisation stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Monitors by verdict.
+    pub monitors: Vec<(String, u64)>,
+    /// Open incidents, newest first, at most eleven: id, title, cause, who acknowledged it.
+    pub incidents: Vec<(Id, String, Option<String>, Option<String>)>,
+}
+
+/// Open incidents whose id begins or ends with what was typed: at most two, so that it is seen whether it is ambiguous.
+/// Ids that were made at the same time begin alike, so people are shown the end.
+pub async fn incidents_like(tx: &mut Tx, org: OrgId, typed: &str) -> Result<Vec<Id>, StoreError> {
+    let typed = typed.to_ascii_lowercase();
+    if typed.len() < 4 || !typed.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
+        return Ok(Vec::new());
+    }
+    let rows = tx
+        .query(
+            "SELECT id FROM incidents WHERE org_id = $1 AND resolved_us IS NULL AND (id LIKE $2 OR id LIKE $3)
+             ORDER BY id LIMIT 2",
+            params![org, format!("{typed}%"), format!("%{typed}")],
+        )
+        .await?;
+    rows.iter().map(|r| r.id("id")).collect()
+}
+
+/// Monitors that an audit can be asked for: id, external id, name, specification as JSON. One by its external id or name,
+/// or the first few.
+pub async fn auditable(
+    tx: &mut Tx,
+    org: OrgId,
+    named: Option<&str>,
+) -> Result<Vec<(Id, String, String, serde_json::Value)>, StoreError> {
+    let all = "SELECT id, external_id, name, spec FROM monitors
+               WHERE org_id = $1 AND deleted_us IS NULL AND kind IN ('http', 'audit')";
+    let rows = match named {
+        Some(named) => {
+            let sql = format!("{all} AND (external_id = $2 OR lower(name) = lower($2)) ORDER BY id LIMIT 2");
+            tx.query(&sql, params![org, named]).await?
+        }
+        None => tx.query(&format!("{all} ORDER BY id LIMIT 10"), params![org]).await?,
+    };
+    rows.iter().map(|r| Ok((r.id("id")?, r.text("external_id")?, r.text("name")?, r.json("spec")?))).collect()
+}
+
+/// Queues an audit of a monitor's target. `None` when as many as `most` of the organisation's are waiting already.
+pub async fn queue_audit(
+    tx: &mut Tx,
+    org: OrgId,
+    monitor: Id,
+    target: &str,
+    by: &str,
+    most: u64,
+    now: Timestamp,
+) -> Result<Option<Id>, StoreError> {
+    let waiting = tx
+        .query_opt(
+            "SELECT count(*) AS n FROM reports WHERE org_id = $1 AND status IN ('queued', 'running')",
+            params![org],
+        )
+        .await?;
+    if waiting.map(|r| r.count("n")).transpose()?.unwrap_or(0) >= most {
+        return Ok(None);
+    }
+    let id = Id::new();
+    tx.execute(
+        "INSERT INTO reports (id, org_id, monitor_id, status, target, requested_by, created_us)
+         VALUES ($1, $2, $3, 'queued', $4, $5, $6)",
+        params![id, org, monitor, target, by, now],
+    )
+    .await?;
+    Ok(Some(id))
+}
