@@ -12,6 +12,8 @@ mod outbound;
 mod problem;
 mod secret;
 mod settings;
+#[cfg(test)]
+mod testing;
 
 pub mod api;
 pub mod billing;
