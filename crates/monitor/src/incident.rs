@@ -67,7 +67,8 @@ pub async fn acknowledge_in(
         )
         .await?;
     if changed == 1 {
-        note(tx, org, incident, now, "acknowledged", Some(actor), &format!("{actor} acknowledged it")).await?;
+        note(tx, org, incident, now, "acknowledged", Some(actor), &format!("{actor} acknowledged it"))
+            .await?;
     }
     Ok(changed == 1)
 }

@@ -88,10 +88,11 @@ fn part(name: &'static str, ok: bool, say: impl Into<String>, age_ms: Option<i64
 
 /// What readiness rests on, and with `function` also whether the database takes a write.
 pub async fn parts(app: &App, function: bool) -> Vec<Part> {
-    let mut parts = match tokio::time::timeout(DEADLINE - Duration::from_millis(200), database(app, function)).await {
-        Ok(parts) => parts,
-        Err(_) => vec![part("database", false, "the database was not heard in time", None)],
-    };
+    let mut parts =
+        match tokio::time::timeout(DEADLINE - Duration::from_millis(200), database(app, function)).await {
+            Ok(parts) => parts,
+            Err(_) => vec![part("database", false, "the database was not heard in time", None)],
+        };
     let now = app.clock.now();
     parts.push(match app.live.watch_tick() {
         None => part("watch", false, "the watch has not gone round yet", None),
@@ -119,12 +120,13 @@ async fn database(app: &App, function: bool) -> Vec<Part> {
     let fresh = |look: &Option<Look>, long| look.as_ref().is_some_and(|l: &Look| l.holds(now, long));
     let read_wanted = !fresh(&evidence.read, READ_HOLDS);
     let write_wanted = function && !fresh(&evidence.write, WRITE_HOLDS);
-    let read = async {
-        if read_wanted { Some(asked(app, schema(app)).await) } else { None }
-    };
+    let read = async { if read_wanted { Some(asked(app, schema(app)).await) } else { None } };
     let write = async {
         if write_wanted {
-            Some(asked(app, async { fault(billing::prove_write(&app.store, &app.live.server, now).await) }).await)
+            Some(
+                asked(app, async { fault(billing::prove_write(&app.store, &app.live.server, now).await) })
+                    .await,
+            )
         } else {
             None
         }
@@ -136,7 +138,9 @@ async fn database(app: &App, function: bool) -> Vec<Part> {
     if write.is_some() {
         evidence.write = write;
     }
-    let age = |look: &Look| Some(millis(Duration::try_from(app.clock.now().duration_since(look.at)).unwrap_or_default()));
+    let age = |look: &Look| {
+        Some(millis(Duration::try_from(app.clock.now().duration_since(look.at)).unwrap_or_default()))
+    };
     let mut parts = Vec::new();
     if let Some(look) = &evidence.read {
         let say = look.problem.clone().unwrap_or_else(|| {
@@ -221,10 +225,7 @@ fn failed(parts: &[Part]) -> Vec<&'static str> {
 
 async fn healthz(State(app): State<App>) -> Response {
     let up = app.clock.now().duration_since(app.live.started).as_secs().max(0);
-    answer(
-        true,
-        &json!({ "ok": true, "version": app.live.version, "build": app.live.build, "uptime_s": up }),
-    )
+    answer(true, &json!({ "ok": true, "version": app.live.version, "build": app.live.build, "uptime_s": up }))
 }
 
 async fn readyz(State(app): State<App>) -> Response {
@@ -319,3 +320,6 @@ async fn stripe(State(app): State<App>) -> Response {
         }),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,8 @@ pub enum View {
 
 /// Whether a request may see the whole server without a key.
 pub fn from_trusted(app: &App, peer: Option<SocketAddr>, headers: &HeaderMap) -> bool {
-    let proxied = ["x-forwarded-for", "forwarded", "x-real-ip", "via"].iter().any(|h| headers.contains_key(*h));
+    let proxied =
+        ["x-forwarded-for", "forwarded", "x-real-ip", "via"].iter().any(|h| headers.contains_key(*h));
     let Some(peer) = peer else { return false };
     let peer = peer.ip().to_canonical();
     !proxied && app.settings.metrics_from.iter().any(|net| net.contains(&peer))
@@ -56,20 +57,24 @@ pub fn from_trusted(app: &App, peer: Option<SocketAddr>, headers: &HeaderMap) ->
 async fn serve(State(app): State<App>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0);
-    let view = if parts.headers.contains_key(header::AUTHORIZATION) || !from_trusted(&app, peer, &parts.headers) {
-        match axum::Extension::<Principal>::from_request_parts(&mut parts, &app).await {
-            Ok(axum::Extension(who)) if who.key.is_none() || who.scopes.contains(&Scope::Metrics) => {
-                View::Organisation(who.tenant.id())
+    let view =
+        if parts.headers.contains_key(header::AUTHORIZATION) || !from_trusted(&app, peer, &parts.headers) {
+            match axum::Extension::<Principal>::from_request_parts(&mut parts, &app).await {
+                Ok(axum::Extension(who)) if who.key.is_none() || who.scopes.contains(&Scope::Metrics) => {
+                    View::Organisation(who.tenant.id())
+                }
+                Ok(_) => return Problem::forbidden("this key has not the scope `metrics`").into_response(),
+                Err(_) => return Problem::unauthenticated().into_response(),
             }
-            Ok(_) => return Problem::forbidden("this key has not the scope `metrics`").into_response(),
-            Err(_) => return Problem::unauthenticated().into_response(),
-        }
-    } else {
-        View::Server
-    };
+        } else {
+            View::Server
+        };
     let text = render(&app, view).await;
     (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")],
+        [
+            (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
         text,
     )
         .into_response()
@@ -104,7 +109,11 @@ fn process(app: &App, page: &mut Page) {
     page.family("landfall_build_info", "gauge", "The version and build that is running; always 1.");
     page.sample(&[("version", app.live.version), ("build", app.live.build)], 1.0);
     let started = app.live.started.as_microsecond() as f64 / 1e6;
-    page.family("landfall_start_time_seconds", "gauge", "When the process started, in seconds since the epoch.");
+    page.family(
+        "landfall_start_time_seconds",
+        "gauge",
+        "When the process started, in seconds since the epoch.",
+    );
     page.sample(&[], started);
     page.family("landfall_ready_draining", "gauge", "Whether the process is about to stop.");
     page.sample(&[], f64::from(u8::from(app.live.draining())));
@@ -158,10 +167,18 @@ async fn from_database(app: &App, view: View, page: &mut Page) -> Result<(), Sto
         jobs(app, page).await?;
         if app.settings.billing.on {
             let (last, open) = billing::pulse(store).await?;
-            page.family("landfall_billing_events_needing_a_person", "gauge", "Payment events that nobody's account or no rule fits.");
+            page.family(
+                "landfall_billing_events_needing_a_person",
+                "gauge",
+                "Payment events that nobody's account or no rule fits.",
+            );
             page.sample(&[], open as f64);
             if let Some((_, at)) = last {
-                page.family("landfall_billing_last_event_timestamp_seconds", "gauge", "When the last payment event came in.");
+                page.family(
+                    "landfall_billing_last_event_timestamp_seconds",
+                    "gauge",
+                    "When the last payment event came in.",
+                );
                 page.sample(&[], at.as_microsecond() as f64 / 1e6);
             }
         }
@@ -195,7 +212,11 @@ impl Series {
         labels.push(("name", row.text("name")?));
         labels.push(("target", target(&spec)));
         let paused = row.flag("paused")?;
-        let verdict = if paused { "paused".to_owned() } else { row.opt_text("verdict")?.unwrap_or_else(|| "new".into()) };
+        let verdict = if paused {
+            "paused".to_owned()
+        } else {
+            row.opt_text("verdict")?.unwrap_or_else(|| "new".into())
+        };
         Ok(Self {
             labels,
             verdict,
@@ -273,7 +294,11 @@ fn write_monitors(page: &mut Page, all: &[Series]) {
             page.sample(&m.with("phase", phase), seconds(us.unwrap_or(0)));
         }
     }
-    page.family("probe_ssl_earliest_cert_expiry", "gauge", "When the certificate expires, in seconds since the epoch.");
+    page.family(
+        "probe_ssl_earliest_cert_expiry",
+        "gauge",
+        "When the certificate expires, in seconds since the epoch.",
+    );
     for m in active() {
         if let Some(us) = m.certificate_us {
             page.sample(&m.borrowed(), seconds(us));
@@ -309,7 +334,11 @@ async fn outbox(app: &App, view: View, page: &mut Page) -> Result<(), StoreError
     page.family("landfall_outbox_pending", "gauge", "Messages that are not delivered yet.");
     page.sample(&[], row.int("n")? as f64);
     let oldest = row.opt_int("oldest")?.map_or(0, |us| (app.clock.now().as_microsecond() - us).max(0));
-    page.family("landfall_outbox_oldest_seconds", "gauge", "Age of the oldest message that is not delivered yet.");
+    page.family(
+        "landfall_outbox_oldest_seconds",
+        "gauge",
+        "Age of the oldest message that is not delivered yet.",
+    );
     page.sample(&[], oldest as f64 / 1e6);
     Ok(())
 }
@@ -329,14 +358,23 @@ async fn jobs(app: &App, page: &mut Page) -> Result<(), StoreError> {
         return Ok(());
     }
     let families = [
-        ("landfall_job_last_success_timestamp_seconds", "When a job last succeeded; absent when it never did.", "last_success_us"),
+        (
+            "landfall_job_last_success_timestamp_seconds",
+            "When a job last succeeded; absent when it never did.",
+            "last_success_us",
+        ),
         ("landfall_job_last_run_timestamp_seconds", "When a job last ran.", "last_run_us"),
         ("landfall_job_last_duration_seconds", "How long a job's last run took.", "took_us"),
     ];
     for (family, help, column) in families.iter().filter(|(.., column)| has(column)) {
         let rows = app
             .store
-            .query(&format!("SELECT name, {column} AS v FROM jobs WHERE {column} IS NOT NULL ORDER BY name LIMIT 200"), params![])
+            .query(
+                &format!(
+                    "SELECT name, {column} AS v FROM jobs WHERE {column} IS NOT NULL ORDER BY name LIMIT 200"
+                ),
+                params![],
+            )
             .await?;
         page.family(family, "gauge", help);
         for row in &rows {

@@ -72,7 +72,8 @@ impl World {
 
     pub(crate) async fn org(&self, slug: &str) -> Org {
         let mut tx = self.app.store.begin().await.expect("begin");
-        let org = Store::create_org(&mut tx, slug, &format!("{slug} Ltd"), start()).await.expect("an organisation");
+        let org =
+            Store::create_org(&mut tx, slug, &format!("{slug} Ltd"), start()).await.expect("an organisation");
         tx.commit().await.expect("commit");
         org
     }
@@ -121,7 +122,13 @@ impl World {
         self.ask(Method::POST, path, headers, body.into()).await
     }
 
-    pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Seen {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Seen {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -133,7 +140,11 @@ impl World {
         let response = self.router().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
-        Seen { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&body).into_owned() }
+        Seen {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8_lossy(&body).into_owned(),
+        }
     }
 }
 

@@ -250,7 +250,10 @@ pub async fn needing_a_person(store: &Store) -> Result<Vec<StoredEvent>, StoreEr
 /// The newest event, and how many need a person.
 pub async fn pulse(store: &Store) -> Result<(Option<(String, Timestamp)>, u64), StoreError> {
     let last = store
-        .query_opt("SELECT kind, received_us FROM billing_events ORDER BY received_us DESC LIMIT 1", params![])
+        .query_opt(
+            "SELECT kind, received_us FROM billing_events ORDER BY received_us DESC LIMIT 1",
+            params![],
+        )
         .await?;
     let last = last.map(|r| Ok::<_, StoreError>((r.text("kind")?, r.time("received_us")?))).transpose()?;
     let open = store
@@ -281,7 +284,8 @@ pub async fn prove_write(store: &Store, server: &str, now: Timestamp) -> Result<
     )
     .await?;
     // Servers that are gone leave a row behind.
-    tx.execute("DELETE FROM health_writes WHERE at_us < $1", params![now.as_microsecond() - 86_400_000_000]).await?;
+    tx.execute("DELETE FROM health_writes WHERE at_us < $1", params![now.as_microsecond() - 86_400_000_000])
+        .await?;
     tx.commit().await
 }
 
@@ -386,7 +390,8 @@ pub async fn settle_plan(
     let best = all.iter().filter(|s| s.counts()).filter_map(|s| Some((rank(&s.plan)?, &s.plan))).max();
     let plan = best.map_or_else(|| "free".to_owned(), |(_, plan)| plan.clone());
     let before = tx.query_opt("SELECT plan FROM orgs WHERE id = $1", params![org]).await?;
-    let before = before.map(|r| r.text("plan")).transpose()?.ok_or(StoreError::Missing { what: "organisation" })?;
+    let before =
+        before.map(|r| r.text("plan")).transpose()?.ok_or(StoreError::Missing { what: "organisation" })?;
     if before != plan {
         tx.execute("UPDATE orgs SET plan = $2 WHERE id = $1", params![org, plan.as_str()]).await?;
     }
@@ -549,8 +554,10 @@ impl Tenant {
 
     /// The organisation's subscriptions.
     pub async fn subscriptions(&self) -> Result<Vec<Subscription>, StoreError> {
-        let rows =
-            self.store.query(&format!("{SUBSCRIPTION} WHERE org_id = $1 ORDER BY id LIMIT 100"), params![self.org]).await?;
+        let rows = self
+            .store
+            .query(&format!("{SUBSCRIPTION} WHERE org_id = $1 ORDER BY id LIMIT 100"), params![self.org])
+            .await?;
         rows.iter().map(Subscription::of).collect()
     }
 

@@ -179,8 +179,9 @@ fn gateway(error: &StripeError) -> Problem {
             StatusCode::BAD_GATEWAY,
             "the payment provider refused the request; the operator finds the reason in the log",
         ),
-        StripeError::Unavailable(_) => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the payment provider cannot be asked at the moment; try again")
-        }
+        StripeError::Unavailable(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the payment provider cannot be asked at the moment; try again",
+        ),
     }
 }

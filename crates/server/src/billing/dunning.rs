@@ -34,7 +34,8 @@ pub async fn dunning_sweep(store: &Store, now: Timestamp) -> Result<(u64, String
         }
     }
     let looked = open.len() as u64;
-    let say = format!("{looked} unpaid invoices: {reminded} reminders, {downgraded} downgrades, {closed} closed");
+    let say =
+        format!("{looked} unpaid invoices: {reminded} reminders, {downgraded} downgrades, {closed} closed");
     Ok((looked, say))
 }
 

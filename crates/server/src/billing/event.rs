@@ -27,8 +27,7 @@ impl Event {
     /// # Errors
     /// Where it is not one, with the place.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
-        let json: Value =
-            serde_json::from_slice(body).map_err(|e| format!("the body is not JSON: {e}"))?;
+        let json: Value = serde_json::from_slice(body).map_err(|e| format!("the body is not JSON: {e}"))?;
         let word = |name: &str| {
             json.get(name)
                 .and_then(Value::as_str)
@@ -86,7 +85,10 @@ impl Event {
             .iter()
             .filter_map(|place| self.object.pointer(place)?.as_array())
             .flatten()
-            .filter_map(|item| reference(item.get("price")).or_else(|| reference(item.pointer("/pricing/price_details/price"))))
+            .filter_map(|item| {
+                reference(item.get("price"))
+                    .or_else(|| reference(item.pointer("/pricing/price_details/price")))
+            })
             .collect()
     }
 }

@@ -67,7 +67,9 @@ impl BillingSettings {
         }
         for secret in self.webhook_secrets.iter().filter(|s| !s.is_empty()) {
             if !secret.expose().starts_with("whsec_") {
-                problems.push("a value of billing.webhook_secrets is no signing secret: those begin with whsec_".into());
+                problems.push(
+                    "a value of billing.webhook_secrets is no signing secret: those begin with whsec_".into(),
+                );
             }
         }
         for (name, price) in &self.prices {
@@ -75,7 +77,8 @@ impl BillingSettings {
                 problems.push(format!("billing.prices names the plan {name:?}, which cannot be bought"));
             }
             if !price.starts_with("price_") {
-                problems.push(format!("billing.prices.{name} must be the id of a price: it begins with price_"));
+                problems
+                    .push(format!("billing.prices.{name} must be the id of a price: it begins with price_"));
             }
         }
         for plan in PLANS.iter().filter(|p| p.rank > 0 && !self.prices.contains_key(p.id)) {

@@ -127,6 +127,8 @@ pub fn check_room(what: &str, have: u64, limit: u32) -> Result<(), Problem> {
     }
     Err(Problem::new(
         http::StatusCode::PAYMENT_REQUIRED,
-        format!("your plan allows {limit} {what}, and there are {have}; remove one, or choose a larger plan under billing"),
+        format!(
+            "your plan allows {limit} {what}, and there are {have}; remove one, or choose a larger plan under billing"
+        ),
     ))
 }

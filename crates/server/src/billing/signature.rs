@@ -28,7 +28,9 @@ pub enum SignatureProblem {
     #[error("the header Stripe-Signature is malformed: {0}")]
     Malformed(&'static str),
     /// No signature fits any secret.
-    #[error("no signature fits: is this endpoint's signing secret among the configured ones, and is the body untouched?")]
+    #[error(
+        "no signature fits: is this endpoint's signing secret among the configured ones, and is the body untouched?"
+    )]
     Mismatch,
     /// The signature is good, but too old.
     #[error("the signature is {age_s} s old; {TOLERANCE_S} s are allowed")]
@@ -37,7 +39,9 @@ pub enum SignatureProblem {
         age_s: i64,
     },
     /// The signature is good, but from the future.
-    #[error("the signature is from {ahead_s} s in the future; {TOLERANCE_S} s are allowed: is the clock right?")]
+    #[error(
+        "the signature is from {ahead_s} s in the future; {TOLERANCE_S} s are allowed: is the clock right?"
+    )]
     Future {
         /// How far ahead it is, in seconds.
         ahead_s: i64,
@@ -65,7 +69,8 @@ pub fn verify(
             "t" if at.is_some() => return Err(SignatureProblem::Malformed("t comes twice")),
             "t" => {
                 // The text is what was signed, so it is kept as it came; only plain digits can be a time.
-                let digits = !value.is_empty() && value.len() <= 12 && value.bytes().all(|b| b.is_ascii_digit());
+                let digits =
+                    !value.is_empty() && value.len() <= 12 && value.bytes().all(|b| b.is_ascii_digit());
                 let seconds = if digits { value.parse::<i64>().ok() } else { None };
                 at = Some((value, seconds.ok_or(SignatureProblem::Malformed("t is no time in seconds"))?));
             }

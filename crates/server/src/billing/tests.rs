@@ -60,7 +60,8 @@ fn library(ask: &Value) -> String {
     writeln!(stdin, "{ask}").expect("the library listens");
     let mut line = String::new();
     stdout.read_line(&mut line).expect("the library answers");
-    serde_json::from_str(&line).expect("the library answers with a text: is it installed (scripts/test-venv)?")
+    serde_json::from_str(&line)
+        .expect("the library answers with a text: is it installed (scripts/test-venv)?")
 }
 
 fn sign(body: &str, secret: &str, at: Timestamp) -> String {
@@ -104,11 +105,20 @@ impl World {
     }
 
     async fn outbox(&self) -> Vec<String> {
-        let rows = self.app.store.query("SELECT key, payload FROM outbox ORDER BY created_us, id", params![]).await.expect("a query");
+        let rows = self
+            .app
+            .store
+            .query("SELECT key, payload FROM outbox ORDER BY created_us, id", params![])
+            .await
+            .expect("a query");
         rows.iter()
             .map(|r| {
                 let payload: Value = r.json("payload").expect("JSON");
-                format!("{}: {}", r.text("key").expect("a key"), payload["headline"].as_str().expect("a headline"))
+                format!(
+                    "{}: {}",
+                    r.text("key").expect("a key"),
+                    payload["headline"].as_str().expect("a headline")
+                )
             })
             .collect()
     }
@@ -147,8 +157,20 @@ fn after(s: i64) -> Timestamp {
 async fn paid_org(world: &World) -> landfall_store::Org {
     let org = world.org("acme").await;
     let id = org.id.to_string();
-    world.told(&event("evt_paid", "checkout.session.completed", start(), session(&id, "paid")), "applied").await;
-    world.told(&event("evt_sub", "customer.subscription.created", start(), subscription("sub_1", "active", "price_team")), "applied").await;
+    world
+        .told(&event("evt_paid", "checkout.session.completed", start(), session(&id, "paid")), "applied")
+        .await;
+    world
+        .told(
+            &event(
+                "evt_sub",
+                "customer.subscription.created",
+                start(),
+                subscription("sub_1", "active", "price_team"),
+            ),
+            "applied",
+        )
+        .await;
     assert_eq!(world.plan(&org).await, "team");
     org
 }
@@ -156,7 +178,8 @@ async fn paid_org(world: &World) -> landfall_store::Org {
 #[test]
 fn our_verification_and_that_of_stripes_library_agree() {
     let secrets = [SECRET.into(), NEXT_SECRET.into()];
-    let body = event("evt_ü", "checkout.session.completed", start(), json!({ "name": "Zoë – naïve" })).to_string();
+    let body =
+        event("evt_ü", "checkout.session.completed", start(), json!({ "name": "Zoë – naïve" })).to_string();
     let good = sign(&body, SECRET, start());
     assert_eq!(library(&json!({ "check": body, "header": good, "secret": SECRET })), "evt_ü");
     assert_eq!(verify(Some(&good), body.as_bytes(), &secrets, start()), Ok(()));
@@ -170,7 +193,10 @@ fn our_verification_and_that_of_stripes_library_agree() {
 
     let changed = body.replace("Zoë", "Zoe");
     assert_eq!(verify(Some(&good), changed.as_bytes(), &secrets, start()), Err(SignatureProblem::Mismatch));
-    assert_eq!(library(&json!({ "check": changed, "header": good, "secret": SECRET })), "SignatureVerificationError");
+    assert_eq!(
+        library(&json!({ "check": changed, "header": good, "secret": SECRET })),
+        "SignatureVerificationError"
+    );
     let foreign = sign(&body, "whsec_other", start());
     assert_eq!(verify(Some(&foreign), body.as_bytes(), &secrets, start()), Err(SignatureProblem::Mismatch));
     assert_eq!(verify(Some(&good), body.as_bytes(), &[], start()), Err(SignatureProblem::Mismatch));
@@ -196,8 +222,22 @@ fn hostile_headers_are_refused_with_a_reason() {
     let v1 = good.split_once(',').expect("two parts").1;
     let huge = format!("t=1,{}", vec!["v1=00"; 5000].join(","));
     for header in [
-        "", "t", "t=", "v1=", "t=1", v1, "t=abc,v1=00", "t=-5,v1=00", "t=+1,v1=00", "t=99999999999999999999,v1=00",
-        "t=1,t=2,v1=00", "t=1,v0=00", "t=1,v1=zz", "t=1 ,v1=00", "t=1,,v1=00", &huge,
+        "",
+        "t",
+        "t=",
+        "v1=",
+        "t=1",
+        v1,
+        "t=abc,v1=00",
+        "t=-5,v1=00",
+        "t=+1,v1=00",
+        "t=99999999999999999999,v1=00",
+        "t=1,t=2,v1=00",
+        "t=1,v0=00",
+        "t=1,v1=zz",
+        "t=1 ,v1=00",
+        "t=1,,v1=00",
+        &huge,
     ] {
         let seen = verify(Some(header), b"{}", &[SECRET.into()], start());
         assert!(matches!(seen, Err(SignatureProblem::Malformed(_))), "{header:.80}: {seen:?}");
@@ -209,7 +249,8 @@ fn hostile_headers_are_refused_with_a_reason() {
 async fn what_cannot_be_believed_or_read_is_refused_and_changes_nothing() {
     let world = World::sqlite(settings()).await;
     let org = world.org("acme").await;
-    let body = event("evt_1", "checkout.session.completed", start(), session(&org.id.to_string(), "paid")).to_string();
+    let body = event("evt_1", "checkout.session.completed", start(), session(&org.id.to_string(), "paid"))
+        .to_string();
     let unsigned = world.post(PATH, &[], body.clone()).await;
     assert_eq!(unsigned.status, StatusCode::BAD_REQUEST);
     assert!(unsigned.text.contains("Stripe-Signature is missing"), "{}", unsigned.text);
@@ -220,8 +261,17 @@ async fn what_cannot_be_believed_or_read_is_refused_and_changes_nothing() {
     let future = world.post(PATH, &[("stripe-signature", &future)], body.clone()).await;
     assert_eq!(future.status, StatusCode::BAD_REQUEST);
     assert!(future.text.contains("future"), "{}", future.text);
-    for malformed in ["", "{", "[]", "null", "{}", r#"{"id":"evt_2","type":"x","created":1}"#, r#"{"id":7,"type":"x","created":1,"data":{"object":{}}}"#,
-        r#"{"id":"evt_2","type":"x","created":"soon","data":{"object":{}}}"#, r#"{"id":"evt_2","type":"x","created":9223372036854775807,"data":{"object":{}}}"#] {
+    for malformed in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        r#"{"id":"evt_2","type":"x","created":1}"#,
+        r#"{"id":7,"type":"x","created":1,"data":{"object":{}}}"#,
+        r#"{"id":"evt_2","type":"x","created":"soon","data":{"object":{}}}"#,
+        r#"{"id":"evt_2","type":"x","created":9223372036854775807,"data":{"object":{}}}"#,
+    ] {
         let header = sign(malformed, SECRET, start());
         let seen = world.post(PATH, &[("stripe-signature", &header)], malformed).await;
         assert_eq!(seen.status, StatusCode::BAD_REQUEST, "{malformed}");
@@ -229,7 +279,10 @@ async fn what_cannot_be_believed_or_read_is_refused_and_changes_nothing() {
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let header = sign(&deep, SECRET, start());
-    assert_eq!(world.post(PATH, &[("stripe-signature", &header)], deep).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        world.post(PATH, &[("stripe-signature", &header)], deep).await.status,
+        StatusCode::BAD_REQUEST
+    );
     let large = format!("{{\"x\":\"{}\"}}", "x".repeat(600 * 1024));
     let seen = world.post(PATH, &[("stripe-signature", "t=1,v1=00")], large).await;
     assert_eq!(seen.status, StatusCode::PAYLOAD_TOO_LARGE, "before the signature is looked at");
@@ -242,15 +295,17 @@ async fn what_cannot_be_believed_or_read_is_refused_and_changes_nothing() {
 async fn a_replay_is_answered_and_has_no_second_effect() {
     for world in World::both(&settings()).await {
         let org = world.org("acme").await;
-        let paid = event("evt_1", "checkout.session.completed", start(), session(&org.id.to_string(), "paid"));
+        let paid =
+            event("evt_1", "checkout.session.completed", start(), session(&org.id.to_string(), "paid"));
         world.told(&paid, "applied").await;
         assert_eq!(world.plan(&org).await, "team");
         let outbox = world.outbox().await;
-        assert_eq!(outbox, ["billing/session/cs_1/fulfilled/server: The plan team is active"]);
+        assert_eq!(outbox, ["billing/session/cs_1/fulfilled/server: The plan Team is active"]);
         world.clock.advance(Duration::from_secs(100));
         world.told(&paid, "replayed").await;
         // Stripe may also tell the same thing in an event of another id.
-        let again = event("evt_2", "checkout.session.completed", start(), session(&org.id.to_string(), "paid"));
+        let again =
+            event("evt_2", "checkout.session.completed", start(), session(&org.id.to_string(), "paid"));
         world.told(&again, "ignored").await;
         assert_eq!(world.outbox().await, outbox);
         assert_eq!(world.count("SELECT count(*) AS n FROM billing_subscriptions").await, 1);
@@ -266,9 +321,11 @@ async fn a_replay_is_answered_and_has_no_second_effect() {
 async fn one_event_delivered_many_times_at_once_has_one_effect() {
     for world in World::both(&settings()).await {
         let org = world.org("acme").await;
-        let paid = event("evt_1", "checkout.session.completed", start(), session(&org.id.to_string(), "paid"));
+        let paid =
+            event("evt_1", "checkout.session.completed", start(), session(&org.id.to_string(), "paid"));
         let seen = futures_util::future::join_all((0..12).map(|_| world.deliver(&paid))).await;
-        let outcomes: Vec<String> = seen.iter().map(|s| s.json()["outcome"].as_str().unwrap_or("").to_owned()).collect();
+        let outcomes: Vec<String> =
+            seen.iter().map(|s| s.json()["outcome"].as_str().unwrap_or("").to_owned()).collect();
         assert_eq!(outcomes.iter().filter(|o| *o == "applied").count(), 1, "{outcomes:?}");
         assert_eq!(outcomes.iter().filter(|o| *o == "replayed").count(), 11, "{outcomes:?}");
         assert_eq!(world.outbox().await.len(), 1);
@@ -281,19 +338,33 @@ async fn nothing_is_fulfilled_before_it_is_paid() {
         let org = world.org("acme").await;
         let id = org.id.to_string();
         // A bank debit: the subscription is active at Stripe at once, the money is not there for days.
-        world.told(&event("evt_1", "customer.subscription.created", start(), {
-            let mut s = subscription("sub_1", "active", "price_team");
-            s["metadata"] = json!({ "org": id });
-            s
-        }), "applied").await;
+        world
+            .told(
+                &event("evt_1", "customer.subscription.created", start(), {
+                    let mut s = subscription("sub_1", "active", "price_team");
+                    s["metadata"] = json!({ "org": id });
+                    s
+                }),
+                "applied",
+            )
+            .await;
         assert_eq!(world.plan(&org).await, "free");
-        world.told(&event("evt_2", "checkout.session.completed", start(), session(&id, "unpaid")), "waiting").await;
+        world
+            .told(&event("evt_2", "checkout.session.completed", start(), session(&id, "unpaid")), "waiting")
+            .await;
         assert_eq!(world.plan(&org).await, "free");
         assert!(world.outbox().await.is_empty());
-        world.told(&event("evt_3", "checkout.session.async_payment_succeeded", after(60), session(&id, "paid")), "applied").await;
+        world
+            .told(
+                &event("evt_3", "checkout.session.async_payment_succeeded", after(60), session(&id, "paid")),
+                "applied",
+            )
+            .await;
         assert_eq!(world.plan(&org).await, "team");
         // The first event comes late, once more under another id: it takes nothing back.
-        world.told(&event("evt_4", "checkout.session.completed", start(), session(&id, "unpaid")), "ignored").await;
+        world
+            .told(&event("evt_4", "checkout.session.completed", start(), session(&id, "unpaid")), "ignored")
+            .await;
         assert_eq!(world.plan(&org).await, "team");
     }
 }
@@ -303,10 +374,20 @@ async fn a_payment_that_fails_later_is_told() {
     for world in World::both(&settings()).await {
         let org = world.org("acme").await;
         let id = org.id.to_string();
-        world.told(&event("evt_1", "checkout.session.completed", start(), session(&id, "unpaid")), "waiting").await;
-        world.told(&event("evt_2", "checkout.session.async_payment_failed", after(60), session(&id, "unpaid")), "applied").await;
+        world
+            .told(&event("evt_1", "checkout.session.completed", start(), session(&id, "unpaid")), "waiting")
+            .await;
+        world
+            .told(
+                &event("evt_2", "checkout.session.async_payment_failed", after(60), session(&id, "unpaid")),
+                "applied",
+            )
+            .await;
         assert_eq!(world.plan(&org).await, "free");
-        assert_eq!(world.outbox().await, ["billing/session/cs_1/failed/server: The payment for the plan Team failed"]);
+        assert_eq!(
+            world.outbox().await,
+            ["billing/session/cs_1/failed/server: The payment for the plan Team failed"]
+        );
     }
 }
 
@@ -328,14 +409,37 @@ async fn a_missing_email_a_null_customer_and_expanded_objects_are_fine() {
 async fn wrong_content_and_unknown_types_are_stored_and_answered() {
     for world in World::both(&settings()).await {
         let org = world.org("acme").await;
-        world.told(&event("evt_1", "radar.early_fraud_warning.created", start(), json!({ "id": "issfr_1" })), "ignored").await;
-        world.told(&event("evt_2", "checkout.session.completed", start(), json!({ "odd": [1, { "id": 5 }] })), "unreadable").await;
-        world.told(&event("evt_3", "customer.subscription.updated", start(), json!({ "id": "sub_9", "status": 5 })), "unreadable").await;
+        world
+            .told(
+                &event("evt_1", "radar.early_fraud_warning.created", start(), json!({ "id": "issfr_1" })),
+                "ignored",
+            )
+            .await;
+        world
+            .told(
+                &event("evt_2", "checkout.session.completed", start(), json!({ "odd": [1, { "id": 5 }] })),
+                "unreadable",
+            )
+            .await;
+        world
+            .told(
+                &event(
+                    "evt_3",
+                    "customer.subscription.updated",
+                    start(),
+                    json!({ "id": "sub_9", "status": 5 }),
+                ),
+                "unreadable",
+            )
+            .await;
         let mut no_subscription = session(&org.id.to_string(), "paid");
         no_subscription["subscription"] = Value::Null;
-        world.told(&event("evt_4", "checkout.session.completed", start(), no_subscription), "unreadable").await;
+        world
+            .told(&event("evt_4", "checkout.session.completed", start(), no_subscription), "unreadable")
+            .await;
         // Another mode than the key's: test money buys nothing on a live server, and the other way about.
-        let mut live = event("evt_5", "checkout.session.completed", start(), session(&org.id.to_string(), "paid"));
+        let mut live =
+            event("evt_5", "checkout.session.completed", start(), session(&org.id.to_string(), "paid"));
         live["livemode"] = true.into();
         world.told(&live, "ignored").await;
         assert_eq!(world.plan(&org).await, "free");
@@ -351,11 +455,36 @@ async fn an_event_of_an_unknown_organisation_is_kept_and_applied_once_the_custom
     for world in World::both(&settings()).await {
         let org = world.org("acme").await;
         // The subscription and its invoice overtake the session, and name nobody but the customer.
-        world.told(&event("evt_1", "customer.subscription.created", start(), subscription("sub_1", "active", "price_team")), "unassigned").await;
+        world
+            .told(
+                &event(
+                    "evt_1",
+                    "customer.subscription.created",
+                    start(),
+                    subscription("sub_1", "active", "price_team"),
+                ),
+                "unassigned",
+            )
+            .await;
         world.told(&event("evt_2", "invoice.paid", after(1), invoice("in_1", "sub_1")), "unassigned").await;
-        world.told(&event("evt_3", "customer.subscription.updated", after(5), subscription("sub_1", "active", "price_business")), "unassigned").await;
+        world
+            .told(
+                &event(
+                    "evt_3",
+                    "customer.subscription.updated",
+                    after(5),
+                    subscription("sub_1", "active", "price_business"),
+                ),
+                "unassigned",
+            )
+            .await;
         assert_eq!(world.get("/api/webhooks/stripe/health").await.json()["needs_a_person"], 3);
-        world.told(&event("evt_4", "checkout.session.completed", after(2), session(&org.id.to_string(), "paid")), "applied").await;
+        world
+            .told(
+                &event("evt_4", "checkout.session.completed", after(2), session(&org.id.to_string(), "paid")),
+                "applied",
+            )
+            .await;
         assert_eq!(world.plan(&org).await, "business", "the newest state of the subscription counts");
         assert_eq!(world.get("/api/webhooks/stripe/health").await.json()["needs_a_person"], 0);
         // One of a stranger stays where the operator sees it.
@@ -386,9 +515,24 @@ async fn events_in_any_order_lead_to_the_same_plan() {
     let steps = |org: &str| {
         [
             event("evt_a", "checkout.session.completed", after(1), session(org, "paid")),
-            event("evt_b", "customer.subscription.created", after(0), subscription("sub_1", "incomplete", "price_team")),
-            event("evt_c", "customer.subscription.updated", after(0), subscription("sub_1", "active", "price_team")),
-            event("evt_d", "customer.subscription.updated", after(10), subscription("sub_1", "active", "price_business")),
+            event(
+                "evt_b",
+                "customer.subscription.created",
+                after(0),
+                subscription("sub_1", "incomplete", "price_team"),
+            ),
+            event(
+                "evt_c",
+                "customer.subscription.updated",
+                after(0),
+                subscription("sub_1", "active", "price_team"),
+            ),
+            event(
+                "evt_d",
+                "customer.subscription.updated",
+                after(10),
+                subscription("sub_1", "active", "price_business"),
+            ),
         ]
     };
     let mut orders = Vec::new();
@@ -410,9 +554,29 @@ async fn events_in_any_order_lead_to_the_same_plan() {
         }
         assert_eq!(world.plan(&org).await, "business", "{order:?}");
         // It ends: whatever comes after that, however late, does not bring it back.
-        world.told(&event("evt_e", "customer.subscription.deleted", after(20), subscription("sub_1", "canceled", "price_business")), "applied").await;
+        world
+            .told(
+                &event(
+                    "evt_e",
+                    "customer.subscription.deleted",
+                    after(20),
+                    subscription("sub_1", "canceled", "price_business"),
+                ),
+                "applied",
+            )
+            .await;
         assert_eq!(world.plan(&org).await, "free", "{order:?}");
-        world.told(&event("evt_f", "customer.subscription.updated", after(20), subscription("sub_1", "active", "price_business")), "ignored").await;
+        world
+            .told(
+                &event(
+                    "evt_f",
+                    "customer.subscription.updated",
+                    after(20),
+                    subscription("sub_1", "active", "price_business"),
+                ),
+                "ignored",
+            )
+            .await;
         assert_eq!(world.plan(&org).await, "free", "{order:?}");
     }
 }
@@ -421,13 +585,53 @@ async fn events_in_any_order_lead_to_the_same_plan() {
 async fn a_late_event_never_lowers_the_plan() {
     for world in World::both(&settings()).await {
         let org = paid_org(&world).await;
-        world.told(&event("evt_1", "customer.subscription.updated", after(100), subscription("sub_1", "active", "price_business")), "applied").await;
-        world.told(&event("evt_2", "customer.subscription.updated", after(50), subscription("sub_1", "past_due", "price_team")), "ignored").await;
+        world
+            .told(
+                &event(
+                    "evt_1",
+                    "customer.subscription.updated",
+                    after(100),
+                    subscription("sub_1", "active", "price_business"),
+                ),
+                "applied",
+            )
+            .await;
+        world
+            .told(
+                &event(
+                    "evt_2",
+                    "customer.subscription.updated",
+                    after(50),
+                    subscription("sub_1", "past_due", "price_team"),
+                ),
+                "ignored",
+            )
+            .await;
         // The same second, the other way about: the lower one does not win.
-        world.told(&event("evt_3", "customer.subscription.updated", after(100), subscription("sub_1", "unpaid", "price_business")), "ignored").await;
+        world
+            .told(
+                &event(
+                    "evt_3",
+                    "customer.subscription.updated",
+                    after(100),
+                    subscription("sub_1", "unpaid", "price_business"),
+                ),
+                "ignored",
+            )
+            .await;
         assert_eq!(world.plan(&org).await, "business");
         // An old subscription of the same customer ends: the new one is what counts.
-        world.told(&event("evt_4", "customer.subscription.deleted", after(200), subscription("sub_0", "canceled", "price_team")), "applied").await;
+        world
+            .told(
+                &event(
+                    "evt_4",
+                    "customer.subscription.deleted",
+                    after(200),
+                    subscription("sub_0", "canceled", "price_team"),
+                ),
+                "applied",
+            )
+            .await;
         assert_eq!(world.plan(&org).await, "business");
     }
 }
@@ -440,9 +644,12 @@ async fn reminders_go_out_on_their_days_and_end_with_a_payment() {
         world.told(&failed, "applied").await;
         let sweep = || dunning_sweep(&world.app.store, world.app.clock.now());
         let news = async |sent: &[&str]| {
-            let keys: Vec<String> = world.outbox().await.into_iter().filter(|k| k.starts_with("billing/in_1")).collect();
+            let keys: Vec<String> =
+                world.outbox().await.into_iter().filter(|k| k.starts_with("billing/in_1")).collect();
             assert_eq!(keys.len(), sent.len(), "{keys:?}");
-            sent.iter().zip(&keys).for_each(|(s, k)| assert!(k.starts_with(&format!("billing/in_1/{s}/")), "{k} {s}"));
+            sent.iter()
+                .zip(&keys)
+                .for_each(|(s, k)| assert!(k.starts_with(&format!("billing/in_1/{s}/")), "{k} {s}"));
         };
         assert_eq!(sweep().await.expect("a sweep").0, 1);
         news(&[]).await;
@@ -454,16 +661,31 @@ async fn reminders_go_out_on_their_days_and_end_with_a_payment() {
         sweep().await.expect("a second one finds it done");
         news(&["day-1"]).await;
         // Stripe tries again and fails again: the days still count from the first failure.
-        world.told(&event("evt_2", "invoice.payment_failed", after(3 * 86_400), invoice("in_1", "sub_1")), "applied").await;
+        world
+            .told(
+                &event("evt_2", "invoice.payment_failed", after(3 * 86_400), invoice("in_1", "sub_1")),
+                "applied",
+            )
+            .await;
         world.clock.set(after(7 * 86_400));
         sweep().await.expect("a sweep");
         news(&["day-1", "day-7"]).await;
         assert_eq!(world.plan(&org).await, "team", "within the grace nothing is taken away");
-        world.told(&event("evt_3", "invoice.paid", after(8 * 86_400), invoice("in_1", "sub_1")), "applied").await;
+        world
+            .told(&event("evt_3", "invoice.paid", after(8 * 86_400), invoice("in_1", "sub_1")), "applied")
+            .await;
         // The failure comes once more, late.
-        world.told(&event("evt_4", "invoice.payment_failed", after(6 * 86_400), invoice("in_1", "sub_1")), "ignored").await;
+        world
+            .told(
+                &event("evt_4", "invoice.payment_failed", after(6 * 86_400), invoice("in_1", "sub_1")),
+                "ignored",
+            )
+            .await;
         world.clock.set(after(30 * 86_400));
-        assert_eq!(sweep().await.expect("a sweep"), (0, "0 unpaid invoices: 0 reminders, 0 downgrades, 0 closed".into()));
+        assert_eq!(
+            sweep().await.expect("a sweep"),
+            (0, "0 unpaid invoices: 0 reminders, 0 downgrades, 0 closed".into())
+        );
         news(&["day-1", "day-7"]).await;
         assert_eq!(world.plan(&org).await, "team");
     }
@@ -473,7 +695,9 @@ async fn reminders_go_out_on_their_days_and_end_with_a_payment() {
 async fn when_nobody_pays_the_plan_is_lost_and_a_payment_brings_it_back() {
     for world in World::both(&settings()).await {
         let org = paid_org(&world).await;
-        world.told(&event("evt_1", "invoice.payment_failed", start(), invoice("in_1", "sub_1")), "applied").await;
+        world
+            .told(&event("evt_1", "invoice.payment_failed", start(), invoice("in_1", "sub_1")), "applied")
+            .await;
         // The server slept through two reminders: the latest is written, not three.
         world.clock.advance(DAY * 15);
         let (_, say) = dunning_sweep(&world.app.store, world.app.clock.now()).await.expect("a sweep");
@@ -490,14 +714,30 @@ async fn when_nobody_pays_the_plan_is_lost_and_a_payment_brings_it_back() {
         a.expect("a sweep");
         b.expect("a sweep");
         assert_eq!(world.plan(&org).await, "free");
-        let outbox: Vec<String> = world.outbox().await.into_iter().filter(|k| k.starts_with("billing/in_1")).collect();
+        let outbox: Vec<String> =
+            world.outbox().await.into_iter().filter(|k| k.starts_with("billing/in_1")).collect();
         assert_eq!(outbox.len(), 2, "{outbox:?}");
         assert!(outbox[0].starts_with("billing/in_1/day-14/"), "{outbox:?}");
         assert!(outbox[1].contains("the plan team was changed to free"), "{outbox:?}");
         // Stripe still calls it past due; that alone does not bring it back.
-        world.told(&event("evt_2", "customer.subscription.updated", after(22 * 86_400), subscription("sub_1", "past_due", "price_team")), "applied").await;
+        world
+            .told(
+                &event(
+                    "evt_2",
+                    "customer.subscription.updated",
+                    after(22 * 86_400),
+                    subscription("sub_1", "past_due", "price_team"),
+                ),
+                "applied",
+            )
+            .await;
         assert_eq!(world.plan(&org).await, "free");
-        world.told(&event("evt_3", "invoice.payment_succeeded", after(23 * 86_400), invoice("in_1", "sub_1")), "applied").await;
+        world
+            .told(
+                &event("evt_3", "invoice.payment_succeeded", after(23 * 86_400), invoice("in_1", "sub_1")),
+                "applied",
+            )
+            .await;
         assert_eq!(world.plan(&org).await, "team");
     }
 }
@@ -528,12 +768,19 @@ async fn a_database_that_does_not_take_the_event_is_said_so_and_the_event_works_
 async fn with_billing_off_no_event_is_taken_and_nothing_is_limited() {
     let world = World::sqlite(Settings::default()).await;
     let org = world.org("acme").await;
-    let seen = world.deliver(&event("evt_1", "checkout.session.completed", start(), session(&org.id.to_string(), "paid"))).await;
-    assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE, "Stripe is to come again, not to believe that it was taken");
+    let seen = world
+        .deliver(&event("evt_1", "checkout.session.completed", start(), session(&org.id.to_string(), "paid")))
+        .await;
+    assert_eq!(
+        seen.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Stripe is to come again, not to believe that it was taken"
+    );
     let tenant = world.app.store.tenant(org.id);
     assert_eq!(limits_of(&world.app.settings.billing, &tenant).await.expect("limits"), Limits::NONE);
     let owner = world.person(&org, Role::Owner);
-    let refused = checkout(&world.app, &owner, &CheckoutRequest { plan: "team".into() }).await.expect_err("off");
+    let refused =
+        checkout(&world.app, &owner, &CheckoutRequest { plan: "team".into() }).await.expect_err("off");
     assert_eq!(refused.status, 404);
 }
 
@@ -598,12 +845,14 @@ async fn a_checkout_goes_to_stripe_and_comes_back_as_a_plan() {
         let owner = world.person(&org, Role::Owner);
         let team = CheckoutRequest { plan: "team".into() };
         assert_eq!(portal(&world.app, &owner).await.expect_err("nothing bought").status, 409);
+        asked.lock().expect("asked").clear();
         let first = checkout(&world.app, &owner, &team).await.expect("a checkout");
         let again = checkout(&world.app, &owner, &team).await.expect("the same");
         assert_eq!(first.url, again.url);
         let calls = asked.lock().expect("asked").drain(..).collect::<Vec<_>>();
         assert_eq!(calls.len(), 1, "the second answer needs no call");
-        let form: std::collections::BTreeMap<String, String> = url::form_urlencoded::parse(calls[0].3.as_bytes()).into_owned().collect();
+        let form: std::collections::BTreeMap<String, String> =
+            url::form_urlencoded::parse(calls[0].3.as_bytes()).into_owned().collect();
         assert_eq!(form["client_reference_id"], org.id.to_string());
         assert_eq!(form["metadata[checkout]"], calls[0].2["idempotency-key"]);
         // What Stripe then tells carries what it was given.
@@ -631,7 +880,8 @@ async fn only_owners_buy_and_faults_of_stripe_are_said() {
         assert_eq!(checkout(&world.app, &who, &team).await.expect_err("not an owner").status, 403);
     }
     let owner = world.person(&org, Role::Owner);
-    let unknown = checkout(&world.app, &owner, &CheckoutRequest { plan: "gold".into() }).await.expect_err("unknown");
+    let unknown =
+        checkout(&world.app, &owner, &CheckoutRequest { plan: "gold".into() }).await.expect_err("unknown");
     assert_eq!(unknown.status, 422);
     // The double sells no business plan: a refusal is a bad gateway, and the next try is a new one.
     let business = CheckoutRequest { plan: "business".into() };
@@ -658,7 +908,13 @@ fn settings_that_cannot_work_are_named_at_the_start() {
         ..settings().billing
     };
     let problems = wrong.problems().join("\n");
-    for part in ["secret_key must be", "no signing secret", "\"gold\"", "prices.team must be", "no price for the plan \"business\""] {
+    for part in [
+        "secret_key must be",
+        "no signing secret",
+        "\"gold\"",
+        "prices.team must be",
+        "no price for the plan \"business\"",
+    ] {
         assert!(problems.contains(part), "{part}: {problems}");
     }
     assert!(!problems.contains("pasted"), "a secret in the wrong place is still a secret");

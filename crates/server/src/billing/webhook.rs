@@ -86,7 +86,10 @@ async fn take(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Prob
     let text = std::str::from_utf8(body).map_err(|_| Problem::bad_request("the body is not UTF-8"))?;
     match tokio::time::timeout(DEADLINE, store(app, &event, text, now)).await {
         Ok(taken) => Ok(taken?),
-        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the event could not be stored in time; send it again")),
+        Err(_) => Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the event could not be stored in time; send it again",
+        )),
     }
 }
 
@@ -158,7 +161,11 @@ impl Done {
 async fn apply(tx: &mut Tx, place: &Place<'_>, event: &Event) -> Result<Done, StoreError> {
     if place.settings.live_mode().is_some_and(|live| live != event.live) {
         let (event_is, key_is) = if event.live { ("live", "test") } else { ("test", "live") };
-        return Ok(Done::new(None, "ignored", format!("a {event_is}-mode event, and the key is for {key_is} mode")));
+        return Ok(Done::new(
+            None,
+            "ignored",
+            format!("a {event_is}-mode event, and the key is for {key_is} mode"),
+        ));
     }
     match event.kind.as_str() {
         "checkout.session.completed"
@@ -353,14 +360,19 @@ async fn subscription(tx: &mut Tx, place: &Place<'_>, event: &Event) -> Result<D
         None => owner(tx, event).await?.0,
     };
     let Some(org) = org else {
-        return Ok(Done::new(None, "unassigned", "the subscription belongs to no organisation of this server"));
+        return Ok(Done::new(
+            None,
+            "unassigned",
+            "the subscription belongs to no organisation of this server",
+        ));
     };
     let new = match event.customer() {
         Some(customer) => billing::link_customer(tx, customer, org, None, now).await?,
         None => false,
     };
     // The price decides: in the customer portal a plan is changed without touching what we once wrote into the metadata.
-    let priced = event.prices().into_iter().filter_map(|p| place.settings.plan_of_price(p)).max_by_key(|p| p.rank);
+    let priced =
+        event.prices().into_iter().filter_map(|p| place.settings.plan_of_price(p)).max_by_key(|p| p.rank);
     let bought = priced
         .map(|p| p.id.to_owned())
         .or_else(|| known.as_ref().map(|k| k.plan.clone()))
@@ -380,12 +392,17 @@ async fn subscription(tx: &mut Tx, place: &Place<'_>, event: &Event) -> Result<D
         known: (Timestamp::UNIX_EPOCH, 0),
     });
     if kept.ended() {
-        return Ok(Done::new(Some(org), "ignored", "the subscription has ended; what came before it comes too late"));
+        return Ok(Done::new(
+            Some(org),
+            "ignored",
+            "the subscription has ended; what came before it comes too late",
+        ));
     }
     let lowers = worth(status) < worth(&kept.status)
         || plans::rank(&bought).unwrap_or(0) < plans::rank(&kept.plan).unwrap_or(0);
     if stamp < kept.known || (stamp == kept.known && lowers) {
-        return Ok(Done::new(Some(org), "ignored", "something newer is known of the subscription").linked(event.customer(), new));
+        return Ok(Done::new(Some(org), "ignored", "something newer is known of the subscription")
+            .linked(event.customer(), new));
     }
     kept.status = status.to_owned();
     kept.plan = bought;
@@ -401,7 +418,10 @@ async fn subscription(tx: &mut Tx, place: &Place<'_>, event: &Event) -> Result<D
                 org,
                 key: &key,
                 headline: format!("The subscription ended; the organisation is on the plan {plan_now}"),
-                notes: vec!["Nothing was deleted. What is above the plan's limits can be kept but not added to.".into()],
+                notes: vec![
+                    "Nothing was deleted. What is above the plan's limits can be kept but not added to."
+                        .into(),
+                ],
                 actions: Vec::new(),
                 link: place.link(),
                 channels: mail_to.is_none(),
@@ -444,12 +464,15 @@ async fn invoice_paid(tx: &mut Tx, place: &Place<'_>, event: &Event) -> Result<D
         Err(done) => return Ok(done),
     };
     let new = match event.customer() {
-        Some(customer) => billing::link_customer(tx, customer, org, event.text("/customer_email"), now).await?,
+        Some(customer) => {
+            billing::link_customer(tx, customer, org, event.text("/customer_email"), now).await?
+        }
         None => false,
     };
     let subscription = event.invoice_subscription();
     billing::close_invoice(tx, &id, org, subscription, "paid", now).await?;
-    let priced = event.prices().into_iter().filter_map(|p| place.settings.plan_of_price(p)).max_by_key(|p| p.rank);
+    let priced =
+        event.prices().into_iter().filter_map(|p| place.settings.plan_of_price(p)).max_by_key(|p| p.rank);
     let kept = match (known, subscription) {
         (Some(known), _) => Some(known),
         (None, Some(subscription)) => {
@@ -468,14 +491,19 @@ async fn invoice_paid(tx: &mut Tx, place: &Place<'_>, event: &Event) -> Result<D
         (None, None) => None,
     };
     let Some(mut kept) = kept else {
-        return Ok(Done::new(Some(org), "ignored", "paid, and for no subscription that is sold here").linked(event.customer(), new));
+        return Ok(Done::new(Some(org), "ignored", "paid, and for no subscription that is sold here")
+            .linked(event.customer(), new));
     };
     kept.paid = kept.paid.or(Some(event.created));
     kept.suspended = None;
     billing::put_subscription(tx, &kept, event.customer(), now).await?;
     let (_, plan_now) = billing::settle_plan(tx, org, plans::rank).await?;
-    Ok(Done::new(Some(org), "applied", format!("the invoice is paid; the organisation is on the plan {plan_now}"))
-        .linked(event.customer(), new))
+    Ok(Done::new(
+        Some(org),
+        "applied",
+        format!("the invoice is paid; the organisation is on the plan {plan_now}"),
+    )
+    .linked(event.customer(), new))
 }
 
 async fn invoice_failed(tx: &mut Tx, place: &Place<'_>, event: &Event) -> Result<Done, StoreError> {

@@ -175,10 +175,18 @@ pub async fn escalate(app: &App, who: &Principal, asked: &Escalation) -> Result<
         &Notice {
             org: who.tenant.id(),
             key: &key,
-            headline: format!("Ticket by {}: {}", ticket.opened_by, ticket.message.chars().take(80).collect::<String>()),
+            headline: format!(
+                "Ticket by {}: {}",
+                ticket.opened_by,
+                ticket.message.chars().take(80).collect::<String>()
+            ),
             notes: [Some(ticket.message.clone()), about].into_iter().flatten().collect(),
             actions: Vec::new(),
-            link: Some(format!("{}/support/tickets/{}", app.settings.public_url.trim_end_matches('/'), ticket.id)),
+            link: Some(format!(
+                "{}/support/tickets/{}",
+                app.settings.public_url.trim_end_matches('/'),
+                ticket.id
+            )),
             mail_to: app.settings.support.mail_to.clone(),
             channels: true,
         },
@@ -191,8 +199,11 @@ pub async fn escalate(app: &App, who: &Principal, asked: &Escalation) -> Result<
 
 /// Whether a text may be an address: the mail server decides the rest.
 fn plausible(email: &str) -> bool {
-    let fits = email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
-    fits && email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@'))
+    let fits = email.len() <= 254
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+    fits && email
+        .split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@'))
 }
 
 /// The organisation's tickets, newest first.
@@ -205,7 +216,10 @@ pub async fn tickets(
     page: Page,
 ) -> Result<Listing<TicketView>, Problem> {
     if state.is_some_and(|s| !matches!(s, "open" | "closed")) {
-        return Err(Problem::invalid(vec![FieldError { field: "status".into(), detail: "is open or closed".into() }]));
+        return Err(Problem::invalid(vec![FieldError {
+            field: "status".into(),
+            detail: "is open or closed".into(),
+        }]));
     }
     let mut found = who.tenant.tickets(state, page).await?;
     let most = page.limit.clamp(1, 500) as usize;
@@ -245,7 +259,8 @@ pub async fn bot_code(app: &App, who: &Principal, asked: BotCodeRequest) -> Resu
         return Err(Problem::new(StatusCode::NOT_FOUND, "there is no bot on this server"));
     }
     let mut bytes = [0_u8; 12];
-    getrandom::fill(&mut bytes).map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no random numbers"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no random numbers"))?;
     // Thirty-two signs without those that are mistaken for others; twelve of them are 60 bits.
     const SIGNS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let plain: Vec<char> = bytes.iter().map(|b| char::from(SIGNS[usize::from(b & 31)])).collect();

@@ -80,8 +80,12 @@ async fn telegram(State(app): State<App>, headers: HeaderMap, body: Body) -> Res
             return Err(not_proven());
         }
         let body = read(body).await?;
-        let update: Value = serde_json::from_slice(&body).map_err(|_| Problem::bad_request("the body is not JSON"))?;
-        let id = update.get("update_id").and_then(Value::as_i64).ok_or_else(|| Problem::bad_request("there is no update_id"))?;
+        let update: Value =
+            serde_json::from_slice(&body).map_err(|_| Problem::bad_request("the body is not JSON"))?;
+        let id = update
+            .get("update_id")
+            .and_then(Value::as_i64)
+            .ok_or_else(|| Problem::bad_request("there is no update_id"))?;
         // Other kinds of update carry no command; they are nothing to us, and no error either.
         let (Some(chat), Some(text)) = (
             update.pointer("/message/chat/id").and_then(Value::as_i64),
@@ -89,7 +93,8 @@ async fn telegram(State(app): State<App>, headers: HeaderMap, body: Body) -> Res
         ) else {
             return Ok(());
         };
-        let from = update.pointer("/message/from/username").or_else(|| update.pointer("/message/from/first_name"));
+        let from =
+            update.pointer("/message/from/username").or_else(|| update.pointer("/message/from/first_name"));
         let incoming = Incoming {
             provider: "telegram",
             update: id.to_string(),
@@ -109,7 +114,8 @@ async fn whatsapp(State(app): State<App>, headers: HeaderMap, body: Body) -> Res
         if !signed(settings, headers.get("x-hub-signature-256").map_or(&b""[..], |v| v.as_bytes()), &body) {
             return Err(not_proven());
         }
-        let note: Value = serde_json::from_slice(&body).map_err(|_| Problem::bad_request("the body is not JSON"))?;
+        let note: Value =
+            serde_json::from_slice(&body).map_err(|_| Problem::bad_request("the body is not JSON"))?;
         if note.get("object").and_then(Value::as_str) != Some("whatsapp_business_account") {
             return Err(Problem::bad_request("the notification is not of a WhatsApp Business account"));
         }
@@ -123,7 +129,9 @@ fn signed(settings: &WhatsAppSettings, claimed: &[u8], body: &[u8]) -> bool {
     if settings.app_secret.is_empty() {
         return false;
     }
-    let Some(claimed) = claimed.strip_prefix(b"sha256=").and_then(|h| hex::decode(h).ok()) else { return false };
+    let Some(claimed) = claimed.strip_prefix(b"sha256=").and_then(|h| hex::decode(h).ok()) else {
+        return false;
+    };
     let mut mac = Hmac::<Sha256>::new_from_slice(settings.app_secret.expose().as_bytes())
         .expect("HMAC takes keys of any length");
     mac.update(body);
@@ -133,7 +141,9 @@ fn signed(settings: &WhatsAppSettings, claimed: &[u8], body: &[u8]) -> bool {
 
 /// The text messages of a notification that came to our number. Statuses of what we sent are in there too; they are skipped.
 fn whatsapp_messages(settings: &WhatsAppSettings, note: &Value) -> Vec<Incoming> {
-    let list = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = |value: &Value, pointer: &str| {
+        value.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default()
+    };
     let mut found = Vec::new();
     for entry in list(note, "/entry") {
         for change in list(&entry, "/changes") {
@@ -142,7 +152,10 @@ fn whatsapp_messages(settings: &WhatsAppSettings, note: &Value) -> Vec<Incoming>
             if !ours {
                 continue;
             }
-            let name = change.pointer("/value/contacts/0/profile/name").and_then(Value::as_str).unwrap_or("somebody");
+            let name = change
+                .pointer("/value/contacts/0/profile/name")
+                .and_then(Value::as_str)
+                .unwrap_or("somebody");
             for message in list(&change, "/value/messages") {
                 let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
                 if let (Some(id), Some(from), Some(body)) = (text("/id"), text("/from"), text("/text/body")) {
@@ -177,7 +190,10 @@ async fn whatsapp_registration(State(app): State<App>, Query(asked): Query<Regis
         && settings.verify_token.matches(asked.token.unwrap_or_default().as_bytes());
     match asked.challenge.filter(|c| known && c.len() <= 256) {
         Some(challenge) => (
-            [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")],
+            [
+                (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ],
             challenge,
         )
             .into_response(),
@@ -214,7 +230,10 @@ async fn take(app: &App, all: &[Incoming]) -> Result<(), Problem> {
             app.live.replies.notify_one();
             Ok(())
         }
-        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "it could not be stored in time; send it again")),
+        Err(_) => Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "it could not be stored in time; send it again",
+        )),
     }
 }
 
@@ -240,7 +259,8 @@ fn say(outcome: &'static str, reply: impl Into<String>) -> Result<Acted, StoreEr
     Ok((outcome, Some(reply.into()), false))
 }
 
-const HELP: &str = "/status: how it stands\n/audit NAME: look at a monitor's target now\n/ack ID: acknowledge an incident";
+const HELP: &str =
+    "/status: how it stands\n/audit NAME: look at a monitor's target now\n/ack ID: acknowledge an incident";
 const STRANGER: &str =
     "This chat is not linked. Make a code under Settings, Bots, and send it here as /start CODE.";
 
@@ -277,9 +297,14 @@ async fn start(tx: &mut Tx, incoming: &Incoming, code: &str, now: Timestamp) -> 
     match support::redeem(tx, incoming.provider, &incoming.chat, &hash, (WRONG_CODES.0, since), now).await? {
         Redeemed::Linked(link) => say(
             "linked",
-            format!("This chat is linked ({} rights; the code was made by {}).\n{HELP}", link.role, link.linked_by),
+            format!(
+                "This chat is linked ({} rights; the code was made by {}).\n{HELP}",
+                link.role, link.linked_by
+            ),
         ),
-        Redeemed::Wrong => say("wrong-code", "That code is not valid: it may have been used, or be too old. Make a new one."),
+        Redeemed::Wrong => {
+            say("wrong-code", "That code is not valid: it may have been used, or be too old. Make a new one.")
+        }
         // No answer: whoever guesses learns nothing, not even that it was noticed.
         Redeemed::Locked => Ok(("ignored", None, false)),
     }
@@ -322,7 +347,13 @@ fn may_change(link: &Link) -> bool {
 
 const READ_ONLY: &str = "This chat may only look. Link it again with a code for editors.";
 
-async fn ack(tx: &mut Tx, incoming: &Incoming, link: &Link, typed: &str, now: Timestamp) -> Result<Acted, StoreError> {
+async fn ack(
+    tx: &mut Tx,
+    incoming: &Incoming,
+    link: &Link,
+    typed: &str,
+    now: Timestamp,
+) -> Result<Acted, StoreError> {
     if !may_change(link) {
         return say("answered", READ_ONLY);
     }
@@ -345,7 +376,13 @@ async fn ack(tx: &mut Tx, incoming: &Incoming, link: &Link, typed: &str, now: Ti
     }
 }
 
-async fn audit(tx: &mut Tx, incoming: &Incoming, link: &Link, typed: &str, now: Timestamp) -> Result<Acted, StoreError> {
+async fn audit(
+    tx: &mut Tx,
+    incoming: &Incoming,
+    link: &Link,
+    typed: &str,
+    now: Timestamp,
+) -> Result<Acted, StoreError> {
     if !may_change(link) {
         return say("answered", READ_ONLY);
     }
@@ -458,7 +495,8 @@ impl Refusal {
 async fn send_telegram(settings: &TelegramSettings, owed: &Owed) -> Result<(), Refusal> {
     let url = outbound::join(&settings.api_base, &format!("bot{}/sendMessage", settings.token.expose()));
     let chat: Value = owed.chat.parse::<i64>().map_or_else(|_| owed.chat.clone().into(), Value::from);
-    let body = json!({ "chat_id": chat, "text": owed.reply, "link_preview_options": { "is_disabled": true } });
+    let body =
+        json!({ "chat_id": chat, "text": owed.reply, "link_preview_options": { "is_disabled": true } });
     let (status, answer) = call(outbound::client(&settings.api_base).post(url).json(&body)).await?;
     if status.is_success() && answer.get("ok") == Some(&Value::Bool(true)) {
         return Ok(());
@@ -478,7 +516,8 @@ async fn send_whatsapp(settings: &WhatsAppSettings, owed: &Owed) -> Result<(), R
         "type": "text",
         "text": { "preview_url": false, "body": owed.reply },
     });
-    let request = outbound::client(&settings.api_base).post(url).bearer_auth(settings.token.expose()).json(&body);
+    let request =
+        outbound::client(&settings.api_base).post(url).bearer_auth(settings.token.expose()).json(&body);
     let (status, answer) = call(request).await?;
     if status.is_success() && answer.pointer("/messages/0/id").is_some() {
         return Ok(());
@@ -503,6 +542,7 @@ async fn call(request: reqwest::RequestBuilder) -> Result<(StatusCode, Value), R
 fn refused(status: StatusCode, after_s: Option<i64>) -> Refusal {
     // Too many requests and the platform's own trouble pass; a chat that is gone or a message that is refused does not.
     // A token that is refused may be mended by the operator, so it is tried on.
-    let passes = status.is_server_error() || status.is_success() || matches!(status.as_u16(), 401 | 408 | 429);
+    let passes =
+        status.is_server_error() || status.is_success() || matches!(status.as_u16(), 401 | 408 | 429);
     Refusal { say: format!("HTTP {}", status.as_u16()), forever: !passes, after_s }
 }

@@ -77,7 +77,8 @@ pub struct Answer {
 }
 
 /// What is said beside a model's words.
-pub(crate) const NOTICE: &str = "A language model wrote this from masked facts. It may be wrong, and it cannot act.";
+pub(crate) const NOTICE: &str =
+    "A language model wrote this from masked facts. It may be wrong, and it cannot act.";
 
 fn field(name: &str, detail: &str) -> Problem {
     Problem::invalid(vec![FieldError { field: name.into(), detail: detail.into() }])
@@ -109,7 +110,11 @@ async fn prepare(app: &App, who: &Principal, question: &Question) -> Result<Prep
     let now = app.clock.now();
     let day_ago = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(jiff::Timestamp::MIN);
     let limits = limits_of(&app.settings.billing, &who.tenant).await?;
-    check_room("questions to support in a day", who.tenant.questions_since(day_ago).await?, limits.support_per_day)?;
+    check_room(
+        "questions to support in a day",
+        who.tenant.questions_since(day_ago).await?,
+        limits.support_per_day,
+    )?;
     let known = match &question.conversation_id {
         Some(text) => Some(who.tenant.conversation(id("/conversationId", text)?).await?),
         None => None,
@@ -135,7 +140,10 @@ async fn prepare(app: &App, who: &Principal, question: &Question) -> Result<Prep
 }
 
 fn full() -> Problem {
-    Problem::new(StatusCode::CONFLICT, format!("a conversation has at most {MESSAGES} messages; begin a new one"))
+    Problem::new(
+        StatusCode::CONFLICT,
+        format!("a conversation has at most {MESSAGES} messages; begin a new one"),
+    )
 }
 
 impl Prepared {
@@ -173,7 +181,9 @@ impl Prepared {
 
     /// What a model may know: what the rules could say, all of it.
     fn context(&self, app: &App) -> String {
-        let Some(subject) = &self.subject else { return "Nothing is open, and no audit was made yet.".into() };
+        let Some(subject) = &self.subject else {
+            return "Nothing is open, and no audit was made yet.".into();
+        };
         let now = app.clock.now();
         ["status", "why", "evidence", "what should I do", "what changed", "what else", "by hand"]
             .iter()
@@ -186,9 +196,20 @@ impl Prepared {
 /// Whether somebody asks for a person, or is about to leave.
 fn wants_a_person(question: &str) -> bool {
     let text = question.to_lowercase();
-    ["human", "real person", "a person", "ticket", "escalate", "speak to someone", "talk to someone", "refund", "lawyer", "cancel my"]
-        .iter()
-        .any(|w| text.contains(w))
+    [
+        "human",
+        "real person",
+        "a person",
+        "ticket",
+        "escalate",
+        "speak to someone",
+        "talk to someone",
+        "refund",
+        "lawyer",
+        "cancel my",
+    ]
+    .iter()
+    .any(|w| text.contains(w))
 }
 
 async fn keep(app: &App, who: &Principal, prepared: &Prepared, answer: &Answer) -> Result<(), Problem> {

@@ -35,7 +35,11 @@ pub(crate) fn messages(context: &str, history: &[(String, String)], question: &s
     all
 }
 
-async fn call(settings: &ModelSettings, messages: &[Value], stream: bool) -> Result<reqwest::Response, String> {
+async fn call(
+    settings: &ModelSettings,
+    messages: &[Value],
+    stream: bool,
+) -> Result<reqwest::Response, String> {
     let body = json!({
         "model": settings.model,
         "messages": messages,

@@ -84,8 +84,7 @@ async fn json(response: Result<reqwest::Response, reqwest::Error>) -> Result<(St
 
 /// Lists the models (<https://platform.openai.com/docs/api-reference/models/list>): the key works, and the model is there.
 async fn ask_model(settings: &ModelSettings) -> Result<(), String> {
-    let mut request =
-        outbound::client(&settings.api_base).get(outbound::join(&settings.api_base, "models"));
+    let mut request = outbound::client(&settings.api_base).get(outbound::join(&settings.api_base, "models"));
     if !settings.api_key.is_empty() {
         request = request.bearer_auth(settings.api_key.expose());
     }

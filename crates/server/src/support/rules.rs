@@ -25,12 +25,74 @@ pub(crate) enum Intent {
 
 /// Phrases weigh more than words: "what changed" is about the change even though "what" is about anything.
 const PHRASES: &[(Intent, i32, &[&str])] = &[
-    (Intent::Cause, 3, &["what is wrong", "what's wrong", "what happened", "root cause", "what broke", "why is", "why did", "why does"]),
-    (Intent::Proof, 4, &["how do you know", "are you sure", "how sure", "how certain", "what proves", "prove it"]),
-    (Intent::Action, 4, &["what should i do", "what do i do", "what can i do", "what to do", "what now", "how do i fix", "how to fix", "how can i fix", "get it back"]),
-    (Intent::Status, 4, &["still down", "is it up", "is it down", "is it over", "since when", "how long", "who acknowledged", "who is on it", "what is down"]),
-    (Intent::ByHand, 4, &["by hand", "check it myself", "check myself", "verify it", "how can i check", "how do i check", "see for myself", "how can i verify"]),
-    (Intent::Rivals, 4, &["something else", "could it be", "ruled out", "rule out", "what else", "other cause"]),
+    (
+        Intent::Cause,
+        3,
+        &[
+            "what is wrong",
+            "what's wrong",
+            "what happened",
+            "root cause",
+            "what broke",
+            "why is",
+            "why did",
+            "why does",
+        ],
+    ),
+    (
+        Intent::Proof,
+        4,
+        &["how do you know", "are you sure", "how sure", "how certain", "what proves", "prove it"],
+    ),
+    (
+        Intent::Action,
+        4,
+        &[
+            "what should i do",
+            "what do i do",
+            "what can i do",
+            "what to do",
+            "what now",
+            "how do i fix",
+            "how to fix",
+            "how can i fix",
+            "get it back",
+        ],
+    ),
+    (
+        Intent::Status,
+        4,
+        &[
+            "still down",
+            "is it up",
+            "is it down",
+            "is it over",
+            "since when",
+            "how long",
+            "who acknowledged",
+            "who is on it",
+            "what is down",
+        ],
+    ),
+    (
+        Intent::ByHand,
+        4,
+        &[
+            "by hand",
+            "check it myself",
+            "check myself",
+            "verify it",
+            "how can i check",
+            "how do i check",
+            "see for myself",
+            "how can i verify",
+        ],
+    ),
+    (
+        Intent::Rivals,
+        4,
+        &["something else", "could it be", "ruled out", "rule out", "what else", "other cause"],
+    ),
     (Intent::Change, 4, &["what changed", "what has changed", "what is different", "before and after"]),
     (Intent::Explain, 4, &["what does", "what is a ", "explain "]),
 ];
@@ -39,7 +101,20 @@ const WORDS: &[(Intent, &[&str])] = &[
     (Intent::Cause, &["why", "cause", "reason", "diagnosis"]),
     (Intent::Proof, &["proof", "evidence", "proven", "confidence", "certain", "sure"]),
     (Intent::Action, &["fix", "repair", "solve", "remedy", "mend", "resolve", "action", "actions", "steps"]),
-    (Intent::Status, &["status", "state", "acknowledged", "recovered", "resolved", "ongoing", "duration", "started", "down"]),
+    (
+        Intent::Status,
+        &[
+            "status",
+            "state",
+            "acknowledged",
+            "recovered",
+            "resolved",
+            "ongoing",
+            "duration",
+            "started",
+            "down",
+        ],
+    ),
     (Intent::ByHand, &["curl", "dig", "command", "commands", "manually", "verify", "reproduce"]),
     (Intent::Rivals, &["alternatives", "alternative", "rival", "rivals", "hypotheses", "instead"]),
     (Intent::Change, &["changed", "change", "changes", "difference", "diff"]),
@@ -48,7 +123,8 @@ const WORDS: &[(Intent, &[&str])] = &[
 /// The intents of a question, the strongest first, at most two.
 pub(crate) fn intents(question: &str) -> Vec<Intent> {
     let text = question.to_lowercase().replace('’', "'");
-    let words: BTreeSet<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let words: BTreeSet<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
     let spaced = format!(" {} ", text.split_whitespace().collect::<Vec<_>>().join(" "));
     let mut scores: Vec<(i32, Intent)> = Vec::new();
     let mut add = |intent: Intent, by: i32| match scores.iter_mut().find(|(_, i)| *i == intent) {
@@ -106,7 +182,9 @@ pub(crate) fn answer(question: &str, subject: Option<&Subject>, now: Timestamp) 
                 parts.extend(about_it.iter().map(|intent| one(*intent, subject, catalogue, now)));
             }
             None if !about_it.is_empty() => {
-                parts.push("Nothing is open and no audit was made yet, so there is nothing to speak of.".into());
+                parts.push(
+                    "Nothing is open and no audit was made yet, so there is nothing to speak of.".into(),
+                );
             }
             None => {}
         }
@@ -140,8 +218,12 @@ fn one(intent: Intent, subject: &Subject, catalogue: &Catalogue, now: Timestamp)
 fn no_cause(subject: &Subject) -> String {
     match (subject.status.as_str(), subject.diagnosis.as_deref()) {
         ("queued" | "running", _) => "The audit is not done yet, so the cause is not known yet.".into(),
-        (_, Some("diagnosing")) => "The cause is not known yet: the audit behind this incident is still running.".into(),
-        (_, Some("unknown")) => "The cause is not known: the evidence does not decide between the possible ones.".into(),
+        (_, Some("diagnosing")) => {
+            "The cause is not known yet: the audit behind this incident is still running.".into()
+        }
+        (_, Some("unknown")) => {
+            "The cause is not known: the evidence does not decide between the possible ones.".into()
+        }
         (_, Some(why)) if why != "known" => format!("The cause is not known: {why}."),
         _ => format!("No cause is named in this {}.", what(subject)),
     }
@@ -149,10 +231,8 @@ fn no_cause(subject: &Subject) -> String {
 
 fn cause(subject: &Subject) -> String {
     let Some((id, title, label, confidence)) = &subject.cause else { return no_cause(subject) };
-    let mut text = format!(
-        "The cause is {label}, with {:.0} % confidence: {title} ({id}).",
-        confidence * 100.0
-    );
+    let mut text =
+        format!("The cause is {label}, with {:.0} % confidence: {title} ({id}).", confidence * 100.0);
     if let Some(summary) = text_at(subject.report.as_ref(), "/summary") {
         text.push_str(&format!("\nIn one sentence: {summary}"));
     }
@@ -169,7 +249,10 @@ fn proof(subject: &Subject) -> String {
     if for_it.is_empty() {
         return match &subject.cause {
             None => no_cause(subject),
-            Some((id, ..)) => format!("A cause is named ({id}), but its evidence is not stored with this {}.", what(subject)),
+            Some((id, ..)) => format!(
+                "A cause is named ({id}), but its evidence is not stored with this {}.",
+                what(subject)
+            ),
         };
     }
     let mut text = String::from("What speaks for it:");
@@ -189,7 +272,9 @@ fn proof(subject: &Subject) -> String {
 
 fn section(catalogue: &Catalogue, id: &str, heading: &str) -> Vec<String> {
     let page = landfall_diagnosis::explain(catalogue, id).ok();
-    page.and_then(|p| p.sections.into_iter().find(|s| s.heading == heading)).map(|s| s.items).unwrap_or_default()
+    page.and_then(|p| p.sections.into_iter().find(|s| s.heading == heading))
+        .map(|s| s.items)
+        .unwrap_or_default()
 }
 
 fn action(subject: &Subject, catalogue: &Catalogue) -> String {
@@ -226,7 +311,9 @@ fn status(subject: &Subject, now: Timestamp) -> String {
             clock(ended),
             long(subject.began, ended)
         )),
-        None => text.push_str(&format!("\nIt began {} ({} ago).", clock(subject.began), long(subject.began, now))),
+        None => {
+            text.push_str(&format!("\nIt began {} ({} ago).", clock(subject.began), long(subject.began, now)))
+        }
     }
     match &subject.acknowledged {
         Some((at, by)) => text.push_str(&format!("\n{by} acknowledged it {}.", clock(*at))),
@@ -255,11 +342,19 @@ fn by_hand(subject: &Subject, catalogue: &Catalogue) -> String {
     if !lines.is_empty() {
         return format!("By hand:\n{}", lines.join("\n"));
     }
-    let outside = subject.cause.as_ref().map(|c| section(catalogue, &c.0, "Seen from outside")).unwrap_or_default();
+    let outside =
+        subject.cause.as_ref().map(|c| section(catalogue, &c.0, "Seen from outside")).unwrap_or_default();
     if outside.is_empty() {
-        return format!("No commands are stored with this {}; an audit of the target gives them.", what(subject));
+        return format!(
+            "No commands are stored with this {}; an audit of the target gives them.",
+            what(subject)
+        );
     }
-    format!("No commands are stored with this {}. What its cause looks like from outside:\n- {}", what(subject), outside.join("\n- "))
+    format!(
+        "No commands are stored with this {}. What its cause looks like from outside:\n- {}",
+        what(subject),
+        outside.join("\n- ")
+    )
 }
 
 fn rivals(subject: &Subject) -> String {
