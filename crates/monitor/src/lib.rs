@@ -1,12 +1,22 @@
 //! The watch: what is checked, when, what the results mean, and what becomes of trouble.
 
+pub mod audit;
 mod bus;
+pub mod calendar;
+pub mod check;
 mod clock;
+pub mod connectivity;
+pub mod difference;
+pub mod engine;
 pub mod incident;
 mod meters;
 mod model;
 mod result;
+pub mod schedule;
+mod validate;
+pub mod verdict;
 mod watch;
+pub mod window;
 
 pub use bus::{Bus, Happened};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -17,3 +27,4 @@ pub use model::{
 };
 pub use result::{CheckResult, Outcome, Reason, Snapshot};
 pub use watch::Watch;
+pub use window::{Repeat, SpecProblem, Window, WindowSpec};

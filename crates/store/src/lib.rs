@@ -17,6 +17,7 @@ pub mod leases;
 pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod watch;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;
