@@ -10,6 +10,7 @@ pub mod connectivity;
 pub mod difference;
 pub mod engine;
 pub mod incident;
+mod meters;
 mod model;
 mod result;
 pub mod schedule;
@@ -22,6 +23,7 @@ pub use bus::{Bus, Happened};
 pub use check::{Checker, Probes, ProbesConfig};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use difference::{Change, difference, own_side};
+pub use meters::{Histogram, HistogramReading, Meters};
 pub use model::{
     Assertion, AuditCheck, AuditEndpoint, AuditTarget, Check, Comparison, DnsCheck, HttpCheck, Monitor,
     MonitorSpec, TcpCheck, TlsCheck,

@@ -19,6 +19,9 @@ pub mod leases;
 pub mod monitors;
 pub mod reports;
 pub mod results;
+pub mod billing;
+pub mod leases;
+pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod watch;
