@@ -3,6 +3,7 @@
 mod bus;
 pub mod calendar;
 mod clock;
+pub mod heartbeat;
 pub mod incident;
 mod model;
 mod result;

@@ -12,6 +12,7 @@ mod postgres;
 mod tenant;
 mod value;
 
+pub mod heartbeats;
 pub mod leases;
 #[cfg(feature = "testkit")]
 pub mod testkit;
