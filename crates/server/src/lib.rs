@@ -10,6 +10,7 @@ mod problem;
 mod settings;
 
 pub mod api;
+pub mod ping;
 
 pub use app::App;
 pub use auth::{Principal, Role, Scope};
