@@ -5,6 +5,7 @@ pub mod calendar;
 mod clock;
 pub mod heartbeat;
 pub mod incident;
+pub mod jobs;
 mod model;
 mod result;
 mod watch;

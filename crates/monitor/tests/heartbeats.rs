@@ -17,15 +17,21 @@ fn t(second: i64) -> Timestamp {
 
 async fn tenant(store: &Store) -> Tenant {
     let mut tx = store.begin().await.expect("begin");
-    let org = Store::create_org(&mut tx, &format!("o{}", Id::new().0.simple()), "Org", t(0)).await.expect("org");
+    let org =
+        Store::create_org(&mut tx, &format!("o{}", Id::new().0.simple()), "Org", t(0)).await.expect("org");
     tx.commit().await.expect("commit");
     store.tenant(org.id)
 }
 
 async fn channel(tenant: &Tenant, external_id: &str, enabled: bool) {
-    let sql = "INSERT INTO channels (id, org_id, external_id, name, kind, config, enabled, created_us, updated_us)
+    let sql =
+        "INSERT INTO channels (id, org_id, external_id, name, kind, config, enabled, created_us, updated_us)
                VALUES ($1, $2, $3, $3, 'webhook', '{}', $4, 0, 0)";
-    tenant.store().execute(sql, params![Id::new(), tenant.id(), external_id, enabled]).await.expect("a channel");
+    tenant
+        .store()
+        .execute(sql, params![Id::new(), tenant.id(), external_id, enabled])
+        .await
+        .expect("a channel");
 }
 
 fn spec() -> HeartbeatSpec {
@@ -71,7 +77,8 @@ async fn silence_opens_an_incident_once_and_a_ping_resolves_it() {
         assert_eq!(heartbeat::sweep(store, t(4210), BASE).await.expect("sweep").flips.len(), 0, "not yet");
 
         // Two servers sweep at the same time.
-        let (a, b) = tokio::join!(heartbeat::sweep(store, t(9000), BASE), heartbeat::sweep(store, t(9000), BASE));
+        let (a, b) =
+            tokio::join!(heartbeat::sweep(store, t(9000), BASE), heartbeat::sweep(store, t(9000), BASE));
         let (a, b) = (a.expect("sweep"), b.expect("sweep"));
         assert_eq!(a.flips.len() + b.flips.len(), 1, "{}", store.kind());
         let row = tenant.heartbeat(id).await.expect("there");
@@ -94,12 +101,18 @@ async fn silence_opens_an_incident_once_and_a_ping_resolves_it() {
             .expect("query")
             .expect("the incident");
         assert_eq!(over.text("status").expect("status"), "resolved");
-        assert_eq!((over.time("began_us").expect("t"), over.time("resolved_us").expect("t")), (t(4210), t(9100)));
+        assert_eq!(
+            (over.time("began_us").expect("t"), over.time("resolved_us").expect("t")),
+            (t(4210), t(9100))
+        );
         let sent = letters(store).await;
         assert_eq!(sent.len(), 2);
         assert!(sent[1].1.contains("UP heartbeat nightly is back"));
         let kinds = store
-            .query("SELECT kind FROM incident_events WHERE incident_id = $1 ORDER BY at_us, id", params![incident])
+            .query(
+                "SELECT kind FROM incident_events WHERE incident_id = $1 ORDER BY at_us, id",
+                params![incident],
+            )
             .await
             .expect("events");
         let kinds: Vec<String> = kinds.iter().map(|r| r.text("kind").expect("kind")).collect();
@@ -128,12 +141,16 @@ async fn keys_and_slugs_find_make_and_refuse() {
         heartbeat::put(&tenant, "twin", &twin, "api", t(6)).await.expect("made");
         assert_eq!(ingest.ping(by(&key, "a", true)).await, Answer::Ambiguous);
         // The external id that a new one would get is taken by one of another slug.
-        heartbeat::put(&tenant, "b", &HeartbeatSpec { slug: Some("c".into()), ..spec() }, "api", t(6)).await.expect("made");
+        heartbeat::put(&tenant, "b", &HeartbeatSpec { slug: Some("c".into()), ..spec() }, "api", t(6))
+            .await
+            .expect("made");
         assert_eq!(ingest.ping(by(&key, "b", true)).await, Answer::Created);
         assert_eq!(tenant.heartbeat_count().await.expect("count"), 4);
         assert_eq!(stranger.heartbeat_count().await.expect("count"), 0);
         let id = tenant.heartbeat_by_external_id("a").await.expect("there").id;
-        assert!(stranger.heartbeat(id).await.is_err() && heartbeat::pause(&stranger, id, t(7)).await.is_err());
+        assert!(
+            stranger.heartbeat(id).await.is_err() && heartbeat::pause(&stranger, id, t(7)).await.is_err()
+        );
         assert!(heartbeat::delete(&stranger, id, t(7)).await.is_err());
         let rotated = tenant.rotate_ping_key(t(8)).await.expect("key");
         assert_ne!(rotated, key);
@@ -154,7 +171,10 @@ async fn pings_are_kept_with_what_they_said_and_pruned() {
         assert_eq!(ingest.ping(begin).await, Answer::Ok);
         assert_eq!(ingest.ping(end).await, Answer::Ok);
         let kept = tenant.heartbeat_pings(id, None, 10).await.expect("pings");
-        assert_eq!((kept[0].kind.as_str(), kept[0].exit_status, kept[0].duration_us), ("fail", Some(3), Some(30_000_000)));
+        assert_eq!(
+            (kept[0].kind.as_str(), kept[0].exit_status, kept[0].duration_us),
+            ("fail", Some(3), Some(30_000_000))
+        );
         assert_eq!(kept[0].body.as_deref(), Some("boom\u{fffd}bang"));
         assert_eq!((kept[1].kind.as_str(), kept[1].n), ("start", 1));
         let mut all = Vec::new();
@@ -197,10 +217,7 @@ async fn maintenance_waits_with_the_alert_and_does_not_forget_it() {
         let tenant = tenant(&db.store).await;
         let (id, _) = heartbeat::put(&tenant, "n", &spec(), "api", t(0)).await.expect("made");
         start(&db.store).ping(ping(id, Action::Success, t(0))).await;
-        let window = format!(
-            r#"{{"name":"w","monitors":["n"],"start":"{}","duration_min":100}}"#,
-            t(4000)
-        );
+        let window = format!(r#"{{"name":"w","monitors":["n"],"start":"{}","duration_min":100}}"#, t(4000));
         let sql = "INSERT INTO windows (id, org_id, external_id, name, spec, created_us, updated_us) VALUES ($1, $2, 'w', 'w', $3, 0, 0)";
         db.store.execute(sql, params![Id::new(), tenant.id(), window]).await.expect("a window");
         let swept = heartbeat::sweep(&db.store, t(5000), BASE).await.expect("sweep");
@@ -250,7 +267,9 @@ async fn every_answered_ping_is_in_the_database() {
                 let mut done = 0u64;
                 for round in 0..20usize {
                     let id = ids[(client + round) % ids.len()];
-                    done += u64::from(ingest.ping(ping(id, Action::Success, t(1 + round as i64))).await == Answer::Ok);
+                    done += u64::from(
+                        ingest.ping(ping(id, Action::Success, t(1 + round as i64))).await == Answer::Ok,
+                    );
                 }
                 done
             }));

@@ -91,10 +91,10 @@ CREATE TABLE job_runs (
   outcome       TEXT NOT NULL,
   say           TEXT,
   worked_on     BIGINT,
-  owner         TEXT NOT NULL,
-  UNIQUE (name, scheduled_us)
+  owner         TEXT NOT NULL
 );
 CREATE INDEX job_runs_by_time ON job_runs (started_us);
+CREATE INDEX job_runs_by_name ON job_runs (name, started_us);
 
 -- What jobs remember from run to run: watermarks, baselines, what was warned of.
 CREATE TABLE job_memory (

@@ -494,19 +494,31 @@ pub async fn window_specs(tx: &mut Tx, org: OrgId) -> Result<Vec<String>, StoreE
     rows.iter().map(|r| r.text("spec")).collect()
 }
 
-/// The organisation's name, and its enabled channels by id with their external ids.
-pub async fn audience(tx: &mut Tx, org: OrgId) -> Result<(String, Vec<(Id, String)>), StoreError> {
+/// An enabled channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Its id.
+    pub id: Id,
+    /// The name under which configuration files know it.
+    pub external_id: String,
+    /// `webhook`, `email`, …
+    pub kind: String,
+}
+
+/// The organisation's name, and its enabled channels.
+pub async fn audience(tx: &mut Tx, org: OrgId) -> Result<(String, Vec<Listener>), StoreError> {
     let name = tx.query_opt("SELECT name FROM orgs WHERE id = $1", params![org]).await?;
     let name = name.ok_or(StoreError::Missing { what: "organisation" })?.text("name")?;
     let rows = tx
         .query(
-            "SELECT id, external_id FROM channels WHERE org_id = $1 AND enabled = 1 ORDER BY id",
+            "SELECT id, external_id, kind FROM channels WHERE org_id = $1 AND enabled = 1 ORDER BY id",
             params![org],
         )
         .await?;
-    let channels =
-        rows.iter().map(|r| Ok((r.id("id")?, r.text("external_id")?))).collect::<Result<_, StoreError>>()?;
-    Ok((name, channels))
+    let listener = |r: &Row| {
+        Ok(Listener { id: r.id("id")?, external_id: r.text("external_id")?, kind: r.text("kind")? })
+    };
+    Ok((name, rows.iter().map(listener).collect::<Result<_, StoreError>>()?))
 }
 
 /// Makes a heartbeat of this slug for a ping that asked for it. Its external id is the slug, or begins with it when that

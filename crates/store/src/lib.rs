@@ -13,7 +13,9 @@ mod tenant;
 mod value;
 
 pub mod heartbeats;
+pub mod jobs;
 pub mod leases;
+pub mod rollups;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 

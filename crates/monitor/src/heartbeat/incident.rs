@@ -168,13 +168,13 @@ impl Words {
             at: self.at,
         };
         let mut sent = 0;
-        for (channel, external_id) in channels {
-            if spec.channels.as_ref().is_some_and(|wanted| !wanted.contains(&external_id)) {
+        for channel in channels {
+            if spec.channels.as_ref().is_some_and(|wanted| !wanted.contains(&channel.external_id)) {
                 continue;
             }
             let letter = Letter {
                 org: row.org,
-                channel: Some(channel),
+                channel: Some(channel.id),
                 subject: &subject,
                 key: &key,
                 message: &message,
