@@ -1,13 +1,21 @@
 //! The watch: what is checked, when, what the results mean, and what becomes of trouble.
 
+pub mod audit;
 mod bus;
 pub mod calendar;
+pub mod check;
 mod clock;
 pub mod heartbeat;
+pub mod connectivity;
+pub mod difference;
+pub mod engine;
 pub mod incident;
 pub mod jobs;
 mod model;
 mod result;
+pub mod schedule;
+mod validate;
+pub mod verdict;
 mod watch;
 pub mod window;
 

@@ -53,3 +53,33 @@ pub async fn enqueue(tx: &mut Tx, letter: &Letter<'_>, now: Timestamp) -> Result
         .await?;
     Ok(written == 1)
 }
+
+/// Writes a message to all enabled channels, or to those named.
+///
+/// # Errors
+/// When the database fails.
+pub async fn enqueue_for(
+    tx: &mut Tx,
+    org: OrgId,
+    channels: Option<&[String]>,
+    subject: &str,
+    key: &str,
+    message: &Message,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let rows = tx
+        .query(
+            "SELECT id, external_id FROM channels WHERE org_id = $1 AND enabled = 1 ORDER BY id",
+            landfall_store::params![org],
+        )
+        .await?;
+    let mut written = 0;
+    for row in &rows {
+        let name = row.text("external_id")?;
+        if channels.is_none_or(|named| named.contains(&name)) {
+            let letter = Letter { org, channel: Some(row.id("id")?), subject, key, message };
+            written += u64::from(enqueue(tx, &letter, now).await?);
+        }
+    }
+    Ok(written)
+}

@@ -16,8 +16,15 @@ pub mod heartbeats;
 pub mod jobs;
 pub mod leases;
 pub mod rollups;
+pub mod accounts;
+pub mod incidents;
+pub mod monitors;
+pub mod reports;
+pub mod results;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod windows;
+pub mod watch;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;
