@@ -148,9 +148,8 @@ pub(super) async fn digest(c: Context, span: Span) -> Result<Done, String> {
         rows.sort_by(|a, b| a.1.unwrap_or(2.0).total_cmp(&b.1.unwrap_or(2.0)).then_with(|| a.0.cmp(b.0)));
         let mut notes =
             vec![format!("Incidents: {opened} opened, {resolved} resolved, {open} open at the end.")];
-        notes.extend(rows.iter().take(20).map(|(name, uptime, sums)| {
-            match uptime {
-                Some(uptime) => format!(
+        notes.extend(rows.iter().take(20).map(|(name, uptime, sums)| match uptime {
+            Some(uptime) => format!(
                     "{name}: {} up, {} of {} checks failed{}",
                     percent(*uptime),
                     sums.down,
@@ -159,8 +158,7 @@ pub(super) async fn digest(c: Context, span: Span) -> Result<Done, String> {
                         .checked_div(sums.took_count)
                         .map_or_else(String::new, |us| format!(", {} ms on average", us / 1000))
                 ),
-                None => format!("{name}: no check said anything"),
-            }
+            None => format!("{name}: no check said anything"),
         }));
         if rows.len() > 20 {
             notes.push(format!("… and {} more, all of them no worse.", rows.len() - 20));
