@@ -48,10 +48,7 @@ async fn a_job_is_green_only_after_a_good_run_that_is_not_too_old() {
         let list = jobs.list(t(1)).await.expect("list");
         let job = of(&list, "count");
         assert_eq!((job.status, job.say.as_deref(), job.worked_on), ("ok", Some("run 1"), Some(1)));
-        assert_eq!(
-            (job.last_run, job.last_success, job.next_run),
-            (Some(t(0)), Some(t(0)), Some(t(60)))
-        );
+        assert_eq!((job.last_run, job.last_success, job.next_run), (Some(t(0)), Some(t(0)), Some(t(60))));
         assert_eq!(jobs.tick(t(1)).await.expect("tick"), 0, "not due");
         // Nobody ticks any more: what was green does not stay so.
         assert_eq!(of(&jobs.list(t(3600)).await.expect("list"), "count").status, "overdue");
