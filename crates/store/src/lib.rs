@@ -14,6 +14,7 @@ mod value;
 
 pub mod heartbeats;
 pub mod jobs;
+pub mod channels;
 pub mod leases;
 pub mod rollups;
 pub mod accounts;
