@@ -12,15 +12,17 @@ mod postgres;
 mod tenant;
 mod value;
 
-pub mod channels;
 pub mod accounts;
+pub mod billing;
+pub mod channels;
+pub mod heartbeats;
 pub mod incidents;
+pub mod jobs;
 pub mod leases;
 pub mod monitors;
 pub mod reports;
 pub mod results;
-pub mod billing;
-pub mod leases;
+pub mod rollups;
 pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
