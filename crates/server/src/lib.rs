@@ -10,6 +10,8 @@ mod problem;
 mod settings;
 
 pub mod api;
+pub mod pages;
+pub mod public;
 
 pub use app::App;
 pub use auth::{Principal, Role, Scope};

@@ -13,6 +13,7 @@ mod tenant;
 mod value;
 
 pub mod leases;
+pub mod status;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
