@@ -4,16 +4,25 @@
 //! can do nothing that the API cannot. `auth` turns a session or a key into a [`auth::Principal`], and only a principal
 //! has a [`landfall_store::Tenant`].
 
+mod accounts;
 mod app;
 mod auth;
+mod extract;
+mod keys;
 mod problem;
+mod router;
 mod settings;
 
 pub mod api;
 pub mod pages;
 pub mod public;
+pub mod limits;
+pub mod service;
+pub mod session;
 
 pub use app::App;
-pub use auth::{Principal, Role, Scope};
-pub use problem::Problem;
+pub use auth::{Principal, Right, Role, Scope};
+pub use limits::Client;
+pub use problem::{FieldError, Problem};
+pub use router::router;
 pub use settings::Settings;

@@ -24,6 +24,8 @@ pub struct Settings {
     pub body_byte: usize,
     /// Whether strangers may make an organisation of their own.
     pub open_registration: bool,
+    /// How many requests a client may make.
+    pub limits: crate::limits::Limits,
 }
 
 impl Default for Settings {
@@ -37,6 +39,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(30),
             body_byte: 1024 * 1024,
             open_registration: false,
+            limits: crate::limits::Limits::default(),
         }
     }
 }

@@ -12,10 +12,16 @@ mod postgres;
 mod tenant;
 mod value;
 
+pub mod accounts;
+pub mod incidents;
 pub mod leases;
 pub mod status;
+pub mod monitors;
+pub mod reports;
+pub mod results;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod windows;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;
