@@ -22,6 +22,8 @@ mod testing;
 pub mod api;
 pub mod billing;
 pub mod health;
+pub mod pages;
+pub mod public;
 pub mod limits;
 pub mod metrics;
 pub mod ping;

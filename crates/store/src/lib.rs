@@ -19,6 +19,7 @@ pub mod heartbeats;
 pub mod incidents;
 pub mod jobs;
 pub mod leases;
+pub mod status;
 pub mod monitors;
 pub mod reports;
 pub mod results;
