@@ -7,6 +7,7 @@
 mod accounts;
 mod app;
 mod auth;
+mod configuration;
 mod extract;
 mod keys;
 mod live;
@@ -15,6 +16,7 @@ mod outbound;
 mod problem;
 mod router;
 mod secret;
+mod serve;
 mod settings;
 #[cfg(test)]
 mod testing;
@@ -34,8 +36,10 @@ pub mod support;
 pub use app::App;
 pub use auth::{Principal, Right, Role, Scope};
 pub use limits::Client;
+pub use configuration::{Configuration, ConfigurationError};
 pub use live::{Liveness, ProviderState};
 pub use problem::{FieldError, Problem};
 pub use router::{router, with_doors};
 pub use secret::Secret;
+pub use serve::{Listening, ServeError, serve};
 pub use settings::Settings;
