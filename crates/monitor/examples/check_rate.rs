@@ -18,7 +18,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = words.next().ok_or("usage: check_rate URL [COUNT] [CONCURRENCY] [CA_FILE]")?;
     let count: usize = words.next().map_or(Ok(10_000), |w| w.parse())?;
     let concurrency: usize = words.next().map_or(Ok(64), |w| w.parse())?;
-    let mut config = ProbesConfig { ca_files: words.next().map(Into::into).into_iter().collect(), ..ProbesConfig::default() };
+    let mut config = ProbesConfig {
+        ca_files: words.next().map(Into::into).into_iter().collect(),
+        ..ProbesConfig::default()
+    };
     let host = url.split('/').nth(2).unwrap_or_default();
     // Names under .test resolve nowhere, so they mean this machine here.
     if let Some((name, port)) = host.split_once(':').filter(|(name, _)| name.ends_with(".test")) {
@@ -26,8 +29,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let probes = Arc::new(Probes::new(config)?);
     let http: HttpCheck = serde_json::from_value(serde_json::json!({ "url": url, "certificate_days": 0 }))?;
-    let spec: MonitorSpec =
-        serde_json::from_value(serde_json::json!({ "name": "rate", "check": { "kind": "http", "url": url } }))?;
+    let spec: MonitorSpec = serde_json::from_value(
+        serde_json::json!({ "name": "rate", "check": { "kind": "http", "url": url } }),
+    )?;
     let spec = Arc::new(MonitorSpec { check: Check::Http(http), ..spec });
 
     let first = probes.check(&spec, Timestamp::now()).await;

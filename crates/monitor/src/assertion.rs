@@ -95,10 +95,14 @@ impl Written {
         all.extend(self.exists.take().map(Comparison::Exists));
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
-            (None, _) => Err("an assertion on a value needs a comparison: one of equals, not-equals, contains, \
+            (None, _) => {
+                Err("an assertion on a value needs a comparison: one of equals, not-equals, contains, \
                               not-contains, matches, not-matches, at-least, at-most, exists"
-                .into()),
-            (Some(_), false) => Err("an assertion has one comparison; write a second assertion for the second".into()),
+                    .into())
+            }
+            (Some(_), false) => {
+                Err("an assertion has one comparison; write a second assertion for the second".into())
+            }
         }
     }
 
@@ -159,9 +163,10 @@ impl TryFrom<Written> for Assertion {
                 let path = written.path.take().ok_or_else(|| missing("path", "JSON"))?;
                 ("JSON", Self::Json { path, is: written.comparison()? })
             }
-            On::Time => {
-                ("the time", Self::Time { max_ms: written.max_ms.take().ok_or_else(|| missing("max_ms", "the time"))? })
-            }
+            On::Time => (
+                "the time",
+                Self::Time { max_ms: written.max_ms.take().ok_or_else(|| missing("max_ms", "the time"))? },
+            ),
             On::Version => {
                 let (header, path) = (written.header.take(), written.path.take());
                 ("the version", Self::Version { header, path, expect: written.expect.take() })
@@ -210,10 +215,12 @@ pub(crate) fn codes_of(entry: &str) -> Result<(u16, u16), String> {
     let range = match entry.split_once('-') {
         Some((from, to)) => code(from).zip(code(to)),
         // "2xx" is what people write.
-        None => match entry.trim().to_ascii_lowercase().strip_suffix("xx").and_then(|c| c.parse::<u16>().ok()) {
-            Some(class @ 1..=5) => Some((class * 100, class * 100 + 99)),
-            _ => code(entry).map(|code| (code, code)),
-        },
+        None => {
+            match entry.trim().to_ascii_lowercase().strip_suffix("xx").and_then(|c| c.parse::<u16>().ok()) {
+                Some(class @ 1..=5) => Some((class * 100, class * 100 + 99)),
+                _ => code(entry).map(|code| (code, code)),
+            }
+        }
     };
     range.filter(|(from, to)| from <= to).ok_or_else(|| {
         format!("{entry:?} is not a status code from 100 to 599, a range like \"200-299\", or a class like \"2xx\"")
@@ -381,7 +388,10 @@ mod tests {
             (r#"{"on":"header","name":"a"}"#, "needs a comparison"),
             (r#"{"on":"header","equals":"b"}"#, "needs `name`"),
             (r#"{"on":"body","equals":"b","contains":"c"}"#, "has one comparison"),
-            (r#"{"on":"status","any_of":["200"],"equals":"200"}"#, "an assertion on the status has no key `equals`"),
+            (
+                r#"{"on":"status","any_of":["200"],"equals":"200"}"#,
+                "an assertion on the status has no key `equals`",
+            ),
             (r#"{"on":"time"}"#, "needs `max_ms`"),
             (r#"{"on":"time","max_ms":5,"path":"$"}"#, "no key `path`"),
             (r#"{"on":"weather"}"#, "unknown variant `weather`"),
@@ -391,13 +401,16 @@ mod tests {
             let error = serde_json::from_str::<Assertion>(json).expect_err(json).to_string();
             assert!(error.contains(says), "{json}: {error}");
         }
-        let numbers: Assertion = serde_json::from_str(r#"{"on":"status","any_of":[200,"301-308"]}"#).expect("valid");
+        let numbers: Assertion =
+            serde_json::from_str(r#"{"on":"status","any_of":[200,"301-308"]}"#).expect("valid");
         assert_eq!(numbers, Assertion::Status { any_of: vec!["200".into(), "301-308".into()] });
     }
 
     #[test]
     fn codes_are_single_ranges_or_classes() {
-        for (entry, range) in [("200", (200, 200)), ("200-299", (200, 299)), ("2xx", (200, 299)), ("5XX", (500, 599))] {
+        for (entry, range) in
+            [("200", (200, 200)), ("200-299", (200, 299)), ("2xx", (200, 299)), ("5XX", (500, 599))]
+        {
             assert_eq!(codes_of(entry), Ok(range));
         }
         for wrong in ["", "99", "600", "200-", "299-200", "abc", "0xx", "6xx", "20-300"] {
@@ -419,9 +432,17 @@ mod tests {
         assert!(holds(C::Contains(text("k")), &["ok"]) && !holds(C::Contains(text("k")), &["no"]));
         assert!(holds(C::NotContains(text("k")), &[]) && !holds(C::NotContains(text("k")), &["ok"]));
         assert!(holds(C::Matches(text("^o.$")), &["ok"]) && !holds(C::Matches(text("^o.$")), &["oops"]));
-        assert!(holds(C::NotMatches(text("^o.$")), &["oops"]) && !holds(C::NotMatches(text("^o.$")), &["ok"]));
-        assert!(holds(C::AtLeast(2.0), &["2"]) && !holds(C::AtLeast(2.0), &["1.9"]) && !holds(C::AtLeast(0.0), &["x"]));
-        assert!(holds(C::AtMost(2.0), &["-3"]) && !holds(C::AtMost(2.0), &["2.1"]) && !holds(C::AtMost(2.0), &[]));
+        assert!(
+            holds(C::NotMatches(text("^o.$")), &["oops"]) && !holds(C::NotMatches(text("^o.$")), &["ok"])
+        );
+        assert!(
+            holds(C::AtLeast(2.0), &["2"])
+                && !holds(C::AtLeast(2.0), &["1.9"])
+                && !holds(C::AtLeast(0.0), &["x"])
+        );
+        assert!(
+            holds(C::AtMost(2.0), &["-3"]) && !holds(C::AtMost(2.0), &["2.1"]) && !holds(C::AtMost(2.0), &[])
+        );
         assert!(holds(C::Exists(true), &[""]) && !holds(C::Exists(true), &[]));
         assert!(holds(C::Exists(false), &[]) && !holds(C::Exists(false), &["x"]));
         assert!(patterns.holds(&C::Matches(text("(")), &[]).is_err());

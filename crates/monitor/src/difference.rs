@@ -61,7 +61,8 @@ pub fn difference(good: &Snapshot, bad: &Snapshot) -> Vec<Change> {
     if answered {
         add("status", good.status.map(|s| s.to_string()), bad.status.map(|s| s.to_string()));
         let chain = |s: &Snapshot| {
-            (!s.redirects.is_empty()).then(|| s.redirects.iter().map(|u| bare(u)).collect::<Vec<_>>().join(" → "))
+            (!s.redirects.is_empty())
+                .then(|| s.redirects.iter().map(|u| bare(u)).collect::<Vec<_>>().join(" → "))
         };
         add("redirects", chain(good), chain(bad));
         let names: BTreeSet<&String> = good.headers.keys().chain(bad.headers.keys()).collect();
@@ -189,7 +190,10 @@ mod tests {
     fn records_that_vanish_are_a_change() {
         let with = Snapshot { records: vec!["192.0.2.1".into()], ..Snapshot::default() };
         let changes = difference(&with, &Snapshot::default());
-        assert_eq!(changes, [Change { what: "records".into(), before: Some("192.0.2.1".into()), after: None }]);
+        assert_eq!(
+            changes,
+            [Change { what: "records".into(), before: Some("192.0.2.1".into()), after: None }]
+        );
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl Problems {
             Ok(_) if host.len() <= 255 && !host.contains('%') => {}
             _ => match host.parse::<std::net::IpAddr>() {
                 Ok(_) => {}
-                Err(_) => self.add(at, "this is not a host name or an address: give one without scheme, port and path"),
+                Err(_) => self
+                    .add(at, "this is not a host name or an address: give one without scheme, port and path"),
             },
         }
     }
@@ -81,7 +82,10 @@ impl Problems {
             return self.add(at, format!("the URL is longer than {URL_BYTE} bytes"));
         }
         match Url::parse(text) {
-            Err(error) => self.add(at, format!("this is not a URL ({error}): give a full one, like https://api.example.com/health")),
+            Err(error) => self.add(
+                at,
+                format!("this is not a URL ({error}): give a full one, like https://api.example.com/health"),
+            ),
             Ok(url) => {
                 if !matches!(url.scheme(), "http" | "https") {
                     self.add(at, format!("the scheme {} cannot be asked: give http or https", url.scheme()));
@@ -274,10 +278,13 @@ impl MonitorSpec {
 }
 
 fn shown_url(text: &str) -> String {
-    Url::parse(text).map_or_else(|_| landfall_evidence::redact_text(text), |url| {
-        let clean = redact_url(&url);
-        if clean == url { text.to_owned() } else { clean.to_string() }
-    })
+    Url::parse(text).map_or_else(
+        |_| landfall_evidence::redact_text(text),
+        |url| {
+            let clean = redact_url(&url);
+            if clean == url { text.to_owned() } else { clean.to_string() }
+        },
+    )
 }
 
 /// A key inside a JSON pointer (RFC 6901, section 3).
@@ -294,7 +301,9 @@ fn limit(p: &mut Problems, at: &str, limit: Option<u32>) {
 fn method(p: &mut Problems, at: &str, text: &str) {
     match Method::from_bytes(text.as_bytes()) {
         Ok(Method::CONNECT) => p.add(at, "CONNECT asks a proxy for a tunnel and cannot be checked"),
-        Ok(Method::TRACE) => p.add(at, "TRACE sends what it is sent back, secrets included, and cannot be checked"),
+        Ok(Method::TRACE) => {
+            p.add(at, "TRACE sends what it is sent back, secrets included, and cannot be checked")
+        }
         Ok(_) if text.len() <= 20 => {}
         _ => p.add(at, "this is not a method: give GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS"),
     }
@@ -313,7 +322,10 @@ fn http(p: &mut Problems, check: &HttpCheck) {
             p.add(&at, format!("{lower} belongs to the connection and cannot be set"));
         }
         if HeaderValue::from_str(value).is_err() {
-            p.add(&at, "the value holds characters that a header cannot carry: give visible ASCII on one line");
+            p.add(
+                &at,
+                "the value holds characters that a header cannot carry: give visible ASCII on one line",
+            );
         }
         if value.len() > HEADER_BYTE {
             p.add(&at, format!("the value is longer than {HEADER_BYTE} bytes"));
@@ -386,11 +398,17 @@ fn dns(p: &mut Problems, check: &DnsCheck) {
             && l.len() <= 63
             && l.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'*'))
     };
-    if name.is_empty() || name.len() > 253 || !name.split('.').all(label) {
-        p.add("/check/name", "this is not a domain name: give labels of letters, digits and hyphens, joined by dots");
+    if check.name != "." && (name.is_empty() || name.len() > 253 || !name.split('.').all(label)) {
+        p.add(
+            "/check/name",
+            "this is not a domain name: give labels of letters, digits and hyphens, joined by dots",
+        );
     }
     if !RECORD_TYPES.contains(&check.rtype.to_ascii_uppercase().as_str()) {
-        p.add("/check/rtype", format!("this record type cannot be asked for: give one of {}", RECORD_TYPES.join(", ")));
+        p.add(
+            "/check/rtype",
+            format!("this record type cannot be asked for: give one of {}", RECORD_TYPES.join(", ")),
+        );
     }
     if let Some(server) = &check.server
         && parse_server(server).is_none_or(|at| at.port() == 0)
@@ -413,7 +431,10 @@ fn audit_endpoint(p: &mut Problems, at: &str, endpoint: &AuditEndpoint) {
     if let Some(text) = &endpoint.method {
         method(p, &format!("{at}/method"), text);
     }
-    if !endpoint.path.starts_with('/') || endpoint.path.len() > URL_BYTE || endpoint.path.chars().any(char::is_control) {
+    if !endpoint.path.starts_with('/')
+        || endpoint.path.len() > URL_BYTE
+        || endpoint.path.chars().any(char::is_control)
+    {
         p.add(&format!("{at}/path"), "give a path that begins with a slash, like /health");
     }
     p.at_most(&format!("{at}/status"), endpoint.status.len(), LIST, "statuses");
@@ -434,10 +455,13 @@ mod tests {
     }
 
     fn places(spec: &MonitorSpec) -> Vec<String> {
-        spec.problems().into_iter().map(|(at, what)| {
-            assert!(what.len() > 10 && !what.contains('\n'), "{at}: {what}");
-            at
-        }).collect()
+        spec.problems()
+            .into_iter()
+            .map(|(at, what)| {
+                assert!(what.len() > 10 && !what.contains('\n'), "{at}: {what}");
+                at
+            })
+            .collect()
     }
 
     #[test]
@@ -457,7 +481,8 @@ mod tests {
             spec.retry_s = Some(20);
             spec.channels = Some(vec!["ops".into()]);
             spec.labels = BTreeMap::from([("team".to_owned(), "core".to_owned())]);
-            spec.audit.endpoints = vec![AuditEndpoint { path: "/health".into(), core: true, ..AuditEndpoint::default() }];
+            spec.audit.endpoints =
+                vec![AuditEndpoint { path: "/health".into(), core: true, ..AuditEndpoint::default() }];
             assert_eq!(spec.problems(), []);
             let text = serde_json::to_string(&spec).expect("serialises");
             assert_eq!(serde_json::from_str::<MonitorSpec>(&text).expect("reads"), spec, "{text}");
@@ -488,27 +513,81 @@ mod tests {
             (json!({ "kind": "http", "url": "https://a.test/", "method": "GE T" }), "/check/method"),
             (json!({ "kind": "http", "url": "https://a.test/", "method": "CONNECT" }), "/check/method"),
             (json!({ "kind": "http", "url": "https://a.test/", "method": "TRACE" }), "/check/method"),
-            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "Host": "b.test" } }), "/check/headers/Host"),
-            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "Transfer-Encoding": "chunked" } }), "/check/headers/Transfer-Encoding"),
-            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "content-length": "0" } }), "/check/headers/content-length"),
-            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "a b": "c" } }), "/check/headers/a b"),
-            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "x/y~": "c" } }), "/check/headers/x~1y~0"),
-            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "x": "a\r\nHost: b" } }), "/check/headers/x"),
-            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "x": "[redacted]" } }), "/check/headers/x"),
-            (json!({ "kind": "http", "url": "https://a.test/", "headers": { "X-A": "1", "x-a": "2" } }), "/check/headers/x-a"),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "headers": { "Host": "b.test" } }),
+                "/check/headers/Host",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "headers": { "Transfer-Encoding": "chunked" } }),
+                "/check/headers/Transfer-Encoding",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "headers": { "content-length": "0" } }),
+                "/check/headers/content-length",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "headers": { "a b": "c" } }),
+                "/check/headers/a b",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "headers": { "x/y~": "c" } }),
+                "/check/headers/x~1y~0",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "headers": { "x": "a\r\nHost: b" } }),
+                "/check/headers/x",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "headers": { "x": "[redacted]" } }),
+                "/check/headers/x",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "headers": { "X-A": "1", "x-a": "2" } }),
+                "/check/headers/x-a",
+            ),
             (json!({ "kind": "http", "url": "https://a.test/", "redirects": 11 }), "/check/redirects"),
             (json!({ "kind": "http", "url": "https://a.test/", "family": 5 }), "/check/family"),
             (json!({ "kind": "http", "url": "https://a.test/", "degraded_ms": 0 }), "/check/degraded_ms"),
-            (json!({ "kind": "http", "url": "https://a.test/", "certificate_days": 400 }), "/check/certificate_days"),
-            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "status", "any_of": [] }] }), "/check/assert/0/any_of"),
-            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "status", "any_of": ["ok"] }] }), "/check/assert/0/any_of/0"),
-            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "body", "matches": "(" }] }), "/check/assert/0/matches"),
-            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "body", "not-matches": "(?:\\w{100}){1000}" }] }), "/check/assert/0/not-matches"),
-            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "json", "path": "status", "equals": "a" }] }), "/check/assert/0/path"),
-            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "header", "name": "a:b", "exists": true }] }), "/check/assert/0/name"),
-            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "time", "max_ms": 0 }] }), "/check/assert/0/max_ms"),
-            (json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "version" }] }), "/check/assert/0"),
-            (json!({ "kind": "http", "url": "https://a.test/", "assert": vec![json!({ "on": "time", "max_ms": 1 }); 33] }), "/check/assert"),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "certificate_days": 400 }),
+                "/check/certificate_days",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "status", "any_of": [] }] }),
+                "/check/assert/0/any_of",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "status", "any_of": ["ok"] }] }),
+                "/check/assert/0/any_of/0",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "body", "matches": "(" }] }),
+                "/check/assert/0/matches",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "body", "not-matches": "(?:\\w{100}){1000}" }] }),
+                "/check/assert/0/not-matches",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "json", "path": "status", "equals": "a" }] }),
+                "/check/assert/0/path",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "header", "name": "a:b", "exists": true }] }),
+                "/check/assert/0/name",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "time", "max_ms": 0 }] }),
+                "/check/assert/0/max_ms",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "assert": [{ "on": "version" }] }),
+                "/check/assert/0",
+            ),
+            (
+                json!({ "kind": "http", "url": "https://a.test/", "assert": vec![json!({ "on": "time", "max_ms": 1 }); 33] }),
+                "/check/assert",
+            ),
             (json!({ "kind": "tcp", "host": "https://a.test", "port": 1 }), "/check/host"),
             (json!({ "kind": "tcp", "host": "", "port": 1 }), "/check/host"),
             (json!({ "kind": "tcp", "host": "a.test", "port": 0 }), "/check/port"),
@@ -516,14 +595,18 @@ mod tests {
             (json!({ "kind": "dns", "name": "a..test" }), "/check/name"),
             (json!({ "kind": "dns", "name": "a.test", "rtype": "AXFR" }), "/check/rtype"),
             (json!({ "kind": "dns", "name": "a.test", "server": "dns.google" }), "/check/server"),
-            (json!({ "kind": "dns", "name": "a.test", "contains": ["a"], "exactly": ["a"] }), "/check/exactly"),
+            (
+                json!({ "kind": "dns", "name": "a.test", "contains": ["a"], "exactly": ["a"] }),
+                "/check/exactly",
+            ),
             (json!({ "kind": "audit", "url": "https://u:p@a.test/" }), "/check/url"),
         ] {
             let mut spec = read(&check);
             spec.interval_s = 300;
             assert_eq!(places(&spec), [place], "{check}");
         }
-        for host in ["a.test", "192.0.2.1", "2001:db8::1", "[2001:db8::1]", "xn--bcher-kva.test", "localhost"] {
+        for host in ["a.test", "192.0.2.1", "2001:db8::1", "[2001:db8::1]", "xn--bcher-kva.test", "localhost"]
+        {
             let spec = read(&json!({ "kind": "tcp", "host": host, "port": 1 }));
             assert_eq!(places(&spec), Vec::<String>::new(), "{host}");
         }
@@ -542,21 +625,34 @@ mod tests {
         spec.depends_on = vec![String::new()];
         spec.labels = BTreeMap::from([(String::new(), "x".to_owned())]);
         spec.audit.origin = Some("ftp://x".into());
-        spec.audit.endpoints = vec![AuditEndpoint { path: "health".into(), status: vec![99], ..AuditEndpoint::default() }];
+        spec.audit.endpoints =
+            vec![AuditEndpoint { path: "health".into(), status: vec![99], ..AuditEndpoint::default() }];
         assert_eq!(
             places(&spec),
             [
-                "/name", "/interval_s", "/timeout_ms", "/fail_after", "/recover_after", "/retry_s", "/remind_s",
-                "/depends_on/0", "/labels/", "/audit/origin", "/audit/endpoints/0/path",
-                "/audit/endpoints/0/status/0", "/interval_s"
+                "/name",
+                "/interval_s",
+                "/timeout_ms",
+                "/fail_after",
+                "/recover_after",
+                "/retry_s",
+                "/remind_s",
+                "/depends_on/0",
+                "/labels/",
+                "/audit/origin",
+                "/audit/endpoints/0/path",
+                "/audit/endpoints/0/status/0",
+                "/interval_s"
             ]
         );
     }
 
     #[test]
     fn secrets_are_masked_and_an_edited_copy_gets_them_back_for_the_same_origin_only() {
-        let spec = read(&json!({ "kind": "http", "url": "https://me:hunter2@a.test/h?token=abcdef123&page=2",
-            "headers": { "X-Custom": "very secret", "Accept": "text/html" }, "body": "{\"password\":\"x\"}" }));
+        let spec = read(
+            &json!({ "kind": "http", "url": "https://me:hunter2@a.test/h?token=abcdef123&page=2",
+            "headers": { "X-Custom": "very secret", "Accept": "text/html" }, "body": "{\"password\":\"x\"}" }),
+        );
         let shown = spec.shown();
         let text = shown.to_string();
         for secret in ["hunter2", "abcdef123", "very secret", "password"] {

@@ -183,7 +183,8 @@ mod tests {
         let mut map = crate::net::AddressMap::default();
         map.add(&format!("192.0.2.1:443:127.0.0.1:{port}")).expect("valid");
         ctx.map = map.into();
-        let stream = tcp(&ctx, "192.0.2.1", "192.0.2.1:443".parse().expect("valid")).await.expect("led to loopback");
+        let stream =
+            tcp(&ctx, "192.0.2.1", "192.0.2.1:443".parse().expect("valid")).await.expect("led to loopback");
         assert_eq!(stream.peer_addr().expect("connected").port(), port);
     }
 

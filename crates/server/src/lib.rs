@@ -6,6 +6,7 @@
 
 mod app;
 mod auth;
+pub mod blackbox;
 mod problem;
 mod settings;
 

@@ -37,7 +37,12 @@ impl Probes {
     ///
     /// # Errors
     /// In words, when the URL cannot be audited or the audit cannot start.
-    pub async fn audit(&self, spec: &MonitorSpec, limit: Duration, progress: &Progress) -> Result<Audited, String> {
+    pub async fn audit(
+        &self,
+        spec: &MonitorSpec,
+        limit: Duration,
+        progress: &Progress,
+    ) -> Result<Audited, String> {
         run(&self.plan(spec, limit)?, progress).await
     }
 
@@ -130,7 +135,12 @@ fn endpoint(declared: &AuditEndpoint) -> Endpoint {
     }
 }
 
-pub(super) async fn check(probes: &Probes, spec: &MonitorSpec, timeout: Duration, now: Timestamp) -> CheckResult {
+pub(super) async fn check(
+    probes: &Probes,
+    spec: &MonitorSpec,
+    timeout: Duration,
+    now: Timestamp,
+) -> CheckResult {
     let audited = match probes.audit(spec, timeout, &Progress::default()).await {
         Ok(audited) => audited,
         Err(why) => return CheckResult::new(now, Outcome::Inconclusive, Some(Reason::Local), why),

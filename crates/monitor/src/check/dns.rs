@@ -34,7 +34,12 @@ fn plain(rtype: &str, data: &str) -> String {
     }
 }
 
-pub(super) async fn check(probes: &Probes, check: &DnsCheck, timeout: Duration, now: Timestamp) -> CheckResult {
+pub(super) async fn check(
+    probes: &Probes,
+    check: &DnsCheck,
+    timeout: Duration,
+    now: Timestamp,
+) -> CheckResult {
     let ctx = probes.context(timeout);
     let rtype = check.rtype.to_ascii_uppercase();
     let named = match check.server.as_deref().map(|text| parse_server(text).ok_or(text)).transpose() {
@@ -57,7 +62,8 @@ pub(super) async fn check(probes: &Probes, check: &DnsCheck, timeout: Duration, 
         Seen::Dns(seen) => Some(&seen.answer),
         _ => None,
     });
-    let unasked = Observed::Unasked(landfall_evidence::ProbeFault::Local { detail: "nothing was asked".into() });
+    let unasked =
+        Observed::Unasked(landfall_evidence::ProbeFault::Local { detail: "nothing was asked".into() });
     let answer = answer.unwrap_or(&unasked);
     let at = check.server.as_deref().unwrap_or("the resolver");
     let fault = match (named, answer) {
@@ -100,24 +106,29 @@ fn held_against(check: &DnsCheck, rtype: &str, records: &[String], took: Duratio
         list.dedup();
         list
     };
-    let missing: Vec<_> = wanted(&check.contains).into_iter().filter(|data| !records.contains(data)).collect();
+    let missing: Vec<_> =
+        wanted(&check.contains).into_iter().filter(|data| !records.contains(data)).collect();
     if !missing.is_empty() {
-        let say = format!("{rtype} of {}: {}; expected {} among them", check.name, list(records), list(&missing));
+        let say =
+            format!("{rtype} of {}: {}; expected {} among them", check.name, list(records), list(&missing));
         return Some(Said::down(Reason::Records, say));
     }
     let exactly = wanted(&check.exactly);
     if !exactly.is_empty() && exactly != records {
-        let say = format!("{rtype} of {}: {}; expected exactly {}", check.name, list(records), list(&exactly));
+        let say =
+            format!("{rtype} of {}: {}; expected exactly {}", check.name, list(records), list(&exactly));
         return Some(Said::down(Reason::Records, say));
     }
     let limit = check.degraded_ms.filter(|limit| took > Duration::from_millis((*limit).into()))?;
-    let say = format!("{rtype} of {} answered in {} ms; slower than {limit} ms", check.name, took.as_millis());
+    let say =
+        format!("{rtype} of {} answered in {} ms; slower than {limit} ms", check.name, took.as_millis());
     Some(Said::degraded(Reason::Slow, say))
 }
 
 /// A few of the records for one line.
 fn list(records: &[String]) -> String {
-    let mut shown: Vec<String> = records.iter().take(4).map(|data| quoted(data).trim_matches('"').to_owned()).collect();
+    let mut shown: Vec<String> =
+        records.iter().take(4).map(|data| quoted(data).trim_matches('"').to_owned()).collect();
     if records.len() > shown.len() {
         shown.push(format!("{} more", records.len() - shown.len()));
     }

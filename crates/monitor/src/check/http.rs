@@ -45,12 +45,25 @@ const TELLING: &[&str] = &[
 ];
 
 /// Headers of which everybody knows the values, so that seeing one in an answer gives nothing away.
-pub(crate) const OPEN_HEADERS: &[&str] =
-    &["accept", "accept-encoding", "accept-language", "cache-control", "content-type", "pragma", "user-agent"];
+pub(crate) const OPEN_HEADERS: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "content-type",
+    "pragma",
+    "user-agent",
+];
 
-pub(super) async fn check(probes: &Probes, check: &HttpCheck, timeout: Duration, now: Timestamp) -> CheckResult {
+pub(super) async fn check(
+    probes: &Probes,
+    check: &HttpCheck,
+    connect_to: Option<&str>,
+    timeout: Duration,
+    now: Timestamp,
+) -> CheckResult {
     let request = match request(check) {
-        Ok(request) => request,
+        Ok(request) => Request { connect_to: connect_to.map(str::to_owned), ..request },
         Err(why) => return CheckResult::new(now, Outcome::Inconclusive, Some(Reason::Local), why),
     };
     let ctx = probes.context(timeout);
@@ -121,7 +134,10 @@ fn request(check: &HttpCheck) -> Result<Request, String> {
         let pair = format!("{}:{}", decode(url.username()), decode(url.password().unwrap_or_default()));
         if !headers.iter().any(|h| h.name == "authorization") {
             // RFC 7617, section 2.
-            headers.push(Header { name: "authorization".into(), value: format!("Basic {}", STANDARD.encode(pair)) });
+            headers.push(Header {
+                name: "authorization".into(),
+                value: format!("Basic {}", STANDARD.encode(pair)),
+            });
         }
         // Both fail only for URLs without a host.
         let _ = url.set_username("");
@@ -140,6 +156,7 @@ fn request(check: &HttpCheck) -> Result<Request, String> {
             Some(6) => Some(Family::V6),
             _ => None,
         },
+        connect_to: None,
     })
 }
 
@@ -180,11 +197,16 @@ fn exchange(fetched: &Fetched, timeout: Duration) -> Option<Said> {
     if let Some(problem) = last.certificate.as_ref().and_then(|c| c.problem.as_ref()) {
         return Some(Said::down(Reason::Certificate, problem.say.clone()));
     }
-    let whom = last.address.map_or_else(|| host.to_owned(), |at| if at.ip().to_string() == host.trim_matches(['[', ']']) {
-        at.to_string()
-    } else {
-        format!("{host} ({at})")
-    });
+    let whom = last.address.map_or_else(
+        || host.to_owned(),
+        |at| {
+            if at.ip().to_string() == host.trim_matches(['[', ']']) {
+                at.to_string()
+            } else {
+                format!("{host} ({at})")
+            }
+        },
+    );
     if let Some(said) = judge::fault(&last.answer, &whom) {
         return Some(said);
     }
@@ -193,26 +215,36 @@ fn exchange(fetched: &Fetched, timeout: Duration) -> Option<Said> {
         End::Hop => {}
         End::TooManyRedirects => {
             let count = fetched.hops.len() - 1;
-            return Some(Said::down(Reason::Redirect, format!("more than {count} redirects, the next to {to}")));
+            return Some(Said::down(
+                Reason::Redirect,
+                format!("more than {count} redirects, the next to {to}"),
+            ));
         }
-        End::Loop => return Some(Said::down(Reason::Redirect, format!("the redirects go round in a circle at {to}"))),
+        End::Loop => {
+            return Some(Said::down(Reason::Redirect, format!("the redirects go round in a circle at {to}")));
+        }
         End::Nowhere(why) => return Some(Said::down(Reason::Redirect, why.clone())),
     }
     match &last.cut {
         None | Some(Cut::Bound(_)) => None,
-        Some(Cut::Short(count, error)) => {
-            Some(Said::down(Reason::ConnectionError, format!("{whom}: the answer stopped short after {count} bytes ({error})")))
-        }
+        Some(Cut::Short(count, error)) => Some(Said::down(
+            Reason::ConnectionError,
+            format!("{whom}: the answer stopped short after {count} bytes ({error})"),
+        )),
         Some(Cut::Slow(_) | Cut::Deadline) => {
             let seconds = timeout.as_secs_f64();
-            Some(Said::down(Reason::Timeout, format!("{whom}: the answer was not complete within {seconds:.1} s")))
+            Some(Said::down(
+                Reason::Timeout,
+                format!("{whom}: the answer was not complete within {seconds:.1} s"),
+            ))
         }
     }
 }
 
 /// A URL for a line: scheme, host and path.
 fn bare(url: &str) -> String {
-    Url::parse(url).map_or_else(|_| quoted(url), |url| redact_url(&url)[..url::Position::AfterPath].to_owned())
+    Url::parse(url)
+        .map_or_else(|_| quoted(url), |url| redact_url(&url)[..url::Position::AfterPath].to_owned())
 }
 
 /// The answer against what is asserted of it.
@@ -229,7 +261,9 @@ fn answer(
     let suspicious = asserted.is_some() || judge::may_be_challenge(response);
     // Who says that a 429 is right has it as the target's own word.
     let expects = check.assert.iter().any(|assertion| match assertion {
-        Assertion::Status { any_of } => !(200..300).contains(&response.status) && status_in(any_of, response.status),
+        Assertion::Status { any_of } => {
+            !(200..300).contains(&response.status) && status_in(any_of, response.status)
+        }
         _ => false,
     });
     if suspicious
@@ -238,13 +272,18 @@ fn answer(
     {
         return Some(said);
     }
-    asserted.or_else(|| {
-        let certificates = fetched.hops.iter().filter_map(|hop| hop.certificate.as_ref());
-        certificates.filter_map(|c| expiring(&c.judged, check.certificate_days, now)).next()
-    }).or_else(|| {
-        let limit = check.degraded_ms.filter(|limit| took > Duration::from_millis((*limit).into()))?;
-        Some(Said::degraded(Reason::Slow, format!("{} in {} ms; slower than {limit} ms", shown(response), took.as_millis())))
-    })
+    asserted
+        .or_else(|| {
+            let certificates = fetched.hops.iter().filter_map(|hop| hop.certificate.as_ref());
+            certificates.filter_map(|c| expiring(&c.judged, check.certificate_days, now)).next()
+        })
+        .or_else(|| {
+            let limit = check.degraded_ms.filter(|limit| took > Duration::from_millis((*limit).into()))?;
+            Some(Said::degraded(
+                Reason::Slow,
+                format!("{} in {} ms; slower than {limit} ms", shown(response), took.as_millis()),
+            ))
+        })
 }
 
 /// "HTTP 404 text/plain, 9 bytes".
@@ -270,7 +309,9 @@ fn asserted(
     snapshot: &mut Snapshot,
 ) -> Option<Said> {
     let mut findings: Vec<Said> = Vec::new();
-    if !assertions.iter().any(|a| matches!(a, Assertion::Status { .. })) && !(200..300).contains(&response.status) {
+    if !assertions.iter().any(|a| matches!(a, Assertion::Status { .. }))
+        && !(200..300).contains(&response.status)
+    {
         findings.push(Said::down(Reason::Status, format!("{}; expected 200-299", shown(response))));
     }
     let mut json: Option<Result<Value, String>> = None;
@@ -316,12 +357,19 @@ fn one(
                     || "is not there".to_owned(),
                     |value| format!("is {}", quoted(&redact_header(&name, value))),
                 );
-                let say = format!("HTTP {}: the header {name} {is_now}; expected {}", response.status, expected(is));
+                let say = format!(
+                    "HTTP {}: the header {name} {is_now}; expected {}",
+                    response.status,
+                    expected(is)
+                );
                 Some(Said::down(Reason::Header, say))
             }
         }
         Assertion::Body { is } => match body(response) {
-            Err(why) => Some(Said::down(Reason::Body, format!("HTTP {}: {why}; expected {}", response.status, expected(is)))),
+            Err(why) => Some(Said::down(
+                Reason::Body,
+                format!("HTTP {}: {why}; expected {}", response.status, expected(is)),
+            )),
             Ok(text) => {
                 let values = if text.is_empty() { Vec::new() } else { vec![Cow::Borrowed(text)] };
                 let holds = match is {
@@ -330,7 +378,11 @@ fn one(
                     _ => patterns.holds(is, &[Cow::Borrowed(text)])?,
                 };
                 (!holds).then(|| {
-                    let begins = if text.is_empty() { "is empty".into() } else { format!("begins with {}", quoted(text)) };
+                    let begins = if text.is_empty() {
+                        "is empty".into()
+                    } else {
+                        format!("begins with {}", quoted(text))
+                    };
                     let say = format!("{}: the body {begins}; expected {}", shown(response), expected(is));
                     Said::down(Reason::Body, say)
                 })
@@ -339,19 +391,22 @@ fn one(
         Assertion::Json { path, is } => {
             let pattern = patterns.path(path)?;
             match parsed(json, response) {
-                Err(why) => {
-                    Some(Said::down(Reason::Json, format!("HTTP {}: {why}; expected {path} {}", response.status, expected(is))))
-                }
+                Err(why) => Some(Said::down(
+                    Reason::Json,
+                    format!("HTTP {}: {why}; expected {path} {}", response.status, expected(is)),
+                )),
                 Ok(value) => {
                     let found = pattern.query(value).first();
                     let values: Vec<_> = found.iter().map(|value| as_text(value)).collect();
                     if patterns.holds(is, &values)? {
                         None
                     } else {
-                        let is_now = values
-                            .first()
-                            .map_or_else(|| "is not there".to_owned(), |value| format!("is {}", quoted(value)));
-                        let say = format!("HTTP {}: {path} {is_now}; expected {}", response.status, expected(is));
+                        let is_now = values.first().map_or_else(
+                            || "is not there".to_owned(),
+                            |value| format!("is {}", quoted(value)),
+                        );
+                        let say =
+                            format!("HTTP {}: {path} {is_now}; expected {}", response.status, expected(is));
                         Some(Said::down(Reason::Json, say))
                     }
                 }
@@ -374,9 +429,10 @@ fn one(
             };
             let place = header.as_deref().or(path.as_deref()).unwrap_or_default();
             let said = expect.as_ref().filter(|want| found.as_ref() != Some(*want)).map(|want| {
-                let is_now = found
-                    .as_ref()
-                    .map_or_else(|| "there is no version marker".to_owned(), |v| format!("the version is {}", quoted(v)));
+                let is_now = found.as_ref().map_or_else(
+                    || "there is no version marker".to_owned(),
+                    |v| format!("the version is {}", quoted(v)),
+                );
                 let say = format!("HTTP {}: {is_now} in {place}; expected {}", response.status, quoted(want));
                 Said::down(Reason::Version, say)
             });
@@ -401,11 +457,17 @@ fn body(response: &HttpResponse) -> Result<&str, String> {
 }
 
 /// The body as JSON, parsed once.
-fn parsed<'a>(json: &'a mut Option<Result<Value, String>>, response: &HttpResponse) -> Result<&'a Value, String> {
+fn parsed<'a>(
+    json: &'a mut Option<Result<Value, String>>,
+    response: &HttpResponse,
+) -> Result<&'a Value, String> {
     let parse = || {
         let text = body(response)?;
         if !response.body.complete {
-            return Err(format!("the body is longer than the {} bytes that are read", response.body.byte_count));
+            return Err(format!(
+                "the body is longer than the {} bytes that are read",
+                response.body.byte_count
+            ));
         }
         serde_json::from_str(text).map_err(|error| format!("the body is not JSON ({error})"))
     };
@@ -419,12 +481,7 @@ fn snapshot(fetched: &Fetched) -> Snapshot {
         snapshot.protocols.push(certificate.session.version());
         show_certificate(&mut snapshot, &certificate.judged);
     }
-    snapshot.redirects = fetched
-        .hops
-        .iter()
-        .skip(1)
-        .map(|hop| redact_url(&hop.url).to_string())
-        .collect();
+    snapshot.redirects = fetched.hops.iter().skip(1).map(|hop| redact_url(&hop.url).to_string()).collect();
     if let Some(response) = last.answer.present() {
         snapshot.protocols.push(response.version.to_string());
         snapshot.status = Some(response.status);
@@ -437,7 +494,10 @@ fn snapshot(fetched: &Fetched) -> Snapshot {
                 } else {
                     redact_header(&header.name, &header.value)
                 };
-                snapshot.headers.entry(header.name.clone()).or_insert_with(|| value.chars().take(200).collect());
+                snapshot
+                    .headers
+                    .entry(header.name.clone())
+                    .or_insert_with(|| value.chars().take(200).collect());
             }
         }
     }

@@ -45,13 +45,18 @@ fn denied(denial: &Denial, whom: &str) -> Said {
     let say = format!("{whom}: {denial}");
     let reason = match denial {
         Denial::Malformed { phase: Phase::Resolve, .. } => {
-            return Said::inconclusive(Reason::DnsSilent, format!("the resolver's answer for {whom} cannot be read"));
+            return Said::inconclusive(
+                Reason::DnsSilent,
+                format!("the resolver's answer for {whom} cannot be read"),
+            );
         }
         Denial::Rcode(answer) => return rcode(answer, whom),
         Denial::Refused | Denial::Unreachable { .. } | Denial::Reset { .. } | Denial::Closed { .. } => {
             Reason::ConnectionError
         }
-        Denial::TlsAlert { .. } | Denial::NotTls { .. } | Denial::VersionNotOffered { .. } => Reason::TlsError,
+        Denial::TlsAlert { .. } | Denial::NotTls { .. } | Denial::VersionNotOffered { .. } => {
+            Reason::TlsError
+        }
         Denial::Malformed { phase: Phase::Tls, .. } => Reason::TlsError,
         Denial::Malformed { .. } | Denial::TooLarge { .. } => Reason::Malformed,
     };
@@ -61,9 +66,10 @@ fn denied(denial: &Denial, whom: &str) -> Said {
 fn silent(silence: Silence, whom: &str) -> Said {
     match silence.phase {
         Phase::Resolve => Said::inconclusive(Reason::DnsSilent, format!("no resolver answered for {whom}")),
-        _ if silence.waited_us == 0 => {
-            Said::down(Reason::Timeout, format!("{whom}: the time was used up before the {} phase", silence.phase))
-        }
+        _ if silence.waited_us == 0 => Said::down(
+            Reason::Timeout,
+            format!("{whom}: the time was used up before the {} phase", silence.phase),
+        ),
         _ => Said::down(Reason::Timeout, format!("{whom}: {silence}")),
     }
 }
@@ -88,7 +94,10 @@ fn rcode(answer: &DnsAnswer, name: &str) -> Said {
     match answer.rcode {
         0 => Said::down(Reason::DnsError, format!("{name} has no such records")),
         2 | 3 => Said::down(Reason::DnsError, format!("{name} does not resolve ({code})")),
-        _ => Said::inconclusive(Reason::DnsSilent, format!("the resolvers refuse to answer for {name} ({code})")),
+        _ => Said::inconclusive(
+            Reason::DnsSilent,
+            format!("the resolvers refuse to answer for {name} ({code})"),
+        ),
     }
 }
 
@@ -100,7 +109,9 @@ pub(crate) fn name(none: &Observed<DnsAnswer>, name: &str) -> Said {
         Observed::Denied(denial) => {
             Said::inconclusive(Reason::DnsSilent, format!("no resolver answered for {name} ({denial})"))
         }
-        Observed::Silent(_) => Said::inconclusive(Reason::DnsSilent, format!("no resolver answered for {name}")),
+        Observed::Silent(_) => {
+            Said::inconclusive(Reason::DnsSilent, format!("no resolver answered for {name}"))
+        }
         Observed::Unasked(fault) => unasked(fault),
     }
 }
@@ -130,7 +141,10 @@ pub(crate) fn between(catalogue: &Catalogue, response: &HttpResponse) -> Option<
     if http::refused_by_limiter(response) {
         let wait = response.header("retry-after").map(|wait| format!("; it asks to wait {wait}"));
         let wait = wait.filter(|text| text.len() < 60).unwrap_or_default();
-        return Some(Said::inconclusive(Reason::RateLimited, format!("HTTP {status}: a rate limiter refused the check{wait}")));
+        return Some(Said::inconclusive(
+            Reason::RateLimited,
+            format!("HTTP {status}: a rate limiter refused the check{wait}"),
+        ));
     }
     let (signature, weight) = catalogue.most_likely(response)?;
     let (reason, what) = match signature.meaning {
@@ -184,16 +198,28 @@ mod tests {
         let mut cases: Vec<(Observed<()>, Outcome, Reason)> = vec![
             (Observed::Denied(Denial::Refused), Down, Reason::ConnectionError),
             (Observed::Denied(Denial::Unreachable { detail: "x".into() }), Down, Reason::ConnectionError),
-            (Observed::Denied(Denial::TlsAlert { code: 40, name: "handshake_failure".into() }), Down, Reason::TlsError),
+            (
+                Observed::Denied(Denial::TlsAlert { code: 40, name: "handshake_failure".into() }),
+                Down,
+                Reason::TlsError,
+            ),
             (Observed::Denied(Denial::NotTls { first_bytes: "SSH".into() }), Down, Reason::TlsError),
             (Observed::Denied(Denial::VersionNotOffered { chosen: None }), Down, Reason::TlsError),
-            (Observed::Denied(Denial::TooLarge { what: "headers".into(), limit: 9 }), Down, Reason::Malformed),
+            (
+                Observed::Denied(Denial::TooLarge { what: "headers".into(), limit: 9 }),
+                Down,
+                Reason::Malformed,
+            ),
             (
                 Observed::Denied(Denial::Malformed { phase: Phase::Resolve, detail: "x".into() }),
                 Inconclusive,
                 Reason::DnsSilent,
             ),
-            (Observed::Silent(Silence { phase: Phase::Resolve, waited_us: 1 }), Inconclusive, Reason::DnsSilent),
+            (
+                Observed::Silent(Silence { phase: Phase::Resolve, waited_us: 1 }),
+                Inconclusive,
+                Reason::DnsSilent,
+            ),
             (Observed::Silent(Silence { phase: Phase::Connect, waited_us: 0 }), Down, Reason::Timeout),
             (
                 Observed::Unasked(ProbeFault::NotConfigured { what: "a".into(), mend: "b".into() }),
@@ -208,7 +234,11 @@ mod tests {
             ),
             (Observed::Unasked(ProbeFault::BudgetSpent { budget: 1 }), Inconclusive, Reason::Local),
             (Observed::Unasked(ProbeFault::DeadlineSpent), Inconclusive, Reason::Local),
-            (Observed::Unasked(ProbeFault::NoRoute { family: "IPv6".into() }), Inconclusive, Reason::OwnConnection),
+            (
+                Observed::Unasked(ProbeFault::NoRoute { family: "IPv6".into() }),
+                Inconclusive,
+                Reason::OwnConnection,
+            ),
             (
                 Observed::Unasked(ProbeFault::Forbidden {
                     address: [10, 0, 0, 1].into(),
@@ -278,8 +308,10 @@ mod tests {
             let said = server(&observed, "a.example.test", "192.0.2.53:53").expect("no answer");
             assert_eq!((said.outcome, said.reason), (Outcome::Down, reason));
         }
-        let forbidden =
-            Observed::<()>::Unasked(ProbeFault::Forbidden { address: [10, 0, 0, 1].into(), why: "private".into() });
+        let forbidden = Observed::<()>::Unasked(ProbeFault::Forbidden {
+            address: [10, 0, 0, 1].into(),
+            why: "private".into(),
+        });
         assert_eq!(server(&forbidden, "a", "10.0.0.1:53").map(|s| s.reason), Some(Reason::Forbidden));
         assert_eq!(server(&Observed::Present(()), "a", "b"), None);
     }
@@ -312,7 +344,8 @@ mod tests {
             reason(&response(503, &[("retry-after", "5"), ("x-ratelimit-remaining", "0")], "")),
             limited
         );
-        let cloudflare = [("server", "cloudflare"), ("cf-mitigated", "challenge"), ("content-type", "text/html")];
+        let cloudflare =
+            [("server", "cloudflare"), ("cf-mitigated", "challenge"), ("content-type", "text/html")];
         assert_eq!(reason(&response(403, &cloudflare, "<title>Just a moment...</title>")), challenge);
         assert!(may_be_challenge(&response(200, &cloudflare, "")));
         assert_eq!(reason(&response(404, &[("content-type", "text/plain")], "Not Found")), None);

@@ -51,7 +51,9 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
         }
         let text = String::from_utf8_lossy(&seen).into_owned();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length = head
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
         if body.len() >= length.unwrap_or(0) {
             break text;
         }
@@ -251,9 +253,10 @@ impl World {
 
 /// A monitor with this check, which must be valid.
 pub(crate) fn spec(check: serde_json::Value) -> MonitorSpec {
-    let spec: MonitorSpec =
-        serde_json::from_value(serde_json::json!({ "name": "test", "interval_s": 300, "timeout_ms": 5000, "check": check }))
-            .expect("a monitor");
+    let spec: MonitorSpec = serde_json::from_value(
+        serde_json::json!({ "name": "test", "interval_s": 300, "timeout_ms": 5000, "check": check }),
+    )
+    .expect("a monitor");
     assert_eq!(spec.problems(), []);
     spec
 }

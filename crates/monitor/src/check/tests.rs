@@ -7,7 +7,9 @@ use landfall_probe::net::Egress;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::testkit::{Authority, Reply, World, answer, data, knows, record, resolver, run, secure, spec, web, within};
+use super::testkit::{
+    Authority, Reply, World, answer, data, knows, record, resolver, run, secure, spec, web, within,
+};
 use crate::result::{CheckResult, Outcome, Reason};
 
 fn ended(result: &CheckResult) -> (Outcome, Option<Reason>) {
@@ -42,13 +44,19 @@ async fn a_good_answer_is_up_and_leaves_a_snapshot() {
     assert_eq!(ended(&result), (Outcome::Up, None), "{}", result.say);
     assert!(result.say.starts_with("HTTP 200 application/json, 36 bytes in "), "{}", result.say);
     let snapshot = &result.snapshot;
-    assert_eq!((snapshot.status, snapshot.body_byte, snapshot.version.as_deref()), (Some(200), Some(36), Some("v7")));
+    assert_eq!(
+        (snapshot.status, snapshot.body_byte, snapshot.version.as_deref()),
+        (Some(200), Some(36), Some("v7"))
+    );
     assert_eq!(snapshot.headers.get("server").map(String::as_str), Some("unit"));
     assert!(!snapshot.headers.contains_key("set-cookie") && !snapshot.headers.contains_key("x-version"));
     assert_eq!(snapshot.protocols, ["HTTP/1.1"]);
     assert!(result.timings.connect_us.is_some() && result.timings.wait_us.is_some());
     let request = &web.log()[0];
-    assert!(request.starts_with("GET /health HTTP/1.1\r\nhost: api.example.test\r\nuser-agent: Landfall/"), "{request}");
+    assert!(
+        request.starts_with("GET /health HTTP/1.1\r\nhost: api.example.test\r\nuser-agent: Landfall/"),
+        "{request}"
+    );
 }
 
 #[tokio::test]
@@ -56,16 +64,45 @@ async fn what_is_not_as_asserted_is_down_with_its_reason_and_one_precise_line() 
     let web = web(ok).await;
     let probes = World::default().led("api.example.test", 80, web.address).probes();
     for (assertion, reason, say) in [
-        (json!({ "on": "status", "any_of": [204, "3xx"] }), Reason::Status, "HTTP 200 application/json, 36 bytes; expected 204, 3xx"),
-        (json!({ "on": "header", "name": "server", "contains": "nginx" }), Reason::Header, "HTTP 200: the header server is \"unit\"; expected to contain \"nginx\""),
-        (json!({ "on": "header", "name": "via", "exists": true }), Reason::Header, "HTTP 200: the header via is not there; expected it to be there"),
+        (
+            json!({ "on": "status", "any_of": [204, "3xx"] }),
+            Reason::Status,
+            "HTTP 200 application/json, 36 bytes; expected 204, 3xx",
+        ),
+        (
+            json!({ "on": "header", "name": "server", "contains": "nginx" }),
+            Reason::Header,
+            "HTTP 200: the header server is \"unit\"; expected to contain \"nginx\"",
+        ),
+        (
+            json!({ "on": "header", "name": "via", "exists": true }),
+            Reason::Header,
+            "HTTP 200: the header via is not there; expected it to be there",
+        ),
         (json!({ "on": "body", "not-matches": "st.tus" }), Reason::Body, "expected not to match \"st.tus\""),
-        (json!({ "on": "json", "path": "$.status", "equals": "fine" }), Reason::Json, "HTTP 200: $.status is \"ok\"; expected \"fine\""),
-        (json!({ "on": "json", "path": "$.n", "at-most": 2 }), Reason::Json, "HTTP 200: $.n is \"3\"; expected at most 2"),
-        (json!({ "on": "version", "header": "X-Version", "expect": "v8" }), Reason::Version, "HTTP 200: the version is \"v7\" in X-Version; expected \"v8\""),
-        (json!({ "on": "version", "header": "x-build", "expect": "v8" }), Reason::Version, "there is no version marker in x-build"),
+        (
+            json!({ "on": "json", "path": "$.status", "equals": "fine" }),
+            Reason::Json,
+            "HTTP 200: $.status is \"ok\"; expected \"fine\"",
+        ),
+        (
+            json!({ "on": "json", "path": "$.n", "at-most": 2 }),
+            Reason::Json,
+            "HTTP 200: $.n is \"3\"; expected at most 2",
+        ),
+        (
+            json!({ "on": "version", "header": "X-Version", "expect": "v8" }),
+            Reason::Version,
+            "HTTP 200: the version is \"v7\" in X-Version; expected \"v8\"",
+        ),
+        (
+            json!({ "on": "version", "header": "x-build", "expect": "v8" }),
+            Reason::Version,
+            "there is no version marker in x-build",
+        ),
     ] {
-        let monitor = spec(json!({ "kind": "http", "url": "http://api.example.test/", "assert": [assertion] }));
+        let monitor =
+            spec(json!({ "kind": "http", "url": "http://api.example.test/", "assert": [assertion] }));
         let result = run(&probes, &monitor).await;
         assert_eq!(ended(&result), (DOWN, Some(reason)), "{}", result.say);
         assert!(result.say.contains(say), "{}", result.say);
@@ -82,7 +119,9 @@ async fn without_a_word_on_the_status_only_2xx_is_right() {
     assert_eq!(result.say, "HTTP 404 text/plain, 9 bytes; expected 200-299");
     assert_eq!(result.status, Some(404));
     let both = json!([{ "on": "status", "any_of": ["404"] }, { "on": "body", "equals": "Not Found" }]);
-    let result = run(&probes, &spec(json!({ "kind": "http", "url": "http://api.example.test/", "assert": both }))).await;
+    let result =
+        run(&probes, &spec(json!({ "kind": "http", "url": "http://api.example.test/", "assert": both })))
+            .await;
     assert_eq!(result.outcome, Outcome::Up);
 }
 
@@ -108,9 +147,15 @@ async fn limiters_and_challenges_are_inconclusive() {
     let web = web(|request| {
         Some(match request.split(' ').nth(1) {
             Some("/429") => answer("429 Too Many Requests", "retry-after: 7\r\n", "slow down"),
-            Some("/503") => answer("503 Service Unavailable", "retry-after: 7\r\nx-ratelimit-remaining: 0\r\n", ""),
+            Some("/503") => {
+                answer("503 Service Unavailable", "retry-after: 7\r\nx-ratelimit-remaining: 0\r\n", "")
+            }
             Some("/maintenance") => answer("503 Service Unavailable", "retry-after: 7\r\n", "back soon"),
-            _ => answer("403 Forbidden", "server: cloudflare\r\ncf-mitigated: challenge\r\ncontent-type: text/html\r\n", "<title>Just a moment...</title>"),
+            _ => answer(
+                "403 Forbidden",
+                "server: cloudflare\r\ncf-mitigated: challenge\r\ncontent-type: text/html\r\n",
+                "<title>Just a moment...</title>",
+            ),
         })
     })
     .await;
@@ -122,7 +167,9 @@ async fn limiters_and_challenges_are_inconclusive() {
     assert_eq!(ended(&run(&probes, &at("/503")).await), (UNSURE, Some(Reason::RateLimited)));
     assert_eq!(ended(&run(&probes, &at("/maintenance")).await), (DOWN, Some(Reason::Status)));
     assert_eq!(ended(&run(&probes, &at("/challenge")).await), (UNSURE, Some(Reason::Challenge)));
-    let wanted = spec(json!({ "kind": "http", "url": "http://api.example.test/429", "assert": [{ "on": "status", "any_of": [429] }] }));
+    let wanted = spec(
+        json!({ "kind": "http", "url": "http://api.example.test/429", "assert": [{ "on": "status", "any_of": [429] }] }),
+    );
     assert_eq!(run(&probes, &wanted).await.outcome, Outcome::Up, "who asks for a 429 gets one");
 }
 
@@ -135,7 +182,10 @@ async fn connections_that_come_to_nothing_are_down() {
     let hangs_up = web(|_| Some(String::new())).await;
     let short = web(|_| Some("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nonly this".into())).await;
     let garbage = web(|_| Some("SMTP says hello\r\n\r\n".into())).await;
-    let flood = web(|_| Some(format!("HTTP/1.1 200 OK\r\n{}\r\n", format!("x-pad: {}\r\n", "y".repeat(900)).repeat(100)))).await;
+    let flood = web(|_| {
+        Some(format!("HTTP/1.1 200 OK\r\n{}\r\n", format!("x-pad: {}\r\n", "y".repeat(900)).repeat(100)))
+    })
+    .await;
     for (address, reason, say) in [
         (refused, Reason::ConnectionError, "connection refused"),
         (silent.address, Reason::Timeout, "no answer in wait after"),
@@ -156,9 +206,13 @@ async fn connections_that_come_to_nothing_are_down() {
 
 #[tokio::test]
 async fn a_body_past_the_bound_is_looked_at_as_far_as_it_was_read() {
-    let web = web(|_| Some(answer("200 OK", "content-type: text/plain\r\n", &format!("begin{}", "x".repeat(1_200_000))))).await;
+    let web = web(|_| {
+        Some(answer("200 OK", "content-type: text/plain\r\n", &format!("begin{}", "x".repeat(1_200_000))))
+    })
+    .await;
     let probes = World::default().led("api.example.test", 80, web.address).probes();
-    let asserted = |assertion| spec(json!({ "kind": "http", "url": "http://api.example.test/", "assert": [assertion] }));
+    let asserted =
+        |assertion| spec(json!({ "kind": "http", "url": "http://api.example.test/", "assert": [assertion] }));
     let result = run(&probes, &asserted(json!({ "on": "body", "contains": "begin" }))).await;
     assert_eq!(result.outcome, Outcome::Up, "{}", result.say);
     let result = run(&probes, &asserted(json!({ "on": "json", "path": "$.a", "exists": true }))).await;
@@ -175,13 +229,18 @@ async fn a_certificate_that_a_client_would_refuse_is_down_and_nothing_is_sent() 
     for (config, say) in [
         (trusted.server("api.example.test", -90, -5), "the certificate expired on "),
         (trusted.server("api.example.test", 5, 90), "the certificate is not valid before "),
-        (trusted.server("www.example.test", -5, 90), "the certificate is for www.example.test and not for api.example.test"),
+        (
+            trusted.server("www.example.test", -5, 90),
+            "the certificate is for www.example.test and not for api.example.test",
+        ),
         (stranger.server("api.example.test", -5, 90), "Test Authority"),
     ] {
         let web = secure(config, ok).await;
         let world = World { ca_files: vec![trusted.path()], ..World::default() };
         let probes = world.led("api.example.test", 443, web.address).probes();
-        let monitor = spec(json!({ "kind": "http", "url": "https://api.example.test/", "headers": { "authorization": "Bearer t0psecret-token" } }));
+        let monitor = spec(
+            json!({ "kind": "http", "url": "https://api.example.test/", "headers": { "authorization": "Bearer t0psecret-token" } }),
+        );
         let result = run(&probes, &monitor).await;
         assert_eq!(ended(&result), (DOWN, Some(Reason::Certificate)), "{}", result.say);
         assert!(result.say.contains(say), "{}", result.say);
@@ -202,7 +261,9 @@ async fn a_certificate_that_ends_soon_is_degraded_and_a_good_one_is_up() {
     let web = secure(authority.server("api.example.test", -5, 20), ok).await;
     let world = World { ca_files: vec![authority.path()], ..World::default() };
     let probes = world.led("api.example.test", 443, web.address).probes();
-    let http = |days: u16| spec(json!({ "kind": "http", "url": "https://api.example.test/", "certificate_days": days }));
+    let http = |days: u16| {
+        spec(json!({ "kind": "http", "url": "https://api.example.test/", "certificate_days": days }))
+    };
     let good = run(&probes, &http(7)).await;
     assert_eq!(good.outcome, Outcome::Up, "{}", good.say);
     assert_eq!(good.snapshot.protocols, ["TLSv1.3", "HTTP/1.1"]);
@@ -214,7 +275,9 @@ async fn a_certificate_that_ends_soon_is_degraded_and_a_good_one_is_up() {
     assert_eq!(tls.outcome, Outcome::Up, "{}", tls.say);
     assert_eq!(tls.snapshot.certificate, good.snapshot.certificate);
     assert_eq!(tls.snapshot.issuer.as_deref(), Some("Test Authority"));
-    let tls = run(&probes, &spec(json!({ "kind": "tls", "host": "api.example.test", "certificate_days": 30 }))).await;
+    let tls =
+        run(&probes, &spec(json!({ "kind": "tls", "host": "api.example.test", "certificate_days": 30 })))
+            .await;
     assert_eq!(ended(&tls), (Outcome::Degraded, Some(Reason::CertificateExpiring)));
 }
 
@@ -229,7 +292,10 @@ async fn a_port_that_does_not_speak_tls_is_a_tls_error() {
         }
     });
     let probes = World::default().led("api.example.test", 443, address).probes();
-    for check in [json!({ "kind": "http", "url": "https://api.example.test/" }), json!({ "kind": "tls", "host": "api.example.test" })] {
+    for check in [
+        json!({ "kind": "http", "url": "https://api.example.test/" }),
+        json!({ "kind": "tls", "host": "api.example.test" }),
+    ] {
         let result = run(&probes, &spec(check)).await;
         assert_eq!(ended(&result), (DOWN, Some(Reason::TlsError)), "{}", result.say);
         assert!(result.say.contains("SSH-2.0"), "{}", result.say);
@@ -293,12 +359,30 @@ async fn dns_records_are_held_against_what_is_expected() {
     for (check, expected) in [
         (json!({ "kind": "dns", "name": "example.test" }), (Outcome::Up, None)),
         (json!({ "kind": "dns", "name": "example.test", "contains": ["192.0.2.2"] }), (Outcome::Up, None)),
-        (json!({ "kind": "dns", "name": "example.test", "contains": ["192.0.2.9"] }), (DOWN, Some(Reason::Records))),
-        (json!({ "kind": "dns", "name": "example.test", "exactly": ["192.0.2.2", "192.0.2.1"] }), (Outcome::Up, None)),
-        (json!({ "kind": "dns", "name": "example.test", "exactly": ["192.0.2.2"] }), (DOWN, Some(Reason::Records))),
-        (json!({ "kind": "dns", "name": "example.test", "rtype": "txt", "exactly": ["v=spf1 -all"] }), (Outcome::Up, None)),
-        (json!({ "kind": "dns", "name": "example.test", "rtype": "CNAME", "exactly": ["app.host.test."] }), (Outcome::Up, None)),
-        (json!({ "kind": "dns", "name": "example.test", "rtype": "MX", "contains": ["10 mail.example.test"] }), (Outcome::Up, None)),
+        (
+            json!({ "kind": "dns", "name": "example.test", "contains": ["192.0.2.9"] }),
+            (DOWN, Some(Reason::Records)),
+        ),
+        (
+            json!({ "kind": "dns", "name": "example.test", "exactly": ["192.0.2.2", "192.0.2.1"] }),
+            (Outcome::Up, None),
+        ),
+        (
+            json!({ "kind": "dns", "name": "example.test", "exactly": ["192.0.2.2"] }),
+            (DOWN, Some(Reason::Records)),
+        ),
+        (
+            json!({ "kind": "dns", "name": "example.test", "rtype": "txt", "exactly": ["v=spf1 -all"] }),
+            (Outcome::Up, None),
+        ),
+        (
+            json!({ "kind": "dns", "name": "example.test", "rtype": "CNAME", "exactly": ["app.host.test."] }),
+            (Outcome::Up, None),
+        ),
+        (
+            json!({ "kind": "dns", "name": "example.test", "rtype": "MX", "contains": ["10 mail.example.test"] }),
+            (Outcome::Up, None),
+        ),
         (json!({ "kind": "dns", "name": "example.test", "rtype": "CAA" }), (DOWN, Some(Reason::DnsError))),
     ] {
         let result = run(&probes, &spec(check.clone())).await;
@@ -346,7 +430,8 @@ async fn tcp_is_up_when_the_connection_stands() {
 async fn redirects_are_followed_across_hosts_and_credentials_stay_at_home() {
     let other = web(ok).await;
     let home = web(|request| {
-        let to = |status: &str, location: &str| Some(answer(status, &format!("location: {location}\r\n"), ""));
+        let to =
+            |status: &str, location: &str| Some(answer(status, &format!("location: {location}\r\n"), ""));
         match request.split(' ').nth(1) {
             Some("/same") => to("302 Found", "/end"),
             Some("/303") => to("303 See Other", "/end"),
@@ -366,11 +451,15 @@ async fn redirects_are_followed_across_hosts_and_credentials_stay_at_home() {
         .led("other.example.test", 80, other.address)
         .probes();
     let monitor = |path: &str, method: &str| {
-        spec(json!({ "kind": "http", "url": format!("http://user:hunter2pw@api.example.test{path}"), "method": method,
+        spec(
+            json!({ "kind": "http", "url": format!("http://user:hunter2pw@api.example.test{path}"), "method": method,
             "headers": { "X-Api-Key": "k3y-0123456789", "accept": "application/json", "content-type": "text/plain" },
-            "body": "payload" }))
+            "body": "payload" }),
+        )
     };
-    for (path, method, then) in [("/same", "POST", "GET"), ("/303", "PUT", "GET"), ("/307", "POST", "POST"), ("/same", "PUT", "PUT")] {
+    for (path, method, then) in
+        [("/same", "POST", "GET"), ("/303", "PUT", "GET"), ("/307", "POST", "POST"), ("/same", "PUT", "PUT")]
+    {
         let before = home.log().len();
         let result = run(&probes, &monitor(path, method)).await;
         assert_eq!(result.outcome, Outcome::Up, "{}", result.say);
@@ -382,7 +471,10 @@ async fn redirects_are_followed_across_hosts_and_credentials_stay_at_home() {
         assert_eq!(last.ends_with("payload"), then == method, "{last}");
         assert_eq!(last.contains("content-type"), then == method, "{last}");
         // Basic user:hunter2pw
-        assert!(last.contains("authorization: Basic dXNlcjpodW50ZXIycHc=") && last.contains("k3y-0123456789"), "{last}");
+        assert!(
+            last.contains("authorization: Basic dXNlcjpodW50ZXIycHc=") && last.contains("k3y-0123456789"),
+            "{last}"
+        );
     }
     let result = run(&probes, &monitor("/away", "POST")).await;
     assert_eq!(result.outcome, Outcome::Up, "{}", result.say);
@@ -401,20 +493,28 @@ async fn redirects_are_followed_across_hosts_and_credentials_stay_at_home() {
         assert_eq!(ended(&result), (DOWN, Some(Reason::Redirect)), "{}", result.say);
         assert!(result.say.contains(say), "{}", result.say);
     }
-    let stays = spec(json!({ "kind": "http", "url": "http://api.example.test/same", "redirects": 0, "assert": [{ "on": "status", "any_of": [302] }] }));
+    let stays = spec(
+        json!({ "kind": "http", "url": "http://api.example.test/same", "redirects": 0, "assert": [{ "on": "status", "any_of": [302] }] }),
+    );
     assert_eq!(run(&probes, &stays).await.outcome, Outcome::Up);
 }
 
 #[tokio::test]
 async fn what_the_monitor_sends_is_in_no_line_and_no_evidence_even_if_the_target_repeats_it() {
     let web = web(|request| {
-        Some(answer("500 Oops", &format!("x-echo: {}\r\nserver: k3y-0123456789\r\n", request.lines().next().unwrap_or_default()), request))
+        Some(answer(
+            "500 Oops",
+            &format!("x-echo: {}\r\nserver: k3y-0123456789\r\n", request.lines().next().unwrap_or_default()),
+            request,
+        ))
     })
     .await;
     let probes = World::default().led("api.example.test", 80, web.address).probes();
-    let monitor = spec(json!({ "kind": "http", "url": "http://user:hunter2pw@api.example.test/h?token=t0kenvalue", "method": "POST",
+    let monitor = spec(
+        json!({ "kind": "http", "url": "http://user:hunter2pw@api.example.test/h?token=t0kenvalue", "method": "POST",
         "headers": { "x-custom": "k3y-0123456789", "authorization": "Bearer abcdef-0815" }, "body": "the whole secret body",
-        "assert": [{ "on": "header", "name": "x-echo", "equals": "a" }, { "on": "status", "any_of": [500] }] }));
+        "assert": [{ "on": "header", "name": "x-echo", "equals": "a" }, { "on": "status", "any_of": [500] }] }),
+    );
     let result = run(&probes, &monitor).await;
     assert_eq!(ended(&result), (DOWN, Some(Reason::Header)), "{}", result.say);
     let everything = format!(
@@ -424,7 +524,9 @@ async fn what_the_monitor_sends_is_in_no_line_and_no_evidence_even_if_the_target
         serde_json::to_string(&result.snapshot).expect("serialises"),
         monitor.shown(),
     ) + &monitor.target_words();
-    for secret in ["k3y-0123456789", "abcdef-0815", "the whole secret body", "hunter2pw", "dXNlcjpodW50", "t0kenvalue"] {
+    for secret in
+        ["k3y-0123456789", "abcdef-0815", "the whole secret body", "hunter2pw", "dXNlcjpodW50", "t0kenvalue"]
+    {
         assert!(!everything.contains(secret), "{secret} in {everything}");
     }
     assert!(everything.contains("[redacted]"));
@@ -449,10 +551,16 @@ async fn an_audit_is_a_check_too() {
     assert!(!audited.evidence.observations.is_empty());
     assert_eq!(result.say, audited.diagnosis.summary);
     assert_ne!(result.reason, Some(Reason::Local), "{}", result.say);
-    assert!(web.log().iter().any(|request| request.starts_with("GET /health")), "it went to the mapped place");
+    assert!(
+        web.log().iter().any(|request| request.starts_with("GET /health")),
+        "it went to the mapped place"
+    );
     // The audit obeys the guard as well.
     let inside = World { egress: Egress::public_only(Vec::new()), ..World::default() }.probes();
-    let monitor = within(spec(json!({ "kind": "http", "url": format!("http://127.0.0.1:{}/health", web.address.port()) })), 3000);
+    let monitor = within(
+        spec(json!({ "kind": "http", "url": format!("http://127.0.0.1:{}/health", web.address.port()) })),
+        3000,
+    );
     let before = web.log().len();
     let audited = inside
         .diagnose(&monitor, std::time::Duration::from_secs(3), &landfall_audit::Progress::default())
@@ -551,9 +659,20 @@ async fn no_spelling_of_a_private_address_reaches_a_listener() {
     }
     assert!(web.log().is_empty());
     // The same host as a TCP and a TLS check.
-    for host in ["127.0.0.1", "0x7f.1", "2130706433", "0177.0.0.1", "localhost", "::1", "[::1]", "::ffff:127.0.0.1", "169.254.169.254"] {
+    for host in [
+        "127.0.0.1",
+        "0x7f.1",
+        "2130706433",
+        "0177.0.0.1",
+        "localhost",
+        "::1",
+        "[::1]",
+        "::ffff:127.0.0.1",
+        "169.254.169.254",
+    ] {
         for kind in ["tcp", "tls"] {
-            let monitor = within(spec(json!({ "kind": kind, "host": host, "port": web.address.port() })), 5000);
+            let monitor =
+                within(spec(json!({ "kind": kind, "host": host, "port": web.address.port() })), 5000);
             let result = run(&probes, &monitor).await;
             assert_eq!(ended(&result), (UNSURE, Some(Reason::Forbidden)), "{kind} {host}: {}", result.say);
         }
@@ -592,18 +711,32 @@ async fn no_name_redirect_or_changing_answer_leads_inside() {
         }
     })
     .await;
-    let world = || World { egress: Egress::public_only(Vec::new()), resolvers: vec![dns], ..World::default() };
+    let world =
+        || World { egress: Egress::public_only(Vec::new()), resolvers: vec![dns], ..World::default() };
     let probes = world().led("outside.example.test", 80, outside.address).probes();
     for name in ["inside", "six", "mapped", "metadata", "private"] {
-        let monitor = within(spec(json!({ "kind": "http", "url": format!("http://{name}.example.test:{port}/") })), 5000);
+        let monitor = within(
+            spec(json!({ "kind": "http", "url": format!("http://{name}.example.test:{port}/") })),
+            5000,
+        );
         assert_eq!(ended(&run(&probes, &monitor).await), (UNSURE, Some(Reason::Forbidden)), "{name}");
         for kind in ["tcp", "tls"] {
-            let monitor = within(spec(json!({ "kind": kind, "host": format!("{name}.example.test"), "port": port })), 5000);
-            assert_eq!(ended(&run(&probes, &monitor).await), (UNSURE, Some(Reason::Forbidden)), "{kind} {name}");
+            let monitor = within(
+                spec(json!({ "kind": kind, "host": format!("{name}.example.test"), "port": port })),
+                5000,
+            );
+            assert_eq!(
+                ended(&run(&probes, &monitor).await),
+                (UNSURE, Some(Reason::Forbidden)),
+                "{kind} {name}"
+            );
         }
     }
     for path in ["address", "name", "short", "metadata", "mapped"] {
-        let monitor = within(spec(json!({ "kind": "http", "url": format!("http://outside.example.test/{path}") })), 5000);
+        let monitor = within(
+            spec(json!({ "kind": "http", "url": format!("http://outside.example.test/{path}") })),
+            5000,
+        );
         let result = run(&probes, &monitor).await;
         assert_eq!(ended(&result), (UNSURE, Some(Reason::Forbidden)), "{path}: {}", result.say);
         assert_eq!(result.snapshot.redirects.len(), 1, "the redirect is in the evidence, but not asked");
@@ -618,10 +751,22 @@ async fn no_name_redirect_or_changing_answer_leads_inside() {
     .await;
     let allowed = vec!["192.0.2.0/24".parse().expect("a block")];
     let egress = Egress::public_only(allowed);
-    let world = World { egress, resolvers: vec![changing], map: vec![format!("192.0.2.1:{port}:{}", outside.address)], ..World::default() };
+    let world = World {
+        egress,
+        resolvers: vec![changing],
+        map: vec![format!("192.0.2.1:{port}:{}", outside.address)],
+        ..World::default()
+    };
     let probes = world.probes();
-    let monitor = within(spec(json!({ "kind": "http", "url": format!("http://rebind.example.test:{port}/"), "redirects": 0 })), 5000);
-    assert_eq!(ended(&run(&probes, &monitor).await), (DOWN, Some(Reason::Status)), "the first answer is the outside's");
+    let monitor = within(
+        spec(json!({ "kind": "http", "url": format!("http://rebind.example.test:{port}/"), "redirects": 0 })),
+        5000,
+    );
+    assert_eq!(
+        ended(&run(&probes, &monitor).await),
+        (DOWN, Some(Reason::Status)),
+        "the first answer is the outside's"
+    );
     for _ in 0..2 {
         assert_eq!(ended(&run(&probes, &monitor).await), (UNSURE, Some(Reason::Forbidden)));
     }
@@ -639,7 +784,10 @@ async fn what_the_operator_allows_or_maps_is_asked() {
     // The map makes one name trusted, not the address that it leads to.
     let world = World { egress: Egress::public_only(Vec::new()), ..World::default() };
     let probes = world.led("api.example.test", 80, web.address).probes();
-    assert_eq!(run(&probes, &spec(json!({ "kind": "http", "url": "http://api.example.test/" }))).await.outcome, Outcome::Up);
+    assert_eq!(
+        run(&probes, &spec(json!({ "kind": "http", "url": "http://api.example.test/" }))).await.outcome,
+        Outcome::Up
+    );
     assert_eq!(ended(&run(&probes, &monitor).await), (UNSURE, Some(Reason::Forbidden)));
 }
 

@@ -83,10 +83,16 @@ pub(super) async fn tcp(probes: &Probes, check: &TcpCheck, timeout: Duration, no
     result
 }
 
-pub(super) async fn tls(probes: &Probes, check: &TlsCheck, timeout: Duration, now: Timestamp) -> CheckResult {
+pub(super) async fn tls(
+    probes: &Probes,
+    check: &TlsCheck,
+    connect_to: Option<&str>,
+    timeout: Duration,
+    now: Timestamp,
+) -> CheckResult {
     let ctx = probes.context(timeout);
     let host = plain_host(&check.host);
-    let found = resolve(&ctx, &host, check.port).await;
+    let found = resolve(&ctx, &connect_to.map_or_else(|| host.clone(), plain_host), check.port).await;
     let mut timings = Timings { resolve_us: found.took_us(), ..Timings::default() };
     let sockets: Vec<SocketAddr> = found.sockets(check.port).into_iter().take(ADDRESSES).collect();
     let mut said = found.none.as_ref().map(|none| judge::name(none, &host));
@@ -121,10 +127,12 @@ pub(super) async fn tls(probes: &Probes, check: &TlsCheck, timeout: Duration, no
         facts.address = Some(look.address.ip());
         facts.unreachable = matches!(look.answer, Observed::Denied(Denial::Unreachable { .. }));
         timings.connect_us = look.connect.map(micros);
-        timings.tls_us = look.answer.present().map(|_| micros(look.took.saturating_sub(look.connect.unwrap_or_default())));
+        timings.tls_us =
+            look.answer.present().map(|_| micros(look.took.saturating_sub(look.connect.unwrap_or_default())));
     }
     let mut result = result(now, said, || {
-        let until = snapshot.certificate_until.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default();
+        let until =
+            snapshot.certificate_until.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default();
         format!("{}, certificate until {until}", snapshot.protocols.join(""))
     });
     snapshot.addresses = sorted(found.addresses);

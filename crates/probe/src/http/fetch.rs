@@ -45,6 +45,8 @@ pub struct Request {
     pub redirects: u8,
     /// The one family of addresses to use.
     pub family: Option<Family>,
+    /// The host to connect to in place of the URL's, whose name goes into `host` and into the handshake all the same.
+    pub connect_to: Option<String>,
 }
 
 /// What became of a fetch.
@@ -165,7 +167,15 @@ pub async fn fetch(ctx: &Context, request: Request, now: Timestamp) -> Fetched {
             next.headers.retain(|h| HARMLESS.contains(&h.name.as_str()) || h.name == "content-type");
         }
         if !next.body.is_empty() && next.url.scheme() == "https" && url.scheme() == "http" {
-            return ended(hops, End::Nowhere("the redirect leads from https to http, and the body is not sent in the clear".into()));
+            return ended(
+                hops,
+                End::Nowhere(
+                    "the redirect leads from https to http, and the body is not sent in the clear".into(),
+                ),
+            );
+        }
+        if next.url.host() != url.host() {
+            next.connect_to = None;
         }
         next.url = url;
         if hops.iter().any(|hop| hop.url == next.url && hop.method == next.method) {
@@ -182,7 +192,9 @@ fn location(response: &HttpResponse) -> Option<(u16, String)> {
 
 /// The URL of a redirect. A fragment is for the browser; credentials in it would be the server's and not ours.
 fn follow(from: &Url, location: &str) -> Result<Url, String> {
-    let mut url = from.join(location).map_err(|error| format!("the location of the redirect is not a URL ({error})"))?;
+    let mut url = from
+        .join(location)
+        .map_err(|error| format!("the location of the redirect is not a URL ({error})"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!("the redirect leads to a {} URL", url.scheme()));
     }
@@ -216,7 +228,8 @@ async fn one(ctx: &Context, request: &Request, now: Timestamp) -> Hop {
     // Half of the time is left for the target, so that a slow resolver does not count against it.
     let half = ctx.deadline.saturating_duration_since(started) / 2;
     let asking = Context { deadline: started + half, ..ctx.clone() };
-    let found = dns::lookup(&asking, host, port, request.family).await;
+    let to = request.connect_to.as_deref().unwrap_or(host);
+    let found = dns::lookup(&asking, to, port, request.family).await;
     let sockets: Vec<_> = found.sockets(port).into_iter().take(ADDRESSES).collect();
     let mut hop = Hop {
         method: request.method.clone(),
@@ -241,7 +254,8 @@ async fn one(ctx: &Context, request: &Request, now: Timestamp) -> Hop {
         let rest = sockets.len() - i;
         let link = if rest > 1 {
             // Each address gets its share of the time, so that one that says nothing does not use it up.
-            let share = ctx.deadline.saturating_duration_since(Instant::now()) / u32::try_from(rest).unwrap_or(1);
+            let share =
+                ctx.deadline.saturating_duration_since(Instant::now()) / u32::try_from(rest).unwrap_or(1);
             let ctx = Context { deadline: Instant::now() + share, ..ctx.clone() };
             link::open(&ctx, &dial).await
         } else {
@@ -325,11 +339,14 @@ impl Failing {
 fn headers(ctx: &Context, request: &Request, version: HttpVersion) -> Vec<Header> {
     let given = |name: &str| request.headers.iter().any(|h| h.name == name);
     let mut headers = Vec::with_capacity(request.headers.len() + 5);
-    let mut add = |name: &str, value: &str| headers.push(Header { name: name.to_owned(), value: value.to_owned() });
+    let mut add =
+        |name: &str, value: &str| headers.push(Header { name: name.to_owned(), value: value.to_owned() });
     if version == HttpVersion::H1 {
         add("host", &request.url[url::Position::BeforeHost..url::Position::AfterPort]);
     }
-    for (name, value) in [("user-agent", &*ctx.user_agent), ("accept", "*/*"), ("accept-encoding", "identity")] {
+    for (name, value) in
+        [("user-agent", &*ctx.user_agent), ("accept", "*/*"), ("accept-encoding", "identity")]
+    {
         if !given(name) {
             add(name, value);
         }
@@ -356,7 +373,16 @@ impl Hop {
             let answer = Observed::Present(certificate.judged.handshake(&certificate.session, host));
             let times = (self.started, took);
             let after = before.clone();
-            all.push(tls::observation(ctx, host, address, Vantage::Edge, after, times, self.round_trips, answer));
+            all.push(tls::observation(
+                ctx,
+                host,
+                address,
+                Vantage::Edge,
+                after,
+                times,
+                self.round_trips,
+                answer,
+            ));
         }
         let purpose = if i == 0 { Purpose::Endpoint } else { Purpose::Redirect };
         let question = Question {
@@ -375,11 +401,10 @@ impl Hop {
         }
         let dial = self.address.and_then(|address| Dial::to(&self.url, address, None));
         let (id, by_hand) = match &dial {
-            Some(dial) => {
-                (question.id(dial, self.version, 1), question.by_hand(ctx, dial, self.version))
-            }
+            Some(dial) => (question.id(dial, self.version, 1), question.by_hand(ctx, dial, self.version)),
             None => {
-                let id = format!("http/{}/{} {}/{}", Vantage::Edge, self.method, question.path(), self.version);
+                let id =
+                    format!("http/{}/{} {}/{}", Vantage::Edge, self.method, question.path(), self.version);
                 let url = &self.url[..url::Position::AfterQuery];
                 (id.into(), format!("curl -sS -i {}", crate::shell_word(url)))
             }

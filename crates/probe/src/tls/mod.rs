@@ -32,8 +32,8 @@ use crate::shell::shell_word;
 pub use roots::{Roots, RootsError};
 pub use session::{Judged, Problem, Session};
 pub(crate) use stream::upgrade;
-pub(crate) use verifier::quic_client;
 pub use verifier::Offer;
+pub(crate) use verifier::quic_client;
 
 /// What a browser offers.
 const ALPN: [&str; 2] = ["h2", "http/1.1"];
@@ -167,10 +167,25 @@ pub async fn look(ctx: &Context, host: &str, address: SocketAddr) -> Look {
 
 impl Look {
     /// The handshake as evidence.
-    pub fn observation(&self, ctx: &Context, host: &str, after: Option<ObservationId>, now: Timestamp) -> Observation {
+    pub fn observation(
+        &self,
+        ctx: &Context,
+        host: &str,
+        after: Option<ObservationId>,
+        now: Timestamp,
+    ) -> Observation {
         let answer =
             self.answer.clone().map(|session| session.judged(&ctx.roots, now).handshake(&session, host));
-        observation(ctx, host, self.address, Vantage::Edge, after, (self.started, self.took), self.round_trips, answer)
+        observation(
+            ctx,
+            host,
+            self.address,
+            Vantage::Edge,
+            after,
+            (self.started, self.took),
+            self.round_trips,
+            answer,
+        )
     }
 }
 

@@ -21,7 +21,6 @@ pub(super) const CHAIN_LENGTH: usize = 16;
 /// Judgements that are kept. One takes a few kilobytes.
 const KEPT: usize = 4096;
 
-
 /// What a finished handshake showed, before anything is judged.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -176,7 +175,10 @@ impl Judged {
         };
         let day = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
         if leaf.not_after < now {
-            return problem(TrustRefusal::Expired, format!("the certificate expired on {}", day(leaf.not_after)));
+            return problem(
+                TrustRefusal::Expired,
+                format!("the certificate expired on {}", day(leaf.not_after)),
+            );
         }
         if leaf.not_before > now {
             let say = format!("the certificate is not valid before {}", day(leaf.not_before));
@@ -188,7 +190,10 @@ impl Judged {
                 names.push("…");
             }
             let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
-            return problem(TrustRefusal::NameMismatch, format!("the certificate is for {names} and not for {host}"));
+            return problem(
+                TrustRefusal::NameMismatch,
+                format!("the certificate is for {names} and not for {host}"),
+            );
         }
         let mut refusals = Vec::new();
         for path in &self.trust {
@@ -203,7 +208,9 @@ impl Judged {
             TrustRefusal::IncompleteChain => {
                 format!("the server does not send the certificate of the issuer ({})", leaf.issuer)
             }
-            TrustRefusal::UnknownIssuer => format!("the certificate's authority is not known ({})", leaf.issuer),
+            TrustRefusal::UnknownIssuer => {
+                format!("the certificate's authority is not known ({})", leaf.issuer)
+            }
             _ => format!("the certificate is not trusted: {detail}"),
         };
         problem(reason, say)
