@@ -427,7 +427,7 @@ impl File {
         }
         if let Some(smtp) = &self.smtp {
             for problem in smtp.problems("/smtp") {
-                wrong("smtp", format!("{}: {}", problem.field, problem.detail));
+                wrong("smtp", format!("{}: {}", problem.pointer, problem.mend));
             }
         }
         let settings = Settings {

@@ -13,6 +13,7 @@ mod keys;
 mod live;
 mod notice;
 mod outbound;
+pub mod blackbox;
 mod problem;
 mod router;
 mod secret;

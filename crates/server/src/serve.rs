@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use landfall_monitor::connectivity::Connectivity;
 use landfall_monitor::engine::{Engine, Measure, Options, Parts};
 use landfall_monitor::heartbeat::Ingest;
-use landfall_monitor::jobs::{self, Jobs, Outcome, Work, Working};
+use landfall_monitor::jobs::{self, Done, Jobs, Work, Working};
 use landfall_monitor::{Bus, Clock, Probes, ProbesConfig, SystemClock, Watch};
 use landfall_notify::{Outbound, OutboundSettings, Worker};
 use landfall_probe::net::Egress;
@@ -212,7 +212,7 @@ impl Work for Dunning {
     fn work(&self, now: Timestamp) -> Working<'_> {
         Box::pin(async move {
             let (on, say) = billing::dunning_sweep(&self.0, now).await.map_err(|e| e.to_string())?;
-            Ok(Outcome::on(on, say))
+            Ok(Done::on(on, say))
         })
     }
 }
