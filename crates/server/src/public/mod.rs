@@ -256,3 +256,10 @@ async fn robots() -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=86400")], text)
         .into_response()
 }
+
+#[cfg(test)]
+mod tests;
+
+/// Status pages to be looked at.
+#[cfg(test)]
+pub(crate) use tests::samples;
