@@ -100,7 +100,7 @@ pub(crate) fn page(shell: &Shell, data: &MonitorPage) -> Markup {
 
 fn now(shell: &Shell, m: &MonitorView, tone: Tone) -> Markup {
     html! {
-        section.card.tone class=(tone.class()) aria-label="Now" {
+        section class={ "card tone " (tone.class()) } aria-label="Now" {
             dl.stats {
                 div { dt { "Verdict" } dd { (verdict_state(&m.verdict)) } }
                 div { dt { "Since" } dd { (ago(shell.now, m.since)) } }
@@ -121,7 +121,7 @@ fn now(shell: &Shell, m: &MonitorView, tone: Tone) -> Markup {
 
 fn period(title: &str, buckets: &[BucketView], day: bool, from: &str, to: &str) -> Markup {
     html! {
-        div.field {
+        div.period {
             h3 { (title) ": " @match uptime(buckets) { Some(share) => (percent(share)), None => span.soft { "no conclusive check" } } }
             (bars(buckets, day, true))
             div.ends { span { (from) } span { (to) } }

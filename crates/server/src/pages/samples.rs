@@ -377,6 +377,10 @@ pub(crate) fn check(name: &str, page: &str) {
     }
     assert!(find("(src|href)=\"(https?:)?//").iter().all(|_| false), "{name}: another host: {:?}", find("(src|href)=\"(https?:)?//[^\"]*"));
 
+    for tag in find(r"<[a-z][^>]*>") {
+        assert!(tag.matches(" class=").count() <= 1, "{name}: two classes in {tag}");
+    }
+
     // Every form that changes something carries the token.
     let form = Regex::new(r"(?s)<form([^>]*)>(.*?)</form>").expect("a pattern");
     for found in form.captures_iter(page) {
