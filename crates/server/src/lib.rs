@@ -9,20 +9,33 @@ mod app;
 mod auth;
 mod extract;
 mod keys;
+mod live;
+mod notice;
+mod outbound;
 mod problem;
 mod router;
+mod secret;
 mod settings;
+#[cfg(test)]
+mod testing;
 
 pub mod api;
+pub mod billing;
+pub mod health;
 pub mod pages;
 pub mod public;
 pub mod limits;
+pub mod metrics;
+pub mod ping;
 pub mod service;
 pub mod session;
+pub mod support;
 
 pub use app::App;
 pub use auth::{Principal, Right, Role, Scope};
 pub use limits::Client;
+pub use live::{Liveness, ProviderState};
 pub use problem::{FieldError, Problem};
-pub use router::router;
+pub use router::{router, with_doors};
+pub use secret::Secret;
 pub use settings::Settings;
