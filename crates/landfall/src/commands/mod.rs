@@ -9,6 +9,7 @@ mod lab;
 mod man;
 mod one_probe;
 mod schema;
+mod serve;
 mod tests;
 mod verify;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Http(args) => one_probe::run(&args, &[Probe::Http, Probe::Origin, Probe::Local]),
         Command::RateLimit(args) => one_probe::run(&args, &[Probe::Http, Probe::RateLimit]),
         Command::Tests(args) => tests::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man => man::run(),

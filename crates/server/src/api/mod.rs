@@ -7,7 +7,7 @@ mod keys;
 mod monitors;
 mod organisation;
 mod reports;
-mod session;
+pub(crate) mod session;
 mod windows;
 
 pub mod model;
