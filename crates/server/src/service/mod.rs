@@ -98,6 +98,14 @@ pub(crate) fn no_errors(errors: Vec<FieldError>) -> Result<(), Problem> {
     if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
 }
 
+/// 409 with these errors: each field is sound in itself, and does not fit what is there.
+pub(crate) fn fits(errors: Vec<FieldError>) -> Result<(), Problem> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Problem { errors, ..Problem::conflict("it names what is not there") })
+}
+
 /// A moment later by so many seconds.
 pub(crate) fn later(now: Timestamp, seconds: u64) -> Timestamp {
     now.checked_add(std::time::Duration::from_secs(seconds)).unwrap_or(Timestamp::MAX)

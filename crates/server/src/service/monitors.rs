@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::{check_external_id, check_name, external_id_of, listing, ms, no_errors, tell, wrong};
+use super::{check_external_id, check_name, external_id_of, fits, listing, ms, no_errors, tell, wrong};
 use crate::api::model::{BucketView, Listing, MonitorView, PhasesView, ResultView, UptimeView};
 use crate::auth::Right;
 use crate::problem::FieldError;
@@ -170,15 +170,15 @@ pub async fn put(
     check_external_id("external_id", external_id, &mut errors);
     unmask(&mut spec, before.as_ref().map(|b| &b.spec), &mut errors);
     errors.extend(problems(&spec));
-    if errors.is_empty() {
-        for unknown in tenant.unknown_monitors(&spec.depends_on).await? {
-            errors.push(wrong("/depends_on", format!("names the monitor {unknown:?}, and there is none")));
-        }
-        if spec.depends_on.iter().any(|d| d == external_id) {
-            errors.push(wrong("/depends_on", "names the monitor itself"));
-        }
-    }
     no_errors(errors)?;
+    let mut loose = Vec::new();
+    for unknown in tenant.unknown_monitors(&spec.depends_on).await? {
+        loose.push(wrong("/depends_on", format!("names the monitor {unknown:?}, and there is none")));
+    }
+    if spec.depends_on.iter().any(|d| d == external_id) {
+        loose.push(wrong("/depends_on", "names the monitor itself"));
+    }
+    fits(loose)?;
     let json = serde_json::to_value(&spec).map_err(|error| {
         tracing::error!(%error, "a declaration could not be written");
         Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the declaration could not be kept")
