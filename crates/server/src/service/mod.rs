@@ -2,6 +2,7 @@
 //! neither door can do what the person or the key may not, and answers with the shapes of [`crate::api::model`].
 
 pub mod accounts;
+pub mod channels;
 pub mod incidents;
 pub mod keys;
 pub mod monitors;

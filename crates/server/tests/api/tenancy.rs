@@ -103,7 +103,26 @@ pub(crate) async fn things(world: &World, owner: &Asker, mark: &str) -> Vec<(&'s
         )
         .await
         .expect("written");
-    let mut things = vec![
+    let channel = owner
+        .put(
+            &format!("/api/v1/channels/by-external-id/{mark}"),
+            json!({ "name": format!("{mark} channel"), "kind": "webhook",
+                    "config": { "url": format!("https://{mark}.example/hook") } }),
+        )
+        .await
+        .is(201);
+    owner.send(&Method::POST, &format!("/api/v1/channels/{}/test", channel.id()), None).await.is(202);
+    let letter = owner.get("/api/v1/outbox").await.is(200).items()[0]["id"].as_str().expect("an id").to_owned();
+    store.execute("UPDATE outbox SET state = 'dead' WHERE id = $1", params![letter.as_str()]).await.expect("written");
+    store
+        .execute(
+            "INSERT INTO deliveries (id, outbox_id, org_id, channel_id, at_us, took_us, outcome, say)
+             VALUES ($1, $2, $3, $4, 1, 1, 'refused', $5)",
+            params![landfall_store::Id::new(), letter.as_str(), org.as_str(), channel.id(), format!("{mark} delivery")],
+        )
+        .await
+        .expect("written");
+    vec![
         ("monitors", monitor.id()),
         ("windows", window.id()),
         ("reports", report.id()),
@@ -112,15 +131,10 @@ pub(crate) async fn things(world: &World, owner: &Asker, mark: &str) -> Vec<(&'s
         ("members", person),
         ("sessions", session),
         ("incidents", incident.to_string()),
+        ("channels", channel.id()),
+        ("outbox", letter),
         ("external_id", mark.to_owned()),
-    ];
-    things.extend(more_things(world, owner, mark).await);
-    things
-}
-
-/// Things of the routes that are made elsewhere.
-async fn more_things(_world: &World, _owner: &Asker, _mark: &str) -> Vec<(&'static str, String)> {
-    Vec::new()
+    ]
 }
 
 /// A body that the operation would take, so that a refusal is not one of the body.
@@ -296,13 +310,13 @@ async fn every_route_refuses_strangers_revoked_keys_and_foreigners() {
             }
         }
         // Ours is as it was, whatever the foreigners made at home.
-        for kind in ["monitors", "windows", "reports", "members", "keys", "invitations", "incidents"] {
+        for kind in ["monitors", "windows", "reports", "members", "keys", "invitations", "incidents", "channels", "deliveries", "outbox"] {
             let list = owner.get(&format!("/api/v1/{kind}")).await.is(200);
             assert!(!list.text.contains("stolen"), "{kind}: {}", list.text);
         }
         for line in before.lines() {
             let table = line.split(':').next().unwrap_or_default();
-            if matches!(table, "incidents" | "incident_events" | "captures" | "results") {
+            if matches!(table, "deliveries" | "incidents" | "incident_events" | "captures" | "results") {
                 assert!(whole(&world).await.contains(line), "{table} is as it was");
             }
         }
@@ -356,7 +370,10 @@ async fn what_is_not_there_and_what_is_somebody_elses_are_answered_alike() {
         let empty = |list: crate::world::Answer| assert_eq!(list.is(200).items().len(), 0);
         empty(foreigner.get(&format!("/api/v1/incidents?monitor={}", id("monitors"))).await);
         empty(foreigner.get(&format!("/api/v1/reports?monitor={}", id("monitors"))).await);
-        empty(foreigner.get("/api/v1/monitors").await);
+        empty(foreigner.get(&format!("/api/v1/deliveries?channel={}", id("channels"))).await);
+        for kind in ["monitors", "windows", "incidents", "reports", "channels", "deliveries", "outbox", "invitations", "keys"] {
+            empty(foreigner.get(&format!("/api/v1/{kind}")).await);
+        }
         empty(foreigner.get(&format!("/api/v1/monitors?after={}", id("monitors"))).await);
         foreigner.post("/api/v1/reports", json!({ "monitor": id("monitors") })).await.is(404);
         // A dependency on a monitor of somebody else is one on none.
