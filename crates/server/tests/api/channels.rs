@@ -10,7 +10,7 @@ async fn a_channel_is_declared_tested_and_deleted_and_shows_no_secret() {
     for world in World::both().await {
         let owner = world.owner().await;
         let path = "/api/v1/channels/by-external-id/chat";
-        let spec = json!({ "name": "Chat", "kind": "telegram", "config": { "token": "12345678:hunter2hunter2hunter2hunter2hunter2", "chat_id": "42" } });
+        let spec = json!({ "name": "Chat", "kind": "telegram", "config": { "bot_token": "12345678:hunter2hunter2hunter2hunter2hunter2", "chat_id": "42" } });
         let made = owner.put(path, spec).await.is(201);
         assert!(!made.text.contains("hunter2"), "{}", made.text);
         let mut back = json!({ "name": "Chat 2", "kind": "telegram", "config": made.body["config"] });
