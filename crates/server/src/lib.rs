@@ -24,6 +24,7 @@ mod testing;
 
 pub mod api;
 pub mod billing;
+pub mod blackbox;
 pub mod health;
 pub mod limits;
 pub mod metrics;
