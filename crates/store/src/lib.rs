@@ -13,9 +13,19 @@ mod tenant;
 mod value;
 
 pub mod channels;
+pub mod accounts;
+pub mod incidents;
 pub mod leases;
+pub mod monitors;
+pub mod reports;
+pub mod results;
+pub mod billing;
+pub mod leases;
+pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod watch;
+pub mod windows;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;
