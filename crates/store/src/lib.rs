@@ -12,15 +12,14 @@ mod postgres;
 mod tenant;
 mod value;
 
-pub mod channels;
 pub mod accounts;
+pub mod billing;
+pub mod channels;
 pub mod incidents;
 pub mod leases;
 pub mod monitors;
 pub mod reports;
 pub mod results;
-pub mod billing;
-pub mod leases;
 pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
