@@ -4,12 +4,16 @@
 //! can do nothing that the API cannot. `auth` turns a session or a key into a [`auth::Principal`], and only a principal
 //! has a [`landfall_store::Tenant`].
 
+mod accounts;
 mod app;
 mod auth;
+mod extract;
+mod keys;
 mod live;
 mod notice;
 mod outbound;
 mod problem;
+mod router;
 mod secret;
 mod settings;
 #[cfg(test)]
@@ -18,12 +22,17 @@ mod testing;
 pub mod api;
 pub mod billing;
 pub mod health;
+pub mod limits;
 pub mod metrics;
+pub mod service;
+pub mod session;
 pub mod support;
 
 pub use app::App;
-pub use auth::{Principal, Role, Scope};
+pub use auth::{Principal, Right, Role, Scope};
+pub use limits::Client;
 pub use live::{Liveness, ProviderState};
-pub use problem::Problem;
+pub use problem::{FieldError, Problem};
+pub use router::router;
 pub use secret::Secret;
 pub use settings::Settings;

@@ -34,6 +34,8 @@ pub struct Settings {
     pub billing: BillingSettings,
     /// The support chat's model and the bots. Off by default.
     pub support: SupportSettings,
+    /// How many requests a client may make.
+    pub limits: crate::limits::Limits,
 }
 
 impl Default for Settings {
@@ -53,6 +55,7 @@ impl Default for Settings {
             ],
             billing: BillingSettings::default(),
             support: SupportSettings::default(),
+            limits: crate::limits::Limits::default(),
         }
     }
 }

@@ -12,11 +12,17 @@ mod postgres;
 mod tenant;
 mod value;
 
+pub mod accounts;
 pub mod billing;
+pub mod incidents;
 pub mod leases;
+pub mod monitors;
+pub mod reports;
+pub mod results;
 pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod windows;
 pub mod watch;
 
 pub use db::{Store, Tx};

@@ -64,8 +64,6 @@ const PHRASES: &[(Intent, i32, &[&str])] = &[
         4,
         &[
             "still down",
-            "is it up",
-            "is it down",
             "is it over",
             "since when",
             "how long",

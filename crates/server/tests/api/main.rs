@@ -1,0 +1,4 @@
+//! The API over a real socket, on both databases.
+
+mod monitors;
+mod world;
