@@ -14,16 +14,21 @@ mod value;
 
 pub mod accounts;
 pub mod billing;
+pub mod channels;
+pub mod heartbeats;
 pub mod incidents;
+pub mod jobs;
 pub mod leases;
+pub mod status;
 pub mod monitors;
 pub mod reports;
 pub mod results;
+pub mod rollups;
 pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
-pub mod windows;
 pub mod watch;
+pub mod windows;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;
