@@ -7,14 +7,17 @@
 mod accounts;
 mod app;
 mod auth;
+mod configuration;
 mod extract;
 mod keys;
 mod live;
 mod notice;
 mod outbound;
+pub mod blackbox;
 mod problem;
 mod router;
 mod secret;
+mod serve;
 mod settings;
 #[cfg(test)]
 mod testing;
@@ -34,8 +37,10 @@ pub mod support;
 pub use app::App;
 pub use auth::{Principal, Right, Role, Scope};
 pub use limits::Client;
+pub use configuration::{Configuration, ConfigurationError};
 pub use live::{Liveness, ProviderState};
 pub use problem::{FieldError, Problem};
 pub use router::{doors, router, with_doors};
 pub use secret::Secret;
+pub use serve::{Listening, ServeError, serve};
 pub use settings::Settings;
