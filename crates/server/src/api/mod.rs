@@ -35,6 +35,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(organisation::routes())
         .merge(channels::routes())
         .merge(events::routes())
+        .merge(crate::billing::api::routes())
+        .merge(crate::support::api::routes())
 }
 
 /// The router of `/api/v1`, with its own description at `/api/v1/openapi.json`.
