@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use landfall_evidence::Target;
-use landfall_probe::net::AddressMap;
+use landfall_probe::net::{AddressMap, Egress};
 use url::Url;
 
 use crate::config::Config;
@@ -136,6 +136,8 @@ pub struct Plan {
     pub test_limit: Duration,
     /// Severity from which on the exit status is 1.
     pub fail_on: String,
+    /// What may be connected to; anything, unless a server runs the audit for somebody else.
+    pub egress: Egress,
 }
 
 impl Plan {
@@ -207,6 +209,7 @@ impl Plan {
             test_command: said.test_command.clone().or_else(|| config.test_command.clone()),
             test_limit: config.test_timeout.unwrap_or(DEFAULT_TEST_LIMIT),
             fail_on: config.fail_on.clone().unwrap_or_else(|| "high".into()),
+            egress: Egress::anything(),
         })
     }
 

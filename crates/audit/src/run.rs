@@ -116,6 +116,8 @@ pub(crate) fn context(plan: &Plan, started: Instant) -> Result<Context, PlanErro
         user_agent: USER_AGENT.into(),
         ledger: Arc::new(Ledger::new(plan.budget)),
         waits: Waits::default(),
+        egress: plan.egress.clone(),
+        deadline_counts: false,
     })
 }
 

@@ -386,6 +386,11 @@ impl Catalogue {
         found
     }
 
+    /// Who most likely wrote a response and what it says, with the weight of that, 0 to 100. `None` when no entry fits.
+    pub fn most_likely(&self, response: &HttpResponse) -> Option<(&Signature, u8)> {
+        self.read_response(response).best().map(|found| (found.signature, found.weight_percent))
+    }
+
     /// What the catalogue says of one response, writers and markers apart.
     pub(crate) fn read_response(&self, response: &HttpResponse) -> Reading<'_> {
         let (mut markers, writers): (Vec<_>, Vec<_>) =

@@ -1,5 +1,7 @@
 //! The four things that can become of a question.
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -221,6 +223,14 @@ pub enum ProbeFault {
         /// "IPv4" or "IPv6".
         family: String,
     },
+    /// The address is one that this server does not ask.
+    Forbidden {
+        /// The address.
+        address: IpAddr,
+        /// What kind of address it is, to follow "it is": "private (RFC 1918)".
+        #[serde(rename = "address_kind")]
+        why: String,
+    },
     /// A fault on our side: no socket, no such program, no permission.
     Local {
         /// What the operating system or library reported.
@@ -237,6 +247,9 @@ impl std::fmt::Display for ProbeFault {
             Self::BudgetSpent { budget } => write!(f, "the budget of {budget} requests was spent"),
             Self::DeadlineSpent => f.write_str("the audit's deadline had passed"),
             Self::NoRoute { family } => write!(f, "this machine has no {family} route"),
+            Self::Forbidden { address, why } => {
+                write!(f, "this server does not ask {address}: it is {why}")
+            }
             Self::Local { detail } => write!(f, "fault on this side: {detail}"),
         }
     }

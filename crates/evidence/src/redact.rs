@@ -185,7 +185,8 @@ fn clean_http(seen: &mut HttpObservation) {
 }
 
 impl Observation {
-    fn redact(&mut self) {
+    /// Masks every secret that the patterns know.
+    pub fn redact(&mut self) {
         clean(&mut self.id.0);
         if let Some(after) = &mut self.after {
             clean(&mut after.0);

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use landfall_store::{Id, OrgId};
 use serde::{Deserialize, Serialize};
 
+use crate::assertion::Written;
+
 /// A monitor as somebody declares it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,7 +109,7 @@ impl AuditTarget {
 
 /// What is checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Check {
     /// An HTTP exchange.
     Http(HttpCheck),
@@ -177,8 +179,10 @@ fn certificate_days() -> u16 {
 }
 
 /// One assertion on a response.
+///
+/// Written flat: `{ "on": "header", "name": "server", "contains": "nginx" }`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "on", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(try_from = "Written", into = "Written")]
 pub enum Assertion {
     /// The status is one of these: `"200"`, `"200-299"`.
     Status {
@@ -190,13 +194,11 @@ pub enum Assertion {
         /// Its name.
         name: String,
         /// What must hold of its value (of any of its values, if it came more than once).
-        #[serde(flatten)]
         is: Comparison,
     },
     /// The body as text.
     Body {
         /// What must hold of it.
-        #[serde(flatten)]
         is: Comparison,
     },
     /// A value in a JSON body, by a JSONPath (RFC 9535).
@@ -204,7 +206,6 @@ pub enum Assertion {
         /// The path: `$.status`.
         path: String,
         /// What must hold of the first value found, as text for strings and as JSON for everything else.
-        #[serde(flatten)]
         is: Comparison,
     },
     /// The whole exchange took at most so long; more is down (use `degraded_ms` for a softer limit).
@@ -215,13 +216,10 @@ pub enum Assertion {
     /// The version marker: a header or a JSON path must have this value, or that of the last deployment.
     Version {
         /// The header that carries it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         header: Option<String>,
         /// The JSONPath that leads to it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
         /// The value that was built; `None` only records it, so that a change is seen.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         expect: Option<String>,
     },
 }
@@ -339,6 +337,25 @@ pub struct Monitor {
 }
 
 impl MonitorSpec {
+    /// A monitor with nothing but a name and a check; everything else as by default.
+    pub fn new(name: impl Into<String>, check: Check) -> Self {
+        Self {
+            name: name.into(),
+            check,
+            interval_s: interval(),
+            timeout_ms: timeout(),
+            fail_after: fail_after(),
+            recover_after: recover_after(),
+            retry_s: None,
+            remind_s: None,
+            depends_on: Vec::new(),
+            channels: None,
+            labels: BTreeMap::new(),
+            audit: AuditTarget::default(),
+            public: false,
+        }
+    }
+
     /// The interval.
     pub fn interval(&self) -> Duration {
         Duration::from_secs(self.interval_s.into())

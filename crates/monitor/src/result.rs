@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use landfall_evidence::{Observation, Timings};
+use landfall_diagnosis::Diagnosis;
+use landfall_evidence::{Evidence, HttpVersion, Observation, Timings};
+use landfall_probe::tls::{Judged, Session};
 use serde::{Deserialize, Serialize};
 
 /// How a check ended.
@@ -134,6 +137,61 @@ pub struct CheckResult {
     pub snapshot: Snapshot,
     /// What was asked and answered, masked; kept when the check did not end as up.
     pub evidence: Vec<Observation>,
+    /// What metrics tell beyond the above.
+    pub facts: Facts,
+    /// The audit, for an audit.
+    pub audit: Option<Box<Audited>>,
+}
+
+impl CheckResult {
+    /// A result of which nothing is known yet but how it ended.
+    pub fn new(started: Timestamp, outcome: Outcome, reason: Option<Reason>, say: impl Into<String>) -> Self {
+        Self {
+            started,
+            took_us: 0,
+            outcome,
+            reason,
+            say: say.into(),
+            timings: Timings::default(),
+            status: None,
+            snapshot: Snapshot::default(),
+            evidence: Vec::new(),
+            facts: Facts::default(),
+            audit: None,
+        }
+    }
+}
+
+/// A whole audit as the outcome of a check.
+#[derive(Debug, Clone)]
+pub struct Audited {
+    /// What was seen, masked.
+    pub evidence: Evidence,
+    /// What it means.
+    pub diagnosis: Diagnosis,
+    /// The report, as `landfall audit --format json` prints it.
+    pub report: String,
+}
+
+/// What one check saw that is told in metrics and not kept otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The address that was asked.
+    pub address: Option<IpAddr>,
+    /// Version of HTTP.
+    pub http_version: Option<HttpVersion>,
+    /// Content-Length of the last response, in bytes.
+    pub content_length: Option<u64>,
+    /// Last-Modified of the last response.
+    pub last_modified: Option<Timestamp>,
+    /// The last handshake and its chain.
+    pub tls: Option<(Arc<Session>, Arc<Judged>)>,
+    /// Records of a DNS answer: in the answer section, and in the authority section.
+    pub dns_records: Option<(u32, u32)>,
+    /// Serial of the zone, when a SOA record came.
+    pub dns_serial: Option<u32>,
+    /// Whether a router said that the address cannot be reached.
+    pub unreachable: bool,
 }
 
 /// What is worth comparing between two checks.

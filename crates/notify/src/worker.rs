@@ -12,7 +12,7 @@
 //!   the incident is over, and a reminder once a later one waits: a channel that comes back after an hour tells the outage
 //!   and its end, and not a dozen reminders of it.
 //! - **Patience.** A failure is tried again after 10 s, 20 s, 40 s … 15 min, each with a jitter of a fifth, until the
-//!   letter's `give_up_us`; a `Retry-After` of the receiver holds the whole channel back (six hours at most). What the
+//!   letter's `give_up_us`, and at once when another letter came through; a `Retry-After` of the receiver holds the whole channel back (six hours at most). What the
 //!   receiver refuses for good is dead at once, with its reason. Dead letters stay where people can see and revive them.
 //! - **Independence.** Each channel has so many letters under way and no more, so one that hangs delays only itself.
 //! - A channel that was switched off skips what waits for it; one that was deleted leaves it dead.
@@ -279,7 +279,7 @@ impl Inner {
         let stale = self
             .store
             .query(
-                "SELECT o.id FROM outbox o WHERE o.state = 'pending' AND o.next_us <= $1 AND o.attempts > 0
+                "SELECT o.id FROM outbox o WHERE o.state = 'pending' AND o.next_us <= $1
                  AND o.seq IN ($2, $3, $4) AND (o.lease_until_us IS NULL OR o.lease_until_us <= $1)
                  AND EXISTS (SELECT 1 FROM outbox l WHERE l.subject = o.subject AND l.channel_id = o.channel_id
                    AND (l.seq = $5 OR (o.seq = $3 AND l.seq = $3 AND l.id > o.id))) LIMIT 500",
@@ -583,6 +583,16 @@ impl Inner {
         if let (Some(channel), Way::Channel(_)) = (letter.channel, &letter.way)
             && sent.outcome != Outcome::Skipped
         {
+            if delivered {
+                // It failed before and works again: what waits for it need not sit out its wait.
+                tx.execute(
+                    "UPDATE outbox SET next_us = $2 WHERE channel_id = $1 AND state = 'pending' AND next_us > $2
+                     AND attempts > 0 AND lease_owner IS NULL AND EXISTS
+                     (SELECT 1 FROM channel_states s WHERE s.channel_id = $1 AND s.last_error IS NOT NULL)",
+                    params![channel, now],
+                )
+                .await?;
+            }
             let held = held.map_or(Value::Int(0), |h| later(now, h).into());
             let (delivered_at, error, error_at) =
                 if delivered { (Some(now), None, None) } else { (None, Some(say.as_str()), Some(now)) };

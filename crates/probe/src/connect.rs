@@ -84,18 +84,37 @@ pub(crate) async fn within<T>(
 ) -> Result<T, Fault> {
     let allowed = ctx.within(limit);
     if allowed.is_zero() {
-        return Err(Fault::Unasked(ProbeFault::DeadlineSpent));
+        return Err(if ctx.deadline_counts {
+            Fault::silent(phase, Duration::ZERO)
+        } else {
+            Fault::Unasked(ProbeFault::DeadlineSpent)
+        });
     }
     match tokio::time::timeout(allowed, work).await {
         Ok(value) => Ok(value),
+        Err(_) if ctx.deadline_counts => Err(Fault::silent(phase, allowed)),
         Err(_) if allowed < limit => Err(Fault::Unasked(ProbeFault::DeadlineSpent)),
         Err(_) => Err(Fault::silent(phase, limit)),
     }
 }
 
-/// Connects to `address`, led by the address map, within the connect limit. Nagle's algorithm is off, because requests
-/// are small and every one is waited for.
-pub(crate) async fn tcp(ctx: &Context, address: SocketAddr) -> Result<TcpStream, Fault> {
+/// Refuses an address that may not be asked. `host` is what the address was found for.
+///
+/// Called with the very address that is connected to next, so nothing can change between the question and the act.
+pub(crate) fn guard(ctx: &Context, host: &str, address: SocketAddr) -> Result<(), Fault> {
+    ctx.egress.allows(address.ip()).or_else(|why| {
+        // Where the address map leads is the operator's own word.
+        if ctx.map.diverted(address).is_some() || ctx.map.leads(host, address) {
+            return Ok(());
+        }
+        Err(Fault::Unasked(ProbeFault::Forbidden { address: address.ip(), why }))
+    })
+}
+
+/// Connects to `address` of `host`, led by the address map, within the connect limit. Nagle's algorithm is off, because
+/// requests are small and every one is waited for.
+pub(crate) async fn tcp(ctx: &Context, host: &str, address: SocketAddr) -> Result<TcpStream, Fault> {
+    guard(ctx, host, address)?;
     let real = ctx.map.address(address);
     let since = Instant::now();
     let stream = within(ctx, Phase::Connect, ctx.limits.connect, TcpStream::connect(real))
@@ -152,7 +171,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
         let address = listener.local_addr().expect("bound");
         drop(listener);
-        let fault = tcp(&test_context(), address).await.expect_err("nothing listens");
+        let fault = tcp(&test_context(), "127.0.0.1", address).await.expect_err("nothing listens");
         assert_eq!(fault, Fault::Denied(Denial::Refused));
     }
 
@@ -164,7 +183,8 @@ mod tests {
         let mut map = crate::net::AddressMap::default();
         map.add(&format!("192.0.2.1:443:127.0.0.1:{port}")).expect("valid");
         ctx.map = map.into();
-        let stream = tcp(&ctx, "192.0.2.1:443".parse().expect("valid")).await.expect("led to loopback");
+        let stream =
+            tcp(&ctx, "192.0.2.1", "192.0.2.1:443".parse().expect("valid")).await.expect("led to loopback");
         assert_eq!(stream.peer_addr().expect("connected").port(), port);
     }
 

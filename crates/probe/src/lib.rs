@@ -6,10 +6,12 @@
 
 mod connect;
 pub mod dns;
+mod egress;
 pub mod http;
 pub mod net;
 pub mod rate_limit;
 mod shell;
+pub mod tcp;
 pub mod tls;
 
 pub use shell::shell_word;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use landfall_evidence::{Header, ObservationId, Requests, Vantage};
 
+pub use crate::egress::{Egress, special};
 use crate::tls::Roots;
 
 /// Everything that a probe needs to know of the audit that it is part of. Cheap to clone.
@@ -32,6 +33,11 @@ pub struct Context {
     pub ledger: Arc<Ledger>,
     /// Told when questions are held back until a rate limit lets them pass, so that a person can be told why nothing moves.
     pub waits: Waits,
+    /// What may be connected to. Where the address map leads packets is the operator's own word and always allowed.
+    pub egress: Egress,
+    /// Whose time the deadline is. An audit's deadline is its own: what it cuts short was not asked. A check's deadline
+    /// is the target's: a peer that has not answered by then was silent.
+    pub deadline_counts: bool,
 }
 
 /// Who is told of waits. Cloning is cheap; the default tells nobody.
@@ -204,6 +210,15 @@ impl AddressMap {
     /// [`Self::address`], but `None` when the packets go where the address says.
     pub fn diverted(&self, to: SocketAddr) -> Option<SocketAddr> {
         Some(self.address(to)).filter(|real| *real != to)
+    }
+
+    /// Whether a host entry for this host leads to this address.
+    pub fn leads(&self, host: &str, to: SocketAddr) -> bool {
+        if self.by_host.is_empty() {
+            return false;
+        }
+        let host = unbracket(host).trim_end_matches('.').to_ascii_lowercase();
+        self.by_host.iter().any(|((name, _), real)| *name == host && *real == to)
     }
 
     /// Whether there are any entries.
@@ -404,6 +419,8 @@ pub(crate) fn test_context() -> Context {
         user_agent: "landfall-test/0".into(),
         ledger: Arc::new(Ledger::new(100)),
         waits: Waits::default(),
+        egress: Egress::anything(),
+        deadline_counts: false,
     }
 }
 

@@ -203,7 +203,7 @@ impl Principal {
     }
 
     /// Who asks, by the headers of a request. No header but `Authorization` and `Cookie` has any say in it.
-    async fn of(parts: &Parts, app: &App) -> Result<Self, Problem> {
+    pub(crate) async fn of(parts: &Parts, app: &App) -> Result<Self, Problem> {
         let now = app.clock.now();
         if let Some(sent) = parts.headers.get(header::AUTHORIZATION) {
             // A key that does not work is never made up for by a cookie.

@@ -1,5 +1,7 @@
 //! Reading requests: bodies, paths and queries, with an answer that says where the mistake is.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -70,8 +72,15 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// How long a body may take.
+const BODY_TIME: Duration = Duration::from_secs(15);
+
 async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, app).await.map_err(|rejection| {
+    let read = tokio::time::timeout(BODY_TIME, Bytes::from_request(request, app)).await;
+    let read = read.map_err(|_| {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the body took longer than {} s", BODY_TIME.as_secs()))
+    })?;
+    read.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,

@@ -11,7 +11,14 @@ mod extract;
 mod keys;
 mod problem;
 mod router;
+mod live;
+mod notice;
+mod outbound;
+mod problem;
+mod secret;
 mod settings;
+#[cfg(test)]
+mod testing;
 
 pub mod api;
 pub mod ping;
@@ -23,5 +30,15 @@ pub use app::App;
 pub use auth::{Principal, Right, Role, Scope};
 pub use limits::Client;
 pub use problem::{FieldError, Problem};
-pub use router::router;
+pub use router::{router, with_doors};
+pub mod billing;
+pub mod health;
+pub mod metrics;
+pub mod support;
+
+pub use app::App;
+pub use auth::{Principal, Role, Scope};
+pub use live::{Liveness, ProviderState};
+pub use problem::Problem;
+pub use secret::Secret;
 pub use settings::Settings;

@@ -103,6 +103,8 @@ CREATE TABLE incidents (
   confidence    DOUBLE PRECISION,
   -- diagnosing, known, unknown, or the reason why there is none.
   diagnosis     TEXT NOT NULL DEFAULT 'diagnosing',
+  -- What the diagnosis says for people: cause with proof, rivals, actions, as JSON.
+  advice        TEXT,
   report_id     TEXT,
   difference    TEXT,
   began_us      BIGINT NOT NULL,

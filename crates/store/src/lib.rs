@@ -15,6 +15,9 @@ mod value;
 pub mod heartbeats;
 pub mod jobs;
 pub mod channels;
+pub mod channels;
+pub mod accounts;
+pub mod incidents;
 pub mod leases;
 pub mod rollups;
 pub mod accounts;
@@ -22,10 +25,13 @@ pub mod incidents;
 pub mod monitors;
 pub mod reports;
 pub mod results;
+pub mod billing;
+pub mod leases;
+pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
-pub mod windows;
 pub mod watch;
+pub mod windows;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;

@@ -121,10 +121,11 @@ impl Tenant {
             .count("n")
     }
 
-    /// Queues an audit; the watch makes it.
+    /// Queues an audit; the watch makes it. `shown` is the target as the audit log may have it.
     pub async fn queue_report(
         &self,
         target: &str,
+        shown: &str,
         monitor: Option<Id>,
         actor: &str,
         now: Timestamp,
@@ -143,7 +144,7 @@ impl Tenant {
             "created",
             "report",
             Some(id),
-            &format!("asked for an audit of {target}"),
+            &format!("asked for an audit of {shown}"),
             now,
         )
         .await?;

@@ -1,7 +1,6 @@
 //! Results and their sums, read by the organisation that they belong to.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -317,6 +316,3 @@ pub struct Capture {
     /// What was seen, masked.
     pub body: serde_json::Value,
 }
-
-/// A day, for windows of time.
-pub const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -73,6 +73,18 @@ impl Tenant {
         row.as_ref().map(WindowRow::of).transpose()?.ok_or(StoreError::Missing { what: "window" })
     }
 
+    /// One window by its external id, or none.
+    pub async fn window_by_external_id(&self, external_id: &str) -> Result<Option<WindowRow>, StoreError> {
+        let row = self
+            .store
+            .query_opt(
+                &format!("SELECT {COLUMNS} FROM windows WHERE org_id = $1 AND external_id = $2"),
+                params![self.org, external_id],
+            )
+            .await?;
+        row.as_ref().map(WindowRow::of).transpose()
+    }
+
     /// Makes a window or changes the one with the same external id.
     ///
     /// # Errors

@@ -143,8 +143,8 @@ impl Board {
             match old.as_ref().and_then(|o| o.due).filter(|_| old.as_ref().is_some_and(|o| o.ticks == ticks))
             {
                 Some(due) => due,
-                // A monitor that was never checked is checked at once: whoever made it is looking.
-                None if held.tick == Timestamp::UNIX_EPOCH => now,
+                // Its latest tick was not run: it is new, or nobody had it for a while. That is made up for at once.
+                None if held.tick < ticks.at_or_before(now) => now,
                 None => ticks.after(now),
             }
         });

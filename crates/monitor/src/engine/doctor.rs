@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_audit::{Event as AuditEvent, Progress};
-use landfall_notify::Event;
+use landfall_notify::{CauseRef, Event};
 use landfall_store::watch::{self, IncidentRow, QueuedReport};
-use landfall_store::{Id, OrgId, StoreError, Tx, leases, params};
+use landfall_store::{Id, OrgId, StoreError, Tx, json, leases, params};
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
-use super::incidents::{headline, host};
-use crate::audit::{AuditRequest, Audited};
+use super::incidents::{STORM, headline, host};
+use crate::audit::{AuditRequest, Opinion};
 use crate::model::AuditTarget;
-use crate::{Happened, MonitorSpec, incident};
+use crate::{Check, Happened, MonitorSpec, incident};
 
 /// Between two looks for alerts whose time is up, for incidents without a doctor, and for audits that were asked for.
 const ROUND: Duration = Duration::from_millis(500);
@@ -41,6 +42,38 @@ pub(super) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             // Real time: the clock that is injected decides what is due, not how often one looks.
             () = tokio::time::sleep(ROUND) => {}
+        }
+    }
+}
+
+/// What a diagnosis says for people; stored with its incident.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Advice {
+    cause: Option<CauseRef>,
+    rivals: Vec<String>,
+    actions: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Advice {
+    fn of(audited: Result<&Opinion, &str>, members: usize, storm: bool) -> Self {
+        let audited = match audited {
+            Ok(audited) => audited,
+            Err(why) => return Self { notes: vec![format!("No cause yet: {why}.")], ..Self::default() },
+        };
+        let mut notes = Vec::new();
+        if audited.cause.is_none() {
+            notes.push(format!("The audit names no cause. {}", audited.summary));
+        }
+        if storm && members > 1 {
+            notes.push("Many hosts at once: one of them was audited for all.".into());
+        }
+        Self {
+            cause: audited.cause.clone(),
+            rivals: audited.rivals.clone(),
+            actions: audited.actions.clone(),
+            notes,
         }
     }
 }
@@ -102,14 +135,13 @@ impl Inner {
         // The member that says most of its service speaks for the others.
         let request = specs
             .iter()
-            .filter_map(|spec| {
-                let known = usize::from(spec.audit.origin.is_some()) * 100 + spec.audit.endpoints.len();
-                Some((known, AuditRequest::of(spec, options.diagnose_within)?))
+            .max_by_key(|spec| {
+                let web = matches!(spec.check, Check::Http(_) | Check::Audit(_) | Check::Tls(_));
+                (web, spec.audit.origin.is_some(), spec.audit.endpoints.len())
             })
-            .max_by_key(|(known, _)| *known)
-            .map(|(_, request)| request);
+            .map(|spec| AuditRequest { spec: spec.clone(), within: options.diagnose_within, whole: false });
         let audited = match request {
-            None => Err("this kind of check has no HTTP service behind it that could be audited".to_owned()),
+            None => Err("its monitors cannot be read".to_owned()),
             Some(request) => {
                 let _permit = self.audits.acquire().await;
                 self.step("diagnosing");
@@ -136,7 +168,7 @@ impl Inner {
     async fn conclude(
         &self,
         row: &IncidentRow,
-        audited: &Result<Audited, String>,
+        audited: &Result<Opinion, String>,
         members: usize,
     ) -> Result<(), StoreError> {
         let now = self.now();
@@ -166,10 +198,11 @@ impl Inner {
             row.severity = audited.severity.clone().unwrap_or(row.severity);
         }
         row.diagnosis.clone_from(&diagnosis);
+        let advice = Advice::of(audited.as_ref().map_err(String::as_str), members, row.scope == STORM);
         row.cause_id = cause.map(|c| c.id.clone());
         tx.execute(
             "UPDATE incidents SET diagnosis = $2, cause_id = $3, cause_title = $4, cause_label = $5, confidence = $6,
-               report_id = $7, severity = $8, version = version + 1 WHERE id = $1",
+               report_id = $7, severity = $8, advice = $9, version = version + 1 WHERE id = $1",
             params![
                 row.id,
                 &diagnosis,
@@ -178,14 +211,18 @@ impl Inner {
                 cause.map(|c| c.label.clone()),
                 cause.map(|c| c.confidence),
                 report,
-                &row.severity
+                &row.severity,
+                json(&advice)
             ],
         )
         .await?;
         incident::note(&mut tx, row.org, row.id, now, "diagnosed", None, &say).await?;
-        if row.resolved.is_none() && !self.merged(&mut tx, &row, now).await? {
+        // The monitors of a storm come in one after the other; its alert waits for them as long as it may.
+        let gathering =
+            row.scope == STORM && row.alerted.is_none() && row.alert_due.is_some_and(|due| due > now);
+        if row.resolved.is_none() && !gathering && !self.merged(&mut tx, &row, now).await? {
             let what = if row.alerted.is_some() { Event::Cause } else { Event::Down };
-            self.alert(&mut tx, &row, what, audited.as_ref().map_err(String::as_str), members, now).await?;
+            self.alert(&mut tx, &row, what, advice, now).await?;
         }
         self.step("before-alert-commit");
         tx.commit().await?;
@@ -196,7 +233,7 @@ impl Inner {
 
     /// Several incidents with one cause are one: the younger one's monitors move to the older one. `true` when they did.
     async fn merged(&self, tx: &mut Tx, row: &IncidentRow, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(cause) = row.cause_id.as_deref().filter(|_| row.alerted.is_none() && row.scope != "storm")
+        let Some(cause) = row.cause_id.as_deref().filter(|_| row.alerted.is_none() && row.scope != STORM)
         else {
             return Ok(false);
         };
@@ -258,15 +295,15 @@ impl Inner {
         else {
             return Ok(());
         };
-        self.alert(
-            &mut tx,
-            &row,
-            Event::Down,
-            Err("the diagnosis takes longer than the alert may wait; the cause follows"),
-            1,
-            now,
-        )
-        .await?;
+        let stored = tx.query_opt("SELECT advice FROM incidents WHERE id = $1", params![id]).await?;
+        let advice: Option<Advice> = match stored {
+            Some(found) => found.opt_json("advice")?,
+            None => None,
+        };
+        let late = || {
+            Advice::of(Err("the diagnosis takes longer than the alert may wait; the cause follows"), 1, false)
+        };
+        self.alert(&mut tx, &row, Event::Down, advice.unwrap_or_else(late), now).await?;
         self.step("before-alert-commit");
         tx.commit().await?;
         self.step("alerted");
@@ -280,25 +317,14 @@ impl Inner {
         tx: &mut Tx,
         row: &IncidentRow,
         event: Event,
-        audited: Result<&Audited, &str>,
-        members: usize,
+        advice: Advice,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut message = self.message(tx, row, event, now).await?;
-        match audited {
-            Ok(audited) => {
-                message.cause.clone_from(&audited.cause);
-                message.rivals.clone_from(&audited.rivals);
-                message.actions.clone_from(&audited.actions);
-                if audited.cause.is_none() {
-                    message.notes.push(format!("The audit names no cause. {}", audited.summary));
-                }
-                if members > 1 && row.scope == "storm" {
-                    message.notes.push(format!("One of {members} monitors was audited."));
-                }
-            }
-            Err(why) => message.notes.push(format!("No cause yet: {why}.")),
-        }
+        message.cause = advice.cause;
+        message.rivals = advice.rivals;
+        message.actions = advice.actions;
+        message.notes.extend(advice.notes);
         message.headline = headline(row, message.monitor_count, message.cause.as_ref());
         if event == Event::Cause {
             message.headline = match &message.cause {
@@ -369,16 +395,16 @@ impl Inner {
                 .filter(|row| row.org == asked.org)
                 .and_then(|row| serde_json::from_str::<MonitorSpec>(&row.spec).ok()),
         };
-        match spec.as_ref().and_then(|spec| AuditRequest::of(spec, ASKED_WITHIN)) {
-            Some(request) => Ok(AuditRequest { rate_limit: true, ..request }),
-            None => AuditRequest::asked(&asked.target, &AuditTarget::default(), ASKED_WITHIN),
+        match spec {
+            Some(spec) => Ok(AuditRequest { spec, within: ASKED_WITHIN, whole: true }),
+            None => AuditRequest::asked(&asked.target, AuditTarget::default(), ASKED_WITHIN),
         }
     }
 
     async fn finish(
         &self,
         asked: &QueuedReport,
-        audited: &Result<Audited, String>,
+        audited: &Result<Opinion, String>,
     ) -> Result<(), StoreError> {
         let now = self.now();
         let values = match audited {
@@ -427,7 +453,7 @@ impl Inner {
 async fn save_report(
     tx: &mut Tx,
     row: &IncidentRow,
-    audited: &Audited,
+    audited: &Opinion,
     now: Timestamp,
 ) -> Result<Id, StoreError> {
     let id = Id::new();

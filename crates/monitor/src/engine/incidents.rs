@@ -20,7 +20,7 @@ use crate::{Check, CheckResult, Monitor, MonitorSpec, Snapshot, incident};
 const NAMED: i64 = 20;
 
 /// The scope of an incident that many hosts share.
-const STORM: &str = "storm";
+pub(super) const STORM: &str = "storm";
 
 /// Joining monitors are told of once in so many seconds for one incident.
 const JOINED_EVERY_S: i64 = 600;

@@ -17,7 +17,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use landfall_store::{Id, OrgId, Store};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -25,16 +24,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::Auditor;
+use crate::check::Checker;
 use crate::connectivity::Connectivity;
-use crate::{Bus, CheckResult, Clock, MonitorSpec, Watch};
+use crate::{Bus, CheckResult, Clock, Watch};
 
 use board::Board;
-
-/// Makes checks. The watch knows no other way to a result, so that tests can put one in its place.
-pub trait Checker: Send + Sync + 'static {
-    /// Makes one check. It keeps its own deadline (the monitor's timeout).
-    fn check<'a>(&'a self, spec: &'a MonitorSpec, now: Timestamp) -> BoxFuture<'a, CheckResult>;
-}
 
 /// Told of every step of the alert path after it was taken, by name. Tests end the process there.
 pub type Steps = Arc<dyn Fn(&'static str) + Send + Sync>;

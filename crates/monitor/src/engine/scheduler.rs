@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Open};
 use super::{Checked, Inner, Measure, Missed, Work};
-use crate::check::own_side;
 use crate::connectivity::Connected;
+use crate::difference::own_side;
 use crate::schedule::SHARDS;
 use crate::window::WindowSpec;
-use crate::{CheckResult, Outcome, Reason, Snapshot};
+use crate::{CheckResult, Facts, Outcome, Reason, Snapshot};
 
 /// Between two looks at what changed in the database.
 const READ: Duration = Duration::from_secs(5);
@@ -239,6 +239,10 @@ impl Inner {
                 inner.measure(Measure::Checked);
                 let checked =
                     Checked { id: Id::new(), monitor: monitor.id, scheduled: tick, attempt, result };
+                // The next tick waits for this check, and not for the database.
+                if let Some(entry) = inner.board().entries.get_mut(&monitor.id) {
+                    entry.in_flight = false;
+                }
                 inner.hand_over(Work::Checked(Box::new(checked)));
             });
         }
@@ -251,7 +255,6 @@ impl Inner {
         if let Work::Checked(checked) = refused.into_inner() {
             let mut board = self.board();
             if let Some(entry) = board.entries.get_mut(&checked.monitor) {
-                entry.in_flight = false;
                 entry.attempt = (entry.held.tick, 0);
             }
         }
@@ -309,14 +312,15 @@ fn given_up(started: Timestamp, limit: Duration) -> CheckResult {
         status: None,
         snapshot: Snapshot::default(),
         evidence: Vec::new(),
+        audit: None,
+        facts: Facts::default(),
     }
 }
 
 impl Board {
-    /// Ends a check: the retry, if there is to be one, comes before the next tick.
+    /// After a result: the retry, if there is to be one, comes before the next tick.
     pub(super) fn ended(&mut self, monitor: Id, now: Timestamp) {
-        let Some(entry) = self.entries.get_mut(&monitor) else { return };
-        entry.in_flight = false;
+        let Some(entry) = self.entries.get(&monitor).filter(|e| !e.in_flight) else { return };
         let retry = entry.monitor.spec.retry_s.map(|s| Duration::from_secs(s.into()));
         let Some(retry) = retry.filter(|_| entry.held.state.is_failing()) else { return };
         let at = later(now, retry);

@@ -6,6 +6,7 @@
 //! are kept apart in every observation.
 
 mod addresses;
+mod lookup;
 mod message;
 mod query;
 mod system;
@@ -15,6 +16,7 @@ mod zone;
 use std::net::IpAddr;
 
 pub use addresses::{Addresses, Late, addresses};
+pub use lookup::{Family, Found, lookup, question};
 pub use zone::zone;
 
 /// A host as the evidence spells it: lower case, without brackets and without the final dot.

@@ -11,7 +11,7 @@ use landfall_evidence::{
 
 use super::message::Question;
 use super::transport::{Exchange, exchange};
-use crate::connect::micros;
+use crate::connect::{guard, micros};
 use crate::net::Context;
 use crate::shell::shell_word;
 
@@ -21,12 +21,19 @@ pub(super) struct Server {
     role: DnsServerRole,
     name: Option<String>,
     address: SocketAddr,
+    /// Whether the operator chose it. Others are held to what may be connected to.
+    trusted: bool,
 }
 
 impl Server {
     /// A recursive resolver.
     pub(super) fn recursive(address: SocketAddr) -> Self {
-        Self { role: DnsServerRole::Recursive, name: None, address }
+        Self { role: DnsServerRole::Recursive, name: None, address, trusted: true }
+    }
+
+    /// A recursive resolver that somebody else than the operator named.
+    pub(super) fn named(address: SocketAddr) -> Self {
+        Self { trusted: false, ..Self::recursive(address) }
     }
 
     /// A server of a zone, by its name and one of its addresses.
@@ -35,6 +42,7 @@ impl Server {
             role: DnsServerRole::Authoritative,
             name: Some(name.to_owned()),
             address: SocketAddr::new(address, 53),
+            trusted: false,
         }
     }
 
@@ -61,7 +69,9 @@ pub(super) async fn ask(
     let recursion = server.role == DnsServerRole::Recursive;
     let real = ctx.map.address(server.address);
     let started = Instant::now();
-    let Exchange { transport, result, round_trips } = match Question::new(name, rtype, recursion) {
+    let allowed = if server.trusted { Ok(()) } else { guard(ctx, "", server.address) };
+    let question = allowed.and_then(|()| Question::new(name, rtype, recursion));
+    let Exchange { transport, result, round_trips } = match question {
         Ok(question) => exchange(ctx, real, &question).await,
         Err(fault) => Exchange { transport: DnsTransport::Udp, result: Err(fault), round_trips: 0 },
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
@@ -42,6 +43,26 @@ pub(super) fn resolvers(ctx: &Context) -> Vec<SocketAddr> {
         Err(_) => Vec::new(),
     }
 }
+
+/// [`resolvers`] for callers that ask every few milliseconds: the file is read again after a while only.
+pub(super) fn resolvers_kept(ctx: &Context) -> Arc<[SocketAddr]> {
+    if !ctx.resolvers.is_empty() {
+        return Arc::clone(&ctx.resolvers);
+    }
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*kept {
+        Some((at, resolvers)) if at.elapsed() < KEEP => Arc::clone(resolvers),
+        _ => {
+            let fresh: Arc<[SocketAddr]> = resolvers(ctx).into();
+            *kept = Some((Instant::now(), Arc::clone(&fresh)));
+            fresh
+        }
+    }
+}
+
+static KEPT: Mutex<Option<(Instant, Arc<[SocketAddr]>)>> = Mutex::new(None);
+/// A machine that changes networks rewrites the file.
+const KEEP: Duration = Duration::from_secs(10);
 
 /// The `nameserver` lines of resolv.conf(5). Addresses with a zone (`fe80::1%eth0`) are left out: they are of no use
 /// without the interface's number, and the resolver call covers them.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::Method;
 use landfall_evidence::{
     Denial, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Observation, ObservationId,
@@ -34,7 +35,7 @@ impl Question {
     }
 
     /// Stable from run to run for the same question: nothing random, no time.
-    fn id(&self, dial: &Dial, version: HttpVersion, attempt: u32) -> ObservationId {
+    pub(super) fn id(&self, dial: &Dial, version: HttpVersion, attempt: u32) -> ObservationId {
         let line = || format!("{} {}", self.method, self.path());
         let what = match self.purpose {
             Purpose::Endpoint | Purpose::AddressParity | Purpose::Version => line(),
@@ -67,9 +68,13 @@ impl Question {
     }
 
     /// A curl command that puts the same question to the same address.
-    fn by_hand(&self, ctx: &Context, dial: &Dial, version: HttpVersion) -> String {
+    pub(super) fn by_hand(&self, ctx: &Context, dial: &Dial, version: HttpVersion) -> String {
         let mut words: Vec<Cow<'_, str>> = vec!["curl".into(), "-sS".into()];
         words.push(if self.method == Method::HEAD { "-I" } else { "-i" }.into());
+        if !matches!(self.method, Method::GET | Method::HEAD) {
+            words.push("-X".into());
+            words.push(self.method.as_str().into());
+        }
         if dial.secure {
             // The probe looks past a bad chain, so the repetition has to as well.
             words.push("-k".into());
@@ -209,13 +214,13 @@ impl Seat {
         ctx.ledger.sent(&place, ctx.offset_us(Instant::now()), &id);
         let idle = link.setup.ended.elapsed() > IDLE || (!fresh && link.version == HttpVersion::H1);
         let headers = question.headers(ctx, &self.dial, link.version);
-        let mut outcome = link.exchange(ctx, &question.method, &question.url, &headers).await;
+        let mut outcome = link.exchange(ctx, &question.method, &question.url, &headers, Bytes::new()).await;
         if idle && closed_while_idle(&outcome) && ctx.ledger.charge(question.vantage) {
             // The peer let go of an idle connection as the request went out and never saw it (RFC 9112, section 9.3.1
             // allows a safe request to be sent again by itself). The ledger holds it once, for the limiter saw it once.
             if let Ok(again) = link::open(ctx, &self.dial).await {
                 link = Box::new(again);
-                outcome = link.exchange(ctx, &question.method, &question.url, &headers).await;
+                outcome = link.exchange(ctx, &question.method, &question.url, &headers, Bytes::new()).await;
             }
         }
         if let Observed::Present(response) = &outcome.answer {

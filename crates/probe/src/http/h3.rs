@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::{Buf as _, Bytes};
 use h3::error::{ConnectionError, LocalError, StreamError};
 use http::{Request, Response};
-use http_body_util::Empty;
+use http_body_util::Full;
 use landfall_evidence::{Denial, Phase};
 
 use super::link::Driver;
 use super::sort;
-use crate::connect::{Fault, within};
+use crate::connect::{Fault, guard, within};
 use crate::net::Context;
 use crate::tls;
 
@@ -42,6 +42,7 @@ pub(super) async fn open(
     host: &str,
     address: SocketAddr,
 ) -> Result<(Client, Arc<Driver>), Fault> {
+    guard(ctx, host, address)?;
     let real = ctx.map.address(address);
     let any: IpAddr =
         if real.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -51,7 +52,7 @@ pub(super) async fn open(
         .and_then(|socket| socket.connect(real))
         .map_err(|error| Fault::from_io(&error, Phase::Connect, real, since))?;
 
-    let (config, _) = tls::quic_client(&ctx.roots, &[b"h3"]);
+    let config = tls::quic_client(&ctx.roots, &[b"h3"]);
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(config)
         .map_err(|error| Fault::local(format!("QUIC cannot be set up: {error}")))?;
     let mut transport = quinn::TransportConfig::default();
@@ -91,7 +92,7 @@ impl Client {
     /// Sends a request and waits for the header block of its response, at most `limit` bytes of it.
     pub(super) async fn send(
         &mut self,
-        request: Request<Empty<Bytes>>,
+        request: Request<Full<Bytes>>,
         limit: usize,
     ) -> Result<(Response<()>, Stream), Fault> {
         let sorted = |error: StreamError| fault(&error, Phase::Wait, limit);

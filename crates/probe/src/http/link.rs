@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Version};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use landfall_evidence::{Denial, Header, HttpResponse, HttpVersion, Observed, Phase};
-use rustls::{HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use url::Url;
@@ -22,7 +21,7 @@ use super::body::Intake;
 use super::{h3, sort};
 use crate::connect::{self, Fault, within};
 use crate::net::Context;
-use crate::tls;
+use crate::tls::{self, Offer, Session};
 
 /// A connection that is to be made.
 #[derive(Debug, Clone)]
@@ -98,13 +97,15 @@ pub(crate) struct Link {
     pub(crate) setup: Setup,
     /// Whether an exchange has begun on it.
     pub(crate) used: bool,
+    /// What the handshake showed; `None` in the clear and over QUIC.
+    pub(crate) session: Option<Arc<Session>>,
     kind: Kind,
     _driver: Arc<Driver>,
 }
 
 enum Kind {
-    H1(http1::SendRequest<Empty<Bytes>>),
-    H2(http2::SendRequest<Empty<Bytes>>),
+    H1(http1::SendRequest<Full<Bytes>>),
+    H2(http2::SendRequest<Full<Bytes>>),
     H3(h3::Client),
 }
 
@@ -129,6 +130,32 @@ pub(crate) struct Outcome {
     pub(crate) wait: Option<Duration>,
     pub(crate) transfer: Option<Duration>,
     pub(crate) ended: Instant,
+    /// Why the end of the body was not seen.
+    pub(crate) cut: Option<Cut>,
+}
+
+/// Why the end of a body was not seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cut {
+    /// It is longer than our bound, in bytes.
+    Bound(usize),
+    /// The peer stopped short, in the words of the library, after so many bytes.
+    Short(u64, String),
+    /// It took longer than this.
+    Slow(Duration),
+    /// The audit's deadline passed.
+    Deadline,
+}
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bound(limit) => write!(f, "cut at the bound of {limit} bytes"),
+            Self::Short(count, error) => write!(f, "the peer stopped short after {count} bytes: {error}"),
+            Self::Slow(allowed) => write!(f, "not complete after {:.1} s", allowed.as_secs_f64()),
+            Self::Deadline => f.write_str("the audit's deadline passed"),
+        }
+    }
 }
 
 /// Makes the connection: TCP and TLS, or QUIC for HTTP/3.
@@ -142,7 +169,9 @@ pub(crate) async fn open(ctx: &Context, dial: &Dial) -> Result<Link, Box<Failure
         _ => open_tcp(ctx, dial, &mut setup).await,
     };
     match opened {
-        Ok((version, kind, driver)) => Ok(Link { version, setup, used: false, kind, _driver: driver }),
+        Ok(Opened { version, kind, driver, session }) => {
+            Ok(Link { version, setup, used: false, session, kind, _driver: driver })
+        }
         Err(fault) => {
             setup.ended = Instant::now();
             Err(Box::new(Failure { fault, setup }))
@@ -150,7 +179,12 @@ pub(crate) async fn open(ctx: &Context, dial: &Dial) -> Result<Link, Box<Failure
     }
 }
 
-type Opened = (HttpVersion, Kind, Arc<Driver>);
+struct Opened {
+    version: HttpVersion,
+    kind: Kind,
+    driver: Arc<Driver>,
+    session: Option<Arc<Session>>,
+}
 
 async fn open_quic(ctx: &Context, dial: &Dial, setup: &mut Setup) -> Result<Opened, Fault> {
     let (client, driver) = h3::open(ctx, &dial.host, dial.address).await.inspect_err(|fault| {
@@ -158,11 +192,11 @@ async fn open_quic(ctx: &Context, dial: &Dial, setup: &mut Setup) -> Result<Open
     })?;
     setup.tls = Some(setup.lap());
     setup.round_trips = 1;
-    Ok((HttpVersion::H3, Kind::H3(client), driver))
+    Ok(Opened { version: HttpVersion::H3, kind: Kind::H3(client), driver, session: None })
 }
 
 async fn open_tcp(ctx: &Context, dial: &Dial, setup: &mut Setup) -> Result<Opened, Fault> {
-    let stream = connect::tcp(ctx, dial.address).await.inspect_err(|fault| {
+    let stream = connect::tcp(ctx, &dial.host, dial.address).await.inspect_err(|fault| {
         setup.round_trips = u32::from(matches!(fault, Fault::Denied(_)));
     })?;
     setup.connect = Some(setup.lap());
@@ -171,9 +205,8 @@ async fn open_tcp(ctx: &Context, dial: &Dial, setup: &mut Setup) -> Result<Opene
         return shake_h1(ctx, stream).await;
     }
     // Asked for HTTP/2, both are offered all the same: what a server chooses instead says more than its alert.
-    let offer: &[&[u8]] =
-        if dial.version == Some(HttpVersion::H1) { &[b"http/1.1"] } else { &[b"h2", b"http/1.1"] };
-    let (config, _) = tls::client(&ctx.roots, offer);
+    let offer = if dial.version == Some(HttpVersion::H1) { Offer::Http1 } else { Offer::Http };
+    let config = ctx.roots.config(offer);
     let stream = match tls::upgrade(ctx, &dial.host, stream, config).await {
         Ok(stream) => stream,
         Err(fault) => {
@@ -182,19 +215,16 @@ async fn open_tcp(ctx: &Context, dial: &Dial, setup: &mut Setup) -> Result<Opene
         }
     };
     setup.tls = Some(setup.lap());
-    let session = stream.get_ref().1;
-    // RFC 8446 section 2: one round trip, one more after a HelloRetryRequest. RFC 5246 section 7.3: two.
-    setup.round_trips += match (session.protocol_version(), session.handshake_kind()) {
-        (Some(ProtocolVersion::TLSv1_3), Some(HandshakeKind::FullWithHelloRetryRequest)) => 2,
-        (Some(ProtocolVersion::TLSv1_3), _) => 1,
-        _ => 2,
-    };
-    let chosen = session.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned());
+    let session = Session::of(stream.get_ref().1);
+    setup.round_trips += session.round_trips();
+    let chosen = session.alpn().map(str::to_owned);
     let got = if chosen.as_deref() == Some("h2") { HttpVersion::H2 } else { HttpVersion::H1 };
     if dial.version.is_some_and(|wanted| wanted != got) {
         return Err(Fault::Denied(Denial::VersionNotOffered { chosen }));
     }
-    if got == HttpVersion::H2 { shake_h2(ctx, stream).await } else { shake_h1(ctx, stream).await }
+    let opened =
+        if got == HttpVersion::H2 { shake_h2(ctx, stream).await } else { shake_h1(ctx, stream).await };
+    opened.map(|opened| Opened { session: Some(Arc::new(session)), ..opened })
 }
 
 /// Alert 120 says that the two sides have no version in common (RFC 7301, section 3.2).
@@ -223,7 +253,7 @@ where
         .map_err(|error| sort::hyper(&error, Phase::Wait, ctx.limits.header_byte))?;
     // The driver's error reaches the exchange through the sender.
     let driver = Driver::spawn(async move { drop(connection.await) });
-    Ok((HttpVersion::H1, Kind::H1(sender), driver))
+    Ok(Opened { version: HttpVersion::H1, kind: Kind::H1(sender), driver, session: None })
 }
 
 async fn shake_h2<S>(ctx: &Context, stream: S) -> Result<Opened, Fault>
@@ -241,7 +271,7 @@ where
         .await
         .map_err(|error| sort::hyper(&error, Phase::Wait, ctx.limits.header_byte))?;
     let driver = Driver::spawn(async move { drop(connection.await) });
-    Ok((HttpVersion::H2, Kind::H2(sender), driver))
+    Ok(Opened { version: HttpVersion::H2, kind: Kind::H2(sender), driver, session: None })
 }
 
 impl Link {
@@ -256,6 +286,7 @@ impl Link {
             version: self.version,
             setup: self.setup,
             used: true,
+            session: self.session.clone(),
             kind,
             _driver: Arc::clone(&self._driver),
         })
@@ -279,10 +310,11 @@ impl Link {
         method: &Method,
         url: &Url,
         headers: &[Header],
+        body: Bytes,
     ) -> Outcome {
         self.used = true;
         let began = Instant::now();
-        let head = match request(self.version, method, url, headers) {
+        let head = match request(self.version, method, url, headers, body) {
             Ok(request) => {
                 within(ctx, Phase::Wait, ctx.limits.wait, self.head(ctx, request)).await.and_then(|head| head)
             }
@@ -297,6 +329,7 @@ impl Link {
                     wait: None,
                     transfer: None,
                     ended: answered,
+                    cut: None,
                 };
             }
         };
@@ -304,7 +337,8 @@ impl Link {
         let headers = match fields(ctx, &parts.headers) {
             Ok(headers) => headers,
             Err(denial) => {
-                return Outcome { answer: Observed::Denied(denial), wait, transfer: None, ended: answered };
+                let answer = Observed::Denied(denial);
+                return Outcome { answer, wait, transfer: None, ended: answered, cut: None };
             }
         };
         let encoded =
@@ -316,16 +350,16 @@ impl Link {
             status: parts.status.as_u16(),
             redirect_to: redirect(parts.status, &headers, url),
             headers,
-            body: intake.finish(cut, encoded),
+            body: intake.finish(cut.as_ref().map(Cut::to_string), encoded),
         };
         let transfer = Some(ended.duration_since(answered));
-        Outcome { answer: Observed::Present(response), wait, transfer, ended }
+        Outcome { answer: Observed::Present(response), wait, transfer, ended, cut }
     }
 
     async fn head(
         &mut self,
         ctx: &Context,
-        request: Request<Empty<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> Result<(Parts, Incoming), Fault> {
         let limit = ctx.limits.header_byte;
         let response = match &mut self.kind {
@@ -379,7 +413,7 @@ impl Incoming {
 }
 
 /// Reads the body within its bound and its time. The second value says why the end was not seen.
-async fn read(ctx: &Context, mut incoming: Incoming, method: &Method) -> (Intake, Option<String>) {
+async fn read(ctx: &Context, mut incoming: Incoming, method: &Method) -> (Intake, Option<Cut>) {
     let mut intake = Intake::new(ctx.limits.body_byte, ctx.limits.body_kept_byte);
     if method == Method::HEAD {
         return (intake, None);
@@ -391,14 +425,14 @@ async fn read(ctx: &Context, mut incoming: Incoming, method: &Method) -> (Intake
             Ok(Ok(None)) => break None,
             Ok(Ok(Some(bytes))) => {
                 if !intake.take(&bytes) {
-                    break Some(format!("cut at the bound of {} bytes", ctx.limits.body_byte));
+                    break Some(Cut::Bound(ctx.limits.body_byte));
                 }
             }
             Ok(Err(error)) => {
-                break Some(format!("the peer stopped short after {} bytes: {error}", intake.count()));
+                break Some(Cut::Short(intake.count(), error));
             }
-            Err(_) if allowed < ctx.limits.transfer => break Some("the audit's deadline passed".to_owned()),
-            Err(_) => break Some(format!("not complete after {:.1} s", allowed.as_secs_f64())),
+            Err(_) if allowed < ctx.limits.transfer && !ctx.deadline_counts => break Some(Cut::Deadline),
+            Err(_) => break Some(Cut::Slow(allowed)),
         }
     };
     (intake, cut)
@@ -411,7 +445,8 @@ fn request(
     method: &Method,
     url: &Url,
     headers: &[Header],
-) -> Result<Request<Empty<Bytes>>, http::Error> {
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, http::Error> {
     let uri = if version == HttpVersion::H1 {
         &url[url::Position::BeforePath..url::Position::AfterQuery]
     } else {
@@ -421,7 +456,7 @@ fn request(
     for header in headers {
         builder = builder.header(&header.name, &header.value);
     }
-    builder.body(Empty::new())
+    builder.body(Full::new(body))
 }
 
 /// The fields as evidence, inside both bounds. The library's map groups repeated names and keeps the order otherwise.

@@ -6,6 +6,7 @@
 
 mod body;
 mod exchange;
+mod fetch;
 mod h3;
 mod link;
 mod pace;
@@ -21,6 +22,8 @@ use url::Url;
 use crate::net::Context;
 
 pub(crate) use exchange::{Began, Question, Seat, Turn, response};
+pub use fetch::{Certificate, End, Fetched, Hop, Request, fetch};
+pub use link::Cut;
 pub(crate) use link::Dial;
 pub use survey::survey;
 
@@ -116,6 +119,8 @@ pub async fn get(
     }
     seat.ask(ctx, &question, Turn { began: Began::WithConnection, after, attempt }).await
 }
+
+pub use sort::refused_by_limiter;
 
 #[cfg(test)]
 pub(crate) mod testkit;

@@ -4,9 +4,10 @@ use std::error::Error;
 use std::io;
 
 use h2::Reason;
-use landfall_evidence::{Denial, Phase};
+use landfall_evidence::{Denial, HttpResponse, Phase};
 
 use crate::connect::Fault;
+use crate::rate_limit::signal;
 
 /// The denial of a header block past the bound, in bytes.
 pub(crate) fn headers_too_large(limit: usize) -> Denial {
@@ -65,6 +66,20 @@ fn stream(error: &io::Error, phase: Phase) -> Fault {
             Fault::Denied(Denial::Closed { phase })
         }
         _ => Fault::local(error.to_string()),
+    }
+}
+
+/// Whether a limiter refused the request: 429 always (RFC 6585, section 4); 503 with both a Retry-After and a limiter's
+/// own headers, because a Retry-After alone is also what a maintenance page sends; 403 with a quota that is used up.
+pub fn refused_by_limiter(response: &HttpResponse) -> bool {
+    let limiter = || {
+        signal::limit_headers(response).iter().any(|header| header.name != "retry-after")
+            && response.header("retry-after").is_some()
+    };
+    match response.status {
+        429 => true,
+        503 => limiter(),
+        _ => signal::refusal(response).is_some(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! TLS handshakes that record everything and refuse nothing.
 //!
-//! [`handshake`] is the probe. [`client`] and [`quic_client`] give the same recording configuration to the HTTP probe.
+//! [`handshake`] is the probe of an audit; [`look`] makes the same handshake for a check. The HTTP probe speaks TLS with
+//! the same configurations.
 //! Whether a chain is trusted is evidence like any other, one verdict a root store ([`Roots`]), and never a reason to
 //! stop looking.
 
@@ -8,6 +9,7 @@ pub(crate) mod alert;
 mod certificate;
 mod name;
 mod roots;
+mod session;
 pub(crate) mod stream;
 mod trust;
 mod verifier;
@@ -16,12 +18,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use landfall_evidence::{
     Observation, ObservationId, Observed, ProbeFault, Seen, TlsHandshake, TlsObservation, TlsQuestion,
     Vantage,
 };
-use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::{HandshakeKind, ProtocolVersion};
 use tokio::io::AsyncWriteExt;
 
 use crate::connect::{Fault, micros, tcp};
@@ -29,8 +30,10 @@ use crate::net::Context;
 use crate::shell::shell_word;
 
 pub use roots::{Roots, RootsError};
+pub use session::{Judged, Problem, Session};
 pub(crate) use stream::upgrade;
-pub use verifier::{Recorder, client, quic_client};
+pub use verifier::Offer;
+pub(crate) use verifier::quic_client;
 
 /// What a browser offers.
 const ALPN: [&str; 2] = ["h2", "http/1.1"];
@@ -52,7 +55,7 @@ pub async fn handshake(
     let stores = tokio::task::spawn_blocking(move || roots.stores().count());
 
     let started = Instant::now();
-    let (shown, round_trips) = exchange(ctx, host, address).await;
+    let (shown, round_trips) = exchange(ctx, host, address, &mut None).await;
     let took = started.elapsed();
 
     let answer = match shown {
@@ -61,7 +64,8 @@ pub async fn handshake(
             // Whether the warm-up panicked does not matter: judging reads the stores itself.
             let _ = stores.await;
             let (roots, host) = (Arc::clone(&ctx.roots), host.to_owned());
-            match tokio::task::spawn_blocking(move || shown.judged(&roots, &host)).await {
+            let judged = move || shown.judged(&roots, Timestamp::now()).handshake(&shown, &host);
+            match tokio::task::spawn_blocking(judged).await {
                 Ok(handshake) => Observed::Present(handshake),
                 Err(error) => Observed::Unasked(ProbeFault::Local {
                     detail: format!("judging the chain failed: {error}"),
@@ -69,6 +73,20 @@ pub async fn handshake(
             }
         }
     };
+    observation(ctx, host, address, vantage, after, (started, took), round_trips, answer)
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is a separate circumstance of one handshake")]
+pub(crate) fn observation(
+    ctx: &Context,
+    host: &str,
+    address: SocketAddr,
+    vantage: Vantage,
+    after: Option<ObservationId>,
+    (started, took): (Instant, Duration),
+    round_trips: u32,
+    answer: Observed<TlsHandshake>,
+) -> Observation {
     let connected_to = ctx.map.diverted(address);
     let question = TlsQuestion {
         host: host.to_owned(),
@@ -89,92 +107,85 @@ pub async fn handshake(
     }
 }
 
-/// What a finished handshake showed, before anything is judged.
-struct Shown {
-    version: Option<ProtocolVersion>,
-    cipher_suite: String,
-    group: Option<String>,
-    alpn: Option<String>,
-    chain: Vec<CertificateDer<'static>>,
-}
-
 /// The handshake on the wire, and the round trips that it took as far as it got.
-async fn exchange(ctx: &Context, host: &str, address: SocketAddr) -> (Result<Shown, Fault>, u32) {
+async fn exchange(
+    ctx: &Context,
+    host: &str,
+    address: SocketAddr,
+    connect: &mut Option<Duration>,
+) -> (Result<Session, Fault>, u32) {
     if let Err(fault) = stream::server_name(host) {
         return (Err(fault), 0);
     }
-    let connection = match tcp(ctx, address).await {
+    let began = Instant::now();
+    let connection = match tcp(ctx, host, address).await {
         Ok(connection) => connection,
         Err(fault @ Fault::Denied(_)) => return (Err(fault), 1),
         Err(fault) => return (Err(fault), 0),
     };
-    let (config, recorder) = client(&ctx.roots, &ALPN.map(str::as_bytes));
-    let mut connection = match upgrade(ctx, host, connection, config).await {
+    *connect = Some(began.elapsed());
+    let mut connection = match upgrade(ctx, host, connection, ctx.roots.config(Offer::Http)).await {
         Ok(connection) => connection,
         Err(fault @ Fault::Denied(_)) => return (Err(fault), 2),
         Err(fault) => return (Err(fault), 1),
     };
-    let tls = connection.get_ref().1;
-    let version = tls.protocol_version();
-    // RFC 8446 section 2: one round trip, one more after a HelloRetryRequest. RFC 5246 section 7.3: two.
-    let tls_round_trips = match (version, tls.handshake_kind()) {
-        (Some(ProtocolVersion::TLSv1_3), Some(HandshakeKind::FullWithHelloRetryRequest)) => 2,
-        (Some(ProtocolVersion::TLSv1_3), _) => 1,
-        _ => 2,
-    };
-    let shown = Shown {
-        version,
-        cipher_suite: tls
-            .negotiated_cipher_suite()
-            .map(|suite| cipher_name(suite.suite()))
-            .unwrap_or_default(),
-        group: tls.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
-        alpn: tls.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned()),
-        chain: recorder.chain(),
-    };
+    let session = Session::of(connection.get_ref().1);
     // A polite goodbye (close_notify). The answer is in hand, so how it goes does not matter.
     let _ = tokio::time::timeout(Duration::from_millis(100), connection.shutdown()).await;
-    (Ok(shown), 1 + tls_round_trips)
-}
-
-impl Shown {
-    /// The handshake as evidence. Reads the root stores, so it may block for some milliseconds.
-    fn judged(self, roots: &Roots, host: &str) -> TlsHandshake {
-        let (mut chain, mut unparsed, mut name_matches) = (Vec::new(), Vec::new(), false);
-        for (i, der) in self.chain.iter().enumerate() {
-            match certificate::parse(der) {
-                Ok(parsed) => {
-                    name_matches |= i == 0 && name::covers(host, &parsed.names);
-                    chain.push(parsed.certificate);
-                }
-                Err(problem) => {
-                    unparsed.push(format!("certificate {} of {} bytes: {problem}", i + 1, der.len()));
-                }
-            }
-        }
-        TlsHandshake {
-            version: match self.version {
-                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2".to_owned(),
-                Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".to_owned(),
-                other => format!("{other:?}"),
-            },
-            cipher_suite: self.cipher_suite,
-            group: self.group,
-            alpn: self.alpn,
-            trust: trust::judge(roots, &self.chain, UnixTime::now()),
-            chain,
-            unparsed,
-            name_matches,
-        }
+    {
+        let round_trips = 1 + session.round_trips();
+        (Ok(session), round_trips)
     }
 }
 
-/// The suite by its IANA name; the library marks those of TLS 1.3 with the version.
-fn cipher_name(suite: rustls::CipherSuite) -> String {
-    let name = format!("{suite:?}");
-    match name.strip_prefix("TLS13_") {
-        Some(rest) => format!("TLS_{rest}"),
-        None => name,
+/// A handshake made for a check: what it showed, or what came instead.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Whom it went to.
+    pub address: SocketAddr,
+    /// What the handshake showed.
+    pub answer: Observed<Arc<Session>>,
+    /// TCP connect alone, when the connection stood.
+    pub connect: Option<Duration>,
+    /// TCP connect and handshake together.
+    pub took: Duration,
+    started: Instant,
+    round_trips: u32,
+}
+
+/// Makes one handshake with `host` at `address`. Judging what it showed is left to [`Session::judged`].
+pub async fn look(ctx: &Context, host: &str, address: SocketAddr) -> Look {
+    let started = Instant::now();
+    let mut connect = None;
+    let (shown, round_trips) = exchange(ctx, host, address, &mut connect).await;
+    let answer = match shown {
+        Ok(session) => Observed::Present(Arc::new(session)),
+        Err(fault) => fault.into_observed(),
+    };
+    Look { address, answer, connect, took: started.elapsed(), started, round_trips }
+}
+
+impl Look {
+    /// The handshake as evidence.
+    pub fn observation(
+        &self,
+        ctx: &Context,
+        host: &str,
+        after: Option<ObservationId>,
+        now: Timestamp,
+    ) -> Observation {
+        let answer =
+            self.answer.clone().map(|session| session.judged(&ctx.roots, now).handshake(&session, host));
+        observation(
+            ctx,
+            host,
+            self.address,
+            Vantage::Edge,
+            after,
+            (self.started, self.took),
+            self.round_trips,
+            answer,
+        )
     }
 }
 

@@ -1,14 +1,19 @@
 //! The root stores that chains are judged against, and the cryptography that judges them.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, TrustAnchor, pem::PemObject};
+
+use super::session::Judged;
+use super::verifier::{Offer, client};
 
 /// The version of the bundled store; a test holds it against the lock file.
 const BUNDLED_VERSION: &str = "1.0.10";
@@ -22,6 +27,11 @@ pub struct Roots {
     bundled: Store,
     system: OnceLock<Option<Store>>,
     given: Vec<Store>,
+    /// What connections over TCP share, made when first needed.
+    http: OnceLock<Arc<ClientConfig>>,
+    http1: OnceLock<Arc<ClientConfig>>,
+    /// Chains that were judged before.
+    pub(super) judged: Mutex<HashMap<[u8; 32], Arc<Judged>>>,
 }
 
 /// One root store.
@@ -86,6 +96,9 @@ impl Roots {
             },
             system: OnceLock::new(),
             given: ca_files.iter().map(|path| Store::from_file(path)).collect::<Result<_, _>>()?,
+            http: OnceLock::new(),
+            http1: OnceLock::new(),
+            judged: Mutex::default(),
         })
     }
 
@@ -94,6 +107,20 @@ impl Roots {
     pub(crate) fn stores(&self) -> impl Iterator<Item = &Store> {
         let system = self.system.get_or_init(Store::of_system).as_ref();
         std::iter::once(&self.bundled).chain(system).chain(&self.given)
+    }
+
+    /// The configuration that all connections with this offer share.
+    pub(crate) fn config(&self, offer: Offer) -> Arc<ClientConfig> {
+        let place = match offer {
+            Offer::Http => &self.http,
+            Offer::Http1 => &self.http1,
+        };
+        Arc::clone(place.get_or_init(|| client(&self.provider, offer)))
+    }
+
+    /// Reads the system's store now, for callers that must not block later.
+    pub fn warm(&self) {
+        self.stores().for_each(drop);
     }
 
     /// The cryptography of every handshake and every signature check.

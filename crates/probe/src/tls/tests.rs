@@ -291,7 +291,7 @@ async fn a_chain_of_any_length_is_bounded() {
     let identity = Identity::new(&leaf_params("api.example.test"), &root, &rest);
     let address = serve_with(identity.config(rustls::ALL_VERSIONS)).await;
     let observation = ask(&trusting(&root), "api.example.test", address).await;
-    assert_eq!(shown(&observation).chain.len(), super::verifier::CHAIN_LENGTH);
+    assert_eq!(shown(&observation).chain.len(), super::session::CHAIN_LENGTH);
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! TLS configurations whose verifier writes the chain down and accepts it.
+//! TLS configurations whose verifier accepts every chain.
 //!
 //! An audit wants to see what a server with a bad chain would have said, so trust is not decided here: it is judged
 //! afterwards, against each root store, on the recorded chain. The handshake signature is checked as always, because a
 //! peer that cannot prove that it holds the leaf's key has shown us nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,32 +16,42 @@ use rustls::{
 
 use super::Roots;
 
-/// More certificates than this in one chain are not kept: real chains have two to five.
-pub(super) const CHAIN_LENGTH: usize = 16;
+/// What a connection over TCP is to be used for, by ALPN in order of preference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// HTTP/2, else HTTP/1.1: what a browser offers.
+    Http,
+    /// HTTP/1.1 alone.
+    Http1,
+}
 
-/// A configuration for one connection over TCP, TLS 1.2 or 1.3, and the recorder of the chain that it will be shown.
-///
-/// There is no resumption, so every handshake is a full one and shows its chain. `alpn` is in order of preference.
-pub fn client(roots: &Roots, alpn: &[&[u8]]) -> (Arc<ClientConfig>, Recorder) {
-    let (config, recorder) = build(roots, &[&version::TLS13, &version::TLS12], alpn);
-    (Arc::new(config), recorder)
+impl Offer {
+    fn alpn(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Http => &[b"h2", b"http/1.1"],
+            Self::Http1 => &[b"http/1.1"],
+        }
+    }
+}
+
+/// A configuration for connections over TCP, TLS 1.2 or 1.3. It holds no state, so that any number of connections share
+/// it: there is no resumption, so every handshake is a full one and shows its chain, which the connection itself keeps.
+pub(super) fn client(provider: &Arc<CryptoProvider>, offer: Offer) -> Arc<ClientConfig> {
+    Arc::new(build(provider, &[&version::TLS13, &version::TLS12], offer.alpn()))
 }
 
 /// The same for QUIC, which knows TLS 1.3 only (RFC 9001, section 4.2).
-pub fn quic_client(roots: &Roots, alpn: &[&[u8]]) -> (Arc<ClientConfig>, Recorder) {
-    let (config, recorder) = build(roots, &[&version::TLS13], alpn);
-    (Arc::new(config), recorder)
+pub(crate) fn quic_client(roots: &Roots, alpn: &[&[u8]]) -> Arc<ClientConfig> {
+    Arc::new(build(roots.provider(), &[&version::TLS13], alpn))
 }
 
 fn build(
-    roots: &Roots,
+    provider: &Arc<CryptoProvider>,
     versions: &[&'static SupportedProtocolVersion],
     alpn: &[&[u8]],
-) -> (ClientConfig, Recorder) {
-    let recorder = Recorder::default();
-    let provider = Arc::clone(roots.provider());
-    let verifier = RecordingVerifier { provider: Arc::clone(&provider), recorder: recorder.clone() };
-    let mut config = ClientConfig::builder_with_provider(provider)
+) -> ClientConfig {
+    let verifier = AcceptingVerifier { provider: Arc::clone(provider) };
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions)
         .expect("the provider has cipher suites and groups for TLS 1.2 and 1.3")
         .dangerous()
@@ -49,41 +59,23 @@ fn build(
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     config.resumption = Resumption::disabled();
-    (config, recorder)
-}
-
-/// Hands out the chain that a server presented.
-#[derive(Debug, Clone, Default)]
-pub struct Recorder(Arc<Mutex<Vec<CertificateDer<'static>>>>);
-
-impl Recorder {
-    /// The certificates as sent, leaf first if the server is right, at most 16; empty before the server has shown any.
-    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn record(&self, leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>]) {
-        let chain = std::iter::once(leaf).chain(rest).take(CHAIN_LENGTH).map(|der| der.clone().into_owned());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = chain.collect();
-    }
+    config
 }
 
 #[derive(Debug)]
-struct RecordingVerifier {
+struct AcceptingVerifier {
     provider: Arc<CryptoProvider>,
-    recorder: Recorder,
 }
 
-impl ServerCertVerifier for RecordingVerifier {
+impl ServerCertVerifier for AcceptingVerifier {
     fn verify_server_cert(
         &self,
-        leaf: &CertificateDer<'_>,
-        rest: &[CertificateDer<'_>],
+        _leaf: &CertificateDer<'_>,
+        _rest: &[CertificateDer<'_>],
         _host: &ServerName<'_>,
         _ocsp: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.recorder.record(leaf, rest);
         Ok(ServerCertVerified::assertion())
     }
 

@@ -1,5 +1,7 @@
 //! `/api/v1`: everything that the pages do, as JSON.
 
+mod document;
+mod events;
 mod incidents;
 mod keys;
 mod monitors;
@@ -10,9 +12,10 @@ mod windows;
 
 pub mod model;
 
+use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderValue, header};
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::App;
@@ -29,11 +32,17 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(reports::routes())
         .merge(windows::routes())
         .merge(organisation::routes())
+        .merge(events::routes())
 }
 
-/// The router of `/api/v1` and its description.
-pub(crate) fn router() -> (axum::Router<App>, OpenApi) {
-    OpenApiRouter::new().nest("/api/v1", routes()).split_for_parts()
+/// The router of `/api/v1`, with its own description at `/api/v1/openapi.json`.
+pub(crate) fn router() -> axum::Router<App> {
+    let (router, openapi) = OpenApiRouter::new().nest("/api/v1", routes()).split_for_parts();
+    let document = Bytes::from(document::complete(&openapi).to_string());
+    let serve = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
+    router
+        .route("/api/v1/openapi.json", axum::routing::get(serve))
+        .layer(Extension(events::Streams::default()))
 }
 
 /// A page of a list, with a `Link` to the next one (RFC 8288).

@@ -3,6 +3,7 @@
 use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
+use landfall_monitor::WindowSpec;
 use landfall_store::monitors::Written;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -11,7 +12,7 @@ use super::Paged;
 use super::model::{Listing, WindowView};
 use crate::extract::{Condition, Json, Paging, PathId, PathText, Query, etag};
 use crate::service::monitors::Versioned;
-use crate::service::windows::{self, WindowDeclaration};
+use crate::service::windows;
 use crate::{App, Principal, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -45,7 +46,7 @@ async fn get(State(app): State<App>, principal: Principal, PathId(id): PathId) -
 /// Delete a maintenance window
 #[utoipa::path(delete, path = "/windows/{id}", tag = "windows", operation_id = "deleteWindow",
     params(("id" = String, Path, description = "The window.", format = Uuid)),
-    responses((status = 204, description = "It opens no more.")))]
+    responses((status = 204, description = "It opens no more."), (status = 409, description = "A file owns it.")))]
 async fn delete(
     State(app): State<App>,
     principal: Principal,
@@ -59,13 +60,13 @@ async fn delete(
 #[utoipa::path(put, path = "/windows/by-external-id/{external_id}", tag = "windows", operation_id = "putWindow",
     params(("external_id" = String, Path, description = "The external id.")), request_body(content = Object),
     responses((status = 200, body = WindowView, description = "It is as declared."), (status = 201, body = WindowView),
-        (status = 412, description = "It is not as the condition says.")))]
+        (status = 409, description = "A file owns it."), (status = 412, description = "It is not as the condition says.")))]
 async fn put(
     State(app): State<App>,
     principal: Principal,
     PathText(external_id): PathText,
     Condition(expect): Condition,
-    Json(asked): Json<WindowDeclaration>,
+    Json(asked): Json<WindowSpec>,
 ) -> Result<Response, Problem> {
     let (window, written) = windows::put(&app, &principal, &external_id, &asked, expect).await?;
     let status = if written == Written::Created { StatusCode::CREATED } else { StatusCode::OK };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use landfall_monitor::schedule::Ticks;
 use landfall_monitor::{Check, MonitorSpec};
 use landfall_store::monitors::{Expect, MonitorFilter, MonitorRow, PutMonitor, Written};
 use landfall_store::results::{Bucket, Grain, ResultRow};
@@ -80,6 +81,7 @@ pub async fn list(
         text: filter.text.clone().filter(|t| !t.is_empty()),
     };
     let rows = principal.tenant.monitors(&filter, page).await?;
+    let now = app.clock.now();
     let uptimes = match (rows.first(), rows.last()) {
         (Some(first), Some(last)) => principal.tenant.uptimes(first.id, last.id, day_ago(app)).await?,
         _ => Default::default(),
@@ -90,7 +92,7 @@ pub async fn list(
         |m| m.id,
         |m| {
             let uptime = uptimes.get(&m.id).copied();
-            view(m, uptime)
+            view(m, uptime, now)
         },
     ))
 }
@@ -386,7 +388,7 @@ fn unmask(spec: &mut MonitorSpec, before: Option<&Json>, errors: &mut Vec<FieldE
         }
     }
     if let Some(kept) = &kept
-        && Url::parse(&kept.url).is_ok_and(|u| landfall_evidence::redact_url(&u).as_str() == http.url)
+        && masked_url(&kept.url).is_some_and(|m| m == http.url)
     {
         http.url = kept.url.clone();
     }
@@ -412,13 +414,24 @@ fn masked(spec: &Json) -> Json {
             *body = MASKED.into();
         }
         if let Some(url) = check.get_mut("url")
-            && let Some(Ok(parsed)) = url.as_str().map(Url::parse)
-            && landfall_evidence::redact_url(&parsed) != parsed
+            && let Some(clean) = url.as_str().and_then(masked_url)
         {
-            *url = landfall_evidence::redact_url(&parsed).to_string().into();
+            *url = clean.into();
         }
     }
     spec
+}
+
+/// A URL with its secrets masked, if it has any. That there is a password stays visible, so that taking it out is a
+/// change.
+fn masked_url(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let mut clean = landfall_evidence::redact_url(&url);
+    if !url.username().is_empty() || url.password().is_some() {
+        clean.set_username("redacted").ok()?;
+        clean.set_password(url.password().map(|_| "redacted")).ok()?;
+    }
+    (clean != url).then(|| clean.into())
 }
 
 /// What a monitor watches, for people.
@@ -446,20 +459,18 @@ fn target(spec: &Json) -> String {
 async fn shown(app: &App, principal: &Principal, row: MonitorRow) -> Result<Versioned<MonitorView>, Problem> {
     let uptimes = principal.tenant.uptimes(row.id, row.id, day_ago(app)).await?;
     let (version, uptime) = (row.updated, uptimes.get(&row.id).copied());
-    Ok(Versioned { value: view(row, uptime), version })
+    Ok(Versioned { value: view(row, uptime, app.clock.now()), version })
 }
 
-fn view(row: MonitorRow, uptime_24h: Option<f64>) -> MonitorView {
+fn view(row: MonitorRow, uptime_24h: Option<f64>, now: Timestamp) -> MonitorView {
     let state = row.state.as_ref();
     let verdict = match state {
         _ if row.paused => "paused".to_owned(),
         None => "new".to_owned(),
         Some(state) => state.verdict.clone(),
     };
-    let next_check = state.filter(|s| !row.paused && s.tick > Timestamp::UNIX_EPOCH).and_then(|s| {
-        let interval = Duration::from_micros(u64::try_from(row.interval_us).ok()?);
-        s.tick.checked_add(interval).ok()
-    });
+    let interval = Duration::from_micros(u64::try_from(row.interval_us).unwrap_or(0).max(1));
+    let next_check = (!row.paused).then(|| Ticks::of(row.id, interval).after(now));
     MonitorView {
         id: row.id.to_string(),
         target: target(&row.spec),

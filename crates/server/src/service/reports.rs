@@ -96,18 +96,17 @@ pub async fn start(app: &App, principal: &Principal, subject: &Subject) -> Resul
         )
         .with_header(http::header::RETRY_AFTER, http::HeaderValue::from_static("30")));
     }
-    let id = tenant.queue_report(&target, monitor, &principal.name, app.clock.now()).await?;
+    let id = tenant.queue_report(&target, &shown(&target), monitor, &principal.name, app.clock.now()).await?;
     tell(app, tenant.id(), "report", id, "queued", &principal.name);
     app.watch.nudge();
     get(principal, id).await
 }
 
 fn view(row: ReportRow, report: Option<Json>) -> ReportView {
-    let target = url::Url::parse(&row.target).map(|u| landfall_evidence::redact_url(&u).to_string());
     ReportView {
         id: row.id.to_string(),
         status: row.status,
-        target: target.unwrap_or_default(),
+        target: shown(&row.target),
         monitor: row.monitor.map(|m| m.to_string()),
         incident: row.incident.map(|i| i.to_string()),
         created: row.created,
@@ -118,4 +117,9 @@ fn view(row: ReportRow, report: Option<Json>) -> ReportView {
         problem: row.problem,
         report,
     }
+}
+
+/// A target as it may be shown.
+fn shown(target: &str) -> String {
+    url::Url::parse(target).map(|u| landfall_evidence::redact_url(&u).to_string()).unwrap_or_default()
 }
