@@ -78,7 +78,10 @@ const BODY_TIME: Duration = Duration::from_secs(15);
 async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
     let read = tokio::time::timeout(BODY_TIME, Bytes::from_request(request, app)).await;
     let read = read.map_err(|_| {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the body took longer than {} s", BODY_TIME.as_secs()))
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("the body took longer than {} s", BODY_TIME.as_secs()),
+        )
     })?;
     read.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {

@@ -9,20 +9,20 @@ mod app;
 mod auth;
 mod extract;
 mod keys;
-mod problem;
-mod router;
 mod live;
 mod notice;
 mod outbound;
 mod problem;
+mod problem;
+mod router;
 mod secret;
 mod settings;
 #[cfg(test)]
 mod testing;
 
 pub mod api;
-pub mod ping;
 pub mod limits;
+pub mod ping;
 pub mod service;
 pub mod session;
 

@@ -161,5 +161,8 @@ fn problem_schemas() -> Vec<(String, Json)> {
     let mut schemas = Vec::new();
     crate::Problem::schemas(&mut schemas);
     schemas.push((crate::Problem::name().into_owned(), crate::Problem::schema()));
-    schemas.into_iter().map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default())).collect()
+    schemas
+        .into_iter()
+        .map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default()))
+        .collect()
 }

@@ -1,8 +1,11 @@
 //! `/api/v1`: everything that the pages do, as JSON.
 
+mod declarations;
 mod document;
 mod events;
+mod heartbeats;
 mod incidents;
+mod jobs;
 mod keys;
 mod monitors;
 mod organisation;
@@ -31,6 +34,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(incidents::routes())
         .merge(reports::routes())
         .merge(windows::routes())
+        .merge(heartbeats::routes())
+        .merge(jobs::routes())
+        .merge(declarations::routes())
         .merge(organisation::routes())
         .merge(events::routes())
 }

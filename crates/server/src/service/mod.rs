@@ -2,7 +2,9 @@
 //! neither door can do what the person or the key may not, and answers with the shapes of [`crate::api::model`].
 
 pub mod accounts;
+pub mod heartbeats;
 pub mod incidents;
+pub mod jobs;
 pub mod keys;
 pub mod monitors;
 pub mod organisation;

@@ -51,11 +51,14 @@ pub async fn put(
     for problem in problems.into_iter().filter(|p| p.field != "name" || !named) {
         errors.push(wrong(format!("/{}", problem.field.replace('.', "/")), problem.detail));
     }
-    for unknown in principal.tenant.unknown_monitors(&asked.monitors[..asked.monitors.len().min(500)]).await? {
+    for unknown in principal.tenant.unknown_monitors(&asked.monitors[..asked.monitors.len().min(500)]).await?
+    {
         errors.push(wrong("/monitors", format!("names the monitor {unknown:?}, and there is none")));
     }
     if principal.tenant.window_by_external_id(external_id).await?.is_some_and(|w| w.origin == "file") {
-        return Err(Problem::conflict("a configuration file owns this window; change it there, and apply it"));
+        return Err(Problem::conflict(
+            "a configuration file owns this window; change it there, and apply it",
+        ));
     }
     no_errors(errors)?;
     let spec = serde_json::to_value(asked).map_err(|error| {
@@ -84,7 +87,9 @@ pub async fn put(
 pub async fn delete(app: &App, principal: &Principal, id: Id) -> Result<(), Problem> {
     principal.require(Right::Write)?;
     if principal.tenant.window(id).await?.origin == "file" {
-        return Err(Problem::conflict("a configuration file owns this window; take it out there, and apply it"));
+        return Err(Problem::conflict(
+            "a configuration file owns this window; take it out there, and apply it",
+        ));
     }
     principal.tenant.delete_window(id, &principal.name, app.clock.now()).await?;
     app.watch.nudge();

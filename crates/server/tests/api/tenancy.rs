@@ -21,8 +21,10 @@ struct Operation {
 
 /// One thing of each kind in an organisation, by the first part of the path that names it.
 async fn things(world: &World, owner: &Asker, mark: &str) -> Vec<(&'static str, String)> {
-    let monitor =
-        owner.put(&format!("/api/v1/monitors/by-external-id/{mark}"), http_monitor(&format!("{mark} monitor"))).await.is(201);
+    let monitor = owner
+        .put(&format!("/api/v1/monitors/by-external-id/{mark}"), http_monitor(&format!("{mark} monitor")))
+        .await
+        .is(201);
     let window = owner
         .put(
             &format!("/api/v1/windows/by-external-id/{mark}"),
@@ -30,17 +32,32 @@ async fn things(world: &World, owner: &Asker, mark: &str) -> Vec<(&'static str, 
         )
         .await
         .is(201);
-    let report = owner.post("/api/v1/reports", json!({ "url": format!("https://{mark}.example/") })).await.is(202);
-    let key = owner.post("/api/v1/keys", json!({ "name": format!("{mark} key"), "scopes": ["read"] })).await.is(201);
-    let invitation = owner.post("/api/v1/invitations", json!({ "role": "reader", "email": format!("{mark}@example.net") })).await.is(201);
+    let report =
+        owner.post("/api/v1/reports", json!({ "url": format!("https://{mark}.example/") })).await.is(202);
+    let key = owner
+        .post("/api/v1/keys", json!({ "name": format!("{mark} key"), "scopes": ["read"] }))
+        .await
+        .is(201);
+    let invitation = owner
+        .post("/api/v1/invitations", json!({ "role": "reader", "email": format!("{mark}@example.net") }))
+        .await
+        .is(201);
     let member = world.member(owner, "reader", &format!("{mark}-member@example.net")).await;
     let members = owner.get("/api/v1/members").await.is(200);
-    let found = members.items().iter().find(|m| m["email"] == format!("{mark}-member@example.net")).expect("a member");
+    let found = members
+        .items()
+        .iter()
+        .find(|m| m["email"] == format!("{mark}-member@example.net"))
+        .expect("a member");
     let person = found["id"].as_str().expect("an id").to_owned();
-    let session = member.get("/api/v1/sessions").await.is(200).items()[0]["id"].as_str().expect("an id").to_owned();
+    let session =
+        member.get("/api/v1/sessions").await.is(200).items()[0]["id"].as_str().expect("an id").to_owned();
     // What the watch writes.
     let store = &world.app.store;
-    let org = store.query_opt("SELECT org_id FROM monitors WHERE id = $1", params![monitor.id()]).await.expect("answers");
+    let org = store
+        .query_opt("SELECT org_id FROM monitors WHERE id = $1", params![monitor.id()])
+        .await
+        .expect("answers");
     let org = org.expect("a row").text("org_id").expect("an id");
     let incident = landfall_store::Id::new();
     store
@@ -80,7 +97,10 @@ async fn things(world: &World, owner: &Asker, mark: &str) -> Vec<(&'static str, 
         .await
         .expect("written");
     store
-        .execute("UPDATE reports SET evidence = $2 WHERE id = $1", params![report.id(), format!("{{\"of\":\"{mark} evidence\"}}")])
+        .execute(
+            "UPDATE reports SET evidence = $2 WHERE id = $1",
+            params![report.id(), format!("{{\"of\":\"{mark} evidence\"}}")],
+        )
         .await
         .expect("written");
     let mut things = vec![
@@ -110,7 +130,9 @@ fn body_for(operation: &str, mark: &str) -> Option<Json> {
         "changeMonitor" => json!({ "paused": true }),
         "commentIncident" => json!({ "say": "stolen" }),
         "startAudit" => json!({ "url": "https://stolen.example/" }),
-        "putWindow" => json!({ "name": "stolen", "all": true, "start": "2026-11-25T22:00", "duration_min": 60 }),
+        "putWindow" => {
+            json!({ "name": "stolen", "all": true, "start": "2026-11-25T22:00", "duration_min": 60 })
+        }
         "createKey" => json!({ "name": "stolen", "scopes": ["read"] }),
         "rotateKey" => json!({ "overlap_s": 60 }),
         "invite" => json!({ "role": "reader" }),
@@ -141,11 +163,13 @@ async fn operations(world: &World, things: &[(&'static str, String)], mark: &str
                 let kind = template.split('/').nth(3).expect("a kind");
                 let key = if parameter == "id" { kind } else { &parameter };
                 let id = things.iter().find(|(k, _)| *k == key);
-                let (_, id) = id.unwrap_or_else(|| panic!("{template}: the test makes nothing that {key} names; add it"));
+                let (_, id) = id
+                    .unwrap_or_else(|| panic!("{template}: the test makes nothing that {key} names; add it"));
                 path.replace_range(start..=end, id);
                 names = true;
             }
-            let required = operation["requestBody"]["required"] == true || operation["requestBody"].is_object();
+            let required =
+                operation["requestBody"]["required"] == true || operation["requestBody"].is_object();
             let body = body_for(&name, mark);
             let guarded = operation.get("security") != Some(&json!([]));
             assert!(!required || body.is_some() || !guarded, "{name} takes a body; add one to the test");
@@ -170,15 +194,34 @@ async fn operations(world: &World, things: &[(&'static str, String)], mark: &str
 async fn whole(world: &World) -> String {
     let mut text = String::new();
     for table in [
-        "orgs", "monitors", "windows", "reports", "members", "invitations", "incidents", "incident_events", "captures",
-        "results", "channels", "outbox", "users",
+        "orgs",
+        "monitors",
+        "windows",
+        "reports",
+        "members",
+        "invitations",
+        "incidents",
+        "incident_events",
+        "captures",
+        "results",
+        "channels",
+        "outbox",
+        "users",
     ] {
         let key = if table == "members" { "user_id" } else { "id" };
-        let rows = world.app.store.query(&format!("SELECT * FROM {table} ORDER BY {key}"), &[]).await.expect("answers");
+        let rows = world
+            .app
+            .store
+            .query(&format!("SELECT * FROM {table} ORDER BY {key}"), &[])
+            .await
+            .expect("answers");
         text.push_str(&format!("{table}: {rows:?}\n"));
     }
     // The time of last use changes with every call.
-    let keys = world.app.store.query("SELECT id, expires_us, revoked_us, successor_id FROM api_keys ORDER BY id", &[]);
+    let keys = world
+        .app
+        .store
+        .query("SELECT id, expires_us, revoked_us, successor_id FROM api_keys ORDER BY id", &[]);
     text.push_str(&format!("{:?}", keys.await.expect("answers")));
     text
 }
@@ -192,7 +235,8 @@ async fn every_route_refuses_strangers_revoked_keys_and_foreigners() {
         let (revoked_id, revoked) = world.key(&owner, &["admin"]).await;
         owner.delete(&format!("/api/v1/keys/{revoked_id}")).await.is(204);
         let (_, foreign_key) = world.key(&foreigner, &["admin"]).await;
-        let org = owner.get("/api/v1/organisation").await.is(200).body["id"].as_str().expect("an id").to_owned();
+        let org =
+            owner.get("/api/v1/organisation").await.is(200).body["id"].as_str().expect("an id").to_owned();
         let before = whole(&world).await;
 
         let spoofs = |asker: &Asker| {
@@ -211,8 +255,14 @@ async fn every_route_refuses_strangers_revoked_keys_and_foreigners() {
             ("a stranger with headers", spoofs(&world.stranger())),
             ("a revoked key", revoked.clone()),
             ("a revoked key with headers", spoofs(&revoked)),
-            ("a made-up key", world.stranger().with_key("lf_00000000_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
-            ("a made-up session", world.stranger().with_cookie("landfall=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
+            (
+                "a made-up key",
+                world.stranger().with_key("lf_00000000_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ),
+            (
+                "a made-up session",
+                world.stranger().with_cookie("landfall=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ),
         ];
         for operation in operations(&world, &ours, "secret").await.iter().filter(|o| o.guarded) {
             for (who, asker) in &strangers {
@@ -224,8 +274,7 @@ async fn every_route_refuses_strangers_revoked_keys_and_foreigners() {
         assert_eq!(whole(&world).await, before, "nothing changed");
 
         // A foreigner may do as they please at home, and sees nothing of ours from there.
-        for (who, asker) in
-            [("a foreign owner", spoofs(&foreigner)), ("a foreign key", spoofs(&foreign_key))]
+        for (who, asker) in [("a foreign owner", spoofs(&foreigner)), ("a foreign key", spoofs(&foreign_key))]
         {
             for operation in operations(&world, &ours, "secret").await.iter().filter(|o| o.guarded) {
                 // These end or change the foreigner's own session, or never end.
@@ -323,7 +372,10 @@ async fn what_is_not_there_and_what_is_somebody_elses_are_answered_alike() {
         assert_eq!(refused.text.replace("secret", "nothing"), nothing.text);
         // The same external id in both organisations is two things.
         foreigner.put("/api/v1/monitors/by-external-id/secret", http_monitor("Theirs")).await.is(201);
-        assert_eq!(owner.get("/api/v1/monitors/by-external-id/secret").await.is(200).body["name"], "secret monitor");
+        assert_eq!(
+            owner.get("/api/v1/monitors/by-external-id/secret").await.is(200).body["name"],
+            "secret monitor"
+        );
     }
 }
 
@@ -343,10 +395,17 @@ async fn an_incident_is_read_acknowledged_and_commented() {
         owner.post(&format!("{path}/comments"), json!({ "say": "  looking into it  " })).await.is(200);
         owner.post(&format!("{path}/comments"), json!({ "say": "   " })).await.is(422);
         let one = owner.get(&path).await.is(200);
-        let said: Vec<&str> =
-            one.body["timeline"].as_array().expect("events").iter().filter_map(|e| e["say"].as_str()).collect();
+        let said: Vec<&str> = one.body["timeline"]
+            .as_array()
+            .expect("events")
+            .iter()
+            .filter_map(|e| e["say"].as_str())
+            .collect();
         assert_eq!(said, ["web event", "owner@example.com acknowledged it", "looking into it"]);
-        assert_eq!(owner.get(&format!("{path}/captures")).await.is(200).items()[0]["body"]["of"], "web capture");
+        assert_eq!(
+            owner.get(&format!("{path}/captures")).await.is(200).items()[0]["body"]["of"],
+            "web capture"
+        );
     }
 }
 
@@ -360,7 +419,12 @@ async fn an_audit_is_queued_for_the_watch_with_its_target() {
         assert_eq!(started.body["target"], "https://example.com/health");
         owner.post("/api/v1/reports", json!({ "url": "ftp://example.com" })).await.is(422);
         owner.post("/api/v1/reports", json!({})).await.is(422);
-        let rows = world.app.store.query("SELECT status, monitor_id, requested_by FROM reports", &[]).await.expect("answers");
+        let rows = world
+            .app
+            .store
+            .query("SELECT status, monitor_id, requested_by FROM reports", &[])
+            .await
+            .expect("answers");
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].text("requested_by").expect("text"), "owner@example.com");
         owner.get(&format!("/api/v1/reports/{}/evidence", started.id())).await.is(404);
