@@ -12,7 +12,11 @@ mod postgres;
 mod tenant;
 mod value;
 
+pub mod accounts;
+pub mod billing;
+pub mod channels;
 pub mod heartbeats;
+pub mod incidents;
 pub mod jobs;
 pub mod channels;
 pub mod accounts;
@@ -23,6 +27,12 @@ pub mod monitors;
 pub mod reports;
 pub mod results;
 pub mod billing;
+pub mod leases;
+pub mod status;
+pub mod monitors;
+pub mod reports;
+pub mod results;
+pub mod rollups;
 pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
