@@ -55,6 +55,12 @@ pub(crate) enum Command {
     Tests(TestsArgs),
     /// Keep watch: monitors, incidents with their cause, alerts, pages, status page, API
     Serve(ServeArgs),
+    /// Run a command, and tell a heartbeat when it starts and how it ends
+    Run(RunArgs),
+    /// Show what `landfall apply` would change on a server
+    Plan(DeclareArgs),
+    /// Make a server's monitors, channels, windows and heartbeats be as landfall.toml says
+    Apply(ApplyArgs),
     /// Print the JSON Schema of evidence or report files
     Schema(SchemaArgs),
     /// Print shell completions
@@ -257,6 +263,41 @@ pub(crate) struct TestsArgs {
     /// No progress on stderr
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The heartbeat's ping URL
+    #[arg(long, env = "LANDFALL_PING_URL", hide_env_values = true, value_hint = ValueHint::Url)]
+    pub(crate) url: String,
+    /// Leave the command's output alone: it is neither kept nor sent, and a terminal stays a terminal
+    #[arg(long)]
+    pub(crate) no_output: bool,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeclareArgs {
+    /// The server
+    #[arg(long, env = "LANDFALL_SERVER", value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) server: String,
+    /// An API key with the scope write
+    #[arg(long, env = "LANDFALL_KEY", hide_env_values = true)]
+    pub(crate) key: String,
+    /// The file
+    #[arg(long, value_name = "FILE", default_value = "landfall.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) config: PathBuf,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    pub(crate) declare: DeclareArgs,
 }
 
 #[derive(Debug, Args)]
