@@ -87,6 +87,7 @@ impl World {
             role,
             scopes: Vec::new(),
             csrf: None,
+            session: None,
         }
     }
 

@@ -14,6 +14,7 @@ mod heartbeats;
 mod incidents;
 mod jobs;
 mod judgement;
+mod money;
 mod monitor;
 mod monitor_form;
 mod overview;

@@ -1,6 +1,8 @@
 //! The routes of the pages: each reads what it was sent, calls the service, and hands the answer to a renderer.
 
 mod account;
+mod beats;
+mod money;
 mod monitors;
 mod settings;
 mod status;
@@ -16,6 +18,8 @@ use crate::{App, Problem};
 pub fn router() -> Router<App> {
     Router::new()
         .merge(account::routes())
+        .merge(beats::routes())
+        .merge(money::routes())
         .merge(monitors::routes())
         .merge(trouble::routes())
         .merge(settings::routes())

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, RawQuery};
 use axum::response::Response;
 use axum::routing::{get, post};
 use jiff::Timestamp;
-use landfall_monitor::MonitorSpec;
+use landfall_monitor::{MonitorSpec, WindowSpec};
 use landfall_store::monitors::Expect;
 use landfall_store::status::Sums;
 use landfall_store::{Id, Page};
@@ -24,7 +24,6 @@ use crate::pages::{monitor, windows};
 use crate::problem::FieldError;
 use crate::service::monitors::Width;
 use crate::service::reports::Subject;
-use crate::service::windows::WindowDeclaration;
 use crate::service::{self, external_id_of};
 use crate::{App, Problem, Right};
 
@@ -190,7 +189,7 @@ async fn new(visitor: Visitor, RawQuery(query): RawQuery) -> Result<Response, Pr
 }
 
 /// A declaration out of JSON, or what is wrong with it.
-fn declared(json: Value) -> Result<MonitorSpec, Vec<FieldError>> {
+pub(super) fn declared<T: serde::de::DeserializeOwned>(json: Value) -> Result<T, Vec<FieldError>> {
     serde_path_to_error::deserialize(json).map_err(|error| {
         let field = format!("/{}", error.path().to_string().replace('.', "/"));
         vec![FieldError { field, detail: error.into_inner().to_string() }]
@@ -201,7 +200,7 @@ async fn create(sent: Sent) -> Result<Response, Problem> {
     let Sent { visitor, values } = sent;
     visitor.principal.require(Right::Write)?;
     let kind = monitor_form::kind(values.get("kind"));
-    let errors = match monitor_form::spec(kind, &values).and_then(declared) {
+    let errors = match monitor_form::spec(kind, &values).and_then(declared::<MonitorSpec>) {
         Ok(spec) => match service::monitors::create(&visitor.app, &visitor.principal, spec).await {
             Ok(made) => {
                 let path = format!("/monitors/{}", made.value.id);
@@ -232,7 +231,7 @@ async fn change(Path(name): Path<String>, sent: Sent) -> Result<Response, Proble
     let fields = monitor_form::fields(kind);
     let read = monitor_form::spec(kind, &values)
         .map(|filled| form::merged(&fields, &found.value.spec, filled))
-        .and_then(declared);
+        .and_then(declared::<MonitorSpec>);
     let errors = match read {
         Ok(spec) => {
             let expect = Expect::Unchanged(found.version);
@@ -287,15 +286,10 @@ async fn window_new(visitor: Visitor) -> Result<Response, Problem> {
     Ok(visitor.show(windows::form_page(&visitor.shell, None, &form::fresh(windows::FIELDS), &[])))
 }
 
-fn declaration(json: Value) -> Result<WindowDeclaration, Vec<FieldError>> {
-    serde_json::from_value(json)
-        .map_err(|e| vec![FieldError { field: String::new(), detail: e.to_string() }])
-}
-
 async fn window_create(sent: Sent) -> Result<Response, Problem> {
     let Sent { visitor, values } = sent;
     visitor.principal.require(Right::Write)?;
-    let errors = match windows::spec(&values).and_then(declaration) {
+    let errors = match windows::spec(&values).and_then(declared::<WindowSpec>) {
         Ok(asked) => {
             let external_id = external_id_of(&asked.name, Id::new());
             let done = service::windows::put(&visitor.app, &visitor.principal, &external_id, &asked, Expect::Absent);
@@ -330,7 +324,7 @@ async fn window_change(Path(name): Path<String>, sent: Sent) -> Result<Response,
     let found = service::windows::get(&visitor.app, &visitor.principal, id(&name, "window")?).await?;
     let read = windows::spec(&values)
         .map(|filled| form::merged(windows::FIELDS, &found.value.spec, filled))
-        .and_then(declaration);
+        .and_then(declared::<WindowSpec>);
     let errors = match read {
         Ok(asked) => {
             let expect = Expect::Unchanged(found.version);
@@ -367,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_named_with_its_place() {
-        let errors = declared(json!({"name": "a", "interval_s": "often", "check": {"kind": "tcp", "host": "h", "port": 1}}))
+        let errors = declared::<MonitorSpec>(json!({"name": "a", "interval_s": "often", "check": {"kind": "tcp", "host": "h", "port": 1}}))
             .expect_err("often is no number");
         assert_eq!(errors[0].field, "/interval_s");
     }
