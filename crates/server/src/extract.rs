@@ -62,7 +62,7 @@ impl<T: DeserializeOwned> FromRequest<App> for MaybeJson<T> {
                 "send the body as JSON, with `Content-Type: application/json`, or send none",
             ));
         }
-        parse(&bytes).map(|v| Self(Some(v)))
+        parse(&bytes).map(Self)
     }
 }
 

@@ -27,6 +27,8 @@ pub mod public;
 pub mod limits;
 pub mod metrics;
 pub mod ping;
+pub mod limits;
+pub mod metrics;
 pub mod service;
 pub mod session;
 pub mod support;

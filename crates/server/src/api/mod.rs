@@ -1,5 +1,6 @@
 //! `/api/v1`: everything that the pages do, as JSON.
 
+mod channels;
 mod document;
 mod events;
 mod incidents;
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(reports::routes())
         .merge(windows::routes())
         .merge(organisation::routes())
+        .merge(channels::routes())
         .merge(events::routes())
 }
 
