@@ -27,8 +27,6 @@ pub mod public;
 pub mod limits;
 pub mod metrics;
 pub mod ping;
-pub mod limits;
-pub mod metrics;
 pub mod service;
 pub mod session;
 pub mod support;

@@ -25,6 +25,8 @@ mod status_pages;
 mod windows;
 
 #[cfg(test)]
+mod flow;
+#[cfg(test)]
 mod samples;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod account;
 mod beats;
+mod channels;
 mod money;
 mod monitors;
 mod settings;
@@ -19,6 +20,7 @@ pub fn router() -> Router<App> {
     Router::new()
         .merge(account::routes())
         .merge(beats::routes())
+        .merge(channels::routes())
         .merge(money::routes())
         .merge(monitors::routes())
         .merge(trouble::routes())
