@@ -7,37 +7,40 @@
 mod accounts;
 mod app;
 mod auth;
+pub mod blackbox;
+mod configuration;
 mod extract;
 mod keys;
-mod problem;
-mod router;
 mod live;
 mod notice;
 mod outbound;
 mod problem;
+mod router;
 mod secret;
+mod serve;
 mod settings;
 #[cfg(test)]
 mod testing;
 
 pub mod api;
-pub mod limits;
-pub mod service;
-pub mod session;
-
-pub use app::App;
-pub use auth::{Principal, Right, Role, Scope};
-pub use limits::Client;
-pub use problem::{FieldError, Problem};
-pub use router::{router, with_doors};
 pub mod billing;
 pub mod health;
+pub mod limits;
 pub mod metrics;
+pub mod pages;
+pub mod ping;
+pub mod public;
+pub mod service;
+pub mod session;
 pub mod support;
 
 pub use app::App;
-pub use auth::{Principal, Role, Scope};
+pub use auth::{Principal, Right, Role, Scope};
+pub use configuration::{Configuration, ConfigurationError};
+pub use limits::Client;
 pub use live::{Liveness, ProviderState};
-pub use problem::Problem;
+pub use problem::{FieldError, Problem};
+pub use router::{doors, router, with_doors};
 pub use secret::Secret;
+pub use serve::{Listening, ServeError, serve};
 pub use settings::Settings;

@@ -50,8 +50,7 @@ pub(crate) async fn send(tx: &mut Tx, notice: &Notice<'_>, now: Timestamp) -> Re
     let mut written = 0;
     if let Some(address) = &notice.mail_to {
         let to = std::slice::from_ref(address);
-        let mailed =
-            outbox::enqueue_mail(tx, notice.org, to, notice.key, notice.key, &message, now).await?;
+        let mailed = outbox::enqueue_mail(tx, notice.org, to, notice.key, notice.key, &message, now).await?;
         written += u64::from(mailed);
     }
     let mut to: Vec<Id> = Vec::new();
@@ -67,8 +66,13 @@ pub(crate) async fn send(tx: &mut Tx, notice: &Notice<'_>, now: Timestamp) -> Re
         }
     }
     for channel in to {
-        let letter =
-            Letter { org: notice.org, channel: Some(channel), subject: notice.key, key: notice.key, message: &message };
+        let letter = Letter {
+            org: notice.org,
+            channel: Some(channel),
+            subject: notice.key,
+            key: notice.key,
+            message: &message,
+        };
         written += u64::from(outbox::enqueue(tx, &letter, now).await?);
     }
     Ok(written)

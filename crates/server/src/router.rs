@@ -20,7 +20,16 @@ use crate::{App, Problem, api};
 
 /// Everything that the API answers. For the pages and the other doors beside it, see [`with_doors`].
 pub fn router(app: App) -> axum::Router {
-    with_doors(app, axum::Router::new())
+    with_doors(app, doors())
+}
+
+/// The doors that other programs use: health, metrics, and the webhooks of billing and of the bots.
+pub fn doors() -> axum::Router<App> {
+    axum::Router::new()
+        .merge(crate::health::router())
+        .merge(crate::metrics::router())
+        .merge(crate::billing::router())
+        .merge(crate::support::router())
 }
 
 /// The API with other doors beside it: pages, public pages, pings, health, metrics, webhooks. Limits, security headers,
@@ -34,14 +43,19 @@ pub fn with_doors(app: App, doors: axum::Router<App>) -> axum::Router {
         .merge(doors)
         .merge(api::router())
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method; Allow names those it takes")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not take this method; Allow names those it takes",
+            )
         })
         .layer(middleware::from_fn(acceptable))
         .layer(DefaultBodyLimit::max(app.settings.body_byte))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             limits::gate(gate.clone(), Arc::clone(&limiter), request, next)
         }))
-        .layer(middleware::from_fn(move |request: Request, next: Next| surround(around.clone(), request, next)))
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            surround(around.clone(), request, next)
+        }))
         .with_state(app)
 }
 
@@ -97,7 +111,10 @@ fn harden(app: &App, path: &str, headers: &mut HeaderMap) {
     unless_set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     unless_set(header::X_FRAME_OPTIONS, "DENY");
     unless_set(header::REFERRER_POLICY, "no-referrer");
-    unless_set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+    unless_set(
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    );
     unless_set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     if path.starts_with("/api/") {
         unless_set(header::CACHE_CONTROL, "no-store");
@@ -120,7 +137,8 @@ async fn acceptable(request: Request, next: Next) -> Response {
 }
 
 fn accepts(headers: &HeaderMap, path: &str) -> bool {
-    let mut said = headers.get_all(header::ACCEPT).iter().flat_map(|v| v.to_str().unwrap_or("").split(',')).peekable();
+    let mut said =
+        headers.get_all(header::ACCEPT).iter().flat_map(|v| v.to_str().unwrap_or("").split(',')).peekable();
     if said.peek().is_none() {
         return true;
     }
@@ -128,7 +146,8 @@ fn accepts(headers: &HeaderMap, path: &str) -> bool {
     said.any(|range| {
         let mut parts = range.split(';').map(|p| p.trim().to_ascii_lowercase());
         let media = parts.next().unwrap_or_default();
-        let refused = parts.any(|p| p.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q == 0.0)));
+        let refused =
+            parts.any(|p| p.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q == 0.0)));
         let fits = match media.as_str() {
             "*/*" | "" => true,
             "application/*" | "application/json" => !stream,

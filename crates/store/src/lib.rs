@@ -15,11 +15,15 @@ mod value;
 pub mod accounts;
 pub mod billing;
 pub mod channels;
+pub mod heartbeats;
 pub mod incidents;
+pub mod jobs;
 pub mod leases;
 pub mod monitors;
 pub mod reports;
 pub mod results;
+pub mod rollups;
+pub mod status;
 pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;

@@ -68,8 +68,12 @@ async fn a_wrong_password_and_an_unknown_address_are_answered_alike() {
     for world in World::both().await {
         world.owner().await;
         let stranger = world.stranger();
-        let wrong = stranger.post("/api/v1/session", sign_in("owner@example.com", "wrong wrong wrong")).await.is(401);
-        let unknown = stranger.post("/api/v1/session", sign_in("nobody@example.com", "wrong wrong wrong")).await.is(401);
+        let wrong =
+            stranger.post("/api/v1/session", sign_in("owner@example.com", "wrong wrong wrong")).await.is(401);
+        let unknown = stranger
+            .post("/api/v1/session", sign_in("nobody@example.com", "wrong wrong wrong"))
+            .await
+            .is(401);
         assert_eq!(wrong.text, unknown.text);
         assert!(wrong.cookie().is_none());
     }
@@ -84,7 +88,8 @@ async fn guessing_waits_ever_longer_and_names_no_account() {
         for email in ["owner@example.com", "nobody@example.com"] {
             let mut statuses = Vec::new();
             for _ in 0..6 {
-                statuses.push(stranger.post("/api/v1/session", sign_in(email, "wrong wrong wrong")).await.status);
+                statuses
+                    .push(stranger.post("/api/v1/session", sign_in(email, "wrong wrong wrong")).await.status);
             }
             let refused = stranger.post("/api/v1/session", sign_in(email, "wrong wrong wrong")).await.is(429);
             let wait = refused.header("retry-after").expect("a wait").to_owned();
@@ -112,7 +117,12 @@ async fn many_guesses_at_once_count_as_many() {
         world.owner().await;
         let tries = (0..20).map(|_| {
             let stranger = world.stranger();
-            async move { stranger.post("/api/v1/session", sign_in("owner@example.com", "wrong wrong wrong")).await.status }
+            async move {
+                stranger
+                    .post("/api/v1/session", sign_in("owner@example.com", "wrong wrong wrong"))
+                    .await
+                    .status
+            }
         });
         let statuses = futures_util::future::join_all(tries).await;
         assert_eq!(statuses.iter().filter(|s| **s == 401).count(), 5, "{statuses:?}");
@@ -140,7 +150,8 @@ async fn one_address_cannot_try_many_accounts_and_an_own_account_buys_nothing() 
 async fn sessions_are_listed_ended_and_expire() {
     for world in World::both().await {
         let owner = world.owner().await;
-        let signed = world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
+        let signed =
+            world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
         let cookie = signed.header("set-cookie").expect("a cookie").to_owned();
         for part in ["HttpOnly", "SameSite=Lax", "Path=/"] {
             assert!(cookie.contains(part), "{cookie}");
@@ -161,7 +172,8 @@ async fn sessions_are_listed_ended_and_expire() {
         second.delete("/api/v1/session").await.is(204);
         second.get("/api/v1/session").await.is(401);
 
-        let signed = world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
+        let signed =
+            world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
         let third = world.stranger().with_cookie(&signed.cookie().expect("signed in"));
         world.clock.advance(session::IDLE - Duration::from_secs(1));
         third.get("/api/v1/session").await.is(200);
@@ -170,7 +182,8 @@ async fn sessions_are_listed_ended_and_expire() {
         world.clock.advance(session::IDLE);
         third.get("/api/v1/session").await.is(401);
 
-        let signed = world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
+        let signed =
+            world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
         let fourth = world.stranger().with_cookie(&signed.cookie().expect("signed in"));
         for _ in 0..5 {
             world.clock.advance(session::IDLE - Duration::from_secs(3600));
@@ -187,7 +200,8 @@ async fn behind_https_the_cookie_is_for_this_host_only() {
     let worlds = World::both_with(|s: &mut Settings| s.public_url = "https://watch.example.com".into()).await;
     for world in worlds {
         world.owner().await;
-        let signed = world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
+        let signed =
+            world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
         let cookie = signed.header("set-cookie").expect("a cookie");
         assert!(cookie.starts_with("__Host-landfall=") && cookie.contains("; Secure"), "{cookie}");
         assert!(signed.header("strict-transport-security").is_some());
@@ -204,7 +218,8 @@ async fn signing_in_changes_the_token_and_a_new_password_ends_all_sessions() {
         let again = owner.post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
         owner.get("/api/v1/session").await.is(401);
         let owner = world.stranger().with_cookie(&again.cookie().expect("signed in"));
-        let other = world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
+        let other =
+            world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
         let other = world.stranger().with_cookie(&other.cookie().expect("signed in"));
 
         let path = "/api/v1/session/password";
@@ -214,7 +229,12 @@ async fn signing_in_changes_the_token_and_a_new_password_ends_all_sessions() {
         let changed = owner.put(path, json!({ "current": PASSWORD, "new": new })).await.is(204);
         other.get("/api/v1/session").await.is(401);
         owner.get("/api/v1/session").await.is(401);
-        world.stranger().with_cookie(&changed.cookie().expect("a fresh one")).get("/api/v1/session").await.is(200);
+        world
+            .stranger()
+            .with_cookie(&changed.cookie().expect("a fresh one"))
+            .get("/api/v1/session")
+            .await
+            .is(200);
         world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(401);
         world.stranger().post("/api/v1/session", sign_in("owner@example.com", new)).await.is(204);
     }
@@ -245,9 +265,11 @@ async fn a_page_of_another_site_changes_nothing() {
         assert_eq!(owner.get("/api/v1/monitors").await.is(200).items().len(), 0);
 
         bare.clone().with("origin", &world.base).post("/api/v1/monitors", http_monitor("A")).await.is(201);
-        let token = bare.get("/api/v1/session").await.is(200).body["csrf"].as_str().expect("a token").to_owned();
+        let token =
+            bare.get("/api/v1/session").await.is(200).body["csrf"].as_str().expect("a token").to_owned();
         bare.clone().with("x-csrf-token", &token).post("/api/v1/monitors", http_monitor("B")).await.is(201);
-        let other = world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
+        let other =
+            world.stranger().post("/api/v1/session", sign_in("owner@example.com", PASSWORD)).await.is(204);
         let other = world.stranger().with("cookie", &other.cookie().expect("signed in"));
         other.with("x-csrf-token", &token).post("/api/v1/monitors", http_monitor("C")).await.is(403);
     }
@@ -264,12 +286,14 @@ async fn keys_are_shown_once_rotated_without_a_gap_and_revoked_at_once() {
         assert!(list.items()[0].get("key").is_none());
         assert_eq!(list.items()[0]["status"], "active");
         assert!(list.items()[0]["last_used"].is_string());
-        let whole = old.headers["authorization"].to_str().expect("text").trim_start_matches("Bearer ").to_owned();
+        let whole =
+            old.headers["authorization"].to_str().expect("text").trim_start_matches("Bearer ").to_owned();
         assert!(whole.starts_with(list.items()[0]["prefix"].as_str().expect("a prefix")));
         let kept = world.app.store.query("SELECT * FROM api_keys", &[]).await.expect("answers");
         assert!(!format!("{kept:?}").contains(&whole), "only the hash is kept");
 
-        let rotated = owner.post(&format!("/api/v1/keys/{id}/rotate"), json!({ "overlap_s": 3600 })).await.is(201);
+        let rotated =
+            owner.post(&format!("/api/v1/keys/{id}/rotate"), json!({ "overlap_s": 3600 })).await.is(201);
         let new = world.stranger().with_key(rotated.body["key"].as_str().expect("a key"));
         for key in [&old, &new] {
             key.get(path).await.is(200);
@@ -325,15 +349,16 @@ async fn a_key_does_what_its_scope_says_and_no_more() {
 async fn an_invitation_works_once_and_gives_its_role() {
     for world in World::both().await {
         let owner = world.owner().await;
-        let invited = owner.post("/api/v1/invitations", json!({ "role": "reader", "email": "r@example.com" })).await.is(201);
+        let invited = owner
+            .post("/api/v1/invitations", json!({ "role": "reader", "email": "r@example.com" }))
+            .await
+            .is(201);
         let link = invited.body["link"].as_str().expect("a link").to_owned();
         assert!(owner.get("/api/v1/invitations").await.is(200).items()[0].get("link").is_none());
         let token = link.split_once("token=").expect("a token").1.to_owned();
         let kept = world.app.store.query("SELECT token_hash FROM invitations", &[]).await.expect("answers");
         assert_eq!(kept[0].text("token_hash").expect("text"), session::hash(&token));
-        let join = |email: &str, password: &str| {
-            json!({ "token": token, "email": email, "name": "Rita", "password": password })
-        };
+        let join = |email: &str, password: &str| json!({ "token": token, "email": email, "name": "Rita", "password": password });
         let stranger = world.stranger();
         let path = "/api/v1/invitations/accept";
         // Somebody who has an account proves it; the invitation is not used up by a wrong guess.
@@ -347,12 +372,19 @@ async fn an_invitation_works_once_and_gives_its_role() {
         reader.post("/api/v1/monitors", http_monitor("A")).await.is(403);
         reader.post("/api/v1/invitations", json!({ "role": "reader" })).await.is(403);
 
-        let late = owner.post("/api/v1/invitations", json!({ "role": "editor", "expires_days": 1 })).await.is(201);
+        let late =
+            owner.post("/api/v1/invitations", json!({ "role": "editor", "expires_days": 1 })).await.is(201);
         let taken = owner.post("/api/v1/invitations", json!({ "role": "editor" })).await.is(201);
         owner.delete(&format!("/api/v1/invitations/{}", taken.id())).await.is(204);
         world.clock.advance(Duration::from_secs(24 * 3600));
         for invitation in [late, taken] {
-            let token = invitation.body["link"].as_str().expect("a link").split_once("token=").expect("a token").1.to_owned();
+            let token = invitation.body["link"]
+                .as_str()
+                .expect("a link")
+                .split_once("token=")
+                .expect("a token")
+                .1
+                .to_owned();
             let body = json!({ "token": token, "email": "e@example.com", "name": "E", "password": PASSWORD });
             stranger.post(path, body).await.is(404);
         }
@@ -367,7 +399,13 @@ async fn somebody_in_two_organisations_sees_one_at_a_time() {
         foreigner.post("/api/v1/monitors", http_monitor("Theirs")).await.is(201);
         owner.post("/api/v1/monitors", http_monitor("Ours")).await.is(201);
         let invited = foreigner.post("/api/v1/invitations", json!({ "role": "reader" })).await.is(201);
-        let token = invited.body["link"].as_str().expect("a link").split_once("token=").expect("a token").1.to_owned();
+        let token = invited.body["link"]
+            .as_str()
+            .expect("a link")
+            .split_once("token=")
+            .expect("a token")
+            .1
+            .to_owned();
         let body = json!({ "token": token, "email": "owner@example.com", "password": PASSWORD });
         let joined = world.stranger().post("/api/v1/invitations/accept", body).await.is(201);
         let both = world.stranger().with_cookie(&joined.cookie().expect("signed in"));
@@ -381,7 +419,10 @@ async fn somebody_in_two_organisations_sees_one_at_a_time() {
         let theirs = foreigner.get("/api/v1/session").await.is(200).body["organisation"].clone();
         let me = who.body["name"].clone();
         let members = foreigner.get("/api/v1/members").await.is(200);
-        let id = members.items().iter().find(|m| m["email"] == me).expect("a member")["id"].as_str().expect("an id").to_owned();
+        let id = members.items().iter().find(|m| m["email"] == me).expect("a member")["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
         both.patch("/api/v1/session", json!({ "organisation": theirs })).await.is(204);
         foreigner.delete(&format!("/api/v1/members/{id}")).await.is(204);
         both.get("/api/v1/monitors").await.is(401);

@@ -77,7 +77,10 @@ async fn bodies_are_bounded_typed_and_read_with_a_place_for_each_mistake() {
         assert!(said.contains("application/problem+json"), "{said}");
     }
     let place = owner
-        .post("/api/v1/monitors", json!({ "name": "x", "labels": { "a/b": 5 }, "check": { "kind": "audit", "url": "https://x" } }))
+        .post(
+            "/api/v1/monitors",
+            json!({ "name": "x", "labels": { "a/b": 5 }, "check": { "kind": "audit", "url": "https://x" } }),
+        )
         .await
         .is(422);
     assert_eq!(place.body["errors"][0]["field"], "/labels/a~1b");
@@ -85,7 +88,9 @@ async fn bodies_are_bounded_typed_and_read_with_a_place_for_each_mistake() {
 
 #[tokio::test]
 async fn a_handler_that_takes_too_long_is_given_up() {
-    let world = &World::both_with(|s: &mut Settings| s.request_timeout = std::time::Duration::from_millis(300)).await[0];
+    let world =
+        &World::both_with(|s: &mut Settings| s.request_timeout = std::time::Duration::from_millis(300)).await
+            [0];
     let owner = world.owner().await;
     let cookie = owner.headers["cookie"].to_str().expect("text");
     // The body never comes.

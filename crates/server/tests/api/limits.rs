@@ -58,7 +58,12 @@ async fn behind_a_trusted_proxy_the_last_untrusted_hop_is_counted() {
         let asker = world.stranger().with("x-forwarded-for", &format!("10.0.0.{n}, 203.0.113.7"));
         asker.get("/api/v1/openapi.json").await.is(200);
     }
-    world.stranger().with("x-forwarded-for", "10.9.9.9, 203.0.113.7").get("/api/v1/openapi.json").await.is(429);
+    world
+        .stranger()
+        .with("x-forwarded-for", "10.9.9.9, 203.0.113.7")
+        .get("/api/v1/openapi.json")
+        .await
+        .is(429);
     world.stranger().with("x-forwarded-for", "203.0.113.8").get("/api/v1/openapi.json").await.is(200);
 }
 
@@ -69,7 +74,9 @@ async fn health_and_heartbeats_are_counted_apart_and_generously() {
         world.stranger().get("/api/v1/openapi.json").await;
     }
     world.stranger().get("/api/v1/openapi.json").await.is(429);
-    for (path, policy) in [("/healthz", "health"), ("/readyz", "health"), ("/health", "health"), ("/ping/x", "ping")] {
+    for (path, policy) in
+        [("/healthz", "health"), ("/readyz", "health"), ("/health", "health"), ("/ping/x", "ping")]
+    {
         for method in [Method::GET, Method::HEAD] {
             let answer = world.stranger().send(&method, path, None).await;
             assert_ne!(answer.status, 429, "{path}");
