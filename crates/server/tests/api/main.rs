@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bounds;
+mod doors;
 mod events;
 mod limits;
 mod monitors;
