@@ -7,13 +7,13 @@
 mod accounts;
 mod app;
 mod auth;
+pub mod blackbox;
 mod configuration;
 mod extract;
 mod keys;
 mod live;
 mod notice;
 mod outbound;
-pub mod blackbox;
 mod problem;
 mod router;
 mod secret;
@@ -36,8 +36,8 @@ pub mod support;
 
 pub use app::App;
 pub use auth::{Principal, Right, Role, Scope};
-pub use limits::Client;
 pub use configuration::{Configuration, ConfigurationError};
+pub use limits::Client;
 pub use live::{Liveness, ProviderState};
 pub use problem::{FieldError, Problem};
 pub use router::{doors, router, with_doors};

@@ -3,6 +3,7 @@
 mod accounts;
 mod bounds;
 mod doors;
+mod channels;
 mod events;
 mod limits;
 mod monitors;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
-use landfall_monitor::{Bus, Clock as _, ManualClock, Watch};
+use landfall_monitor::{Bus, ManualClock, Watch};
 use landfall_server::service::accounts::{self, FirstRun};
 use landfall_server::{App, Liveness, Settings, router, session};
 use landfall_store::testkit::TestDb;
@@ -40,14 +40,15 @@ impl World {
     }
 
     pub(crate) async fn on(db: TestDb, set: &impl Fn(&mut Settings)) -> Self {
-        let clock = ManualClock::at("2026-03-01T12:00:00Z".parse().expect("a moment"));
+        let start: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a moment");
+        let clock = ManualClock::at(start);
         let app = App {
             store: db.store.clone(),
             clock: Arc::new(clock.clone()),
             bus: Bus::default(),
             watch: Watch::default(),
             settings: Arc::default(),
-            live: Arc::new(Liveness::new(clock.now())),
+            live: Arc::new(Liveness::new(start)),
         };
         Self::serve(app, clock, db, set).await
     }
