@@ -16,7 +16,10 @@ async fn health_and_metrics_hold_behind_the_whole_router() {
         let health = stranger.get("/health").await;
         assert_eq!((health.status, &health.body["failed"]), (503, &json!(["watch"])));
         world.app.live.watch_ticked(world.now());
-        assert_eq!(stranger.get("/health").await.is(200).body, json!({ "ok": true, "ts": world.now().as_second() }));
+        assert_eq!(
+            stranger.get("/health").await.is(200).body,
+            json!({ "ok": true, "ts": world.now().as_second() })
+        );
         assert_eq!(stranger.get("/readyz").await.is(200).header("cache-control"), Some("no-store"));
         assert_eq!(stranger.get("/api/support/health").await.is(200).body["status"], "ok");
         assert_eq!(stranger.get("/api/webhooks/stripe/health").await.status, 503);
@@ -24,7 +27,11 @@ async fn health_and_metrics_hold_behind_the_whole_router() {
         let owner = world.owner().await;
         owner.put("/api/v1/monitors/by-external-id/api", http_monitor("API")).await.is(201);
         let page = stranger.get("/metrics").await.is(200);
-        assert!(page.text.contains("landfall_monitor_verdict{org=\"example\",monitor=\"api\""), "{}", page.text);
+        assert!(
+            page.text.contains("landfall_monitor_verdict{org=\"example\",monitor=\"api\""),
+            "{}",
+            page.text
+        );
         // Through a proxy nobody is of this machine; a key reads its own and only with its scope.
         let proxied = world.stranger().with("x-forwarded-for", "127.0.0.1");
         proxied.get("/metrics").await.is(401);
@@ -32,7 +39,12 @@ async fn health_and_metrics_hold_behind_the_whole_router() {
         reading.get("/metrics").await.is(403);
         let (_, metrics) = world.key(&owner, &["metrics"]).await;
         let own = metrics.get("/metrics").await.is(200);
-        assert!(own.text.contains("landfall_monitor_verdict{monitor=\"api\"") && !own.text.contains("landfall_build_info"), "{}", own.text);
+        assert!(
+            own.text.contains("landfall_monitor_verdict{monitor=\"api\"")
+                && !own.text.contains("landfall_build_info"),
+            "{}",
+            own.text
+        );
         world.stranger().with_key("lf_nonsense").get("/metrics").await.is(401);
     }
 }
@@ -51,10 +63,12 @@ async fn support_and_billing_ask_who_one_is_and_keep_organisations_apart() {
         owner.post("/api/v1/support/chat", follow.clone()).await.is(200);
         foreigner.post("/api/v1/support/chat", follow).await.is(404);
         let streamed = owner.clone().with("accept", "text/event-stream");
-        let seen = streamed.post("/api/v1/support/chat", json!({ "message": "why?", "stream": true })).await.is(200);
+        let seen =
+            streamed.post("/api/v1/support/chat", json!({ "message": "why?", "stream": true })).await.is(200);
         assert!(seen.text.starts_with("event: done\n"), "{}", seen.text);
 
-        let ticket = owner.post("/api/v1/support/escalate", json!({ "message": "please help" })).await.is(201);
+        let ticket =
+            owner.post("/api/v1/support/escalate", json!({ "message": "please help" })).await.is(201);
         let path = format!("/api/v1/support/tickets/{}", ticket.body["ticketId"].as_str().expect("an id"));
         owner.get(&path).await.is(200);
         foreigner.get(&path).await.is(404);
@@ -82,7 +96,11 @@ async fn support_and_billing_ask_who_one_is_and_keep_organisations_apart() {
 #[tokio::test]
 async fn webhooks_need_no_session_and_believe_none() {
     let on = |settings: &mut landfall_server::Settings| {
-        settings.billing = BillingSettings { on: true, webhook_secrets: vec!["whsec_1".into()], ..BillingSettings::default() };
+        settings.billing = BillingSettings {
+            on: true,
+            webhook_secrets: vec!["whsec_1".into()],
+            ..BillingSettings::default()
+        };
     };
     for world in World::both_with(on).await {
         let owner = world.owner().await;

@@ -2,8 +2,8 @@
 
 mod accounts;
 mod bounds;
-mod doors;
 mod channels;
+mod doors;
 mod events;
 mod limits;
 mod monitors;
