@@ -36,8 +36,8 @@ pub mod support;
 
 pub use app::App;
 pub use auth::{Principal, Right, Role, Scope};
-pub use limits::Client;
 pub use configuration::{Configuration, ConfigurationError};
+pub use limits::Client;
 pub use live::{Liveness, ProviderState};
 pub use problem::{FieldError, Problem};
 pub use router::{router, with_doors};
