@@ -598,7 +598,7 @@ impl Tenant {
         Ok(id)
     }
 
-    /// Writes an update to a post, with the state from then on.
+    /// Writes an update to a post, with the state from then on: the id of the page that it stands on.
     ///
     /// # Errors
     /// [`StoreError::Missing`] when the organisation has no such post, or the state is none of its kind's.
@@ -609,13 +609,17 @@ impl Tenant {
         say: &str,
         author: &str,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Id, StoreError> {
         let mut tx = self.store.begin().await?;
         let row = tx
-            .query_opt("SELECT kind FROM status_posts WHERE org_id = $1 AND id = $2", params![self.org, post])
+            .query_opt(
+                "SELECT kind, page_id FROM status_posts WHERE org_id = $1 AND id = $2",
+                params![self.org, post],
+            )
             .await?
             .ok_or(StoreError::Missing { what: "announcement" })?;
         let kind: PostKind = row.word("kind")?;
+        let page = row.id("page_id")?;
         if !kind.states().contains(&state) {
             return Err(StoreError::Missing { what: "state" });
         }
@@ -627,7 +631,8 @@ impl Tenant {
         .await?;
         let row = params![Id::new(), self.org, post, now, state, author, say];
         tx.execute(INSERT_UPDATE, row).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(page)
     }
 
     /// How many monitors there are by verdict.
