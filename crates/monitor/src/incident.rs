@@ -37,6 +37,22 @@ pub async fn acknowledge(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let mut tx = store.begin().await?;
+    let changed = acknowledge_in(&mut tx, org, incident, actor, now).await?;
+    tx.commit().await?;
+    Ok(changed)
+}
+
+/// [`acknowledge`] in a transaction of the caller's.
+///
+/// # Errors
+/// As there.
+pub async fn acknowledge_in(
+    tx: &mut Tx,
+    org: OrgId,
+    incident: Id,
+    actor: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let known = tx
         .query_opt("SELECT id FROM incidents WHERE id = $1 AND org_id = $2", params![incident, org])
         .await?;
@@ -51,10 +67,9 @@ pub async fn acknowledge(
         )
         .await?;
     if changed == 1 {
-        note(&mut tx, org, incident, now, "acknowledged", Some(actor), &format!("{actor} acknowledged it"))
+        note(tx, org, incident, now, "acknowledged", Some(actor), &format!("{actor} acknowledged it"))
             .await?;
     }
-    tx.commit().await?;
     Ok(changed == 1)
 }
 

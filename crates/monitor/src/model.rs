@@ -337,6 +337,25 @@ pub struct Monitor {
 }
 
 impl MonitorSpec {
+    /// A monitor with nothing but a name and a check; everything else as by default.
+    pub fn new(name: impl Into<String>, check: Check) -> Self {
+        Self {
+            name: name.into(),
+            check,
+            interval_s: interval(),
+            timeout_ms: timeout(),
+            fail_after: fail_after(),
+            recover_after: recover_after(),
+            retry_s: None,
+            remind_s: None,
+            depends_on: Vec::new(),
+            channels: None,
+            labels: BTreeMap::new(),
+            audit: AuditTarget::default(),
+            public: false,
+        }
+    }
+
     /// The interval.
     pub fn interval(&self) -> Duration {
         Duration::from_secs(self.interval_s.into())

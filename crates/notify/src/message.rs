@@ -141,3 +141,56 @@ pub struct CauseRef {
     /// The proof, a line each.
     pub proof: Vec<String>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    use super::*;
+
+    pub(crate) fn down() -> Message {
+        let began: Timestamp = "2026-11-25T02:04:05Z".parse().expect("valid");
+        Message {
+            event: Event::Down,
+            organisation: "Levqor".into(),
+            headline: "DOWN api.levqor.example".into(),
+            incident: Some(IncidentRef {
+                id: "01900000-0000-7000-8000-000000000001".into(),
+                title: "api.levqor.example is down".into(),
+                severity: "critical".into(),
+                began,
+                ended: None,
+            }),
+            monitors: vec![MonitorRef {
+                id: "01900000-0000-7000-8000-00000000000a".into(),
+                name: "API".into(),
+                target: "https://api.levqor.example/health".into(),
+                say: "404 Not Found".into(),
+            }],
+            monitor_count: 1,
+            cause: None,
+            rivals: Vec::new(),
+            changes: Vec::new(),
+            actions: Vec::new(),
+            notes: Vec::new(),
+            link: Some("https://watch.example.com/incidents/01900000-0000-7000-8000-000000000001".into()),
+            at: "2026-11-25T02:14:05Z".parse().expect("valid"),
+        }
+    }
+
+    pub(crate) fn full() -> Message {
+        let mut message = down();
+        message.cause = Some(CauseRef {
+            id: "never-deployed".into(),
+            title: "the application was never deployed".into(),
+            label: "confirmed".into(),
+            confidence: 0.99,
+            rung: "deployment".into(),
+            proof: vec!["every path answers 404".into()],
+        });
+        message.incident.as_mut().expect("it has one").ended = Some(message.at);
+        message.rivals = vec!["a wrong host name; its Host header would tell".into()];
+        message.changes = vec!["the platform's name appeared in `server`".into()];
+        message.actions = vec!["deploy the application".into()];
+        message.notes = vec!["diagnosed in 2.1 s".into()];
+        message
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use landfall_monitor::{Bus, Clock, Watch};
 use landfall_store::Store;
 
+use crate::live::Liveness;
 use crate::settings::Settings;
 
 /// The state of the server. Cheap to clone.
@@ -20,4 +21,6 @@ pub struct App {
     pub watch: Watch,
     /// What the operator set.
     pub settings: Arc<Settings>,
+    /// What this process knows of itself: is it alive, is it ready, what has it measured.
+    pub live: Arc<Liveness>,
 }

@@ -4,15 +4,43 @@
 //! can do nothing that the API cannot. `auth` turns a session or a key into a [`auth::Principal`], and only a principal
 //! has a [`landfall_store::Tenant`].
 
+mod accounts;
 mod app;
 mod auth;
+mod configuration;
+mod extract;
+mod keys;
+mod live;
+mod notice;
+mod outbound;
 pub mod blackbox;
 mod problem;
+mod router;
+mod secret;
+mod serve;
 mod settings;
+#[cfg(test)]
+mod testing;
 
 pub mod api;
+pub mod billing;
+pub mod health;
+pub mod pages;
+pub mod public;
+pub mod limits;
+pub mod metrics;
+pub mod ping;
+pub mod service;
+pub mod session;
+pub mod support;
 
 pub use app::App;
-pub use auth::{Principal, Role, Scope};
-pub use problem::Problem;
+pub use auth::{Principal, Right, Role, Scope};
+pub use limits::Client;
+pub use configuration::{Configuration, ConfigurationError};
+pub use live::{Liveness, ProviderState};
+pub use problem::{FieldError, Problem};
+pub use router::{router, with_doors};
+pub use secret::Secret;
+pub use serve::{Listening, ServeError, serve};
 pub use settings::Settings;

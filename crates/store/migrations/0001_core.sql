@@ -25,6 +25,7 @@ CREATE TABLE monitors (
   deleted_us   BIGINT,
   UNIQUE (org_id, external_id)
 );
+CREATE INDEX monitors_changed ON monitors (updated_us);
 CREATE INDEX monitors_by_org ON monitors (org_id, id) WHERE deleted_us IS NULL;
 
 -- What is true of a monitor now. One row a monitor, so that lists never read results.
@@ -43,6 +44,8 @@ CREATE TABLE monitor_states (
   -- Snapshot of the last good check, for the difference.
   last_good     TEXT,
   incident_id   TEXT,
+  -- Evidence of the first failing attempt of the present streak.
+  first_bad_id  TEXT,
   -- The last tick that was checked or recorded as missed: progress that survives a restart.
   tick_us       BIGINT NOT NULL DEFAULT 0,
   version       BIGINT NOT NULL DEFAULT 0
@@ -100,6 +103,8 @@ CREATE TABLE incidents (
   confidence    DOUBLE PRECISION,
   -- diagnosing, known, unknown, or the reason why there is none.
   diagnosis     TEXT NOT NULL DEFAULT 'diagnosing',
+  -- What the diagnosis says for people: cause with proof, rivals, actions, as JSON.
+  advice        TEXT,
   report_id     TEXT,
   difference    TEXT,
   began_us      BIGINT NOT NULL,
@@ -113,7 +118,9 @@ CREATE TABLE incidents (
   version       BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX incidents_by_org ON incidents (org_id, id);
-CREATE INDEX incidents_open ON incidents (org_id, scope) WHERE resolved_us IS NULL;
+-- One open incident a scope, whoever opens it.
+CREATE UNIQUE INDEX incidents_open ON incidents (org_id, scope) WHERE resolved_us IS NULL;
+CREATE INDEX incidents_unalerted ON incidents (alert_due_us) WHERE alerted_us IS NULL AND resolved_us IS NULL;
 
 CREATE TABLE incident_monitors (
   incident_id  TEXT NOT NULL REFERENCES incidents(id),

@@ -12,9 +12,23 @@ mod postgres;
 mod tenant;
 mod value;
 
+pub mod accounts;
+pub mod billing;
+pub mod channels;
+pub mod heartbeats;
+pub mod incidents;
+pub mod jobs;
 pub mod leases;
+pub mod status;
+pub mod monitors;
+pub mod reports;
+pub mod results;
+pub mod rollups;
+pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod watch;
+pub mod windows;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;

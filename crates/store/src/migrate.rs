@@ -13,6 +13,18 @@ const STEPS: &[(i64, &str, &str)] = &[
     (6, "pages", include_str!("../migrations/0006_pages.sql")),
 ];
 
+impl Store {
+    /// The newest step of the schema that the database has, and the newest that this version knows. Reads the database.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn levels(&self) -> Result<(i64, i64), StoreError> {
+        let known = STEPS.iter().map(|s| s.0).max().unwrap_or(0);
+        let row = self.query_opt("SELECT max(step) AS step FROM schema_steps", params![]).await?;
+        Ok((row.map(|r| r.opt_int("step")).transpose()?.flatten().unwrap_or(0), known))
+    }
+}
+
 pub(crate) async fn run(store: &Store) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     if store.kind() == "PostgreSQL" {

@@ -50,7 +50,7 @@ impl Page {
 }
 
 impl Org {
-    fn of(row: &Row) -> Result<Self, StoreError> {
+    pub(crate) fn of(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.org("id")?,
             slug: row.text("slug")?,

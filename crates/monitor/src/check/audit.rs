@@ -37,7 +37,7 @@ impl Probes {
     ///
     /// # Errors
     /// In words, when the URL cannot be audited or the audit cannot start.
-    pub async fn audit(
+    pub async fn audit_whole(
         &self,
         spec: &MonitorSpec,
         limit: Duration,
@@ -141,7 +141,7 @@ pub(super) async fn check(
     timeout: Duration,
     now: Timestamp,
 ) -> CheckResult {
-    let audited = match probes.audit(spec, timeout, &Progress::default()).await {
+    let audited = match probes.audit_whole(spec, timeout, &Progress::default()).await {
         Ok(audited) => audited,
         Err(why) => return CheckResult::new(now, Outcome::Inconclusive, Some(Reason::Local), why),
     };

@@ -429,3 +429,208 @@ pub struct JobView {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_run: Option<Timestamp>,
 }
+
+/// Who asks.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WhoView {
+    /// An e-mail address, or `key:NAME`.
+    pub name: String,
+    /// The role in the organisation.
+    pub role: crate::Role,
+    /// For a key: what it may be used for.
+    pub scopes: Vec<crate::Scope>,
+    /// The organisation's name in URLs.
+    pub organisation: String,
+    /// The organisation's name for people.
+    pub organisation_name: String,
+    /// For a session: the token that a write from a program must carry in `X-CSRF-Token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csrf: Option<String>,
+    /// All organisations of the person.
+    pub organisations: Vec<MembershipView>,
+}
+
+/// A person's place in one organisation.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MembershipView {
+    /// The organisation's name in URLs.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// The person's role there.
+    pub role: String,
+}
+
+/// A session.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SessionView {
+    /// Its id (not its token).
+    pub id: String,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    /// When the person signed in.
+    #[schema(value_type = String, format = DateTime)]
+    pub created: Timestamp,
+    /// When it was last used, to the minute.
+    #[schema(value_type = String, format = DateTime)]
+    pub seen: Timestamp,
+    /// When it ends at the latest.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires: Timestamp,
+    /// From where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The browser, as it names itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+}
+
+/// An API key.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct KeyView {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// How it begins.
+    pub prefix: String,
+    /// The whole key; only in the answer that makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What it may be used for.
+    pub scopes: Vec<crate::Scope>,
+    /// `active`, `rotated` (works on for a while), `expired`, `revoked`.
+    pub status: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created: Timestamp,
+    /// By whom.
+    pub created_by: String,
+    /// Until when it works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_used: Option<Timestamp>,
+    /// When it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub revoked: Option<Timestamp>,
+    /// The key that took over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
+}
+
+/// The organisation.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OrganisationView {
+    /// Its id.
+    pub id: String,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// The plan that it is on.
+    pub plan: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created: Timestamp,
+}
+
+/// A member.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MemberView {
+    /// The person's id.
+    pub id: String,
+    /// E-mail address.
+    pub email: String,
+    /// The person's name.
+    pub name: String,
+    /// `reader`, `editor`, `admin`, `owner`.
+    pub role: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// Whether it is the one who asks.
+    pub you: bool,
+}
+
+/// An invitation.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct InvitationView {
+    /// Its id.
+    pub id: String,
+    /// The role that it gives.
+    pub role: String,
+    /// Whom it is meant for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Who made it.
+    pub invited_by: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub created: Timestamp,
+    /// Until when it works.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires: Timestamp,
+    /// The link to be sent; only in the answer that makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+/// One line of the audit log.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct LogView {
+    /// Its id.
+    pub id: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Who: an e-mail address or `key:NAME`.
+    pub actor: String,
+    /// `created`, `changed`, `deleted`, …
+    pub action: String,
+    /// `monitor`, `member`, …
+    pub kind: String,
+    /// Its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// In words.
+    pub say: String,
+}
+
+/// Share of conclusive checks that were up or degraded, 0 to 1; absent where there was none.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct UptimeView {
+    /// Over the last 24 hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<f64>,
+    /// Over the last seven days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub week: Option<f64>,
+    /// Over the last 30 days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days_30: Option<f64>,
+    /// Over the last 90 days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days_90: Option<f64>,
+}
+
+/// Kept evidence.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CaptureView {
+    /// Its id.
+    pub id: String,
+    /// The monitor that it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<String>,
+    /// What it is of: the first failing attempt, the last good check.
+    pub kind: String,
+    /// When it was taken.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// What was seen, masked.
+    pub body: Value,
+}

@@ -1,0 +1,187 @@
+//! Billing in the API: what an organisation is on, a checkout, the customer portal.
+//!
+//! The functions take a [`Principal`], so that the API's handlers and the pages' forms do the same.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use landfall_store::Id;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::stripe::{self, NewSession, StripeError};
+use super::{Limits, PLANS, Plan, limits_of, plan};
+use crate::{App, Principal, Problem, Role, Scope};
+
+/// A session of Stripe lives for a day; one that is offered again should not be about to end.
+const REUSE: Duration = Duration::from_secs(12 * 3600);
+
+/// What an organisation is on.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BillingView {
+    /// Whether there is billing on this server.
+    pub on: bool,
+    /// The plan's id.
+    pub plan: String,
+    /// What it allows.
+    pub limits: Limits,
+    /// Subscriptions, with Stripe's word for their state.
+    pub subscriptions: Vec<SubscriptionView>,
+    /// Invoices that nobody has paid.
+    pub unpaid_invoices: u64,
+    /// The plans that can be bought.
+    #[schema(value_type = Vec<Object>)]
+    pub plans: Vec<Plan>,
+}
+
+/// A subscription.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SubscriptionView {
+    /// The plan that it buys.
+    pub plan: String,
+    /// `active`, `past_due`, `canceled`, …
+    pub status: String,
+    /// Whether it counts: it runs, and it is paid for.
+    pub counts: bool,
+}
+
+/// Which plan is to be bought.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckoutRequest {
+    /// The plan's id.
+    pub plan: String,
+}
+
+/// Where to go on.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct GoTo {
+    /// The URL, at Stripe.
+    pub url: String,
+}
+
+fn owner(who: &Principal) -> Result<(), Problem> {
+    if who.role < Role::Owner || (who.key.is_some() && !who.scopes.contains(&Scope::Admin)) {
+        return Err(Problem::forbidden("billing is for owners of the organisation"));
+    }
+    Ok(())
+}
+
+fn on(app: &App) -> Result<(), Problem> {
+    if app.settings.billing.on {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::NOT_FOUND, "there is no billing on this server: everything is included"))
+}
+
+/// What the organisation is on.
+///
+/// # Errors
+/// 403 for those who are not owners or admins, 503 when the database fails.
+pub async fn show(app: &App, who: &Principal) -> Result<BillingView, Problem> {
+    if who.role < Role::Admin {
+        return Err(Problem::forbidden("billing is for owners and admins of the organisation"));
+    }
+    let settings = &app.settings.billing;
+    let subscriptions = who.tenant.subscriptions().await?;
+    Ok(BillingView {
+        on: settings.on,
+        plan: who.tenant.org().await?.plan,
+        limits: limits_of(settings, &who.tenant).await?,
+        subscriptions: subscriptions
+            .iter()
+            .map(|s| SubscriptionView { plan: s.plan.clone(), status: s.status.clone(), counts: s.counts() })
+            .collect(),
+        unpaid_invoices: who.tenant.unpaid_invoices().await?,
+        plans: PLANS.iter().filter(|p| settings.prices.contains_key(p.id)).copied().collect(),
+    })
+}
+
+/// Starts a checkout: where it is paid.
+///
+/// # Errors
+/// 403 for those who are not owners; 404 without billing; 409 when a subscription runs already; 422 for an unknown plan;
+/// 502 or 503 when Stripe refuses or does not answer.
+pub async fn checkout(app: &App, who: &Principal, request: &CheckoutRequest) -> Result<GoTo, Problem> {
+    owner(who)?;
+    on(app)?;
+    let settings = &app.settings.billing;
+    let chosen = plan(&request.plan).filter(|p| p.rank > 0);
+    let (Some(chosen), Some(price)) = (chosen, settings.prices.get(&request.plan)) else {
+        let sold: Vec<&str> = settings.prices.keys().map(String::as_str).collect();
+        return Err(Problem::invalid(vec![crate::problem::FieldError {
+            field: "/plan".into(),
+            detail: format!("is none of the plans that can be bought: {}", sold.join(", ")),
+        }]));
+    };
+    if who.tenant.subscriptions().await?.iter().any(|s| s.counts() || s.suspended.is_some() && !s.ended()) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "a subscription runs already; change it in the customer portal, so that nothing is paid twice",
+        ));
+    }
+    let now = app.clock.now();
+    let since = now.checked_sub(REUSE).unwrap_or(jiff::Timestamp::MIN);
+    let started = who.tenant.start_checkout(chosen.id, &who.name, since, now).await?;
+    if let Some(url) = started.url {
+        return Ok(GoTo { url });
+    }
+    let (id, org) = (started.id.to_string(), who.tenant.id().to_string());
+    let customer = who.tenant.customer().await?;
+    let new = NewSession {
+        checkout: &id,
+        org: &org,
+        plan: chosen.id,
+        price,
+        customer: customer.as_deref(),
+        back_to: &back_to(app),
+    };
+    match stripe::create_session(settings, &new).await {
+        Ok((session, url)) => {
+            who.tenant.checkout_opened(started.id, &session, &url).await?;
+            Ok(GoTo { url })
+        }
+        Err(error) => {
+            if matches!(error, StripeError::Refused(_)) {
+                // The same key would bring the same refusal for a day.
+                who.tenant.checkout_refused(started.id, now).await?;
+            }
+            Err(gateway(&error))
+        }
+    }
+}
+
+/// A link to the customer portal, where cards, invoices and plans are changed.
+///
+/// # Errors
+/// As [`checkout`]; 409 when nothing was ever bought.
+pub async fn portal(app: &App, who: &Principal) -> Result<GoTo, Problem> {
+    owner(who)?;
+    on(app)?;
+    let Some(customer) = who.tenant.customer().await? else {
+        return Err(Problem::new(StatusCode::CONFLICT, "nothing was bought yet; start with a checkout"));
+    };
+    let url = stripe::create_portal(&app.settings.billing, &customer, &back_to(app), &Id::new().to_string())
+        .await
+        .map_err(|error| gateway(&error))?;
+    Ok(GoTo { url })
+}
+
+fn back_to(app: &App) -> String {
+    format!("{}/settings/billing", app.settings.public_url.trim_end_matches('/'))
+}
+
+fn gateway(error: &StripeError) -> Problem {
+    tracing::error!(%error, "a call to Stripe failed");
+    match error {
+        // The reason is the operator's: a wrong price, a wrong key.
+        StripeError::Refused(_) => Problem::new(
+            StatusCode::BAD_GATEWAY,
+            "the payment provider refused the request; the operator finds the reason in the log",
+        ),
+        StripeError::Unavailable(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the payment provider cannot be asked at the moment; try again",
+        ),
+    }
+}

@@ -1,0 +1,10 @@
+//! The API over a real socket, on both databases.
+
+mod accounts;
+mod bounds;
+mod events;
+mod limits;
+mod monitors;
+mod schemathesis;
+mod tenancy;
+mod world;
