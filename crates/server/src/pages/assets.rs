@@ -37,9 +37,8 @@ pub(crate) static JS: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("app", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/app.js"))
 });
 /// The icon.
-pub(crate) static ICON: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../../assets/icon.svg"))
-});
+pub(crate) static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")));
 
 /// `GET /assets/{name}`.
 pub(crate) async fn serve(Path(name): Path<String>) -> Response {
@@ -63,6 +62,12 @@ fn answer(asset: &'static Asset, caching: &'static str) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// All of them: where each is served, and its content.
+#[cfg(test)]
+pub(crate) fn all() -> Vec<(&'static str, &'static [u8])> {
+    [&*CSS, &*JS, &*ICON].into_iter().map(|a| (a.href.as_str(), a.bytes)).collect()
 }
 
 #[cfg(test)]
