@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt as _;
-use landfall_monitor::{Bus, Clock as _, SystemClock, Watch};
+use landfall_monitor::{Bus, SystemClock, Watch};
 use landfall_probe::net::Egress;
 use landfall_store::testkit::TestDb;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -31,7 +31,7 @@ async fn server(allow_loopback: bool) -> Server {
         bus: Bus::default(),
         watch: Watch::default(),
         settings: Arc::new(Settings { allow_egress, ..Settings::default() }),
-        live: Arc::new(crate::Liveness::new(SystemClock.now())),
+        live: Arc::new(crate::live::Liveness::new(jiff::Timestamp::UNIX_EPOCH)),
     };
     Server { router: router().with_state(app), _db: db }
 }
@@ -368,7 +368,7 @@ async fn trusting(root: &tempfile::NamedTempFile) -> Server {
         bus: Bus::default(),
         watch: Watch::default(),
         settings: Arc::new(Settings::default()),
-        live: Arc::new(crate::Liveness::new(SystemClock.now())),
+        live: Arc::new(crate::live::Liveness::new(jiff::Timestamp::UNIX_EPOCH)),
     };
     let probes = Arc::new(Probes::new(config).expect("the file is good"));
     Server { router: router_with(probes).with_state(app), _db: plain._db }
