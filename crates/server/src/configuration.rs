@@ -15,10 +15,10 @@ use landfall_probe::net::AddressMap;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::Secret;
 use crate::billing::BillingSettings;
 use crate::settings::Settings;
 use crate::support::{ModelSettings, SupportSettings, TelegramSettings, WhatsAppSettings};
-use crate::Secret;
 
 /// Everything about one server, checked.
 #[derive(Debug, Clone)]
@@ -240,13 +240,19 @@ impl Configuration {
         let mut table = match file {
             None => Table::new(),
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|e| one(format!("{}: {e}", path.display())))?;
+                let text =
+                    std::fs::read_to_string(path).map_err(|e| one(format!("{}: {e}", path.display())))?;
                 let mut whole: Table =
                     text.parse().map_err(|e: toml::de::Error| one(format!("{}: {e}", path.display())))?;
                 match whole.remove("server") {
                     None => Table::new(),
                     Some(Value::Table(table)) => table,
-                    Some(_) => return Err(one(format!("{}: server has the wrong form; write it as [server]", path.display()))),
+                    Some(_) => {
+                        return Err(one(format!(
+                            "{}: server has the wrong form; write it as [server]",
+                            path.display()
+                        )));
+                    }
                 }
             }
         };
@@ -292,7 +298,11 @@ impl Form {
                 _ => return Err(format!("{text:?} is neither true nor false")),
             },
             Self::List => Value::Array(
-                text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(|t| Value::String(t.to_owned())).collect(),
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|t| !t.is_empty())
+                    .map(|t| Value::String(t.to_owned()))
+                    .collect(),
             ),
         })
     }
@@ -403,12 +413,19 @@ impl File {
         }
         let listen = listen?;
         let public_url = self.public_url.unwrap_or_else(|| {
-            let host = if listen.ip().is_unspecified() { "localhost".to_owned() } else { listen.ip().to_string() };
+            let host =
+                if listen.ip().is_unspecified() { "localhost".to_owned() } else { listen.ip().to_string() };
             format!("http://{host}:{}", listen.port())
         });
         let public_url = public_url.trim_end_matches('/').to_owned();
-        if !matches!(url::Url::parse(&public_url), Ok(u) if matches!(u.scheme(), "http" | "https") && u.has_host()) {
-            wrong("public_url", format!("{public_url:?} is not a URL that people can open (example: https://watch.example.com)"));
+        if !matches!(url::Url::parse(&public_url), Ok(u) if matches!(u.scheme(), "http" | "https") && u.has_host())
+        {
+            wrong(
+                "public_url",
+                format!(
+                    "{public_url:?} is not a URL that people can open (example: https://watch.example.com)"
+                ),
+            );
         }
         let database = self.database.unwrap_or_else(|| "landfall.sqlite3".into());
         let support = self.support.unwrap_or_default();
@@ -535,7 +552,8 @@ mod tests {
     #[test]
     fn the_environment_wins_over_the_file() {
         let file = "[server]\nport = 9000\npublic_url = \"https://a.example\"\nchecks = 7\n";
-        let read = read(file, &[("PORT", "9100"), ("LANDFALL_CANARIES", "127.0.0.1:1, [::1]:2")]).expect("sound");
+        let read =
+            read(file, &[("PORT", "9100"), ("LANDFALL_CANARIES", "127.0.0.1:1, [::1]:2")]).expect("sound");
         assert_eq!(read.listen.port(), 9100);
         assert_eq!((read.checks, read.canaries.len()), (7, 2));
         assert_eq!(read.settings.public_url, "https://a.example");

@@ -24,7 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::configuration::{Configuration, own_url};
-use crate::{App, Liveness, billing, blackbox, health, metrics, pages, ping, public, service, support, with_doors};
+use crate::{
+    App, Liveness, billing, blackbox, health, metrics, pages, ping, public, service, support, with_doors,
+};
 
 /// How long a client may take to send its request line and headers.
 const HEADER_TIME: Duration = Duration::from_secs(10);
@@ -129,12 +131,16 @@ impl Server {
             let worker = Arc::clone(&worker);
             tokio::spawn(async move { worker.run(worker_stop.cancelled()).await })
         };
-        let jobs = Jobs::new(jobs_context(&configuration, &app), jobs::registry(&configuration.jobs, configuration.settings.billing.on));
+        let jobs = Jobs::new(
+            jobs_context(&configuration, &app),
+            jobs::registry(&configuration.jobs, configuration.settings.billing.on),
+        );
         let jobs_stop = inner_stop.clone();
         let jobs = tokio::spawn(async move { jobs.run(jobs_stop).await });
         let providers = tokio::spawn(support::refresh_loop(app.clone()));
         let replies = tokio::spawn(support::reply_loop(app.clone()));
-        let (ingest, pings) = Ingest::start(app.store.clone(), app.bus.clone(), app.settings.public_url.clone());
+        let (ingest, pings) =
+            Ingest::start(app.store.clone(), app.bus.clone(), app.settings.public_url.clone());
         let router = with_doors(app.clone(), doors(ingest));
 
         door(listener, router, configuration.connections, stop, &app, configuration.drain).await;
@@ -149,7 +155,9 @@ impl Server {
             let _ = pings.await;
         };
         if tokio::time::timeout(configuration.drain, rest).await.is_err() {
-            tracing::warn!("not everything ended within the time to drain; what was promised is in the database");
+            tracing::warn!(
+                "not everything ended within the time to drain; what was promised is in the database"
+            );
         }
     }
 }
