@@ -24,6 +24,7 @@ mod testing;
 
 pub mod api;
 pub mod billing;
+pub mod blackbox;
 pub mod health;
 pub mod limits;
 pub mod metrics;
@@ -40,7 +41,7 @@ pub use configuration::{Configuration, ConfigurationError};
 pub use limits::Client;
 pub use live::{Liveness, ProviderState};
 pub use problem::{FieldError, Problem};
-pub use router::{router, with_doors};
+pub use router::{doors, router, with_doors};
 pub use secret::Secret;
 pub use serve::{Listening, ServeError, serve};
 pub use settings::Settings;

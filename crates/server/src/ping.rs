@@ -232,6 +232,7 @@ mod tests {
             bus: Bus::default(),
             watch: Watch::default(),
             settings: Arc::new(settings),
+            live: Arc::new(crate::Liveness::new(now)),
         };
         let (ingest, _) = Ingest::start(store, Bus::default(), "http://x".into());
         Site { routes: router(ingest).with_state(app), tenant, id, key, _db: db }

@@ -22,7 +22,7 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// Headers that go with the answer.
     #[serde(skip)]
-    headers: Option<Box<HeaderMap>>,
+    pub(crate) headers: Option<Box<HeaderMap>>,
 }
 
 /// One field that is wrong.

@@ -20,7 +20,16 @@ use crate::{App, Problem, api};
 
 /// Everything that the API answers. For the pages and the other doors beside it, see [`with_doors`].
 pub fn router(app: App) -> axum::Router {
-    with_doors(app, axum::Router::new())
+    with_doors(app, doors())
+}
+
+/// The doors that other programs use: health, metrics, and the webhooks of billing and of the bots.
+pub fn doors() -> axum::Router<App> {
+    axum::Router::new()
+        .merge(crate::health::router())
+        .merge(crate::metrics::router())
+        .merge(crate::billing::router())
+        .merge(crate::support::router())
 }
 
 /// The API with other doors beside it: pages, public pages, pings, health, metrics, webhooks. Limits, security headers,

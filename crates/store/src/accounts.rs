@@ -920,6 +920,13 @@ impl Tenant {
         tx.commit().await
     }
 
+    /// Writes a line into the audit log, for a change that was made in a transaction of its own.
+    pub async fn log_change(&self, change: &Change<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        note(&mut tx, self.org, change, now).await?;
+        tx.commit().await
+    }
+
     /// The audit log, newest first.
     pub async fn log(&self, page: Page) -> Result<Vec<LogEntry>, StoreError> {
         let rows = self

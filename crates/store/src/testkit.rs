@@ -34,6 +34,11 @@ impl TestDb {
         Self { store, place, _folder: None }
     }
 
+    /// A store that the test opened itself.
+    pub fn of(store: Store, place: String) -> Self {
+        Self { store, place, _folder: None }
+    }
+
     /// One of each: what holds for the store must hold on both.
     pub async fn both() -> Vec<Self> {
         vec![Self::sqlite().await, Self::postgres().await]

@@ -6,6 +6,14 @@ use utoipa::openapi::OpenApi;
 /// Hand-written schemas of what people declare: the types live in crates that know nothing of HTTP.
 const DECLARATIONS: &str = include_str!("declarations.json");
 
+/// A name as [`crate::service::check_name`] takes it: one line without control characters, and not only spaces.
+const NAME: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+/// An e-mail address as [`crate::service::accounts`] takes it.
+const EMAIL: &str = r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@.\x00-\x1f\x7f-\x9f]+(\.[^\s@.\x00-\x1f\x7f-\x9f]+)*$";
+/// Somebody's words: as a name, with line breaks.
+const WORDS: &str =
+    r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
+
 /// Problems that a request may run into, by status.
 fn problem(status: &str) -> (String, Json) {
     let text = match status {
@@ -60,6 +68,28 @@ pub(crate) fn complete(openapi: &OpenApi) -> Json {
         for (name, schema) in problem_schemas() {
             schemas.insert(name, schema);
         }
+        for (schema, field, pattern) in [
+            ("FirstRun", "name", NAME),
+            ("FirstRun", "organisation", NAME),
+            ("FirstRun", "email", EMAIL),
+            ("Register", "name", NAME),
+            ("Register", "organisation", NAME),
+            ("Register", "email", EMAIL),
+            ("Join", "email", EMAIL),
+            ("Invite", "email", EMAIL),
+            ("NewApiKey", "name", NAME),
+            ("OrganisationChange", "name", NAME),
+            ("MonitorSpec", "name", NAME),
+            ("WindowSpec", "name", NAME),
+            ("ChannelSpec", "name", NAME),
+            ("Comment", "say", WORDS),
+        ] {
+            if let Some(property) =
+                schemas.get_mut(schema).and_then(|s| s.pointer_mut(&format!("/properties/{field}")))
+            {
+                property["pattern"] = pattern.into();
+            }
+        }
     }
     for (path, item) in entry(&mut document, "paths").iter_mut() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
@@ -89,6 +119,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json
     let declares = match operation.get("operationId").and_then(Json::as_str) {
         Some("createMonitor" | "putMonitor") => Some("MonitorSpec"),
         Some("putWindow") => Some("WindowSpec"),
+        Some("startAudit") => Some("NewReport"),
         Some("createChannel" | "putChannel") => Some("ChannelSpec"),
         _ => None,
     };
@@ -119,12 +150,12 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json
     if method == "put" {
         statuses.extend(["409", "412"]);
     }
-    let conditional = method == "put" && path.contains("by-external-id");
+    let conditional = method == "put" && path.contains("by-external-id") && !path.contains("/channels/");
     if conditional
         && let Some(parameters) = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut()
     {
         parameters.push(json!({ "name": "If-Match", "in": "header", "required": false,
-            "description": "The `ETag` that was read: only that version is changed.", "schema": { "type": "string", "pattern": "^\"[0-9]{1,16}\"$" } }));
+            "description": "The `ETag` that was read: only that version is changed.", "schema": { "type": "string", "pattern": "^(W/)?\"[!#-~]*\"$" } }));
         parameters.push(json!({ "name": "If-None-Match", "in": "header", "required": false,
             "description": "`*`: only if there is none yet.", "schema": { "type": "string", "enum": ["*"] } }));
     }

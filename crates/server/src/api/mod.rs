@@ -1,6 +1,7 @@
 //! `/api/v1`: everything that the pages do, as JSON.
 
 mod declarations;
+mod channels;
 mod document;
 mod events;
 mod heartbeats;
@@ -10,7 +11,7 @@ mod keys;
 mod monitors;
 mod organisation;
 mod reports;
-mod session;
+pub(crate) mod session;
 mod windows;
 
 pub mod model;
@@ -38,7 +39,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(jobs::routes())
         .merge(declarations::routes())
         .merge(organisation::routes())
+        .merge(channels::routes())
         .merge(events::routes())
+        .merge(crate::billing::api::routes())
+        .merge(crate::support::api::routes())
 }
 
 /// The router of `/api/v1`, with its own description at `/api/v1/openapi.json`.

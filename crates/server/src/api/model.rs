@@ -714,3 +714,35 @@ pub struct CaptureView {
     /// What was seen, masked.
     pub body: Value,
 }
+
+/// A letter in the outbox.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OutboxView {
+    /// Its id.
+    pub id: String,
+    /// The channel; absent for a letter of the server itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// What it is about.
+    pub subject: String,
+    /// What it says in one line.
+    pub headline: String,
+    /// `pending`, `delivered`, `dead`, `skipped`.
+    pub state: String,
+    /// Attempts so far.
+    pub attempts: u64,
+    /// When it was written.
+    #[schema(value_type = String, format = DateTime)]
+    pub created: Timestamp,
+    /// When it is tried next, while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next: Option<Timestamp>,
+    /// When it was delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub delivered: Option<Timestamp>,
+    /// What went wrong last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}

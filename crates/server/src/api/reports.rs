@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use landfall_store::Id;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -37,7 +37,7 @@ struct ReportQuery {
 }
 
 /// What is to be audited: exactly one of the two.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewReport {
     /// A production URL.
@@ -45,7 +45,6 @@ struct NewReport {
     url: Option<String>,
     /// A monitor; its URL is audited.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = Uuid)]
     monitor: Option<Id>,
 }
 
@@ -64,7 +63,7 @@ async fn list(
 /// Audit now
 ///
 /// The audit is queued and begins at once; the stream of events tells how it goes on.
-#[utoipa::path(post, path = "/reports", tag = "reports", operation_id = "startAudit", request_body = NewReport,
+#[utoipa::path(post, path = "/reports", tag = "reports", operation_id = "startAudit", request_body(content = Object),
     responses((status = 202, body = ReportView), (status = 409, description = "The monitor watches no website.")))]
 async fn start(
     State(app): State<App>,

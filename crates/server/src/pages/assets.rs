@@ -64,6 +64,12 @@ fn answer(asset: &'static Asset, caching: &'static str) -> Response {
     response
 }
 
+/// All of them: where each is served, and its content.
+#[cfg(test)]
+pub(crate) fn all() -> Vec<(&'static str, &'static [u8])> {
+    [&*CSS, &*JS, &*ICON].into_iter().map(|a| (a.href.as_str(), a.bytes)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

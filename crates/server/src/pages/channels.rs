@@ -227,7 +227,7 @@ pub(crate) fn page(
         (trail("/channels", "Channels"))
         (heading(foreign(&channel.name), html! { p.soft { (kind_name(&channel.kind)) " · external id " code { (clean(&channel.external_id)) } } }, tools))
         div id="now" data-live {
-            section.card.tone class=(tone.class()) aria-label="Now" {
+            section class={ "card tone " (tone.class()) } aria-label="Now" {
                 dl.stats {
                     div { dt { "State" } dd { (state(tone, word)) } }
                     div { dt { "Last delivered" } dd { @match channel.last_delivered { Some(at) => (ago(shell.now, at)), None => "never" } } }

@@ -175,7 +175,7 @@ pub(crate) fn page(shell: &Shell, id: &str, beat: &HeartbeatView, pings: &[PingR
         (trail("/heartbeats", "Heartbeats"))
         (heading(foreign(&beat.name), html! { p.soft { (clean(&expected(spec).unwrap_or_else(|| "daily".into()))) } }, tools))
         div id="now" data-live {
-            section.card.tone class=(tone.class()) aria-label="Now" {
+            section class={ "card tone " (tone.class()) } aria-label="Now" {
                 dl.stats {
                     div { dt { "Status" } dd { (state(tone, word)) } }
                     div { dt { "Last ping" } dd { @match beat.last_ping { Some(at) => (ago(shell.now, at)), None => "none" } } }

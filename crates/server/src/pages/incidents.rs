@@ -66,7 +66,7 @@ pub(crate) fn page(shell: &Shell, incident: &IncidentView, report: Option<&Repor
         (trail("/incidents", "Incidents"))
         (heading(foreign(&incident.title), below, tools))
         div id="incident" data-live {
-            section.card.tone class=(tone.class()) aria-labelledby="why" {
+            section class={ "card tone " (tone.class()) } aria-labelledby="why" {
                 h2 { span id="why" { "Why" } (state(tone, word)) }
                 (why(incident))
                 @if let Some(report) = report {

@@ -35,16 +35,16 @@ pub(crate) fn page(shell: &Shell, data: &MonitorPage) -> Markup {
     let (tone, word) = verdict(&m.verdict);
     let path = format!("/monitors/{}", m.id);
     let editor = shell.may(Role::Editor);
+    let owned = m.origin == "file";
     let tools = html! {
         @if editor {
-            (shell.press(&format!("{path}/check"), "Check now", ""))
             (shell.press(&format!("{path}/audit"), "Audit now", ""))
             @if m.paused {
                 (shell.press(&format!("{path}/resume"), "Resume", ""))
             } @else {
                 (shell.press(&format!("{path}/pause"), "Pause", ""))
             }
-            a.button href={ (path) "/edit" } { "Edit" }
+            @if !owned { a.button href={ (path) "/edit" } { "Edit" } }
         }
     };
     let below = html! { p.soft { (m.kind) " · " (foreign(&m.target)) } };
@@ -84,10 +84,9 @@ pub(crate) fn page(shell: &Shell, data: &MonitorPage) -> Markup {
         section.card aria-labelledby="spec" {
             h2 { span id="spec" { "What is checked" } span.note { "external id " code { (m.external_id) } } }
             (spec(m))
-            @if m.origin == "file" {
-                p.soft { "A configuration file owns this monitor: a change made here lasts until the file is applied again." }
-            }
-            @if editor {
+            @if owned {
+                p.soft { "A configuration file owns this monitor: change it there, and apply the file." }
+            } @else if editor {
                 (shell.careful(&format!("{path}/delete"), "Delete this monitor", "Its results and incidents stay in the history of the organisation, but nothing watches the target any more."))
             }
         }
@@ -110,7 +109,7 @@ pub(crate) fn page(shell: &Shell, data: &MonitorPage) -> Markup {
 
 fn now(shell: &Shell, m: &MonitorView, tone: Tone) -> Markup {
     html! {
-        section.card.tone class=(tone.class()) aria-label="Now" {
+        section class={ "card tone " (tone.class()) } aria-label="Now" {
             dl.stats {
                 div { dt { "Verdict" } dd { (verdict_state(&m.verdict)) } }
                 div { dt { "Since" } dd { (ago(shell.now, m.since)) } }
@@ -131,7 +130,7 @@ fn now(shell: &Shell, m: &MonitorView, tone: Tone) -> Markup {
 
 fn period(title: &str, buckets: &[BucketView], day: bool, from: &str, to: &str) -> Markup {
     html! {
-        div.field {
+        div.period {
             h3 { (title) ": " @match uptime(buckets) { Some(share) => (percent(share)), None => span.soft { "no conclusive check" } } }
             (bars(buckets, day, true))
             div.ends { span { (from) } span { (to) } }

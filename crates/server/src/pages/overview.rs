@@ -34,7 +34,7 @@ pub(crate) struct Filter {
     pub(crate) verdict: String,
     /// A label: `name=value`.
     pub(crate) label: String,
-    /// A part of the name or of the target.
+    /// A part of the name or of the external id.
     pub(crate) text: String,
     /// Where the page begins.
     pub(crate) after: String,
@@ -214,7 +214,7 @@ fn list(shell: &Shell, data: &Overview) -> Markup {
             h2 { span id="all" { "Monitors" } span.note { (summary(&data.counts)) } }
             form.filter method="get" action="/" role="search" {
                 div.field {
-                    label for="q" { "Name or target" }
+                    label for="q" { "Name or external id" }
                     input type="search" id="q" name="q" value=(filter.text) maxlength="200";
                 }
                 div.field.slimmer {

@@ -155,6 +155,7 @@ pub(crate) fn span(from: Timestamp, to: Timestamp) -> String {
 /// Milliseconds with as many digits as they are worth.
 pub(crate) fn millis(ms: f64) -> String {
     match ms {
+        0.0 => "0 ms".into(),
         ms if ms < 10.0 => format!("{ms:.1} ms"),
         ms if ms < 10_000.0 => format!("{ms:.0} ms"),
         ms => format!("{:.1} s", ms / 1000.0),

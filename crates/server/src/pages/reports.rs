@@ -150,7 +150,7 @@ fn progress(view: &ReportView) -> Markup {
 
 fn result(shell: &Shell, view: &ReportView, report: Option<&Report>, tone: Tone, word: &str) -> Markup {
     html! {
-        section.card.tone class=(tone.class()) aria-labelledby="verdict" {
+        section class={ "card tone " (tone.class()) } aria-labelledby="verdict" {
             h2 id="verdict" { (state(tone, word)) }
             p.big { (foreign(view.summary.as_deref().unwrap_or("No summary was kept."))) }
             @if let Some(report) = report { @if !report.path.is_empty() { (judgement::path(&report.path)) (judgement::path_proof(&report.path)) } }

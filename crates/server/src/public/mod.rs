@@ -261,3 +261,10 @@ async fn robots() -> Response {
     )
         .into_response()
 }
+
+#[cfg(test)]
+mod tests;
+
+/// Status pages to be looked at.
+#[cfg(test)]
+pub(crate) use tests::samples;

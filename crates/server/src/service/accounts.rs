@@ -425,11 +425,7 @@ fn normal(email: &str) -> String {
 pub(crate) fn check_email(field: &str, email: &str) -> Result<String, FieldError> {
     let email = normal(email);
     let well_formed = email.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty()
-            && domain.len() > 1
-            && !domain.contains('@')
-            && !domain.starts_with('.')
-            && !domain.ends_with('.')
+        !local.is_empty() && !domain.contains('@') && domain.split('.').all(|l| !l.is_empty())
     });
     // RFC 5321, 4.5.3.1.3: a path has at most 256 octets, two of which are its brackets.
     if !well_formed || email.len() > 254 || email.chars().any(|c| c.is_whitespace() || c.is_control()) {

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod heartbeats;
+pub mod channels;
 pub mod incidents;
 pub mod jobs;
 pub mod keys;
@@ -98,6 +99,14 @@ pub(crate) fn slug(name: &str) -> String {
 /// The problem of these errors, if there are any.
 pub(crate) fn no_errors(errors: Vec<FieldError>) -> Result<(), Problem> {
     if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+}
+
+/// 409 with these errors: each field is sound in itself, and does not fit what is there.
+pub(crate) fn fits(errors: Vec<FieldError>) -> Result<(), Problem> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Problem { errors, ..Problem::conflict("it names what is not there") })
 }
 
 /// A moment later by so many seconds.

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::{check_external_id, check_name, external_id_of, listing, ms, no_errors, tell, wrong};
+use super::{check_external_id, external_id_of, fits, listing, ms, no_errors, tell, wrong};
 use crate::api::model::{BucketView, Listing, MonitorView, PhasesView, ResultView, UptimeView};
 use crate::auth::Right;
 use crate::problem::FieldError;
@@ -170,15 +170,15 @@ pub async fn put(
     check_external_id("external_id", external_id, &mut errors);
     unmask(&mut spec, before.as_ref().map(|b| &b.spec), &mut errors);
     errors.extend(problems(&spec));
-    if errors.is_empty() {
-        for unknown in tenant.unknown_monitors(&spec.depends_on).await? {
-            errors.push(wrong("/depends_on", format!("names the monitor {unknown:?}, and there is none")));
-        }
-        if spec.depends_on.iter().any(|d| d == external_id) {
-            errors.push(wrong("/depends_on", "names the monitor itself"));
-        }
-    }
     no_errors(errors)?;
+    let mut loose = Vec::new();
+    for unknown in tenant.unknown_monitors(&spec.depends_on).await? {
+        loose.push(wrong("/depends_on", format!("names the monitor {unknown:?}, and there is none")));
+    }
+    if spec.depends_on.iter().any(|d| d == external_id) {
+        loose.push(wrong("/depends_on", "names the monitor itself"));
+    }
+    fits(loose)?;
     let json = serde_json::to_value(&spec).map_err(|error| {
         tracing::error!(%error, "a declaration could not be written");
         Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the declaration could not be kept")
@@ -305,45 +305,7 @@ pub async fn uptime(app: &App, principal: &Principal, id: Id) -> Result<UptimeVi
 
 /// What is wrong with a declaration, field by field.
 pub fn problems(spec: &MonitorSpec) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    check_name("/name", &spec.name, &mut errors);
-    let mut range = |field: &str, value: u64, low: u64, high: u64| {
-        if !(low..=high).contains(&value) {
-            errors.push(wrong(field, format!("is {value}; {low} to {high} are possible")));
-        }
-    };
-    range("/interval_s", spec.interval_s.into(), 10, 86_400);
-    range("/timeout_ms", spec.timeout_ms.into(), 100, 60_000);
-    range("/fail_after", spec.fail_after.into(), 1, 20);
-    range("/recover_after", spec.recover_after.into(), 1, 20);
-    if let Some(retry) = spec.retry_s {
-        range("/retry_s", retry.into(), 1, spec.interval_s.into());
-    }
-    if let Some(remind) = spec.remind_s {
-        range("/remind_s", remind.into(), 300, 30 * 86_400);
-    }
-    range("/depends_on", spec.depends_on.len() as u64, 0, 50);
-    range("/labels", spec.labels.len() as u64, 0, 50);
-    match &spec.check {
-        Check::Http(http) => {
-            url("/check/url", &http.url, &mut errors);
-            if http.redirects > 10 {
-                errors
-                    .push(wrong("/check/redirects", format!("is {}; 0 to 10 are possible", http.redirects)));
-            }
-        }
-        Check::Audit(audit) => url("/check/url", &audit.url, &mut errors),
-        Check::Tcp(tcp) => host("/check/host", &tcp.host, &mut errors),
-        Check::Tls(tls) => host("/check/host", &tls.host, &mut errors),
-        Check::Dns(dns) => host("/check/name", &dns.name, &mut errors),
-    }
-    errors
-}
-
-fn url(field: &str, text: &str, errors: &mut Vec<FieldError>) {
-    if let Err(detail) = web_url(text) {
-        errors.push(wrong(field, detail));
-    }
+    spec.problems().into_iter().map(|(field, detail)| FieldError { field, detail }).collect()
 }
 
 /// A URL that can be asked over HTTP.
@@ -358,44 +320,18 @@ pub(crate) fn web_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn host(field: &str, text: &str, errors: &mut Vec<FieldError>) {
-    let fine = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']' | '*');
-    if text.is_empty() || text.len() > 253 || !text.chars().all(fine) {
-        errors.push(wrong(field, "is not a host name or address; like db.example.com"));
-    }
-}
-
 /// Puts the kept values where a declaration has the mask.
 fn unmask(spec: &mut MonitorSpec, before: Option<&Json>, errors: &mut Vec<FieldError>) {
-    let before: Option<MonitorSpec> = before.and_then(|b| serde_json::from_value(b.clone()).ok());
-    let Check::Http(http) = &mut spec.check else { return };
-    let kept = before.and_then(|b| match b.check {
-        Check::Http(http) => Some(http),
-        _ => None,
-    });
-    for (name, value) in &mut http.headers {
-        if value != MASKED {
-            continue;
-        }
-        match kept.as_ref().and_then(|k| k.headers.get(name)) {
-            Some(known) => *value = known.clone(),
-            None => errors.push(wrong(
-                format!("/check/headers/{}", pointer(name)),
-                format!(
-                    "is {MASKED:?}, which stands for a value that is kept, and none is kept; write the value"
-                ),
-            )),
-        }
+    if let Some(before) = before.and_then(|b| serde_json::from_value(b.clone()).ok()) {
+        spec.keep_secrets(&before);
     }
-    if let Some(kept) = &kept
-        && masked_url(&kept.url).is_some_and(|m| m == http.url)
-    {
-        http.url = kept.url.clone();
+    let Check::Http(http) = &spec.check else { return };
+    let none = "stands for a value that is kept, and none is kept for this place; write the value";
+    for (name, _) in http.headers.iter().filter(|(_, v)| *v == MASKED) {
+        errors.push(wrong(format!("/check/headers/{}", pointer(name)), format!("{MASKED} {none}")));
     }
-    if http.body.as_deref() == Some(MASKED)
-        && let Some(body) = kept.and_then(|k| k.body)
-    {
-        http.body = Some(body);
+    if http.body.as_deref() == Some(MASKED) {
+        errors.push(wrong("/check/body", format!("{MASKED} {none}")));
     }
 }
 
@@ -403,35 +339,9 @@ fn pointer(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-/// A declaration as it may be shown: values of headers, the body, and credentials in a URL are masked.
+/// A declaration as it may be shown. What cannot be read is not shown at all: there may be a secret in it.
 fn masked(spec: &Json) -> Json {
-    let mut spec = spec.clone();
-    if let Some(check) = spec.get_mut("check").and_then(Json::as_object_mut) {
-        if let Some(headers) = check.get_mut("headers").and_then(Json::as_object_mut) {
-            headers.values_mut().for_each(|v| *v = MASKED.into());
-        }
-        if let Some(body) = check.get_mut("body").filter(|b| b.is_string()) {
-            *body = MASKED.into();
-        }
-        if let Some(url) = check.get_mut("url")
-            && let Some(clean) = url.as_str().and_then(masked_url)
-        {
-            *url = clean.into();
-        }
-    }
-    spec
-}
-
-/// A URL with its secrets masked, if it has any. That there is a password stays visible, so that taking it out is a
-/// change.
-fn masked_url(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
-    let mut clean = landfall_evidence::redact_url(&url);
-    if !url.username().is_empty() || url.password().is_some() {
-        clean.set_username("redacted").ok()?;
-        clean.set_password(url.password().map(|_| "redacted")).ok()?;
-    }
-    (clean != url).then(|| clean.into())
+    MonitorSpec::deserialize(spec).map_or_else(|_| Json::Object(Default::default()), |s| s.shown())
 }
 
 /// What a monitor watches, for people.

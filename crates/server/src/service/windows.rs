@@ -6,7 +6,7 @@ use landfall_store::windows::WindowRow;
 use landfall_store::{Id, Page, StoreError};
 
 use super::monitors::{Versioned, changed_meanwhile};
-use super::{check_external_id, check_name, listing, no_errors, tell, wrong};
+use super::{check_external_id, check_name, fits, listing, no_errors, tell, wrong};
 use crate::api::model::{Listing, WindowView};
 use crate::auth::Right;
 use crate::{App, Principal, Problem};
@@ -51,16 +51,17 @@ pub async fn put(
     for problem in problems.into_iter().filter(|p| p.field != "name" || !named) {
         errors.push(wrong(format!("/{}", problem.field.replace('.', "/")), problem.detail));
     }
-    for unknown in principal.tenant.unknown_monitors(&asked.monitors[..asked.monitors.len().min(500)]).await?
-    {
-        errors.push(wrong("/monitors", format!("names the monitor {unknown:?}, and there is none")));
-    }
     if principal.tenant.window_by_external_id(external_id).await?.is_some_and(|w| w.origin == "file") {
         return Err(Problem::conflict(
             "a configuration file owns this window; change it there, and apply it",
         ));
     }
     no_errors(errors)?;
+    let mut loose = Vec::new();
+    for unknown in principal.tenant.unknown_monitors(&asked.monitors).await? {
+        loose.push(wrong("/monitors", format!("names the monitor {unknown:?}, and there is none")));
+    }
+    fits(loose)?;
     let spec = serde_json::to_value(asked).map_err(|error| {
         tracing::error!(%error, "a declaration could not be written");
         Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the declaration could not be kept")

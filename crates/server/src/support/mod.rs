@@ -15,7 +15,7 @@ mod tests;
 pub mod api;
 
 pub use bots::{Sent, reply_loop, router, send_replies};
-pub use chat::{Answer, AnsweredBy, Question};
+pub use chat::{Answer, AnsweredBy, Question, ask};
 pub use providers::{REFRESH, refresh, refresh_loop};
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bounds;
+mod channels;
 mod events;
 mod limits;
 mod monitors;

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use landfall_monitor::{Bus, ManualClock, Watch};
 use landfall_server::service::accounts::{self, FirstRun};
-use landfall_server::{App, Settings, router, session};
+use landfall_server::{App, Liveness, Settings, router, session};
 use landfall_store::testkit::TestDb;
 use serde_json::{Value as Json, json};
 
@@ -40,13 +40,15 @@ impl World {
     }
 
     pub(crate) async fn on(db: TestDb, set: &impl Fn(&mut Settings)) -> Self {
-        let clock = ManualClock::at("2026-03-01T12:00:00Z".parse().expect("a moment"));
+        let start: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a moment");
+        let clock = ManualClock::at(start);
         let app = App {
             store: db.store.clone(),
             clock: Arc::new(clock.clone()),
             bus: Bus::default(),
             watch: Watch::default(),
             settings: Arc::default(),
+            live: Arc::new(Liveness::new(start)),
         };
         Self::serve(app, clock, db, set).await
     }
