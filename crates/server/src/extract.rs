@@ -111,7 +111,9 @@ fn whole_numbers(json: &mut Value) {
     match json {
         Value::Number(number) => {
             // Beyond 2^53 a double does not know its neighbours, and nothing here is that large.
-            if let Some(real) = number.as_f64().filter(|r| number.is_f64() && r.fract() == 0.0 && r.abs() < 9e15) {
+            if let Some(real) =
+                number.as_f64().filter(|r| number.is_f64() && r.fract() == 0.0 && r.abs() < 9e15)
+            {
                 *number = (real as i64).into();
             }
         }

@@ -24,7 +24,6 @@ mod testing;
 
 pub mod api;
 pub mod billing;
-pub mod blackbox;
 pub mod health;
 pub mod limits;
 pub mod metrics;

@@ -1,7 +1,7 @@
 //! `/api/v1`: everything that the pages do, as JSON.
 
-mod declarations;
 mod channels;
+mod declarations;
 mod document;
 mod events;
 mod heartbeats;

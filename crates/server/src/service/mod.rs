@@ -2,8 +2,8 @@
 //! neither door can do what the person or the key may not, and answers with the shapes of [`crate::api::model`].
 
 pub mod accounts;
-pub mod heartbeats;
 pub mod channels;
+pub mod heartbeats;
 pub mod incidents;
 pub mod jobs;
 pub mod keys;
