@@ -53,6 +53,8 @@ pub(crate) enum Command {
     RateLimit(OneProbeArgs),
     /// Run only the project's tests
     Tests(TestsArgs),
+    /// Keep watch: monitors, incidents with their cause, alerts, pages, status page, API
+    Serve(ServeArgs),
     /// Run a command, and tell a heartbeat when it starts and how it ends
     Run(RunArgs),
     /// Show what `landfall apply` would change on a server
