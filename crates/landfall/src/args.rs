@@ -61,8 +61,6 @@ pub(crate) enum Command {
     Plan(DeclareArgs),
     /// Make a server's monitors, channels, windows and heartbeats be as landfall.toml says
     Apply(ApplyArgs),
-    /// Keep watch: monitors, incidents with their cause, alerts, pages, status page, API
-    Serve(ServeArgs),
     /// Print the JSON Schema of evidence or report files
     Schema(SchemaArgs),
     /// Print shell completions
