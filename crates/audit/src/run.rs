@@ -212,7 +212,8 @@ async fn ask_network(ctx: &Context, plan: &Plan, target: &Target, progress: &Pro
         async move {
             let url = url?;
             progress.begin(step);
-            let asked = ask_site(ctx, plan, target, &url, vantage).await;
+            // The three futures are large and stand side by side; on the heap they do not use up a worker's stack.
+            let asked = Box::pin(ask_site(ctx, plan, target, &url, vantage)).await;
             progress.end(step);
             Some(asked)
         }

@@ -53,6 +53,14 @@ pub(crate) enum Command {
     RateLimit(OneProbeArgs),
     /// Run only the project's tests
     Tests(TestsArgs),
+    /// Keep watch: monitors, incidents with their cause, alerts, pages, status page, API
+    Serve(ServeArgs),
+    /// Run a command, and tell a heartbeat when it starts and how it ends
+    Run(RunArgs),
+    /// Show what `landfall apply` would change on a server
+    Plan(DeclareArgs),
+    /// Make a server's monitors, channels, windows and heartbeats be as landfall.toml says
+    Apply(ApplyArgs),
     /// Print the JSON Schema of evidence or report files
     Schema(SchemaArgs),
     /// Print shell completions
@@ -258,6 +266,41 @@ pub(crate) struct TestsArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The heartbeat's ping URL
+    #[arg(long, env = "LANDFALL_PING_URL", hide_env_values = true, value_hint = ValueHint::Url)]
+    pub(crate) url: String,
+    /// Leave the command's output alone: it is neither kept nor sent, and a terminal stays a terminal
+    #[arg(long)]
+    pub(crate) no_output: bool,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeclareArgs {
+    /// The server
+    #[arg(long, env = "LANDFALL_SERVER", value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) server: String,
+    /// An API key with the scope write
+    #[arg(long, env = "LANDFALL_KEY", hide_env_values = true)]
+    pub(crate) key: String,
+    /// The file
+    #[arg(long, value_name = "FILE", default_value = "landfall.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) config: PathBuf,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    pub(crate) declare: DeclareArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
     /// Which file's schema
     #[arg(value_parser = ["evidence", "report"])]
@@ -291,4 +334,39 @@ impl TargetArgs {
 
 fn duration(text: &str) -> Result<Duration, String> {
     landfall_audit::parse_duration(text).map_err(|problem| format!("{problem}; write it as 30s, 5m or 1h30m"))
+}
+
+/// Everything can also be set in `[server]` of landfall.toml and by LANDFALL_* variables; see docs/server.md.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen [default: 0.0.0.0]
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    pub(crate) listen: Option<String>,
+    /// Port to listen on; $PORT when left out [default: 8000]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// SQLite file or postgres:// URL [default: landfall.sqlite3]
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) database: Option<String>,
+    /// The URL under which people reach it; links in alerts begin with it
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) public_url: Option<String>,
+    /// Configuration file; landfall.toml of this folder when there is one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Private range that monitors and channels may reach all the same; may be repeated
+    #[arg(long, value_name = "NET")]
+    pub(crate) allow_egress: Vec<String>,
+    /// Address of which at least one answers while this server's own connection is sound; may be repeated
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) canary: Vec<String>,
+    /// Recursive resolver to ask in place of the system's; may be repeated
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    pub(crate) resolver: Vec<String>,
+    /// Lead connections elsewhere, as of curl --connect-to; HOST may be an address; may be repeated
+    #[arg(long, value_name = "HOST:PORT:ADDR:PORT")]
+    pub(crate) connect_to: Vec<String>,
+    /// Trust the root certificates of this PEM file as well; may be repeated
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub(crate) ca_file: Vec<PathBuf>,
 }

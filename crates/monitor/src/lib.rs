@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod check;
 mod clock;
 pub mod connectivity;
+pub mod declare;
 pub mod difference;
 pub mod engine;
 pub mod heartbeat;

@@ -398,7 +398,7 @@ fn dns(p: &mut Problems, check: &DnsCheck) {
             && l.len() <= 63
             && l.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'*'))
     };
-    if name.is_empty() || name.len() > 253 || !name.split('.').all(label) {
+    if check.name != "." && (name.is_empty() || name.len() > 253 || !name.split('.').all(label)) {
         p.add(
             "/check/name",
             "this is not a domain name: give labels of letters, digits and hyphens, joined by dots",

@@ -14,7 +14,8 @@
 //! - **Patience.** A failure is tried again after 10 s, 20 s, 40 s … 15 min, each with a jitter of a fifth, until the
 //!   letter's `give_up_us`, and at once when another letter came through; a `Retry-After` of the receiver holds the whole channel back (six hours at most). What the
 //!   receiver refuses for good is dead at once, with its reason. Dead letters stay where people can see and revive them.
-//! - **Independence.** Each channel has so many letters under way and no more, so one that hangs delays only itself.
+//! - **Independence.** Each channel has so many letters under way and no more, one alone while it fails, so one that hangs
+//!   delays only itself.
 //! - A channel that was switched off skips what waits for it; one that was deleted leaves it dead.
 
 use std::collections::HashMap;
@@ -59,7 +60,7 @@ pub struct WorkerSettings {
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        Self { parallel: 64, pace: Duration::ZERO }
+        Self { parallel: 256, pace: Duration::ZERO }
     }
 }
 
@@ -241,16 +242,14 @@ impl Worker {
         let inner = &self.inner;
         inner.supersede(now).await?;
         // Channels with something due; each is then leased for by itself, so that one with a thousand letters does not
-        // stand before the others.
-        let due = inner
-            .store
-            .query(
-                "SELECT channel_id, min(next_us) AS first FROM outbox
-                 WHERE state = 'pending' AND next_us <= $1 AND (lease_until_us IS NULL OR lease_until_us <= $1)
-                 GROUP BY channel_id ORDER BY first LIMIT 1000",
-                params![now],
-            )
-            .await?;
+        // stand before the others. What must wait for a smaller letter, or for its channel, is not looked at again.
+        let sql = format!(
+            "SELECT o.channel_id, min(o.next_us) AS first FROM outbox o
+             LEFT JOIN channel_states s ON s.channel_id = o.channel_id
+             WHERE {DUE} AND (s.next_us IS NULL OR s.next_us <= $1)
+             GROUP BY o.channel_id ORDER BY first LIMIT 1000"
+        );
+        let due = inner.store.query(&sql, params![now]).await?;
         let mut leased = Vec::new();
         for row in due {
             let channel = row.opt_id("channel_id")?;
@@ -269,6 +268,12 @@ impl Worker {
 fn name_of(channel: Option<Id>) -> String {
     channel.map(|c| c.to_string()).unwrap_or_default()
 }
+
+/// A letter `o` that may be leased at `$1`: due, held by nobody, and with none before it that is still pending.
+const DUE: &str = "o.state = 'pending' AND o.next_us <= $1 AND (o.lease_until_us IS NULL OR o.lease_until_us <= $1)
+     AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.subject = o.subject AND p.state = 'pending'
+       AND (p.channel_id = o.channel_id OR (p.channel_id IS NULL AND o.channel_id IS NULL AND p.org_id = o.org_id))
+       AND (p.seq < o.seq OR (p.seq = o.seq AND p.id < o.id)))";
 
 impl Inner {
     /// Takes out what has become stale while it waited.
@@ -302,29 +307,27 @@ impl Inner {
     }
 
     async fn lease_of(&self, channel: Option<Id>, now: Timestamp) -> Result<Vec<Leased>, StoreError> {
-        let mut tx = self.store.begin().await?;
         let row = match channel {
             Some(id) => {
-                tx.query_opt(
-                    "SELECT c.kind, c.config, c.enabled, s.next_us FROM channels c
-                     LEFT JOIN channel_states s ON s.channel_id = c.id WHERE c.id = $1",
-                    params![id],
-                )
-                .await?
+                self.store
+                    .query_opt(
+                        "SELECT c.kind, c.config, c.enabled, s.last_error FROM channels c
+                         LEFT JOIN channel_states s ON s.channel_id = c.id WHERE c.id = $1",
+                        params![id],
+                    )
+                    .await?
             }
             None => None,
         };
         let (way, parallel, pace) = self.way(channel, row.as_ref())?;
-        let held = match &row {
-            Some(row) => row.opt_time("next_us")?.is_some_and(|next| next > now),
-            None => false,
-        };
         // What is not sent anyway need not wait for its turn.
         let sends = matches!(way, Way::Channel(_) | Way::Mail);
         let room = self.room(channel, parallel);
-        if room == 0 || held && sends {
+        if room == 0 {
             return Ok(Vec::new());
         }
+        // No lock is taken before it is known that there is room.
+        let mut tx = self.store.begin().await?;
         let limit = if pace.is_zero() || !sends { room } else { 1 };
         if let (Some(id), false, true) = (channel, pace.is_zero(), sends) {
             // The pace is kept in the database, so that two servers keep it together.
@@ -347,11 +350,7 @@ impl Inner {
         };
         let sql = format!(
             "SELECT o.id, o.org_id, o.key, o.subject, o.payload, o.attempts, o.give_up_us, o.progress FROM outbox o
-             WHERE {filter} AND o.state = 'pending' AND o.next_us <= $1
-             AND (o.lease_until_us IS NULL OR o.lease_until_us <= $1)
-             AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.subject = o.subject AND p.state = 'pending'
-               AND (p.channel_id = o.channel_id OR (p.channel_id IS NULL AND o.channel_id IS NULL AND p.org_id = o.org_id))
-               AND (p.seq < o.seq OR (p.seq = o.seq AND p.id < o.id)))
+             WHERE {filter} AND {DUE}
              ORDER BY o.next_us, o.id LIMIT $2 {}",
             self.store.skip_locked()
         );
@@ -408,7 +407,10 @@ impl Inner {
         let (kind, config) = (row.text("kind")?, row.json("config")?);
         Ok(match ChannelConfig::stored_as(&kind, &config) {
             Ok(config) => {
-                let (parallel, pace) = (config.channel().parallel(), config.channel().pace());
+                // One at a time finds out whether a channel that failed works again; more would only hang as well.
+                let failing = row.opt_text("last_error")?.is_some();
+                let parallel = if failing { 1 } else { config.channel().parallel() };
+                let pace = config.channel().pace();
                 (Way::Channel(Box::new(config)), parallel, pace.max(self.settings.pace))
             }
             Err(problems) => {

@@ -12,6 +12,7 @@ use landfall_store::monitors::Expect;
 use landfall_store::{Id, Page};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::problem::FieldError;
 use crate::{App, Problem};
@@ -96,15 +97,30 @@ async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let invalid = |field: String, detail: String| Problem::invalid(vec![FieldError { field, detail }]);
+    let mut json: Value = serde_json::from_slice(bytes).map_err(|e| invalid(String::new(), e.to_string()))?;
+    whole_numbers(&mut json);
+    serde_path_to_error::deserialize(json).map_err(|error| {
         let field = pointer(error.path());
-        Problem::invalid(vec![FieldError { field, detail: error.into_inner().to_string() }])
-    })?;
-    json.end().map_err(|error| {
-        Problem::invalid(vec![FieldError { field: String::new(), detail: error.to_string() }])
-    })?;
-    Ok(value)
+        invalid(field, error.into_inner().to_string())
+    })
+}
+
+/// In JSON 3.0 is the number 3 (JSON Schema calls it an integer, core 6.3.1), and so it is here.
+fn whole_numbers(json: &mut Value) {
+    match json {
+        Value::Number(number) => {
+            // Beyond 2^53 a double does not know its neighbours, and nothing here is that large.
+            if let Some(real) =
+                number.as_f64().filter(|r| number.is_f64() && r.fract() == 0.0 && r.abs() < 9e15)
+            {
+                *number = (real as i64).into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
 }
 
 /// A JSON pointer (RFC 6901) to where the mistake is.

@@ -23,7 +23,7 @@ use http::{HeaderMap, header};
 use landfall_monitor::HistogramReading;
 use landfall_store::{OrgId, Row, StoreError, billing, params};
 
-use crate::{App, Principal, Problem, Scope};
+use crate::{App, Principal, Right};
 
 /// Monitors that one answer lists at most.
 const MOST: i64 = 20_000;
@@ -57,18 +57,18 @@ pub fn from_trusted(app: &App, peer: Option<SocketAddr>, headers: &HeaderMap) ->
 async fn serve(State(app): State<App>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0);
-    let view =
-        if parts.headers.contains_key(header::AUTHORIZATION) || !from_trusted(&app, peer, &parts.headers) {
-            match axum::Extension::<Principal>::from_request_parts(&mut parts, &app).await {
-                Ok(axum::Extension(who)) if who.key.is_none() || who.scopes.contains(&Scope::Metrics) => {
-                    View::Organisation(who.tenant.id())
-                }
-                Ok(_) => return Problem::forbidden("this key has not the scope `metrics`").into_response(),
-                Err(_) => return Problem::unauthenticated().into_response(),
-            }
-        } else {
-            View::Server
-        };
+    let keyed = parts.headers.contains_key(header::AUTHORIZATION);
+    let view = if keyed || !from_trusted(&app, peer, &parts.headers) {
+        match Principal::from_request_parts(&mut parts, &app)
+            .await
+            .and_then(|w| w.require(Right::Metrics).map(|()| w))
+        {
+            Ok(who) => View::Organisation(who.tenant.id()),
+            Err(problem) => return problem.into_response(),
+        }
+    } else {
+        View::Server
+    };
     let text = render(&app, view).await;
     (
         [

@@ -47,10 +47,13 @@ pub(crate) async fn send(tx: &mut Tx, notice: &Notice<'_>, now: Timestamp) -> Re
         link: notice.link.clone(),
         at: now,
     };
-    let mut to: Vec<Option<Id>> = Vec::new();
-    if notice.mail_to.is_some() {
-        to.push(None);
+    let mut written = 0;
+    if let Some(address) = &notice.mail_to {
+        let to = std::slice::from_ref(address);
+        let mailed = outbox::enqueue_mail(tx, notice.org, to, notice.key, notice.key, &message, now).await?;
+        written += u64::from(mailed);
     }
+    let mut to: Vec<Id> = Vec::new();
     if notice.channels {
         let rows = tx
             .query(
@@ -59,13 +62,17 @@ pub(crate) async fn send(tx: &mut Tx, notice: &Notice<'_>, now: Timestamp) -> Re
             )
             .await?;
         for row in &rows {
-            to.push(Some(row.id("id")?));
+            to.push(row.id("id")?);
         }
     }
-    let mut written = 0;
     for channel in to {
-        let letter =
-            Letter { org: notice.org, channel, subject: notice.key, key: notice.key, message: &message };
+        let letter = Letter {
+            org: notice.org,
+            channel: Some(channel),
+            subject: notice.key,
+            key: notice.key,
+            message: &message,
+        };
         written += u64::from(outbox::enqueue(tx, &letter, now).await?);
     }
     Ok(written)

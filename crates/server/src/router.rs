@@ -18,12 +18,21 @@ use tracing::Instrument as _;
 use crate::limits::{self, Limiter};
 use crate::{App, Problem, api};
 
-/// The API, health, metrics, billing and support. For the pages and further doors beside them, see [`with_doors`].
+/// Everything that the API answers. For the pages and the other doors beside it, see [`with_doors`].
 pub fn router(app: App) -> axum::Router {
-    with_doors(app, axum::Router::new())
+    with_doors(app, doors())
 }
 
-/// The same with other doors beside it: pages, public pages, pings, `/probe`. Limits, security headers,
+/// The doors that other programs use: health, metrics, and the webhooks of billing and of the bots.
+pub fn doors() -> axum::Router<App> {
+    axum::Router::new()
+        .merge(crate::health::router())
+        .merge(crate::metrics::router())
+        .merge(crate::billing::router())
+        .merge(crate::support::router())
+}
+
+/// The API with other doors beside it: pages, public pages, pings, health, metrics, webhooks. Limits, security headers,
 /// time bounds and request ids hold for them too; a fallback of `doors` answers what nobody else does, else a 404 as
 /// problem+json.
 pub fn with_doors(app: App, doors: axum::Router<App>) -> axum::Router {
@@ -33,10 +42,6 @@ pub fn with_doors(app: App, doors: axum::Router<App>) -> axum::Router {
         .fallback(|| async { Problem::missing("page").into_response() })
         .merge(doors)
         .merge(api::router())
-        .merge(crate::health::router())
-        .merge(crate::metrics::router())
-        .merge(crate::billing::router())
-        .merge(crate::support::router())
         .method_not_allowed_fallback(|| async {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -28,14 +28,14 @@ pub struct Settings {
     pub body_byte: usize,
     /// Whether strangers may make an organisation of their own.
     pub open_registration: bool,
-    /// How many requests a client may make.
-    pub limits: crate::limits::Limits,
     /// Addresses that may read `/metrics` of the whole server without a key. Loopback by default.
     pub metrics_from: Vec<IpNet>,
     /// Payments. Off by default.
     pub billing: BillingSettings,
     /// The support chat's model and the bots. Off by default.
     pub support: SupportSettings,
+    /// How many requests a client may make.
+    pub limits: crate::limits::Limits,
 }
 
 impl Default for Settings {
@@ -49,13 +49,13 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(30),
             body_byte: 1024 * 1024,
             open_registration: false,
-            limits: crate::limits::Limits::default(),
             metrics_from: vec![
                 IpNet::new_assert(IpAddr::from([127, 0, 0, 0]), 8),
                 IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
             ],
             billing: BillingSettings::default(),
             support: SupportSettings::default(),
+            limits: crate::limits::Limits::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use landfall_monitor::{Bus, ManualClock, Watch};
 use landfall_store::testkit::TestDb;
 use landfall_store::{Id, Org, Store, Value, params};
 use tower::ServiceExt as _;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{App, Liveness, Principal, Role, Scope, Settings};
 
@@ -67,6 +68,7 @@ impl World {
             .merge(crate::metrics::router())
             .merge(crate::billing::router())
             .merge(crate::support::router())
+            .merge(OpenApiRouter::new().nest("/api/v1", doors()).split_for_parts().0)
             .with_state(self.app.clone())
     }
 
@@ -147,6 +149,11 @@ impl World {
             text: String::from_utf8_lossy(&body).into_owned(),
         }
     }
+}
+
+/// The routes of this crate's billing and support below `/api/v1`.
+fn doors() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(crate::billing::api::routes()).merge(crate::support::api::routes())
 }
 
 /// A response.

@@ -19,11 +19,11 @@ pub mod heartbeats;
 pub mod incidents;
 pub mod jobs;
 pub mod leases;
-pub mod status;
 pub mod monitors;
 pub mod reports;
 pub mod results;
 pub mod rollups;
+pub mod status;
 pub mod support;
 #[cfg(feature = "testkit")]
 pub mod testkit;

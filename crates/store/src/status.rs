@@ -194,9 +194,8 @@ pub struct Sums {
 impl Sums {
     /// Share up or degraded among conclusive results; `None` when there was none.
     pub fn uptime<'a>(of: impl IntoIterator<Item = &'a Self>) -> Option<f64> {
-        let (good, down) = of
-            .into_iter()
-            .fold((0, 0), |(good, down), s| (good + s.up + s.degraded, down + s.down));
+        let (good, down) =
+            of.into_iter().fold((0, 0), |(good, down), s| (good + s.up + s.degraded, down + s.down));
         (good + down > 0).then(|| good as f64 / (good + down) as f64)
     }
 
@@ -261,7 +260,8 @@ const DAY_US: i64 = 86_400_000_000;
 /// Monitors that one page shows at most.
 const MOST_MONITORS: usize = 500;
 
-const PAGE: &str = "SELECT id, org_id, slug, title, about, label, noindex, published, created_us FROM status_pages";
+const PAGE: &str =
+    "SELECT id, org_id, slug, title, about, label, noindex, published, created_us FROM status_pages";
 
 impl StatusPage {
     fn of(row: &Row) -> Result<Self, StoreError> {
@@ -567,7 +567,16 @@ impl Tenant {
         known.ok_or(StoreError::Missing { what: "status page" })?;
         let closed = put.kind.closes(put.state).then_some(now);
         let row = params![
-            id, self.org, page, put.kind.word(), put.title, put.state, put.starts, put.ends, closed, now
+            id,
+            self.org,
+            page,
+            put.kind.word(),
+            put.title,
+            put.state,
+            put.starts,
+            put.ends,
+            closed,
+            now
         ];
         tx.execute(
             "INSERT INTO status_posts (id, org_id, page_id, kind, title, state, starts_us, ends_us, closed_us, created_us, updated_us)
@@ -603,7 +612,10 @@ impl Tenant {
     ) -> Result<Id, StoreError> {
         let mut tx = self.store.begin().await?;
         let row = tx
-            .query_opt("SELECT kind, page_id FROM status_posts WHERE org_id = $1 AND id = $2", params![self.org, post])
+            .query_opt(
+                "SELECT kind, page_id FROM status_posts WHERE org_id = $1 AND id = $2",
+                params![self.org, post],
+            )
             .await?
             .ok_or(StoreError::Missing { what: "announcement" })?;
         let kind: PostKind = row.word("kind")?;

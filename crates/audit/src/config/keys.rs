@@ -13,9 +13,15 @@ const TABLES: [(&str, &[&str]); 5] = [
     ("network", &["resolvers", "connect_to", "ca_files"]),
 ];
 
+/// Tables that are read by others: the server's settings, and what `landfall apply` declares on it. They know their keys.
+const OTHERS: [&str; 5] = ["server", "monitor", "channel", "window", "heartbeat"];
+
 pub(super) fn check(root: &DeTable<'_>, problems: &mut Problems<'_>) {
     for (key, value) in root {
         let name: &str = key.get_ref();
+        if OTHERS.contains(&name) {
+            continue;
+        }
         let Some((_, keys)) = TABLES.iter().find(|(table, _)| *table == name) else {
             let mend = top_level_mend(name);
             problems.add(Some(key.span()), format!("unknown section or key {name:?}"), Some(mend));
@@ -58,11 +64,9 @@ fn check_table(name: &str, keys: &[&str], table: &DeTable<'_>, problems: &mut Pr
 }
 
 fn top_level_mend(name: &str) -> String {
-    if let Some(near) = nearest(name, TABLES.iter().map(|(table, _)| *table)) {
-        return format!(
-            "did you mean {}?",
-            if near == "endpoint" { "[[endpoint]]".to_owned() } else { format!("[{near}]") }
-        );
+    if let Some(near) = nearest(name, TABLES.iter().map(|(table, _)| *table).chain(OTHERS)) {
+        let many = near == "endpoint" || (OTHERS.contains(&near) && near != "server");
+        return format!("did you mean {}?", if many { format!("[[{near}]]") } else { format!("[{near}]") });
     }
     // A key written before its section header is the usual slip.
     match TABLES.iter().find(|(_, keys)| keys.contains(&name)) {
@@ -100,6 +104,15 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_of_others_are_left_to_them_and_misspelt_ones_are_not() {
+        let mine = "[target]\nproduction = \"https://a.example\"\n[[monitor]]\nid = \"a\"\nwhatever = 1\n[server]\nx = 1\n";
+        assert!(super::super::Config::parse(mine, "landfall.toml").is_ok());
+        let problem =
+            super::super::Config::parse("[[moniter]]\nid = \"a\"\n", "landfall.toml").expect_err("refused");
+        assert!(problem.to_string().contains("did you mean [[monitor]]?"), "{problem}");
+    }
 
     #[test]
     fn the_nearest_key_is_found_and_a_far_one_is_not_offered() {

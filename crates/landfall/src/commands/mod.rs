@@ -1,5 +1,6 @@
 //! One file per subcommand; each only joins libraries.
 
+mod apply;
 mod audit;
 mod completions;
 mod diagnose;
@@ -8,7 +9,10 @@ mod init;
 mod lab;
 mod man;
 mod one_probe;
+mod plan;
+mod run;
 mod schema;
+mod serve;
 mod tests;
 mod verify;
 
@@ -34,6 +38,10 @@ pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Http(args) => one_probe::run(&args, &[Probe::Http, Probe::Origin, Probe::Local]),
         Command::RateLimit(args) => one_probe::run(&args, &[Probe::Http, Probe::RateLimit]),
         Command::Tests(args) => tests::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Apply(args) => apply::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man => man::run(),

@@ -58,11 +58,12 @@ pub(crate) const OPEN_HEADERS: &[&str] = &[
 pub(super) async fn check(
     probes: &Probes,
     check: &HttpCheck,
+    connect_to: Option<&str>,
     timeout: Duration,
     now: Timestamp,
 ) -> CheckResult {
     let request = match request(check) {
-        Ok(request) => request,
+        Ok(request) => Request { connect_to: connect_to.map(str::to_owned), ..request },
         Err(why) => return CheckResult::new(now, Outcome::Inconclusive, Some(Reason::Local), why),
     };
     let ctx = probes.context(timeout);
@@ -155,6 +156,7 @@ fn request(check: &HttpCheck) -> Result<Request, String> {
             Some(6) => Some(Family::V6),
             _ => None,
         },
+        connect_to: None,
     })
 }
 

@@ -146,14 +146,27 @@ impl Probes {
 
 impl Checker for Probes {
     fn check<'a>(&'a self, spec: &'a MonitorSpec, now: Timestamp) -> BoxFuture<'a, CheckResult> {
+        self.check_at(spec, None, now)
+    }
+}
+
+impl Probes {
+    /// A check that connects to another host than it names: the name still goes into the handshake and the request, as
+    /// with curl's `--connect-to`. Only HTTP and TLS have a name to send.
+    pub fn check_at<'a>(
+        &'a self,
+        spec: &'a MonitorSpec,
+        connect_to: Option<&'a str>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, CheckResult> {
         Box::pin(async move {
             let began = Instant::now();
             let timeout = spec.timeout();
             let work: BoxFuture<'_, CheckResult> = match &spec.check {
-                Check::Http(check) => Box::pin(http::check(self, check, timeout, now)),
+                Check::Http(check) => Box::pin(http::check(self, check, connect_to, timeout, now)),
                 Check::Tcp(check) => Box::pin(transport::tcp(self, check, timeout, now)),
                 Check::Dns(check) => Box::pin(dns::check(self, check, timeout, now)),
-                Check::Tls(check) => Box::pin(transport::tls(self, check, timeout, now)),
+                Check::Tls(check) => Box::pin(transport::tls(self, check, connect_to, timeout, now)),
                 Check::Audit(_) => Box::pin(audit::check(self, spec, timeout, now)),
             };
             // Every probe keeps the deadline itself; this is the belt to those braces.

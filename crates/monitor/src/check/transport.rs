@@ -83,10 +83,16 @@ pub(super) async fn tcp(probes: &Probes, check: &TcpCheck, timeout: Duration, no
     result
 }
 
-pub(super) async fn tls(probes: &Probes, check: &TlsCheck, timeout: Duration, now: Timestamp) -> CheckResult {
+pub(super) async fn tls(
+    probes: &Probes,
+    check: &TlsCheck,
+    connect_to: Option<&str>,
+    timeout: Duration,
+    now: Timestamp,
+) -> CheckResult {
     let ctx = probes.context(timeout);
     let host = plain_host(&check.host);
-    let found = resolve(&ctx, &host, check.port).await;
+    let found = resolve(&ctx, &connect_to.map_or_else(|| host.clone(), plain_host), check.port).await;
     let mut timings = Timings { resolve_us: found.took_us(), ..Timings::default() };
     let sockets: Vec<SocketAddr> = found.sockets(check.port).into_iter().take(ADDRESSES).collect();
     let mut said = found.none.as_ref().map(|none| judge::name(none, &host));

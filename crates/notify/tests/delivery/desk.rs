@@ -99,6 +99,21 @@ impl Desk {
         letters
     }
 
+    /// Moves the clock to when the next letter is tried, at most so far; a whole second at least.
+    pub(crate) async fn step(&self, most: u64) {
+        let now = self.clock.now();
+        let next = self
+            .letters()
+            .await
+            .into_iter()
+            .filter(|l| l.state == "pending" && l.next > now)
+            .map(|l| l.next)
+            .min();
+        let micros = next.map_or(i64::MAX, |n| n.as_microsecond() - now.as_microsecond());
+        let seconds = u64::try_from(micros).unwrap_or_default().div_ceil(1_000_000).clamp(1, most.max(1));
+        self.clock.advance(seconds);
+    }
+
     pub(crate) async fn states(&self) -> Vec<String> {
         self.letters().await.into_iter().map(|l| l.state).collect()
     }

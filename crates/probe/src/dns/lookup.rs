@@ -159,7 +159,8 @@ pub async fn question(
     let fault = |detail: String| ProbeFault::Local { detail };
     let rtype: RecordType =
         rtype.to_ascii_uppercase().parse().map_err(|_| fault(format!("{rtype} is not a record type")))?;
-    let name = normal(name);
+    // The root is written as a dot, which is also the end of every other name.
+    let name = if name == "." { ".".to_owned() } else { normal(name) };
     let servers: Vec<_> = match named {
         Some(at) => vec![Server::named(at)],
         None => system::resolvers_kept(ctx).iter().map(|at| Server::recursive(*at)).collect(),

@@ -45,6 +45,8 @@ pub struct Request {
     pub redirects: u8,
     /// The one family of addresses to use.
     pub family: Option<Family>,
+    /// The host to connect to in place of the URL's, whose name goes into `host` and into the handshake all the same.
+    pub connect_to: Option<String>,
 }
 
 /// What became of a fetch.
@@ -172,6 +174,9 @@ pub async fn fetch(ctx: &Context, request: Request, now: Timestamp) -> Fetched {
                 ),
             );
         }
+        if next.url.host() != url.host() {
+            next.connect_to = None;
+        }
         next.url = url;
         if hops.iter().any(|hop| hop.url == next.url && hop.method == next.method) {
             return ended(hops, End::Loop);
@@ -223,7 +228,8 @@ async fn one(ctx: &Context, request: &Request, now: Timestamp) -> Hop {
     // Half of the time is left for the target, so that a slow resolver does not count against it.
     let half = ctx.deadline.saturating_duration_since(started) / 2;
     let asking = Context { deadline: started + half, ..ctx.clone() };
-    let found = dns::lookup(&asking, host, port, request.family).await;
+    let to = request.connect_to.as_deref().unwrap_or(host);
+    let found = dns::lookup(&asking, to, port, request.family).await;
     let sockets: Vec<_> = found.sockets(port).into_iter().take(ADDRESSES).collect();
     let mut hop = Hop {
         method: request.method.clone(),

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::Paged;
 use super::model::{ChannelView, DeliveryView, Listing, OutboxView};
-use crate::extract::{Json, PathId, PathText, Paging, Query, page};
+use crate::extract::{Json, Paging, PathId, PathText, Query, page};
 use crate::service::channels::{self, ChannelDeclaration};
 use crate::{App, Principal, Problem};
 
@@ -113,7 +113,11 @@ async fn change(
 #[utoipa::path(delete, path = "/channels/{id}", tag = "channels", operation_id = "deleteChannel",
     params(("id" = String, Path, description = "The channel.", format = Uuid)),
     responses((status = 204, description = "Nothing goes through it any more."), (status = 409, description = "A file owns it.")))]
-async fn delete(State(app): State<App>, principal: Principal, PathId(id): PathId) -> Result<StatusCode, Problem> {
+async fn delete(
+    State(app): State<App>,
+    principal: Principal,
+    PathId(id): PathId,
+) -> Result<StatusCode, Problem> {
     channels::delete(&app, &principal, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -141,7 +145,11 @@ async fn put(
 #[utoipa::path(post, path = "/channels/{id}/test", tag = "channels", operation_id = "testChannel",
     params(("id" = String, Path, description = "The channel.", format = Uuid)),
     responses((status = 202, description = "It is on its way."), (status = 409, description = "The channel is switched off.")))]
-async fn test(State(app): State<App>, principal: Principal, PathId(id): PathId) -> Result<StatusCode, Problem> {
+async fn test(
+    State(app): State<App>,
+    principal: Principal,
+    PathId(id): PathId,
+) -> Result<StatusCode, Problem> {
     channels::test(&app, &principal, id).await?;
     Ok(StatusCode::ACCEPTED)
 }
@@ -174,7 +182,11 @@ async fn outbox(
 #[utoipa::path(post, path = "/outbox/{id}/retry", tag = "channels", operation_id = "retryLetter",
     params(("id" = String, Path, description = "The letter.", format = Uuid)),
     responses((status = 202, description = "It is tried again, for a day.")))]
-async fn revive(State(app): State<App>, principal: Principal, PathId(id): PathId) -> Result<StatusCode, Problem> {
+async fn revive(
+    State(app): State<App>,
+    principal: Principal,
+    PathId(id): PathId,
+) -> Result<StatusCode, Problem> {
     channels::revive(&app, &principal, id).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -1,9 +1,12 @@
 //! `/api/v1`: everything that the pages do, as JSON.
 
 mod channels;
+mod declarations;
 mod document;
 mod events;
+mod heartbeats;
 mod incidents;
+mod jobs;
 mod keys;
 mod monitors;
 mod organisation;
@@ -32,9 +35,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(incidents::routes())
         .merge(reports::routes())
         .merge(windows::routes())
+        .merge(heartbeats::routes())
+        .merge(jobs::routes())
+        .merge(declarations::routes())
         .merge(organisation::routes())
         .merge(channels::routes())
         .merge(events::routes())
+        .merge(crate::billing::api::routes())
+        .merge(crate::support::api::routes())
 }
 
 /// The router of `/api/v1`, with its own description at `/api/v1/openapi.json`.

@@ -369,6 +369,10 @@ pub struct HeartbeatView {
     /// Its id: the secret part of its ping URL. Shown to those who may change it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// The name under which configuration files and scripts know it.
+    pub external_id: String,
+    /// `file` when a configuration file owns it, else `api`.
+    pub origin: String,
     /// The name in ping URLs with a key.
     pub slug: String,
     /// Its name for people.
@@ -394,6 +398,82 @@ pub struct HeartbeatView {
     /// The URL to ping; shown to those who may change it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ping_url: Option<String>,
+}
+
+/// A ping.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PingView {
+    /// Counts from 1 for each heartbeat.
+    pub n: u64,
+    /// When it came.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// `start`, `success`, `fail`, `log`, `ignored`.
+    pub kind: String,
+    /// The HTTP method.
+    pub method: String,
+    /// `User-Agent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The client's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// What was sent along; shown to those who may change the heartbeat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rid: Option<String>,
+    /// The exit status, when one was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_status: Option<u8>,
+    /// How long the run took that this ping ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<f64>,
+}
+
+/// A change of a heartbeat's status.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FlipView {
+    /// When: for a deadline the deadline itself.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The status before.
+    pub before: String,
+    /// The status after.
+    pub after: String,
+    /// `timeout`, `run-too-long`, `never-pinged`, `fail`, `ping`.
+    pub reason: String,
+}
+
+/// The key of ping URLs by slug.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PingKeyView {
+    /// The key.
+    pub key: String,
+}
+
+/// A run of a job.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct JobRunView {
+    /// The tick that it belongs to.
+    #[schema(value_type = String, format = DateTime)]
+    pub scheduled: Timestamp,
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    pub started: Timestamp,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended: Option<Timestamp>,
+    /// `running`, `ok`, `failed`, `off`.
+    pub outcome: String,
+    /// What it did, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub say: Option<String>,
+    /// Items that it worked on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worked_on: Option<u64>,
 }
 
 /// A job of the server itself.

@@ -4,14 +4,18 @@
 
 use std::time::Duration;
 
+use axum::extract::State;
 use http::StatusCode;
 use landfall_store::Id;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::stripe::{self, NewSession, StripeError};
 use super::{Limits, PLANS, Plan, limits_of, plan};
-use crate::{App, Principal, Problem, Role, Scope};
+use crate::extract::Json;
+use crate::{App, Principal, Problem, Right};
 
 /// A session of Stripe lives for a day; one that is offered again should not be about to end.
 const REUSE: Duration = Duration::from_secs(12 * 3600);
@@ -60,13 +64,6 @@ pub struct GoTo {
     pub url: String,
 }
 
-fn owner(who: &Principal) -> Result<(), Problem> {
-    if who.role < Role::Owner || (who.key.is_some() && !who.scopes.contains(&Scope::Admin)) {
-        return Err(Problem::forbidden("billing is for owners of the organisation"));
-    }
-    Ok(())
-}
-
 fn on(app: &App) -> Result<(), Problem> {
     if app.settings.billing.on {
         return Ok(());
@@ -79,9 +76,7 @@ fn on(app: &App) -> Result<(), Problem> {
 /// # Errors
 /// 403 for those who are not owners or admins, 503 when the database fails.
 pub async fn show(app: &App, who: &Principal) -> Result<BillingView, Problem> {
-    if who.role < Role::Admin {
-        return Err(Problem::forbidden("billing is for owners and admins of the organisation"));
-    }
+    who.require(Right::Admin)?;
     let settings = &app.settings.billing;
     let subscriptions = who.tenant.subscriptions().await?;
     Ok(BillingView {
@@ -103,7 +98,7 @@ pub async fn show(app: &App, who: &Principal) -> Result<BillingView, Problem> {
 /// 403 for those who are not owners; 404 without billing; 409 when a subscription runs already; 422 for an unknown plan;
 /// 502 or 503 when Stripe refuses or does not answer.
 pub async fn checkout(app: &App, who: &Principal, request: &CheckoutRequest) -> Result<GoTo, Problem> {
-    owner(who)?;
+    who.require(Right::Own)?;
     on(app)?;
     let settings = &app.settings.billing;
     let chosen = plan(&request.plan).filter(|p| p.rank > 0);
@@ -156,7 +151,7 @@ pub async fn checkout(app: &App, who: &Principal, request: &CheckoutRequest) -> 
 /// # Errors
 /// As [`checkout`]; 409 when nothing was ever bought.
 pub async fn portal(app: &App, who: &Principal) -> Result<GoTo, Problem> {
-    owner(who)?;
+    who.require(Right::Own)?;
     on(app)?;
     let Some(customer) = who.tenant.customer().await? else {
         return Err(Problem::new(StatusCode::CONFLICT, "nothing was bought yet; start with a checkout"));
@@ -184,4 +179,38 @@ fn gateway(error: &StripeError) -> Problem {
             "the payment provider cannot be asked at the moment; try again",
         ),
     }
+}
+
+/// The routes below `/api/v1`.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(get)).routes(routes!(post_checkout)).routes(routes!(post_portal))
+}
+
+/// What the organisation is on
+#[utoipa::path(get, path = "/billing", tag = "billing", operation_id = "getBilling",
+    responses((status = 200, body = BillingView)))]
+async fn get(State(app): State<App>, who: Principal) -> Result<Json<BillingView>, Problem> {
+    show(&app, &who).await.map(Json)
+}
+
+/// Start a checkout
+///
+/// Gives the URL at the payment provider. The plan changes when the payment arrives, and not when this returns.
+#[utoipa::path(post, path = "/billing/checkout", tag = "billing", operation_id = "startCheckout",
+    request_body = CheckoutRequest, responses((status = 200, body = GoTo)))]
+async fn post_checkout(
+    State(app): State<App>,
+    who: Principal,
+    Json(asked): Json<CheckoutRequest>,
+) -> Result<Json<GoTo>, Problem> {
+    checkout(&app, &who, &asked).await.map(Json)
+}
+
+/// Open the customer portal
+///
+/// Gives the URL at the payment provider where cards, invoices and the plan are changed.
+#[utoipa::path(post, path = "/billing/portal", tag = "billing", operation_id = "openPortal",
+    responses((status = 200, body = GoTo)))]
+async fn post_portal(State(app): State<App>, who: Principal) -> Result<Json<GoTo>, Problem> {
+    portal(&app, &who).await.map(Json)
 }

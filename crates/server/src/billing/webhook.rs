@@ -186,21 +186,21 @@ async fn apply(tx: &mut Tx, place: &Place<'_>, event: &Event) -> Result<Done, St
 
 /// The organisation that an event is about, with the checkout that led to it.
 async fn owner(tx: &mut Tx, event: &Event) -> Result<(Option<OrgId>, Option<Checkout>), StoreError> {
-    if let Some(id) = event.metadata("checkout") {
-        if let Some(checkout) = billing::checkout_by_id(tx, id).await? {
-            return Ok((Some(checkout.org), Some(checkout)));
-        }
+    if let Some(id) = event.metadata("checkout")
+        && let Some(checkout) = billing::checkout_by_id(tx, id).await?
+    {
+        return Ok((Some(checkout.org), Some(checkout)));
     }
-    if let Some(org) = event.metadata("org") {
-        if let Some(org) = billing::org_named(tx, org).await? {
-            return Ok((Some(org), None));
-        }
+    if let Some(org) = event.metadata("org")
+        && let Some(org) = billing::org_named(tx, org).await?
+    {
+        return Ok((Some(org), None));
     }
     // Whoever has a payment link can write any reference into it; of our own sessions it is ours.
-    if let (Some(org), None) = (event.text("/client_reference_id"), event.text("/payment_link")) {
-        if let Some(org) = billing::org_named(tx, org).await? {
-            return Ok((Some(org), None));
-        }
+    if let (Some(org), None) = (event.text("/client_reference_id"), event.text("/payment_link"))
+        && let Some(org) = billing::org_named(tx, org).await?
+    {
+        return Ok((Some(org), None));
     }
     match event.customer() {
         Some(customer) => Ok((billing::org_of_customer(tx, customer).await?, None)),

@@ -10,8 +10,8 @@ use http::{Request, StatusCode};
 use landfall_store::{Id, Org, params};
 
 use super::*;
-use crate::Settings;
 use crate::testing::{Seen, World, start};
+use crate::{Scope, Settings};
 
 /// One sample: name and labels to value.
 type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;

@@ -78,7 +78,13 @@ pub(crate) fn sign_in(shell: &Shell, filled: Filled<'_>, next: &str, problem: &s
 }
 
 /// The first account, through the link that the server printed.
-pub(crate) fn first_run(shell: &Shell, token: &str, filled: Filled<'_>, problem: &str, errors: &[FieldError]) -> Markup {
+pub(crate) fn first_run(
+    shell: &Shell,
+    token: &str,
+    filled: Filled<'_>,
+    problem: &str,
+    errors: &[FieldError],
+) -> Markup {
     let body = html! {
         section.card {
             h1 { "Welcome to Landfall" }

@@ -26,15 +26,35 @@ const KEPT: &str = "A secret. It is shown masked afterwards, and kept as long as
 const WEBHOOK: &[Field] = &[
     field("/config/url", "URL", Input::Line("url"), "").needed(),
     field("/config/secret", "Signing secret", Input::Line("text"), KEPT),
-    field("/config/previous_secret", "Previous secret", Input::Line("text"), "While the receiver changes over; both sign."),
+    field(
+        "/config/previous_secret",
+        "Previous secret",
+        Input::Line("text"),
+        "While the receiver changes over; both sign.",
+    ),
     field("/config/headers", "Headers", Input::Pairs(':'), "One a line: name: value. Values are secrets."),
     field("/config/body", "Body template", Input::Text, "Empty sends the whole message as JSON."),
 ];
 const EMAIL: &[Field] = &[
     field("/config/to", "Recipients", Input::Lines, "One address a line.").needed(),
-    field("/config/smtp/host", "Mail server", Input::Line("text"), "Empty uses the one that the operator set."),
+    field(
+        "/config/smtp/host",
+        "Mail server",
+        Input::Line("text"),
+        "Empty uses the one that the operator set.",
+    ),
     field("/config/smtp/port", "Port", Input::Number(1, 65_535), ""),
-    field("/config/smtp/security", "Security", Input::Choice(&[("", "—"), ("starttls", "STARTTLS"), ("tls", "TLS from the first byte"), ("none", "None: a relay on this machine")]), ""),
+    field(
+        "/config/smtp/security",
+        "Security",
+        Input::Choice(&[
+            ("", "—"),
+            ("starttls", "STARTTLS"),
+            ("tls", "TLS from the first byte"),
+            ("none", "None: a relay on this machine"),
+        ]),
+        "",
+    ),
     field("/config/smtp/username", "User name", Input::Line("text"), ""),
     field("/config/smtp/password", "Password", Input::Line("password"), KEPT),
     field("/config/smtp/from", "Sender", Input::Line("text"), "Landfall <alerts@example.com>"),
@@ -49,10 +69,16 @@ const WHATSAPP: &[Field] = &[
     field("/config/phone_number_id", "Phone number id", Input::Line("text"), "").needed(),
     field("/config/access_token", "Access token", Input::Line("text"), KEPT).needed(),
     field("/config/recipients", "Recipients", Input::Lines, "One number a line, with country code.").needed(),
-    field("/config/template", "Message template", Input::Line("text"), "Outside of the 24 hours after an answer only a template is delivered."),
+    field(
+        "/config/template",
+        "Message template",
+        Input::Line("text"),
+        "Outside of the 24 hours after an answer only a template is delivered.",
+    ),
     field("/config/language", "Language of the template", Input::Line("text"), "en_US"),
 ];
-const PAGERDUTY: &[Field] = &[field("/config/routing_key", "Integration key", Input::Line("text"), KEPT).needed()];
+const PAGERDUTY: &[Field] =
+    &[field("/config/routing_key", "Integration key", Input::Line("text"), KEPT).needed()];
 const ENABLED: Field = field("/enabled", "Use this channel", Input::Tick, "");
 
 /// The known kind with this word.
@@ -129,7 +155,16 @@ pub(crate) fn list_page(shell: &Shell, list: &Listing<ChannelView>, after: &str)
     };
     framed(
         shell,
-        &Page { title: "Channels", part: "channels", body, watch: "channel outbox", only: "", say: "", stage: "", reload_s: None },
+        &Page {
+            title: "Channels",
+            part: "channels",
+            body,
+            watch: "channel outbox",
+            only: "",
+            say: "",
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 
@@ -178,7 +213,12 @@ fn the_form(shell: &Shell, data: &ChannelForm<'_>, action: &str) -> Markup {
 }
 
 /// One channel: test, settings, and what went through it.
-pub(crate) fn page(shell: &Shell, data: &ChannelForm<'_>, channel: &ChannelView, log: &Listing<DeliveryView>) -> Markup {
+pub(crate) fn page(
+    shell: &Shell,
+    data: &ChannelForm<'_>,
+    channel: &ChannelView,
+    log: &Listing<DeliveryView>,
+) -> Markup {
     let path = format!("/channels/{}", channel.id);
     let (tone, word) = standing(channel);
     let editor = shell.may(Role::Editor);
@@ -207,12 +247,26 @@ pub(crate) fn page(shell: &Shell, data: &ChannelForm<'_>, channel: &ChannelView,
     };
     framed(
         shell,
-        &Page { title: &channel.name, part: "channels", body, watch: "channel outbox", only: "", say: "", stage: "", reload_s: None },
+        &Page {
+            title: &channel.name,
+            part: "channels",
+            body,
+            watch: "channel outbox",
+            only: "",
+            say: "",
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 
 /// All deliveries.
-pub(crate) fn log_page(shell: &Shell, log: &Listing<DeliveryView>, names: &[(String, String)], after: &str) -> Markup {
+pub(crate) fn log_page(
+    shell: &Shell,
+    log: &Listing<DeliveryView>,
+    names: &[(String, String)],
+    after: &str,
+) -> Markup {
     let body = html! {
         (trail("/channels", "Channels"))
         (heading(html! { "Delivery log" }, html! { p.soft { "Every attempt, kept." } }, html! {}))
@@ -222,7 +276,16 @@ pub(crate) fn log_page(shell: &Shell, log: &Listing<DeliveryView>, names: &[(Str
     };
     framed(
         shell,
-        &Page { title: "Delivery log", part: "channels", body, watch: "outbox", only: "", say: "", stage: "", reload_s: None },
+        &Page {
+            title: "Delivery log",
+            part: "channels",
+            body,
+            watch: "outbox",
+            only: "",
+            say: "",
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 

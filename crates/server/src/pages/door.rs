@@ -76,7 +76,10 @@ pub(super) fn own_path(path: &str) -> &str {
 /// On to another page (303), so that loading it again repeats nothing.
 pub(super) fn go(path: &str) -> Response {
     let to = HeaderValue::from_str(own_path(path)).unwrap_or(HeaderValue::from_static("/"));
-    (StatusCode::SEE_OTHER, [(header::LOCATION, to), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))])
+    (
+        StatusCode::SEE_OTHER,
+        [(header::LOCATION, to), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+    )
         .into_response()
 }
 
@@ -130,9 +133,8 @@ pub(super) struct Doorstep {
 impl Doorstep {
     pub(super) fn new(app: &App, headers: &HeaderMap) -> Self {
         let mut shell = stranger(app, headers);
-        shell.csrf = cookie(headers, FORM)
-            .filter(|t| t.len() == 43)
-            .map_or_else(session::new_token, str::to_owned);
+        shell.csrf =
+            cookie(headers, FORM).filter(|t| t.len() == 43).map_or_else(session::new_token, str::to_owned);
         Self { app: app.clone(), shell, headers: headers.clone() }
     }
 
@@ -319,8 +321,10 @@ pub async fn dress(request: Request, next: Next) -> Response {
     if kind(&response, "application/problem+json") && errors::wants_page(&headers) {
         let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
-            let next = if method == Method::GET { uri.path_and_query().map_or("/", |p| p.as_str()) } else { "/" };
-            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+            let next =
+                if method == Method::GET { uri.path_and_query().map_or("/", |p| p.as_str()) } else { "/" };
+            let query =
+                url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
             return go(&if next == "/" { "/sign-in".to_owned() } else { format!("/sign-in?{query}") });
         }
         let (parts, body) = response.into_parts();
@@ -357,7 +361,8 @@ fn read_problem(status: StatusCode, body: &[u8]) -> Problem {
         #[serde(default)]
         detail: String,
     }
-    let said: Said = serde_json::from_slice(body).unwrap_or(Said { detail: String::new(), errors: Vec::new() });
+    let said: Said =
+        serde_json::from_slice(body).unwrap_or(Said { detail: String::new(), errors: Vec::new() });
     let errors = said.errors.into_iter().map(|e| FieldError { field: e.field, detail: e.detail }).collect();
     let mut problem = Problem::new(status, said.detail);
     problem.errors = errors;
@@ -370,7 +375,14 @@ mod tests {
 
     #[test]
     fn nobody_is_sent_elsewhere() {
-        for path in ["//evil.example", "https://evil.example", "/\\evil.example", "", "javascript:alert(1)", "/a\r\nb: c"] {
+        for path in [
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "",
+            "javascript:alert(1)",
+            "/a\r\nb: c",
+        ] {
             assert_eq!(own_path(path), "/", "{path:?}");
         }
         assert_eq!(own_path("/monitors?verdict=down"), "/monitors?verdict=down");

@@ -36,13 +36,28 @@ pub(crate) fn answer(shell: &Shell, headers: &HeaderMap, problem: &Problem) -> R
 pub(crate) fn page(shell: &Shell, problem: &Problem) -> Markup {
     let (title, more) = match problem.status {
         401 => ("Please sign in", ""),
-        403 => ("That is not allowed", "Nothing was changed. If you should be able to do this, ask an admin of your organisation for another role."),
-        404 => ("There is nothing here", "It may have been deleted, or it belongs to an organisation that you are not looking at."),
-        409 => ("It did not fit", "Somebody may have changed it meanwhile. Go back, load the page again, and repeat your change."),
+        403 => (
+            "That is not allowed",
+            "Nothing was changed. If you should be able to do this, ask an admin of your organisation for another role.",
+        ),
+        404 => (
+            "There is nothing here",
+            "It may have been deleted, or it belongs to an organisation that you are not looking at.",
+        ),
+        409 => (
+            "It did not fit",
+            "Somebody may have changed it meanwhile. Go back, load the page again, and repeat your change.",
+        ),
         413 => ("That is too much", ""),
         429 => ("Too many requests", "Wait a moment, then try again."),
-        503 => ("The database cannot be asked", "Checks wait until it is back. This page says nothing about what you watch. Load it again in a moment."),
-        s if s >= 500 => ("Something broke on our side", "It is in the server's log. It says nothing about what you watch."),
+        503 => (
+            "The database cannot be asked",
+            "Checks wait until it is back. This page says nothing about what you watch. Load it again in a moment.",
+        ),
+        s if s >= 500 => (
+            "Something broke on our side",
+            "It is in the server's log. It says nothing about what you watch.",
+        ),
         _ => ("That was not understood", ""),
     };
     let body = html! {

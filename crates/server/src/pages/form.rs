@@ -247,7 +247,8 @@ impl Field {
             }
             (Input::Pairs(by), Value::Object(map)) => {
                 let gap = if by == ':' { " " } else { "" };
-                let lines: Vec<String> = map.iter().map(|(k, v)| format!("{k}{by}{gap}{}", plain(v))).collect();
+                let lines: Vec<String> =
+                    map.iter().map(|(k, v)| format!("{k}{by}{gap}{}", plain(v))).collect();
                 out.push(self.at, lines.join("\n"));
             }
             (Input::Endpoints, Value::Array(items)) => {
@@ -376,7 +377,8 @@ fn put(into: &mut Value, pointer: &str, value: Value) {
         if !place.is_object() {
             *place = Value::Object(Map::new());
         }
-        place = place.as_object_mut().expect("it was made an object just now").entry(step).or_insert(Value::Null);
+        place =
+            place.as_object_mut().expect("it was made an object just now").entry(step).or_insert(Value::Null);
     }
     *place = value;
 }
@@ -404,7 +406,8 @@ fn endpoint(line: &str) -> Option<Value> {
 }
 
 fn endpoint_line(value: &Value) -> String {
-    let simple = |map: &Map<String, Value>| map.keys().all(|k| ["method", "path", "core"].contains(&k.as_str()));
+    let simple =
+        |map: &Map<String, Value>| map.keys().all(|k| ["method", "path", "core"].contains(&k.as_str()));
     if !value.as_object().is_some_and(simple) {
         return value.to_string();
     }
@@ -484,8 +487,12 @@ fn read_assertions(field: &Field, values: &Values, wrong: &mut impl FnMut(String
         map.insert("on".into(), subject.as_str().into());
         match subject.as_str() {
             "status" => {
-                let codes: Vec<Value> =
-                    value.split([',', ' ']).map(str::trim).filter(|c| !c.is_empty()).map(Value::from).collect();
+                let codes: Vec<Value> = value
+                    .split([',', ' '])
+                    .map(str::trim)
+                    .filter(|c| !c.is_empty())
+                    .map(Value::from)
+                    .collect();
                 map.insert("any_of".into(), Value::Array(codes));
             }
             "time" => match value.parse::<u32>() {
@@ -610,7 +617,10 @@ mod tests {
         );
         let errors = to_json(FIELDS, &values).expect_err("nothing of it is right");
         let fields: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
-        assert_eq!(fields, ["/name", "/check/redirects", "/check/headers", "/check/assert", "/audit/endpoints"]);
+        assert_eq!(
+            fields,
+            ["/name", "/check/redirects", "/check/headers", "/check/assert", "/audit/endpoints"]
+        );
         let page = draw(FIELDS, &values, &errors).into_string();
         assert!(page.contains(r#"aria-invalid="true""#));
         assert!(page.contains("is not a whole number"));

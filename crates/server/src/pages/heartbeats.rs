@@ -31,16 +31,47 @@ pub(crate) struct PingRow {
 /// Everything that can be said of a heartbeat.
 pub(crate) const FIELDS: &[Field] = &[
     field("/name", "Name", Input::Line("text"), "For people.").needed(),
-    field("/slug", "Name in ping URLs", Input::Line("text"), "a-z, 0-9, - and _. Empty makes one out of the name."),
-    field("/period_s", "Expected every (s)", Input::Number(60, 31_536_000), "A day when empty; not together with cron."),
+    field(
+        "/slug",
+        "Name in ping URLs",
+        Input::Line("text"),
+        "a-z, 0-9, - and _. Empty makes one out of the name.",
+    ),
+    field(
+        "/period_s",
+        "Expected every (s)",
+        Input::Number(60, 31_536_000),
+        "A day when empty; not together with cron.",
+    ),
     field("/cron", "Or at the times of cron", Input::Line("text"), "Five fields: 30 2 * * 1-5"),
     field("/zone", "Time zone of cron", Input::Line("text"), "An IANA name: Europe/Berlin").at_first("UTC"),
-    field("/grace_s", "Grace (s)", Input::Number(60, 31_536_000), "How much later than due it may come.").at_first("3600"),
-    field("/max_duration_s", "A run may take (s)", Input::Number(1, 31_536_000), "Empty: within the grace time."),
-    field("/alert_new_s", "Alert when it is never pinged within (s)", Input::Number(60, 31_536_000), "Empty: a new one waits for ever."),
-    field("/post_only", "Only POST counts", Input::Tick, "Then previews and scanners that follow the link do no harm."),
+    field("/grace_s", "Grace (s)", Input::Number(60, 31_536_000), "How much later than due it may come.")
+        .at_first("3600"),
+    field(
+        "/max_duration_s",
+        "A run may take (s)",
+        Input::Number(1, 31_536_000),
+        "Empty: within the grace time.",
+    ),
+    field(
+        "/alert_new_s",
+        "Alert when it is never pinged within (s)",
+        Input::Number(60, 31_536_000),
+        "Empty: a new one waits for ever.",
+    ),
+    field(
+        "/post_only",
+        "Only POST counts",
+        Input::Tick,
+        "Then previews and scanners that follow the link do no harm.",
+    ),
     field("/manual_resume", "Stays paused until somebody resumes it", Input::Tick, ""),
-    field("/channels", "Channels that hear of it", Input::Lines, "External ids, one a line. Empty means all enabled ones."),
+    field(
+        "/channels",
+        "Channels that hear of it",
+        Input::Lines,
+        "External ids, one a line. Empty means all enabled ones.",
+    ),
     field("/labels", "Labels", Input::Pairs('='), "One a line: team=core"),
 ];
 
@@ -75,7 +106,8 @@ fn expected(spec: &Value) -> Option<String> {
 /// The list.
 pub(crate) fn list_page(shell: &Shell, list: &Listing<HeartbeatView>, after: &str) -> Markup {
     let down = list.items.iter().filter(|h| h.status == "down").count();
-    let tools = html! { @if shell.may(Role::Editor) { a.button.primary href="/heartbeats/new" { "New heartbeat" } } };
+    let tools =
+        html! { @if shell.may(Role::Editor) { a.button.primary href="/heartbeats/new" { "New heartbeat" } } };
     let body = html! {
         (heading(html! { "Heartbeats" }, html! { p.soft { "Scheduled jobs that say when they have run. Silence is what alerts." } }, tools))
         section.card aria-label="Heartbeats" {
@@ -92,7 +124,16 @@ pub(crate) fn list_page(shell: &Shell, list: &Listing<HeartbeatView>, after: &st
     let say = format!("{down} heartbeats down");
     framed(
         shell,
-        &Page { title: "Heartbeats", part: "heartbeats", body, watch: "heartbeat", only: "", say: &say, stage: "", reload_s: None },
+        &Page {
+            title: "Heartbeats",
+            part: "heartbeats",
+            body,
+            watch: "heartbeat",
+            only: "",
+            say: &say,
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 
@@ -178,7 +219,16 @@ pub(crate) fn page(shell: &Shell, id: &str, beat: &HeartbeatView, pings: &[PingR
     let title = format!("{word}: {}", beat.name);
     framed(
         shell,
-        &Page { title: &title, part: "heartbeats", body, watch: "heartbeat", only: id, say: &title, stage: "", reload_s: None },
+        &Page {
+            title: &title,
+            part: "heartbeats",
+            body,
+            watch: "heartbeat",
+            only: id,
+            say: &title,
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 
@@ -190,22 +240,26 @@ fn ping_table(pings: &[PingRow]) -> Markup {
         "log" => (Tone::Idle, "Log"),
         _ => (Tone::Open, "Ignored"),
     };
-    table("Last pings", &["When", "What", "From", "Run took", "Said"], html! {
-        @for (i, ping) in pings.iter().enumerate() {
-            @let (tone, word) = tone(&ping.kind);
-            tr {
-                td { (time(ping.at)) }
-                td { (state(tone, word)) @if let Some(exit) = ping.exit { " " span.soft { "exit " (exit) } } }
-                td { (foreign(&ping.from)) }
-                td.r { @match ping.took_ms { Some(ms) => (millis(ms)), None => "—" } }
-                td {
-                    @if !ping.body.is_empty() {
-                        details id={ "ping-" (i) } { summary { (super::parts::shorten(&clean(&ping.body), 40)) } pre { (clean_block(&ping.body)) } }
+    table(
+        "Last pings",
+        &["When", "What", "From", "Run took", "Said"],
+        html! {
+            @for (i, ping) in pings.iter().enumerate() {
+                @let (tone, word) = tone(&ping.kind);
+                tr {
+                    td { (time(ping.at)) }
+                    td { (state(tone, word)) @if let Some(exit) = ping.exit { " " span.soft { "exit " (exit) } } }
+                    td { (foreign(&ping.from)) }
+                    td.r { @match ping.took_ms { Some(ms) => (millis(ms)), None => "—" } }
+                    td {
+                        @if !ping.body.is_empty() {
+                            details id={ "ping-" (i) } { summary { (super::parts::shorten(&clean(&ping.body), 40)) } pre { (clean_block(&ping.body)) } }
+                        }
                     }
                 }
             }
-        }
-    })
+        },
+    )
 }
 
 /// As [`clean`], but lines stay lines.
@@ -214,7 +268,12 @@ fn clean_block(text: &str) -> String {
 }
 
 /// The form; `of` is the id and name of the one that is changed.
-pub(crate) fn form_page(shell: &Shell, of: Option<(&str, &str)>, values: &Values, errors: &[FieldError]) -> Markup {
+pub(crate) fn form_page(
+    shell: &Shell,
+    of: Option<(&str, &str)>,
+    values: &Values,
+    errors: &[FieldError],
+) -> Markup {
     let title = of.map_or_else(|| "New heartbeat".to_owned(), |(_, name)| format!("Edit {name}"));
     let action = of.map_or_else(|| "/heartbeats".to_owned(), |(id, _)| format!("/heartbeats/{id}"));
     let body = html! {

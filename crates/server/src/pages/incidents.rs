@@ -13,7 +13,8 @@ use crate::api::model::{IncidentView, Listing};
 /// The list.
 pub(crate) fn list_page(shell: &Shell, list: &Listing<IncidentView>, status: &str, after: &str) -> Markup {
     let tab = |word: &str, name: &str| {
-        let href = if word.is_empty() { "/incidents".to_owned() } else { format!("/incidents?status={word}") };
+        let href =
+            if word.is_empty() { "/incidents".to_owned() } else { format!("/incidents?status={word}") };
         html! { li { a href=(href) aria-current=[(status == word).then_some("page")] { (name) } } }
     };
     let body = html! {
@@ -30,7 +31,16 @@ pub(crate) fn list_page(shell: &Shell, list: &Listing<IncidentView>, status: &st
     let say = format!("{} open incidents", shell.open_incidents);
     framed(
         shell,
-        &Page { title: "Incidents", part: "incidents", body, watch: "incident", only: "", say: &say, stage: "", reload_s: None },
+        &Page {
+            title: "Incidents",
+            part: "incidents",
+            body,
+            watch: "incident",
+            only: "",
+            say: &say,
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 
@@ -107,7 +117,16 @@ pub(crate) fn page(shell: &Shell, incident: &IncidentView, report: Option<&Repor
     let title = format!("{word}: {}", incident.title);
     framed(
         shell,
-        &Page { title: &title, part: "incidents", body, watch: "incident monitor report", only: &incident.id, say: &say, stage: "", reload_s: None },
+        &Page {
+            title: &title,
+            part: "incidents",
+            body,
+            watch: "incident monitor report",
+            only: &incident.id,
+            say: &say,
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 

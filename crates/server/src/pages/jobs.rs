@@ -52,6 +52,15 @@ pub(crate) fn page(shell: &Shell, jobs: &[JobView]) -> Markup {
     };
     framed(
         shell,
-        &Page { title: "Jobs", part: "jobs", body, watch: "job", only: "", say: &say, stage: "", reload_s: None },
+        &Page {
+            title: "Jobs",
+            part: "jobs",
+            body,
+            watch: "job",
+            only: "",
+            say: &say,
+            stage: "",
+            reload_s: None,
+        },
     )
 }

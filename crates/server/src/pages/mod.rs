@@ -29,8 +29,8 @@ mod flow;
 #[cfg(test)]
 mod samples;
 
+pub use door::dress;
+pub(crate) use door::stranger;
+pub use routes::router;
 #[cfg(test)]
 pub(crate) use samples::check as check_page;
-pub(crate) use door::stranger;
-pub use door::dress;
-pub use routes::router;

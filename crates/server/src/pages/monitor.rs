@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::layout::{Page, Shell, framed, heading, trail};
 use super::overview::incident_row;
 use super::parts::{
-    Tone, ago, bars, bars_legend, facts, filled, foreign, millis, pager, percent, seconds, table, time, uptime,
-    verdict, verdict_state,
+    Tone, ago, bars, bars_legend, facts, filled, foreign, millis, pager, percent, seconds, table, time,
+    uptime, verdict, verdict_state,
 };
 use crate::Role;
 use crate::api::model::{BucketView, IncidentView, Listing, MonitorView, PhasesView, ResultView};
@@ -94,7 +94,16 @@ pub(crate) fn page(shell: &Shell, data: &MonitorPage) -> Markup {
     let say = format!("{} is {}", m.name, word);
     framed(
         shell,
-        &Page { title: &format!("{word}: {}", m.name), part: "overview", body, watch: "monitor incident", only: &m.id, say: &say, stage: "", reload_s: None },
+        &Page {
+            title: &format!("{word}: {}", m.name),
+            part: "overview",
+            body,
+            watch: "monitor incident",
+            only: &m.id,
+            say: &say,
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 
@@ -248,7 +257,14 @@ fn results(results: &[ResultView]) -> Markup {
 fn spec(m: &MonitorView) -> Markup {
     let number = |key: &str| m.spec.get(key).and_then(Value::as_u64);
     let list = |key: &str| {
-        let items: Vec<&str> = m.spec.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let items: Vec<&str> = m
+            .spec
+            .get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         (!items.is_empty()).then(|| foreign(&items.join(", ")))
     };
     let labels = m.spec.get("labels").and_then(Value::as_object).filter(|l| !l.is_empty()).map(|labels| {
@@ -256,7 +272,9 @@ fn spec(m: &MonitorView) -> Markup {
     });
     let check = m.spec.get("check").and_then(Value::as_object);
     let tries = match (number("fail_after"), number("recover_after")) {
-        (Some(fail), Some(recover)) => Some(html! { "down after " (fail) " failures in a row, up again after " (recover) " successes" }),
+        (Some(fail), Some(recover)) => {
+            Some(html! { "down after " (fail) " failures in a row, up again after " (recover) " successes" })
+        }
         _ => None,
     };
     html! {

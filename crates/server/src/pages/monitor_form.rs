@@ -16,27 +16,62 @@ pub(crate) const KINDS: &[(&str, &str, &str)] = &[
     ("dns", "DNS", "What a name resolves to"),
 ];
 
-const NAME: Field = field("/name", "Name", Input::Line("text"), "For people. It may change at any time.").needed();
+const NAME: Field =
+    field("/name", "Name", Input::Line("text"), "For people. It may change at any time.").needed();
 
 const HTTP: &[Field] = &[
     field("/check/url", "URL", Input::Line("url"), "").needed(),
     field(
         "/check/method",
         "Method",
-        Input::Choice(&[("GET", "GET"), ("HEAD", "HEAD"), ("POST", "POST"), ("PUT", "PUT"), ("PATCH", "PATCH"), ("DELETE", "DELETE"), ("OPTIONS", "OPTIONS")]),
+        Input::Choice(&[
+            ("GET", "GET"),
+            ("HEAD", "HEAD"),
+            ("POST", "POST"),
+            ("PUT", "PUT"),
+            ("PATCH", "PATCH"),
+            ("DELETE", "DELETE"),
+            ("OPTIONS", "OPTIONS"),
+        ]),
         "",
     )
     .at_first("GET"),
-    field("/check/assert", "What must be true", Input::Assertions, "Without a row on the status it must be 200 to 299. Statuses: 200, 204 or 200-299."),
-    field("/check/degraded_ms", "Degraded when slower than (ms)", Input::Number(1, 60_000), "Slower is degraded, though not down."),
+    field(
+        "/check/assert",
+        "What must be true",
+        Input::Assertions,
+        "Without a row on the status it must be 200 to 299. Statuses: 200, 204 or 200-299.",
+    ),
+    field(
+        "/check/degraded_ms",
+        "Degraded when slower than (ms)",
+        Input::Number(1, 60_000),
+        "Slower is degraded, though not down.",
+    ),
 ];
 
 const HTTP_MORE: &[Field] = &[
-    field("/check/headers", "Request headers", Input::Pairs(':'), "One a line: name: value. Values are shown masked afterwards; a line that stays masked stays as it is."),
+    field(
+        "/check/headers",
+        "Request headers",
+        Input::Pairs(':'),
+        "One a line: name: value. Values are shown masked afterwards; a line that stays masked stays as it is.",
+    ),
     field("/check/body", "Request body", Input::Text, ""),
     field("/check/redirects", "Redirects to follow", Input::Number(0, 10), "").at_first("5"),
-    field("/check/certificate_days", "Days that the certificate must have left", Input::Number(0, 3650), "Fewer is degraded.").at_first("7"),
-    field("/check/family", "Addresses", Input::Choice(&[("", "IPv4 and IPv6"), ("4", "IPv4 only"), ("6", "IPv6 only")]), ""),
+    field(
+        "/check/certificate_days",
+        "Days that the certificate must have left",
+        Input::Number(0, 3650),
+        "Fewer is degraded.",
+    )
+    .at_first("7"),
+    field(
+        "/check/family",
+        "Addresses",
+        Input::Choice(&[("", "IPv4 and IPv6"), ("4", "IPv4 only"), ("6", "IPv6 only")]),
+        "",
+    ),
 ];
 
 const TCP: &[Field] = &[
@@ -50,23 +85,55 @@ const DNS: &[Field] = &[
     field(
         "/check/rtype",
         "Type",
-        Input::Choice(&[("A", "A"), ("AAAA", "AAAA"), ("CNAME", "CNAME"), ("NS", "NS"), ("SOA", "SOA"), ("CAA", "CAA"), ("TXT", "TXT"), ("MX", "MX")]),
+        Input::Choice(&[
+            ("A", "A"),
+            ("AAAA", "AAAA"),
+            ("CNAME", "CNAME"),
+            ("NS", "NS"),
+            ("SOA", "SOA"),
+            ("CAA", "CAA"),
+            ("TXT", "TXT"),
+            ("MX", "MX"),
+        ]),
         "",
     )
     .at_first("A"),
-    field("/check/server", "Server to ask", Input::Line("text"), "ADDRESS or ADDRESS:PORT. Empty asks this server's own resolvers."),
+    field(
+        "/check/server",
+        "Server to ask",
+        Input::Line("text"),
+        "ADDRESS or ADDRESS:PORT. Empty asks this server's own resolvers.",
+    ),
     field("/check/contains", "Values that must be among the answers", Input::Lines, "One a line."),
-    field("/check/exactly", "Values that the answers must be, exactly", Input::Lines, "One a line, in any order."),
+    field(
+        "/check/exactly",
+        "Values that the answers must be, exactly",
+        Input::Lines,
+        "One a line, in any order.",
+    ),
     field("/check/degraded_ms", "Degraded when slower than (ms)", Input::Number(1, 60_000), ""),
 ];
 
 const TLS: &[Field] = &[
-    field("/check/host", "Host", Input::Line("text"), "Sent as SNI and held against the certificate.").needed(),
+    field("/check/host", "Host", Input::Line("text"), "Sent as SNI and held against the certificate.")
+        .needed(),
     field("/check/port", "Port", Input::Number(1, 65_535), "").at_first("443"),
-    field("/check/certificate_days", "Days that the certificate must have left", Input::Number(0, 3650), "Fewer is degraded, none is down.").at_first("14"),
+    field(
+        "/check/certificate_days",
+        "Days that the certificate must have left",
+        Input::Number(0, 3650),
+        "Fewer is degraded, none is down.",
+    )
+    .at_first("14"),
 ];
 
-const AUDIT: &[Field] = &[field("/check/url", "Production URL", Input::Line("url"), "Live is up, degraded is degraded, not live is down, unknown is inconclusive.").needed()];
+const AUDIT: &[Field] = &[field(
+    "/check/url",
+    "Production URL",
+    Input::Line("url"),
+    "Live is up, degraded is degraded, not live is down, unknown is inconclusive.",
+)
+.needed()];
 
 const SCHEDULE: &[Field] = &[
     field("/interval_s", "Interval (s)", Input::Number(10, 86_400), "").at_first("60"),
@@ -74,15 +141,40 @@ const SCHEDULE: &[Field] = &[
     field("/fail_after", "Down after failures in a row", Input::Number(1, 20), "").at_first("3"),
     field("/recover_after", "Up after successes in a row", Input::Number(1, 20), "").at_first("2"),
     field("/retry_s", "Interval while failing (s)", Input::Number(5, 86_400), "Empty keeps to the interval."),
-    field("/remind_s", "Remind while down, every (s)", Input::Number(300, 604_800), "Empty sends no reminder."),
+    field(
+        "/remind_s",
+        "Remind while down, every (s)",
+        Input::Number(300, 604_800),
+        "Empty sends no reminder.",
+    ),
 ];
 
 const MORE: &[Field] = &[
     field("/labels", "Labels", Input::Pairs('='), "One a line: team=core"),
-    field("/depends_on", "Needs these monitors", Input::Lines, "External ids, one a line. While one of them is down this one is blocked and says nothing."),
-    field("/audit/origin", "The platform's own name for the deployment", Input::Line("text"), "A URL. The audit behind an alert asks there, too, and can then tell the edge from the application."),
-    field("/audit/endpoints", "Endpoints that matter", Input::Endpoints, "One a line: GET /health, or POST /api/intake core"),
-    field("/channels", "Channels that hear of it", Input::Lines, "External ids, one a line. Empty means all enabled ones."),
+    field(
+        "/depends_on",
+        "Needs these monitors",
+        Input::Lines,
+        "External ids, one a line. While one of them is down this one is blocked and says nothing.",
+    ),
+    field(
+        "/audit/origin",
+        "The platform's own name for the deployment",
+        Input::Line("text"),
+        "A URL. The audit behind an alert asks there, too, and can then tell the edge from the application.",
+    ),
+    field(
+        "/audit/endpoints",
+        "Endpoints that matter",
+        Input::Endpoints,
+        "One a line: GET /health, or POST /api/intake core",
+    ),
+    field(
+        "/channels",
+        "Channels that hear of it",
+        Input::Lines,
+        "External ids, one a line. Empty means all enabled ones.",
+    ),
     field("/public", "Show it on public status pages", Input::Tick, ""),
 ];
 
@@ -190,7 +282,10 @@ mod tests {
     #[test]
     fn every_form_makes_a_spec() {
         let given = [
-            ("http", "/check/url=https://a.example/x&/check/method=GET&/check/assert/on=status&/check/assert/what=&/check/assert/is=equals&/check/assert/value=200-299&/check/family=4"),
+            (
+                "http",
+                "/check/url=https://a.example/x&/check/method=GET&/check/assert/on=status&/check/assert/what=&/check/assert/is=equals&/check/assert/value=200-299&/check/family=4",
+            ),
             ("tcp", "/check/host=a.example&/check/port=5432"),
             ("dns", "/check/name=a.example&/check/rtype=A&/check/contains=192.0.2.1%0A192.0.2.2"),
             ("tls", "/check/host=a.example&/check/port=443&/check/certificate_days=14"),
@@ -200,14 +295,16 @@ mod tests {
             let common = "&/name=A&/interval_s=300&/fail_after=3&/labels=team%3Dcore&/public=yes&/audit/endpoints=POST+/x+core";
             let values = Values::parse(format!("{body}{common}").as_bytes());
             let json = spec(kind, &values).expect("it can be read");
-            let spec: MonitorSpec = serde_json::from_value(json.clone()).unwrap_or_else(|e| panic!("{kind}: {e}: {json}"));
+            let spec: MonitorSpec =
+                serde_json::from_value(json.clone()).unwrap_or_else(|e| panic!("{kind}: {e}: {json}"));
             assert_eq!(spec.check.kind(), kind);
             assert_eq!((spec.interval_s, spec.fail_after, spec.public), (300, 3, true));
             // And what is shown of it for a change makes the same again.
             let shown = serde_json::to_value(&spec).expect("it can be written");
             let mut again = form::of_json(&fields(kind), &shown);
             again.push("kind", kind);
-            let back: MonitorSpec = serde_json::from_value(super::spec(kind, &again).expect("readable")).expect("a spec");
+            let back: MonitorSpec =
+                serde_json::from_value(super::spec(kind, &again).expect("readable")).expect("a spec");
             assert_eq!(back, spec, "{kind}");
         }
     }

@@ -6,7 +6,8 @@ use maud::{Markup, html};
 
 use super::layout::{Page, Shell, framed, heading};
 use super::parts::{
-    Tone, ago, bars, bars_legend, filled, foreign, icon, pager, percent, seconds, span, verdict, verdict_state,
+    Tone, ago, bars, bars_legend, filled, foreign, icon, pager, percent, seconds, span, verdict,
+    verdict_state,
 };
 use crate::Role;
 use crate::api::model::{BucketView, IncidentView, Listing, MonitorView};
@@ -58,7 +59,11 @@ pub(crate) fn page(shell: &Shell, data: &Overview) -> Markup {
     let all: u64 = data.counts.values().sum();
     let down = data.counts.get("down").copied().unwrap_or(0);
     let say = format!("{} open incidents, {down} monitors down", data.troubles.len());
-    let title = if data.troubles.is_empty() { "Overview".into() } else { format!("({}) Overview", data.troubles.len()) };
+    let title = if data.troubles.is_empty() {
+        "Overview".into()
+    } else {
+        format!("({}) Overview", data.troubles.len())
+    };
     let tools = html! {
         @if shell.may(Role::Editor) && all > 0 {
             a.button href="/add" { "Audit a URL" }
@@ -76,7 +81,16 @@ pub(crate) fn page(shell: &Shell, data: &Overview) -> Markup {
     };
     framed(
         shell,
-        &Page { title: &title, part: "overview", body, watch: "monitor incident", only: "", say: &say, stage: "", reload_s: None },
+        &Page {
+            title: &title,
+            part: "overview",
+            body,
+            watch: "monitor incident",
+            only: "",
+            say: &say,
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 
@@ -239,7 +253,9 @@ fn list(shell: &Shell, data: &Overview) -> Markup {
 fn summary(counts: &BTreeMap<String, u64>) -> String {
     let parts: Vec<String> = VERDICTS
         .iter()
-        .filter_map(|v| counts.get(*v).filter(|n| **n > 0).map(|n| format!("{n} {}", verdict(v).1.to_lowercase())))
+        .filter_map(|v| {
+            counts.get(*v).filter(|n| **n > 0).map(|n| format!("{n} {}", verdict(v).1.to_lowercase()))
+        })
         .collect();
     parts.join(", ")
 }

@@ -12,8 +12,7 @@ use crate::api::model::{Listing, ReportView};
 
 /// What a stored report may do when it is shown: nothing but be styled by its own style sheet. The sandbox takes its
 /// origin away, so that nothing in it could ever act for the person who reads it.
-pub(crate) const SANDBOX: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+pub(crate) const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
 
 /// How an audit stands: tone and words.
 fn standing(report: &ReportView) -> (Tone, &'static str) {
@@ -43,7 +42,16 @@ pub(crate) fn list_page(shell: &Shell, list: &Listing<ReportView>, after: &str) 
     };
     framed(
         shell,
-        &Page { title: "Audits", part: "reports", body, watch: "report", only: "", say: "", stage: "", reload_s: None },
+        &Page {
+            title: "Audits",
+            part: "reports",
+            body,
+            watch: "report",
+            only: "",
+            say: "",
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 
@@ -170,7 +178,10 @@ fn result(shell: &Shell, view: &ReportView, report: Option<&Report>, tone: Tone,
 
 /// A URL's host, for a name.
 fn host(target: &str) -> String {
-    url::Url::parse(target).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_else(|| target.to_owned())
+    url::Url::parse(target)
+        .ok()
+        .and_then(|u| u.host_str().map(str::to_owned))
+        .unwrap_or_else(|| target.to_owned())
 }
 
 fn prefilled(target: &str) -> String {

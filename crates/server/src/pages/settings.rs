@@ -5,7 +5,9 @@ use maud::{Markup, html};
 use super::layout::{BILLING_POLICY, Page, Shell, framed, heading, role};
 use super::parts::{Tone, ago, clean, foreign, pager, state, table, time};
 use crate::Role;
-use crate::api::model::{InvitationView, KeyView, Listing, LogView, MemberView, OrganisationView, SessionView};
+use crate::api::model::{
+    InvitationView, KeyView, Listing, LogView, MemberView, OrganisationView, SessionView,
+};
 use crate::problem::FieldError;
 
 /// The tabs: path, name, the role that sees them.
@@ -271,7 +273,12 @@ pub(crate) fn keys(
 }
 
 /// One's own account: sessions and password.
-pub(crate) fn sessions(shell: &Shell, sessions: &Listing<SessionView>, problem: &str, errors: &[FieldError]) -> Markup {
+pub(crate) fn sessions(
+    shell: &Shell,
+    sessions: &Listing<SessionView>,
+    problem: &str,
+    errors: &[FieldError],
+) -> Markup {
     let body = html! {
         section.card aria-labelledby="sessions" {
             h2 id="sessions" { "Where you are signed in" }

@@ -15,14 +15,25 @@ pub(crate) const FIELDS: &[Field] = &[
     field("/title", "Title", Input::Line("text"), "").needed(),
     field("/slug", "Name in the URL", Input::Line("text"), "1 to 60 of a-z, 0-9 and -.").needed(),
     field("/about", "A few words below the title", Input::Line("text"), ""),
-    field("/label", "Only monitors with this label", Input::Line("text"), "name=value. Empty shows all monitors that are marked as public."),
+    field(
+        "/label",
+        "Only monitors with this label",
+        Input::Line("text"),
+        "name=value. Empty shows all monitors that are marked as public.",
+    ),
     field("/published", "Published", Input::Tick, "A draft is seen by nobody outside."),
     field("/noindex", "Ask search engines to leave it out", Input::Tick, ""),
 ];
 
 /// The fields of an announcement.
 pub(crate) const POST: &[Field] = &[
-    field("/kind", "What", Input::Choice(&[("incident", "Incident"), ("maintenance", "Scheduled maintenance")]), "").at_first("incident"),
+    field(
+        "/kind",
+        "What",
+        Input::Choice(&[("incident", "Incident"), ("maintenance", "Scheduled maintenance")]),
+        "",
+    )
+    .at_first("incident"),
     field("/title", "Title", Input::Line("text"), "").needed(),
     field("/say", "What to tell people", Input::Text, "").needed(),
     field("/starts", "Begins (UTC)", Input::Line("datetime-local"), "Empty: now."),
@@ -45,7 +56,8 @@ pub(crate) fn check(values: &Values) -> Result<StatusPageForm, Vec<FieldError>> 
         published: values.ticked("/published"),
     };
     let mut errors = Vec::new();
-    let mut wrong = |field: &str, detail: &str| errors.push(FieldError { field: field.into(), detail: detail.into() });
+    let mut wrong =
+        |field: &str, detail: &str| errors.push(FieldError { field: field.into(), detail: detail.into() });
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if form.slug.len() > 60 || !form.slug.chars().all(fine) || form.slug.starts_with('-') {
         wrong("/slug", "is not 1 to 60 of a-z, 0-9 and -, with a letter or digit first");
@@ -56,7 +68,9 @@ pub(crate) fn check(values: &Values) -> Result<StatusPageForm, Vec<FieldError>> 
     if form.about.chars().count() > 2000 {
         wrong("/about", "has more than 2000 characters");
     }
-    if !form.label.is_empty() && form.label.split_once('=').is_none_or(|(n, v)| n.trim().is_empty() || v.trim().is_empty()) {
+    if !form.label.is_empty()
+        && form.label.split_once('=').is_none_or(|(n, v)| n.trim().is_empty() || v.trim().is_empty())
+    {
         wrong("/label", "is not of the form name=value");
     }
     if errors.is_empty() { Ok(form) } else { Err(errors) }
@@ -112,7 +126,12 @@ pub(crate) fn values(page: &StatusPage) -> Values {
 }
 
 /// The list, with the form for a new one.
-pub(crate) fn list_page(shell: &Shell, pages: &[StatusPage], filled: &Values, errors: &[FieldError]) -> Markup {
+pub(crate) fn list_page(
+    shell: &Shell,
+    pages: &[StatusPage],
+    filled: &Values,
+    errors: &[FieldError],
+) -> Markup {
     let body = html! {
         (heading(html! { "Status pages" }, html! { p.soft { "What the public sees. A monitor appears there once it is marked as public." } }, html! {}))
         section.card aria-label="Status pages" {
@@ -227,7 +246,10 @@ fn renamed_values(values: &Values) -> Values {
 }
 
 fn renamed_errors(errors: &[FieldError]) -> Vec<FieldError> {
-    errors.iter().map(|e| FieldError { field: format!("/page{}", e.field), detail: e.detail.clone() }).collect()
+    errors
+        .iter()
+        .map(|e| FieldError { field: format!("/page{}", e.field), detail: e.detail.clone() })
+        .collect()
 }
 
 /// The values of the page's own form under the names of [`FIELDS`].

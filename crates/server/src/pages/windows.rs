@@ -29,15 +29,31 @@ pub(crate) const FIELDS: &[Field] = &[
     field(
         "/repeat",
         "Repeats",
-        Input::Choice(&[("once", "Not at all"), ("daily", "Daily"), ("weekly", "On days of the week"), ("monthly", "On days of the month"), ("cron", "At the times of cron")]),
+        Input::Choice(&[
+            ("once", "Not at all"),
+            ("daily", "Daily"),
+            ("weekly", "On days of the week"),
+            ("monthly", "On days of the month"),
+            ("cron", "At the times of cron"),
+        ]),
         "",
     )
     .at_first("once"),
-    field("/start", "Opens", Input::Line("text"), "2026-11-25T22:00 for once, 22:00 otherwise; not for cron."),
+    field(
+        "/start",
+        "Opens",
+        Input::Line("text"),
+        "2026-11-25T22:00 for once, 22:00 otherwise; not for cron.",
+    ),
     field("/end", "Closes", Input::Line("text"), "For once; or give the duration."),
     field("/duration_min", "Duration (min)", Input::Number(1, 44_640), ""),
     field("/days", "Days of the week", Input::Choices(DAYS), ""),
-    field("/days_of_month", "Days of the month", Input::Lines, "1 to 31, or -1 for the last one; one a line."),
+    field(
+        "/days_of_month",
+        "Days of the month",
+        Input::Lines,
+        "1 to 31, or -1 for the last one; one a line.",
+    ),
     field("/cron", "Cron", Input::Line("text"), "Five fields; each of its times opens the window."),
     field("/zone", "Time zone", Input::Line("text"), "An IANA name: Europe/Berlin").at_first("UTC"),
     field("/first", "First date", Input::Line("date"), ""),
@@ -96,7 +112,8 @@ fn whom(spec: &Value) -> String {
     }
     let monitors = spec.get("monitors").and_then(Value::as_array).map_or(0, Vec::len);
     let labels = spec.get("labels").and_then(Value::as_object).into_iter().flatten();
-    let labels: Vec<String> = labels.map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
+    let labels: Vec<String> =
+        labels.map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
     match (monitors, labels.is_empty()) {
         (0, true) => "no monitor".into(),
         (1, true) => "1 monitor".into(),
@@ -137,12 +154,26 @@ pub(crate) fn list_page(shell: &Shell, list: &Listing<WindowView>, after: &str) 
     };
     framed(
         shell,
-        &Page { title: "Maintenance", part: "windows", body, watch: "window", only: "", say: "", stage: "", reload_s: None },
+        &Page {
+            title: "Maintenance",
+            part: "windows",
+            body,
+            watch: "window",
+            only: "",
+            say: "",
+            stage: "",
+            reload_s: None,
+        },
     )
 }
 
 /// The form; `of` is the id and name of the one that is changed.
-pub(crate) fn form_page(shell: &Shell, of: Option<(&str, &str)>, values: &Values, errors: &[FieldError]) -> Markup {
+pub(crate) fn form_page(
+    shell: &Shell,
+    of: Option<(&str, &str)>,
+    values: &Values,
+    errors: &[FieldError],
+) -> Markup {
     let title = of.map_or_else(|| "New maintenance window".to_owned(), |(_, name)| format!("Edit {name}"));
     let action = of.map_or_else(|| "/windows".to_owned(), |(id, _)| format!("/windows/{id}"));
     let body = html! {

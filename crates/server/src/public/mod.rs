@@ -9,19 +9,19 @@ mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Extension, Router};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use landfall_store::{Id, StoreError};
 use sha2::{Digest, Sha256};
 
+use self::cache::{Cache, Found};
 use crate::pages::{assets, errors, layout};
 use crate::{App, Problem};
-use self::cache::{Cache, Found};
 
 /// The public routes. They need no session and set no cookie.
 pub fn router() -> Router<App> {
@@ -122,10 +122,9 @@ async fn rendered(app: &App, desk: &Arc<Desk>, slug: &str) -> Result<Arc<Rendere
 
 /// Which of the kept bodies, under which type.
 fn answer(body: &Body, kind: &'static str, asked: &HeaderMap) -> Response {
-    let known = asked
-        .get(header::IF_NONE_MATCH)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|tags| tags.split(',').any(|t| t.trim().trim_start_matches("W/").as_bytes() == body.tag.as_bytes()));
+    let known = asked.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(|tags| {
+        tags.split(',').any(|t| t.trim().trim_start_matches("W/").as_bytes() == body.tag.as_bytes())
+    });
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -187,9 +186,7 @@ async fn json(
         Ok(found) => {
             let mut response = answer(&found.json, "application/json", &asked);
             // It holds nothing that is not public, so scripts of other sites may read it.
-            response
-                .headers_mut()
-                .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             response
         }
         Err(problem) => problem.into_response(),
@@ -219,7 +216,9 @@ async fn find_badge(app: &App, desk: &Arc<Desk>, id: &str, show: &Show) -> Resul
     match found {
         Found::Here(known) => badge::of(&known, show.uptime.as_deref()),
         Found::Missing => Err(Problem::missing("badge")),
-        Found::Unread => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database cannot be asked at the moment")),
+        Found::Unread => {
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database cannot be asked at the moment"))
+        }
     }
 }
 
@@ -253,7 +252,13 @@ async fn badge_shields(
 /// Only status pages are for search engines, and each says for itself whether it wants to be found.
 async fn robots() -> Response {
     let text = "User-agent: *\nAllow: /status/\nAllow: /assets/\nDisallow: /\n";
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=86400")], text)
+    (
+        [
+            (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+            (header::CACHE_CONTROL, "public, max-age=86400"),
+        ],
+        text,
+    )
         .into_response()
 }
 

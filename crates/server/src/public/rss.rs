@@ -57,7 +57,10 @@ pub(super) fn feed(status: &PublicStatus, seen: &Seen) -> String {
     tag(&mut out, "title", &status.page.title);
     tag(&mut out, "link", &link);
     tag(&mut out, "description", &format!("Incidents and maintenance of {}", status.page.title));
-    out.push_str(&format!("<atom:link href=\"{}/rss\" rel=\"self\" type=\"application/rss+xml\"/>\n", xml(&link)));
+    out.push_str(&format!(
+        "<atom:link href=\"{}/rss\" rel=\"self\" type=\"application/rss+xml\"/>\n",
+        xml(&link)
+    ));
     tag(&mut out, "lastBuildDate", &rfc822(seen.read));
     for entry in &entries {
         out.push_str("<item>\n");

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::api::model::BucketView;
 use crate::pages::assets::{CSS, ICON, JS};
 use crate::pages::parts::{
-    Tone, ago, bars, bars_legend, clean, distance, filled, foreign, icon, percent, span, stamp, state, time, uptime,
-    verdict,
+    Tone, ago, bars, bars_legend, clean, distance, filled, foreign, icon, percent, span, stamp, state, time,
+    uptime, verdict,
 };
 
 /// From when and where a page is seen.
@@ -214,7 +214,8 @@ fn service(monitor: &PublicMonitor, seen: &Seen) -> Markup {
 }
 
 fn automatic(incident: &PublicIncident, seen: &Seen) -> Markup {
-    let (tone, word) = if incident.resolved.is_some() { (Tone::Good, "Resolved") } else { (Tone::Bad, "Ongoing") };
+    let (tone, word) =
+        if incident.resolved.is_some() { (Tone::Good, "Resolved") } else { (Tone::Bad, "Ongoing") };
     html! {
         div.step {
             h3 { (foreign(&incident_title(incident))) }

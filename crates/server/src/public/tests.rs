@@ -8,8 +8,8 @@ use http::{Request, StatusCode, header};
 use jiff::Timestamp;
 use landfall_monitor::{Bus, Clock as _, ManualClock, Watch};
 use landfall_store::status::{
-    PostKind, PublicIncident, PublicMonitor, PublicStatus, StatusPage, StatusPagePut, StatusPost, StatusPostPut,
-    StatusUpdate, Sums,
+    PostKind, PublicIncident, PublicMonitor, PublicStatus, StatusPage, StatusPagePut, StatusPost,
+    StatusPostPut, StatusUpdate, Sums,
 };
 use landfall_store::testkit::TestDb;
 use landfall_store::{Id, Store, Tenant, Value, json as stored, params};
@@ -77,8 +77,18 @@ fn sample(title: &str) -> PublicStatus {
             PublicMonitor { days: vec![], last_check: None, ..monitor("New service", "new", 0) },
         ],
         incidents: vec![
-            PublicIncident { id: Id::default(), monitors: vec!["API".into()], began: back(95), resolved: None },
-            PublicIncident { id: Id::default(), monitors: vec!["API".into(), "Site".into(), "Checkout".into()], began: back(9000), resolved: Some(back(8900)) },
+            PublicIncident {
+                id: Id::default(),
+                monitors: vec!["API".into()],
+                began: back(95),
+                resolved: None,
+            },
+            PublicIncident {
+                id: Id::default(),
+                monitors: vec!["API".into(), "Site".into(), "Checkout".into()],
+                began: back(9000),
+                resolved: Some(back(8900)),
+            },
         ],
         posts: vec![
             StatusPost {
@@ -89,7 +99,12 @@ fn sample(title: &str) -> PublicStatus {
                 starts: back(-2000),
                 ends: Some(back(-2120)),
                 closed: None,
-                updates: vec![StatusUpdate { at: back(60), state: "scheduled".into(), author: "ines@example.com".into(), say: "Writes pause for about ten minutes.".into() }],
+                updates: vec![StatusUpdate {
+                    at: back(60),
+                    state: "scheduled".into(),
+                    author: "ines@example.com".into(),
+                    say: "Writes pause for about ten minutes.".into(),
+                }],
             },
             StatusPost {
                 id: Id::default(),
@@ -100,8 +115,18 @@ fn sample(title: &str) -> PublicStatus {
                 ends: None,
                 closed: None,
                 updates: vec![
-                    StatusUpdate { at: back(40), state: "identified".into(), author: "ines@example.com".into(), say: "The deployment was lost; it is being published again.".into() },
-                    StatusUpdate { at: back(90), state: "investigating".into(), author: "ines@example.com".into(), say: title.into() },
+                    StatusUpdate {
+                        at: back(40),
+                        state: "identified".into(),
+                        author: "ines@example.com".into(),
+                        say: "The deployment was lost; it is being published again.".into(),
+                    },
+                    StatusUpdate {
+                        at: back(90),
+                        state: "investigating".into(),
+                        author: "ines@example.com".into(),
+                        say: title.into(),
+                    },
                 ],
             },
         ],
@@ -152,7 +177,8 @@ fn a_status_page_is_what_a_page_must_be() {
         crate::pages::check_page(name, &page);
         assert!(!page.contains("ines@example.com"), "{name}: who writes is not for the public");
     }
-    let hostile = status::page(&sample("</title><script>alert(1)</script>\u{202e}"), &seen(false)).into_string();
+    let hostile =
+        status::page(&sample("</title><script>alert(1)</script>\u{202e}"), &seen(false)).into_string();
     crate::pages::check_page("hostile", &hostile);
     assert!(!hostile.contains("<script>alert"));
 }
@@ -167,10 +193,17 @@ fn what_nobody_looked_at_is_not_up() {
         status.monitors[0].verdict = verdict.into();
         status.monitors[0].last_check = last;
         let json = status::json(&status, &seen(false));
-        (json["status"].as_str().unwrap_or_default().to_owned(), json["monitors"][0]["verdict"].as_str().unwrap_or_default().to_owned())
+        (
+            json["status"].as_str().unwrap_or_default().to_owned(),
+            json["monitors"][0]["verdict"].as_str().unwrap_or_default().to_owned(),
+        )
     };
     assert_eq!(page("up", Some(back(2))), ("up".into(), "up".into()));
-    assert_eq!(page("up", Some(back(16))), ("unknown".into(), "unknown".into()), "three intervals of five minutes");
+    assert_eq!(
+        page("up", Some(back(16))),
+        ("unknown".into(), "unknown".into()),
+        "three intervals of five minutes"
+    );
     assert_eq!(page("up", None), ("unknown".into(), "unknown".into()));
     assert_eq!(page("inconclusive", Some(back(2))).0, "unknown");
     assert_eq!(page("down", Some(back(2))).0, "down");
@@ -197,7 +230,14 @@ fn spec(name: &str, public: bool, label: &str) -> Json {
     json!({"name": name, "check": {"kind": "http", "url": "https://secret-target.example/"}, "interval_s": 300, "labels": {"team": label}, "public": public})
 }
 
-async fn add_monitor(store: &Store, org: &Tenant, name: &str, public: bool, label: &str, verdict: &str) -> Id {
+async fn add_monitor(
+    store: &Store,
+    org: &Tenant,
+    name: &str,
+    public: bool,
+    label: &str,
+    verdict: &str,
+) -> Id {
     let id = Id::new();
     store
         .execute(
@@ -264,12 +304,18 @@ impl World {
         Self { db, clock, app, org, public, private }
     }
 
-    async fn get(&self, router: &axum::Router, path: &str, tag: Option<&str>) -> (StatusCode, HeaderMap, String) {
+    async fn get(
+        &self,
+        router: &axum::Router,
+        path: &str,
+        tag: Option<&str>,
+    ) -> (StatusCode, HeaderMap, String) {
         let mut request = Request::get(path);
         if let Some(tag) = tag {
             request = request.header(header::IF_NONE_MATCH, tag);
         }
-        let response = router.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("an answer");
+        let response =
+            router.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("an answer");
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
         (parts.status, parts.headers, String::from_utf8(body.to_vec()).expect("UTF-8"))
@@ -325,7 +371,9 @@ async fn only_public_monitors_are_ever_seen() {
             let (status, _, body) = world.get(&router, path, None).await;
             assert_eq!(status, StatusCode::OK, "{path}");
             assert!(body.contains("Shown service"), "{path}");
-            for hidden in ["Hidden", "Foreign", "secret-target", &world.private.to_string(), &alone.to_string()] {
+            for hidden in
+                ["Hidden", "Foreign", "secret-target", &world.private.to_string(), &alone.to_string()]
+            {
                 assert!(!body.contains(hidden), "{path} shows {hidden}");
             }
         }
@@ -333,7 +381,13 @@ async fn only_public_monitors_are_ever_seen() {
         assert_eq!(status, StatusCode::OK);
         let json: Json = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json["incidents"].as_array().map(Vec::len), Some(1));
-        for path in [format!("/badge/{}.svg", world.private), format!("/badge/{}/shields.json", world.private), format!("/badge/{}.svg", Id::new()), "/badge/nonsense.svg".into(), "/badge/nonsense".into()] {
+        for path in [
+            format!("/badge/{}.svg", world.private),
+            format!("/badge/{}/shields.json", world.private),
+            format!("/badge/{}.svg", Id::new()),
+            "/badge/nonsense.svg".into(),
+            "/badge/nonsense".into(),
+        ] {
             let (status, _, body) = world.get(&router, &path, None).await;
             assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
             assert!(!body.contains("Hidden"));
@@ -374,17 +428,27 @@ async fn badges_show_status_and_uptime() {
         add_rollup(store, &world.org, world.public, "day", today - 10 * DAY_US, 60, 40).await;
         let router = world.router();
         let (status, headers, svg) = world.get(&router, &format!("/badge/{}.svg", world.public), None).await;
-        assert_eq!((status, &headers[header::CONTENT_TYPE]), (StatusCode::OK, &HeaderValue::from_static("image/svg+xml")));
+        assert_eq!(
+            (status, &headers[header::CONTENT_TYPE]),
+            (StatusCode::OK, &HeaderValue::from_static("image/svg+xml"))
+        );
         assert_eq!(well_formed(&svg)[0], "svg");
         assert!(svg.contains("Shown service: up"), "{svg}");
         for (span, want) in [("24h", "100 %"), ("7d", "100 %"), ("30d", "80 %"), ("90d", "80 %")] {
             let path = format!("/badge/{}/shields.json?uptime={span}", world.public);
             let (_, _, body) = world.get(&router, &path, None).await;
             let json: Json = serde_json::from_str(&body).expect("JSON");
-            assert_eq!((json["schemaVersion"].as_i64(), json["message"].as_str()), (Some(1), Some(want)), "{span}");
-            well_formed(&world.get(&router, &format!("/badge/{}.svg?uptime={span}", world.public), None).await.2);
+            assert_eq!(
+                (json["schemaVersion"].as_i64(), json["message"].as_str()),
+                (Some(1), Some(want)),
+                "{span}"
+            );
+            well_formed(
+                &world.get(&router, &format!("/badge/{}.svg?uptime={span}", world.public), None).await.2,
+            );
         }
-        let (status, _, body) = world.get(&router, &format!("/badge/{}.svg?uptime=1y", world.public), None).await;
+        let (status, _, body) =
+            world.get(&router, &format!("/badge/{}.svg?uptime=1y", world.public), None).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert!(body.contains("24h"));
     }
@@ -392,7 +456,11 @@ async fn badges_show_status_and_uptime() {
 
 #[test]
 fn a_badge_of_a_hostile_name_is_still_one_drawing() {
-    let known = landfall_store::status::PublicBadge { name: "<g onload=\"x\">&]]>\u{202e}\u{0}".into(), verdict: "down".into(), uptime: [None; 4] };
+    let known = landfall_store::status::PublicBadge {
+        name: "<g onload=\"x\">&]]>\u{202e}\u{0}".into(),
+        verdict: "down".into(),
+        uptime: [None; 4],
+    };
     let svg = badge::of(&known, None).expect("a badge").svg();
     assert_eq!(well_formed(&svg).iter().filter(|n| *n == "g").count(), 1);
     let unknown = badge::of(&known, Some("7d")).expect("a badge");
@@ -457,10 +525,25 @@ async fn posts_go_through_their_states() {
     for db in TestDb::both().await {
         let world = World::new(db).await;
         let page = world.org.status_pages().await.expect("pages")[0].id;
-        let put = StatusPostPut { kind: PostKind::Incident, title: "Slow", state: "investigating", starts: now(), ends: None, say: "We look.", author: "ines@example.com" };
+        let put = StatusPostPut {
+            kind: PostKind::Incident,
+            title: "Slow",
+            state: "investigating",
+            starts: now(),
+            ends: None,
+            say: "We look.",
+            author: "ines@example.com",
+        };
         let post = world.org.create_status_post(page, put, now()).await.expect("a post");
-        assert!(world.org.update_status_post(post, "completed", "x", "a", now()).await.is_err(), "that is a state of maintenance");
-        world.org.update_status_post(post, "resolved", "Over.", "ines@example.com", world.clock.now()).await.expect("an update");
+        assert!(
+            world.org.update_status_post(post, "completed", "x", "a", now()).await.is_err(),
+            "that is a state of maintenance"
+        );
+        world
+            .org
+            .update_status_post(post, "resolved", "Over.", "ines@example.com", world.clock.now())
+            .await
+            .expect("an update");
         let posts = world.org.page_posts(page).await.expect("posts");
         assert_eq!((posts.len(), posts[0].state.as_str(), posts[0].updates.len()), (1, "resolved", 2));
         assert!(posts[0].closed.is_some());
@@ -470,10 +553,18 @@ async fn posts_go_through_their_states() {
         assert!(other.create_status_post(page, put, now()).await.is_err());
         assert!(other.update_status_post(post, "resolved", "x", "a", now()).await.is_err());
         assert!(other.delete_status_page(page).await.is_err());
-        assert!(matches!(other.create_status_page(super::tests::put("levqor", ""), now()).await, Err(StoreError::Exists { .. })));
+        assert!(matches!(
+            other.create_status_page(super::tests::put("levqor", ""), now()).await,
+            Err(StoreError::Exists { .. })
+        ));
         world.org.delete_status_page(page).await.expect("gone");
         assert!(world.org.status_pages().await.expect("pages").is_empty());
-        let left = world.db.store.query("SELECT count(*) AS n FROM status_updates", &[] as &[Value]).await.expect("a count");
+        let left = world
+            .db
+            .store
+            .query("SELECT count(*) AS n FROM status_updates", &[] as &[Value])
+            .await
+            .expect("a count");
         assert_eq!(left[0].int("n").expect("a number"), 0);
     }
 }

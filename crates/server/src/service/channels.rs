@@ -57,7 +57,11 @@ pub async fn get(principal: &Principal, id: Id) -> Result<ChannelView, Problem> 
 ///
 /// # Errors
 /// 403 without the right; 422.
-pub async fn create(app: &App, principal: &Principal, asked: &ChannelDeclaration) -> Result<ChannelView, Problem> {
+pub async fn create(
+    app: &App,
+    principal: &Principal,
+    asked: &ChannelDeclaration,
+) -> Result<ChannelView, Problem> {
     let external_id = external_id_of(&asked.name, Id::new());
     Ok(put(app, principal, &external_id, asked).await?.0)
 }
@@ -102,7 +106,8 @@ pub async fn put(
     let now = app.clock.now();
     let (channel, made) = tenant.put_channel(&put, now).await?;
     let action = if made { "created" } else { "changed" };
-    changed(app, principal, channel.id, action, &format!("{action} the channel {}", channel.name), now).await?;
+    changed(app, principal, channel.id, action, &format!("{action} the channel {}", channel.name), now)
+        .await?;
     Ok((view(channel), made))
 }
 
@@ -136,7 +141,8 @@ pub async fn delete(app: &App, principal: &Principal, id: Id) -> Result<(), Prob
         return Err(file_owned());
     }
     principal.tenant.delete_channel(id).await?;
-    changed(app, principal, id, "deleted", &format!("deleted the channel {}", channel.name), app.clock.now()).await
+    changed(app, principal, id, "deleted", &format!("deleted the channel {}", channel.name), app.clock.now())
+        .await
 }
 
 /// Sends a test through a channel, by the outbox like everything else; its deliveries tell what became of it.
@@ -168,12 +174,12 @@ pub async fn test(app: &App, principal: &Principal, id: Id) -> Result<(), Proble
     };
     // Each test is a message of its own: whoever presses twice gets two.
     let key = format!("test/{}", Id::new());
-    let letter =
-        Letter { org: tenant.id(), channel: Some(id), subject: &key, key: &key, message: &message };
+    let letter = Letter { org: tenant.id(), channel: Some(id), subject: &key, key: &key, message: &message };
     let mut tx = app.store.begin().await?;
     outbox::enqueue(&mut tx, &letter, now).await?;
     tx.commit().await?;
-    changed(app, principal, id, "tested", &format!("sent a test through the channel {}", channel.name), now).await
+    changed(app, principal, id, "tested", &format!("sent a test through the channel {}", channel.name), now)
+        .await
 }
 
 /// Attempts, newest first, of one channel or of all.
@@ -194,7 +200,11 @@ pub async fn deliveries(
 ///
 /// # Errors
 /// 403 without the right.
-pub async fn outbox(principal: &Principal, state: Option<&str>, page: Page) -> Result<Listing<OutboxView>, Problem> {
+pub async fn outbox(
+    principal: &Principal,
+    state: Option<&str>,
+    page: Page,
+) -> Result<Listing<OutboxView>, Problem> {
     principal.require(Right::Read)?;
     let rows = principal.tenant.outbox(state, page).await?;
     Ok(listing(rows, page, |l| l.id, outbox_view))

@@ -3,7 +3,9 @@
 
 pub mod accounts;
 pub mod channels;
+pub mod heartbeats;
 pub mod incidents;
+pub mod jobs;
 pub mod keys;
 pub mod monitors;
 pub mod organisation;

@@ -1,18 +1,28 @@
 //! Support in the API. The functions take a [`Principal`]; the routes stand at the end.
 
+use std::convert::Infallible;
+
+use axum::extract::{OriginalUri, State};
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use landfall_store::support::{About, Ticket, open_ticket};
+use landfall_store::support::{Ticket, open_ticket};
 use landfall_store::{Id, Page};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::bots::code_hash;
-use super::chat::{QUESTION, id};
+use super::chat::{self, Answer, Piece, QUESTION, Question, id};
+use crate::api::Paged;
 use crate::api::model::Listing;
+use crate::extract::{Json, MaybeJson, PathText, Query, page};
 use crate::notice::{self, Notice};
 use crate::problem::FieldError;
-use crate::{App, Principal, Problem, Role, Scope};
+use crate::{App, Principal, Problem, Right};
 
 /// How long a code for linking a chat is good for.
 const CODE_LIVES: SignedDuration = SignedDuration::from_mins(15);
@@ -119,22 +129,13 @@ pub struct BotLinkView {
     pub linked: Timestamp,
 }
 
-fn writes(who: &Principal, least: Role) -> Result<(), Problem> {
-    if who.role < least {
-        return Err(Problem::forbidden("your role does not allow this"));
-    }
-    if who.key.is_some() && !(who.scopes.contains(&Scope::Write) || who.scopes.contains(&Scope::Admin)) {
-        return Err(Problem::forbidden("this key may only read"));
-    }
-    Ok(())
-}
-
 /// Opens a ticket and tells the operator and the organisation's channels of it.
 ///
 /// # Errors
 /// 403 for keys that only read, 404 for a conversation that is not there, 422 for what is not valid.
 pub async fn escalate(app: &App, who: &Principal, asked: &Escalation) -> Result<TicketView, Problem> {
-    writes(who, Role::Reader)?;
+    // A person may always ask for help; a program that only reads may not.
+    who.require(if who.key.is_some() { Right::Write } else { Right::Read })?;
     let message = asked.message.trim();
     if message.is_empty() || message.chars().count() > QUESTION {
         return Err(Problem::invalid(vec![FieldError {
@@ -215,6 +216,7 @@ pub async fn tickets(
     state: Option<&str>,
     page: Page,
 ) -> Result<Listing<TicketView>, Problem> {
+    who.require(Right::Read)?;
     if state.is_some_and(|s| !matches!(s, "open" | "closed")) {
         return Err(Problem::invalid(vec![FieldError {
             field: "status".into(),
@@ -234,6 +236,7 @@ pub async fn tickets(
 /// # Errors
 /// 404 when it is not there, or somebody else's.
 pub async fn ticket(who: &Principal, ticket: &str) -> Result<TicketView, Problem> {
+    who.require(Right::Read)?;
     let id = ticket.parse().map_err(|_| Problem::missing("ticket"))?;
     Ok(who.tenant.ticket(id).await?.into())
 }
@@ -243,7 +246,7 @@ pub async fn ticket(who: &Principal, ticket: &str) -> Result<TicketView, Problem
 /// # Errors
 /// As [`ticket`]; 403 for readers.
 pub async fn close_ticket(app: &App, who: &Principal, ticket: &str) -> Result<TicketView, Problem> {
-    writes(who, Role::Editor)?;
+    who.require(Right::Write)?;
     let id = ticket.parse().map_err(|_| Problem::missing("ticket"))?;
     who.tenant.close_ticket(id, app.clock.now()).await?;
     Ok(who.tenant.ticket(id).await?.into())
@@ -254,7 +257,7 @@ pub async fn close_ticket(app: &App, who: &Principal, ticket: &str) -> Result<Ti
 /// # Errors
 /// 403 for those who may not change anything, 404 when no bot is set.
 pub async fn bot_code(app: &App, who: &Principal, asked: BotCodeRequest) -> Result<BotCode, Problem> {
-    writes(who, Role::Editor)?;
+    who.require(Right::Write)?;
     if app.settings.support.telegram.is_none() && app.settings.support.whatsapp.is_none() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "there is no bot on this server"));
     }
@@ -280,6 +283,7 @@ pub async fn bot_code(app: &App, who: &Principal, asked: BotCodeRequest) -> Resu
 /// # Errors
 /// When the database fails.
 pub async fn bot_links(who: &Principal) -> Result<Vec<BotLinkView>, Problem> {
+    who.require(Right::Read)?;
     let links = who.tenant.bot_links().await?;
     Ok(links
         .into_iter()
@@ -298,14 +302,144 @@ pub async fn bot_links(who: &Principal) -> Result<Vec<BotLinkView>, Problem> {
 /// # Errors
 /// 403 for readers, 404 when it is not linked, or linked to somebody else.
 pub async fn unlink_bot(who: &Principal, provider: &str, chat: &str) -> Result<(), Problem> {
-    writes(who, Role::Editor)?;
+    who.require(Right::Write)?;
     Ok(who.tenant.unlink_bot(provider, chat).await?)
 }
 
-/// What is spoken of, for a link.
-pub(crate) fn about_path(about: About) -> String {
-    match about {
-        About::Incident(id) => format!("/incidents/{id}"),
-        About::Report(id) => format!("/reports/{id}"),
+/// The routes below `/api/v1`.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(post_chat))
+        .routes(routes!(post_escalate))
+        .routes(routes!(list_tickets))
+        .routes(routes!(get_ticket))
+        .routes(routes!(post_close))
+        .routes(routes!(post_bot_code))
+        .routes(routes!(list_bot_links))
+        .routes(routes!(delete_bot_link))
+}
+
+/// Ask about an incident or a report
+///
+/// Rules answer from what is stored. A question that they do not understand goes to a language model, when the operator
+/// set one; `answered_by` says who answered. With `stream`, the answer comes as server-sent events: `words` with pieces of
+/// a model's text, then `done` with the whole answer, which takes the place of the pieces.
+#[utoipa::path(post, path = "/support/chat", tag = "support", operation_id = "askSupport", request_body = Question,
+    responses((status = 200, content((Answer = "application/json"), (String = "text/event-stream")))))]
+async fn post_chat(
+    State(app): State<App>,
+    who: Principal,
+    Json(question): Json<Question>,
+) -> Result<Response, Problem> {
+    if !question.stream {
+        return Ok(Json(chat::ask(&app, &who, &question).await?).into_response());
     }
+    let pieces = chat::ask_streaming(app, who, question).await?;
+    let events = pieces.map(|piece| {
+        let event = match &piece {
+            Piece::Words(text) => {
+                sse::Event::default().event("words").json_data(serde_json::json!({ "text": text }))
+            }
+            Piece::Done(answer) => sse::Event::default().event("done").json_data(answer),
+            Piece::Failed(problem) => sse::Event::default().event("problem").json_data(problem),
+        };
+        // These are texts and flags, which can always be written as JSON.
+        Ok::<_, Infallible>(event.unwrap_or_else(|_| sse::Event::default().event("problem").data("{}")))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// Ask a person
+///
+/// Opens a ticket. The operator and the organisation's channels are told.
+#[utoipa::path(post, path = "/support/escalate", tag = "support", operation_id = "escalate", request_body = Escalation,
+    responses((status = 201, body = TicketView)))]
+async fn post_escalate(
+    State(app): State<App>,
+    who: Principal,
+    Json(asked): Json<Escalation>,
+) -> Result<(StatusCode, Json<TicketView>), Problem> {
+    Ok((StatusCode::CREATED, Json(escalate(&app, &who, &asked).await?)))
+}
+
+/// Which tickets are shown.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct TicketQuery {
+    /// `next` of the page before.
+    #[param(value_type = Option<String>, format = Uuid)]
+    after: Option<Id>,
+    /// How many items, 1 to 500; 50 by default.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
+    /// Only `open` or only `closed` ones.
+    status: Option<String>,
+}
+
+/// Tickets, newest first
+#[utoipa::path(get, path = "/support/tickets", tag = "support", operation_id = "listTickets", params(TicketQuery),
+    responses((status = 200, body = Listing<TicketView>)))]
+async fn list_tickets(
+    who: Principal,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<TicketQuery>,
+) -> Result<Paged<TicketView>, Problem> {
+    let listing = tickets(&who, query.status.as_deref(), page(query.after, query.limit)?).await?;
+    Ok(Paged::new(listing, &uri))
+}
+
+/// A ticket
+#[utoipa::path(get, path = "/support/tickets/{id}", tag = "support", operation_id = "getTicket",
+    params(("id" = String, Path, description = "The ticket.", format = Uuid)),
+    responses((status = 200, body = TicketView)))]
+async fn get_ticket(who: Principal, PathText(id): PathText) -> Result<Json<TicketView>, Problem> {
+    ticket(&who, &id).await.map(Json)
+}
+
+/// Close a ticket
+///
+/// Once is enough: again changes nothing.
+#[utoipa::path(post, path = "/support/tickets/{id}/close", tag = "support", operation_id = "closeTicket",
+    params(("id" = String, Path, description = "The ticket.", format = Uuid)),
+    responses((status = 200, body = TicketView)))]
+async fn post_close(
+    State(app): State<App>,
+    who: Principal,
+    PathText(id): PathText,
+) -> Result<Json<TicketView>, Problem> {
+    close_ticket(&app, &who, &id).await.map(Json)
+}
+
+/// Make a code that links a chat
+///
+/// It is shown once, is good for fifteen minutes, and is sent to the bot as `/start CODE`.
+#[utoipa::path(post, path = "/support/bots/codes", tag = "support", operation_id = "makeBotCode",
+    request_body(content = Option<BotCodeRequest>), responses((status = 201, body = BotCode)))]
+async fn post_bot_code(
+    State(app): State<App>,
+    who: Principal,
+    MaybeJson(asked): MaybeJson<BotCodeRequest>,
+) -> Result<(StatusCode, Json<BotCode>), Problem> {
+    Ok((StatusCode::CREATED, Json(bot_code(&app, &who, asked.unwrap_or_default()).await?)))
+}
+
+/// Linked chats
+#[utoipa::path(get, path = "/support/bots/links", tag = "support", operation_id = "listBotLinks",
+    responses((status = 200, body = Listing<BotLinkView>)))]
+async fn list_bot_links(who: Principal) -> Result<Json<Listing<BotLinkView>>, Problem> {
+    Ok(Json(Listing { items: bot_links(&who).await?, next: None }))
+}
+
+/// Cut a chat off
+#[utoipa::path(delete, path = "/support/bots/links/{provider}/{chat}", tag = "support", operation_id = "unlinkBot",
+    params(("provider" = String, Path, description = "`telegram` or `whatsapp`."),
+        ("chat" = String, Path, description = "The platform's id of the chat.")),
+    responses((status = 204, description = "It is cut off.")))]
+async fn delete_bot_link(
+    who: Principal,
+    axum::extract::Path((provider, chat)): axum::extract::Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    unlink_bot(&who, &provider, &chat).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

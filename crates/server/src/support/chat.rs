@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{ModelSettings, model, rules};
 use crate::billing::{check_room, limits_of};
 use crate::problem::FieldError;
-use crate::{App, Principal, Problem};
+use crate::{App, Principal, Problem, Right};
 
 /// Characters of a question at most.
 pub(crate) const QUESTION: usize = 4_000;
@@ -97,6 +97,7 @@ struct Prepared {
 }
 
 async fn prepare(app: &App, who: &Principal, question: &Question) -> Result<Prepared, Problem> {
+    who.require(Right::Read)?;
     let words = question.message.trim();
     if words.is_empty() || words.chars().count() > QUESTION {
         return Err(field("/message", "must have 1 to 4000 characters"));

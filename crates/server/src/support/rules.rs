@@ -64,8 +64,6 @@ const PHRASES: &[(Intent, i32, &[&str])] = &[
         4,
         &[
             "still down",
-            "is it up",
-            "is it down",
             "is it over",
             "since when",
             "how long",
@@ -236,10 +234,10 @@ fn cause(subject: &Subject) -> String {
     if let Some(summary) = text_at(subject.report.as_ref(), "/summary") {
         text.push_str(&format!("\nIn one sentence: {summary}"));
     }
-    if label != "confirmed" {
-        if let Some(ask) = text_at(subject.report.as_ref(), "/causes/0/next_probe/ask") {
-            text.push_str(&format!("\nWhat would decide it: {ask}"));
-        }
+    if label != "confirmed"
+        && let Some(ask) = text_at(subject.report.as_ref(), "/causes/0/next_probe/ask")
+    {
+        text.push_str(&format!("\nWhat would decide it: {ask}"));
     }
     text
 }

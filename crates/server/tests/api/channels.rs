@@ -10,13 +10,16 @@ async fn a_channel_is_declared_tested_and_deleted_and_shows_no_secret() {
     for world in World::both().await {
         let owner = world.owner().await;
         let path = "/api/v1/channels/by-external-id/chat";
-        let spec = json!({ "name": "Chat", "kind": "telegram", "config": { "token": "12345678:hunter2hunter2hunter2hunter2hunter2", "chat_id": "42" } });
+        let spec = json!({ "name": "Chat", "kind": "telegram", "config": { "bot_token": "12345678:hunter2hunter2hunter2hunter2hunter2", "chat_id": "42" } });
         let made = owner.put(path, spec).await.is(201);
         assert!(!made.text.contains("hunter2"), "{}", made.text);
         let mut back = json!({ "name": "Chat 2", "kind": "telegram", "config": made.body["config"] });
         owner.put(path, back.clone()).await.is(200);
         let kept = world.app.store.query("SELECT config FROM channels", &[]).await.expect("answers");
-        assert!(kept[0].text("config").expect("text").contains("hunter2"), "a mask that comes back keeps the secret");
+        assert!(
+            kept[0].text("config").expect("text").contains("hunter2"),
+            "a mask that comes back keeps the secret"
+        );
         back["kind"] = "carrier-pigeon".into();
         let refused = owner.put(path, back).await.is(422);
         assert_eq!(refused.body["errors"][0]["field"], "/kind");

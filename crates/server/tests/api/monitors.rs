@@ -92,16 +92,16 @@ async fn what_is_wrong_with_a_declaration_is_said_with_its_place() {
     let cases = [
         (json!({ "name": "x", "check": { "kind": "http" } }), "/check"),
         (json!({ "name": "x", "check": { "kind": "http", "url": "ftp://x" } }), "/check/url"),
-        (json!({ "name": "", "check": { "kind": "audit", "url": "https://x" } }), "/name"),
+        (json!({ "name": "", "interval_s": 600, "check": { "kind": "audit", "url": "https://x" } }), "/name"),
         (
             json!({ "name": "x", "interval_s": 1, "check": { "kind": "audit", "url": "https://x" } }),
             "/interval_s",
         ),
         (
-            json!({ "name": "x", "depends_on": ["no"], "check": { "kind": "audit", "url": "https://x" } }),
-            "/depends_on",
+            json!({ "name": "x", "interval_s": 600, "timeout_ms": 1, "check": { "kind": "audit", "url": "https://x" } }),
+            "/timeout_ms",
         ),
-        (json!({ "name": 5, "check": { "kind": "audit", "url": "https://x" } }), "/name"),
+        (json!({ "name": 5, "interval_s": 600, "check": { "kind": "audit", "url": "https://x" } }), "/name"),
         (json!([]), ""),
     ];
     for (spec, field) in cases {

@@ -112,13 +112,23 @@ pub(crate) async fn things(world: &World, owner: &Asker, mark: &str) -> Vec<(&'s
         .await
         .is(201);
     owner.send(&Method::POST, &format!("/api/v1/channels/{}/test", channel.id()), None).await.is(202);
-    let letter = owner.get("/api/v1/outbox").await.is(200).items()[0]["id"].as_str().expect("an id").to_owned();
-    store.execute("UPDATE outbox SET state = 'dead' WHERE id = $1", params![letter.as_str()]).await.expect("written");
+    let letter =
+        owner.get("/api/v1/outbox").await.is(200).items()[0]["id"].as_str().expect("an id").to_owned();
+    store
+        .execute("UPDATE outbox SET state = 'dead' WHERE id = $1", params![letter.as_str()])
+        .await
+        .expect("written");
     store
         .execute(
             "INSERT INTO deliveries (id, outbox_id, org_id, channel_id, at_us, took_us, outcome, say)
              VALUES ($1, $2, $3, $4, 1, 1, 'refused', $5)",
-            params![landfall_store::Id::new(), letter.as_str(), org.as_str(), channel.id(), format!("{mark} delivery")],
+            params![
+                landfall_store::Id::new(),
+                letter.as_str(),
+                org.as_str(),
+                channel.id(),
+                format!("{mark} delivery")
+            ],
         )
         .await
         .expect("written");
@@ -310,7 +320,18 @@ async fn every_route_refuses_strangers_revoked_keys_and_foreigners() {
             }
         }
         // Ours is as it was, whatever the foreigners made at home.
-        for kind in ["monitors", "windows", "reports", "members", "keys", "invitations", "incidents", "channels", "deliveries", "outbox"] {
+        for kind in [
+            "monitors",
+            "windows",
+            "reports",
+            "members",
+            "keys",
+            "invitations",
+            "incidents",
+            "channels",
+            "deliveries",
+            "outbox",
+        ] {
             let list = owner.get(&format!("/api/v1/{kind}")).await.is(200);
             assert!(!list.text.contains("stolen"), "{kind}: {}", list.text);
         }
@@ -371,7 +392,17 @@ async fn what_is_not_there_and_what_is_somebody_elses_are_answered_alike() {
         empty(foreigner.get(&format!("/api/v1/incidents?monitor={}", id("monitors"))).await);
         empty(foreigner.get(&format!("/api/v1/reports?monitor={}", id("monitors"))).await);
         empty(foreigner.get(&format!("/api/v1/deliveries?channel={}", id("channels"))).await);
-        for kind in ["monitors", "windows", "incidents", "reports", "channels", "deliveries", "outbox", "invitations", "keys"] {
+        for kind in [
+            "monitors",
+            "windows",
+            "incidents",
+            "reports",
+            "channels",
+            "deliveries",
+            "outbox",
+            "invitations",
+            "keys",
+        ] {
             empty(foreigner.get(&format!("/api/v1/{kind}")).await);
         }
         empty(foreigner.get(&format!("/api/v1/monitors?after={}", id("monitors"))).await);

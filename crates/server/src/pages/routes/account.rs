@@ -52,7 +52,11 @@ fn shown(problem: Problem) -> Result<Problem, Problem> {
     if matches!(problem.status, 401 | 403 | 409 | 422 | 429) { Ok(problem) } else { Err(problem) }
 }
 
-async fn sign_in_page(step: Doorstep, principal: Option<KnownPrincipal>, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+async fn sign_in_page(
+    step: Doorstep,
+    principal: Option<KnownPrincipal>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
     if principal.is_some() {
         return Ok(go(own_path(&asked.next)));
     }
@@ -69,7 +73,10 @@ struct KnownPrincipal;
 impl axum::extract::OptionalFromRequestParts<App> for KnownPrincipal {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut http::request::Parts, app: &App) -> Result<Option<Self>, Problem> {
+    async fn from_request_parts(
+        parts: &mut http::request::Parts,
+        app: &App,
+    ) -> Result<Option<Self>, Problem> {
         use axum::extract::FromRequestParts as _;
         match Principal::from_request_parts(parts, app).await {
             Ok(_) => Ok(Some(Self)),
@@ -89,7 +96,8 @@ async fn sign_in(knock: Knock) -> Result<Response, Problem> {
             let problem = shown(problem)?;
             let filled = Filled { email: &asked.email, ..Filled::default() };
             // 401 would be led to this very page again.
-            let code = if problem.status == 401 { StatusCode::UNPROCESSABLE_ENTITY } else { status(&problem) };
+            let code =
+                if problem.status == 401 { StatusCode::UNPROCESSABLE_ENTITY } else { status(&problem) };
             Ok(step.show(code, account::sign_in(&step.shell, filled, &next, &problem.detail)))
         }
     }
@@ -107,7 +115,12 @@ async fn sign_out(State(app): State<App>, headers: HeaderMap, sent: Sent) -> Res
 async fn first_run_page(step: Doorstep, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     if !accounts::first_run_works(&step.app, &asked.token).await? {
         let say = "Either the first account was made already, or the server was started again since and printed a fresh link.";
-        let page = account::message(&step.shell, "This link does not work any more", say, Some(("/sign-in", "Sign in")));
+        let page = account::message(
+            &step.shell,
+            "This link does not work any more",
+            say,
+            Some(("/sign-in", "Sign in")),
+        );
         return Ok(step.show(StatusCode::FORBIDDEN, page));
     }
     Ok(step.show(StatusCode::OK, account::first_run(&step.shell, &asked.token, Filled::default(), "", &[])))
@@ -128,7 +141,8 @@ async fn first_run(knock: Knock) -> Result<Response, Problem> {
         Err(problem) => {
             let problem = shown(problem)?;
             let filled = Filled { email: &asked.email, name: &asked.name, organisation: &asked.organisation };
-            let page = account::first_run(&step.shell, &asked.token, filled, &problem.detail, &problem.errors);
+            let page =
+                account::first_run(&step.shell, &asked.token, filled, &problem.detail, &problem.errors);
             Ok(step.show(status(&problem), page))
         }
     }
@@ -155,7 +169,8 @@ async fn register(knock: Knock) -> Result<Response, Problem> {
         Err(problem) => {
             let problem = shown(problem)?;
             let filled = Filled { email: &asked.email, name: &asked.name, organisation: &asked.organisation };
-            let code = if problem.status == 401 { StatusCode::UNPROCESSABLE_ENTITY } else { status(&problem) };
+            let code =
+                if problem.status == 401 { StatusCode::UNPROCESSABLE_ENTITY } else { status(&problem) };
             Ok(step.show(code, account::register(&step.shell, filled, &problem.detail, &problem.errors)))
         }
     }
@@ -165,12 +180,18 @@ async fn join_page(step: Doorstep, Query(asked): Query<Asked>) -> Result<Respons
     match accounts::invitation(&step.app, &asked.token).await {
         Ok(offer) => {
             let filled = Filled { email: offer.email.as_deref().unwrap_or_default(), ..Filled::default() };
-            let page = account::join(&step.shell, &asked.token, &offer.organisation, &offer.role, filled, "", &[]);
+            let page =
+                account::join(&step.shell, &asked.token, &offer.organisation, &offer.role, filled, "", &[]);
             Ok(step.show(StatusCode::OK, page))
         }
         Err(problem) if problem.status == 404 => {
             let say = "It was used, revoked, or it expired. Ask whoever sent it for a new one.";
-            let page = account::message(&step.shell, "This invitation does not work any more", say, Some(("/sign-in", "Sign in")));
+            let page = account::message(
+                &step.shell,
+                "This invitation does not work any more",
+                say,
+                Some(("/sign-in", "Sign in")),
+            );
             Ok(step.show(StatusCode::NOT_FOUND, page))
         }
         Err(problem) => Err(problem),
@@ -192,8 +213,17 @@ async fn join(knock: Knock) -> Result<Response, Problem> {
             let problem = shown(problem)?;
             let offer = accounts::invitation(&step.app, &asked.token).await?;
             let filled = Filled { email: &asked.email, name: &asked.name, organisation: "" };
-            let page = account::join(&step.shell, &asked.token, &offer.organisation, &offer.role, filled, &problem.detail, &problem.errors);
-            let code = if problem.status == 401 { StatusCode::UNPROCESSABLE_ENTITY } else { status(&problem) };
+            let page = account::join(
+                &step.shell,
+                &asked.token,
+                &offer.organisation,
+                &offer.role,
+                filled,
+                &problem.detail,
+                &problem.errors,
+            );
+            let code =
+                if problem.status == 401 { StatusCode::UNPROCESSABLE_ENTITY } else { status(&problem) };
             Ok(step.show(code, page))
         }
     }

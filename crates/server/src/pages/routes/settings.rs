@@ -64,7 +64,10 @@ async fn member_page(
 ) -> Result<maud::Markup, Problem> {
     let members = organisation::members(&visitor.principal, at.page(ROWS)?).await?;
     let invitations = if visitor.principal.can(Right::Admin) {
-        Some(organisation::invitations(&visitor.app, &visitor.principal, Page { after: None, limit: ROWS }).await?)
+        Some(
+            organisation::invitations(&visitor.app, &visitor.principal, Page { after: None, limit: ROWS })
+                .await?,
+        )
     } else {
         None
     };
@@ -139,7 +142,10 @@ async fn key_create(sent: Sent) -> Result<Response, Problem> {
     let days = values.get("days");
     let expires_days = if days.is_empty() { None } else { days.parse().ok() };
     if !days.is_empty() && expires_days.is_none() {
-        errors.push(FieldError { field: "/expires_days".into(), detail: format!("{days:?} is not a number of days") });
+        errors.push(FieldError {
+            field: "/expires_days".into(),
+            detail: format!("{days:?} is not a number of days"),
+        });
     }
     let scopes: Vec<Scope> = values.all("scope").filter_map(|s| s.parse().ok()).collect();
     let asked = NewApiKey { name: values.get("name").into(), scopes, expires_days };
@@ -165,7 +171,12 @@ async fn key_revoke(Path(name): Path<String>, sent: Sent) -> Result<Response, Pr
     Ok(visitor.done("/settings/keys", "The key is refused from now on."))
 }
 
-async fn session_page(visitor: &Visitor, problem: &str, errors: &[FieldError], at: &After) -> Result<maud::Markup, Problem> {
+async fn session_page(
+    visitor: &Visitor,
+    problem: &str,
+    errors: &[FieldError],
+    at: &After,
+) -> Result<maud::Markup, Problem> {
     let list = accounts::sessions(&visitor.app, &visitor.principal, at.page(ROWS)?).await?;
     Ok(draw::sessions(&visitor.shell, &list, problem, errors))
 }

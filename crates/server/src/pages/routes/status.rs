@@ -185,6 +185,8 @@ async fn update(Path(name): Path<String>, sent: Sent) -> Result<Response, Proble
         return Err(Problem::bad_request(format!("an update has 1 to {SAY} characters")));
     }
     let tenant = &visitor.principal.tenant;
-    let page = tenant.update_status_post(post, values.get("state"), &say, &visitor.principal.name, visitor.shell.now).await?;
+    let page = tenant
+        .update_status_post(post, values.get("state"), &say, &visitor.principal.name, visitor.shell.now)
+        .await?;
     Ok(visitor.done(&format!("/status-pages/{page}"), "The update is on the status page."))
 }

@@ -68,7 +68,10 @@ async fn acknowledge(Path(name): Path<String>, sent: Sent) -> Result<Response, P
     let visitor = sent.visitor;
     let id = id(&name, "incident")?;
     service::incidents::acknowledge(&visitor.app, &visitor.principal, id).await?;
-    Ok(visitor.done(&format!("/incidents/{id}"), "Acknowledged: no more reminders, and everybody sees that it is you."))
+    Ok(visitor.done(
+        &format!("/incidents/{id}"),
+        "Acknowledged: no more reminders, and everybody sees that it is you.",
+    ))
 }
 
 async fn comment(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {
@@ -124,7 +127,10 @@ async fn full(visitor: Visitor, Path(name): Path<String>) -> Result<Response, Pr
     Ok(response)
 }
 
-async fn download(visitor: Visitor, Path((name, format)): Path<(String, String)>) -> Result<Response, Problem> {
+async fn download(
+    visitor: Visitor,
+    Path((name, format)): Path<(String, String)>,
+) -> Result<Response, Problem> {
     let (format, kind, extension) = match format.as_str() {
         "json" => (Format::Json, "application/json", "json"),
         "markdown" => (Format::Markdown, "text/markdown; charset=utf-8", "md"),
