@@ -139,7 +139,9 @@ fn stored(row: &HeartbeatRow) -> Value {
 
 fn not_of_a_file(row: &HeartbeatRow) -> Result<(), Problem> {
     if row.origin == "file" {
-        return Err(Problem::conflict("a configuration file owns this heartbeat; change it there, and apply it"));
+        return Err(Problem::conflict(
+            "a configuration file owns this heartbeat; change it there, and apply it",
+        ));
     }
     Ok(())
 }
