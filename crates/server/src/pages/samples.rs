@@ -307,6 +307,8 @@ fn job(name: &str, title: &str, status: &str) -> JobView {
 
 fn beat(n: u32, status: &str) -> HeartbeatView {
     HeartbeatView {
+        external_id: "nightly-backup".into(),
+        origin: "api".into(),
         id: Some(id(n)),
         slug: format!("nightly-{n}"),
         name: format!("Nightly backup {n}"),
