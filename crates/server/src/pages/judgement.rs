@@ -1,7 +1,7 @@
 //! Parts of a report inside our own pages: the way of a request, causes, actions. All of it is read from the report's
 //! JSON; nothing is judged here.
 
-use landfall_diagnosis::{Action, Cause, Hop, HopKind, HopState, Label, Status, Tie, Tried, Verdict};
+use landfall_diagnosis::{Action, Cause, Hop, HopKind, HopState, Label, Status, Tie, Tried};
 use landfall_report::Report;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -20,16 +20,6 @@ pub(crate) fn verdict(word: &str) -> (Tone, &'static str) {
         "degraded" => (Tone::Warn, "Degraded"),
         "not-live" => (Tone::Bad, "Not live"),
         _ => (Tone::Open, "Unknown"),
-    }
-}
-
-/// The word of a verdict.
-pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Live => "live",
-        Verdict::Degraded => "degraded",
-        Verdict::NotLive => "not-live",
-        Verdict::Unknown => "unknown",
     }
 }
 

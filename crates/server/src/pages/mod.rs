@@ -14,6 +14,7 @@ mod heartbeats;
 mod incidents;
 mod jobs;
 mod judgement;
+mod money;
 mod monitor;
 mod monitor_form;
 mod overview;
@@ -23,6 +24,8 @@ mod settings;
 mod status_pages;
 mod windows;
 
+#[cfg(test)]
+mod flow;
 #[cfg(test)]
 mod samples;
 

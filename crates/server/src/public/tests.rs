@@ -295,6 +295,7 @@ impl World {
             bus: Bus::default(),
             watch: Watch::default(),
             settings: Arc::new(Settings::default()),
+            live: Arc::new(crate::Liveness::new(now())),
         };
         let org = organisation(&db.store, "levqor").await;
         let public = add_monitor(&db.store, &org, "Shown service", true, "core", "up").await;

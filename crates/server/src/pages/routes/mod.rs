@@ -1,6 +1,9 @@
 //! The routes of the pages: each reads what it was sent, calls the service, and hands the answer to a renderer.
 
 mod account;
+mod beats;
+mod channels;
+mod money;
 mod monitors;
 mod settings;
 mod status;
@@ -16,6 +19,9 @@ use crate::{App, Problem};
 pub fn router() -> Router<App> {
     Router::new()
         .merge(account::routes())
+        .merge(beats::routes())
+        .merge(channels::routes())
+        .merge(money::routes())
         .merge(monitors::routes())
         .merge(trouble::routes())
         .merge(settings::routes())

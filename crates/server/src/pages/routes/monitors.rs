@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, RawQuery};
 use axum::response::Response;
 use axum::routing::{get, post};
 use jiff::Timestamp;
-use landfall_monitor::MonitorSpec;
+use landfall_monitor::{MonitorSpec, WindowSpec};
 use landfall_store::monitors::Expect;
 use landfall_store::status::Sums;
 use landfall_store::{Id, Page};
@@ -24,7 +24,6 @@ use crate::pages::{monitor, windows};
 use crate::problem::FieldError;
 use crate::service::monitors::Width;
 use crate::service::reports::Subject;
-use crate::service::windows::WindowDeclaration;
 use crate::service::{self, external_id_of};
 use crate::{App, Problem, Right};
 
@@ -71,15 +70,13 @@ async fn home(visitor: Visitor, Query(wanted): Query<Wanted>) -> Result<Response
     let counts = tenant.verdict_counts().await?;
     let troubles = troubles(&visitor).await?;
     let monitors = filtered(&visitor, &filter).await?;
-    let since =
-        visitor.shell.now.checked_sub(std::time::Duration::from_secs(25 * 3600)).unwrap_or(Timestamp::MIN);
+    let since = visitor.shell.now.checked_sub(std::time::Duration::from_secs(25 * 3600)).unwrap_or(Timestamp::MIN);
     let ids: Vec<Id> = monitors.items.iter().filter_map(|m| m.id.parse().ok()).collect();
     let hours = match (ids.iter().min(), ids.iter().max()) {
         (Some(first), Some(last)) => tenant.hourly_sums(*first, *last, since).await?,
         _ => BTreeMap::new(),
     };
-    let hours =
-        hours.into_iter().map(|(id, sums)| (id.to_string(), sums.iter().map(bucket).collect())).collect();
+    let hours = hours.into_iter().map(|(id, sums)| (id.to_string(), sums.iter().map(bucket).collect())).collect();
     let data = Overview { troubles, monitors, hours, counts, filter };
     Ok(visitor.show(overview::page(&visitor.shell, &data)))
 }
@@ -164,11 +161,7 @@ async fn add(visitor: Visitor, Query(asked): Query<Add>) -> Result<Response, Pro
     Ok(visitor.show(overview::add_page(&visitor.shell, &asked.url)))
 }
 
-async fn show(
-    visitor: Visitor,
-    Path(name): Path<String>,
-    Query(at): Query<After>,
-) -> Result<Response, Problem> {
+async fn show(visitor: Visitor, Path(name): Path<String>, Query(at): Query<After>) -> Result<Response, Problem> {
     let (app, who) = (&visitor.app, &visitor.principal);
     let id = id(&name, "monitor")?;
     let data = monitor::MonitorPage {
@@ -177,9 +170,7 @@ async fn show(
         days: service::monitors::buckets(app, who, id, Width::Day, None, None).await?,
         results: service::monitors::results(who, id, at.page(ROWS)?).await?,
         after: at.after,
-        incidents: service::incidents::list(who, None, Some(id), Page { after: None, limit: 10 })
-            .await?
-            .items,
+        incidents: service::incidents::list(who, None, Some(id), Page { after: None, limit: 10 }).await?.items,
     };
     Ok(visitor.show(monitor::page(&visitor.shell, &data)))
 }
@@ -198,7 +189,7 @@ async fn new(visitor: Visitor, RawQuery(query): RawQuery) -> Result<Response, Pr
 }
 
 /// A declaration out of JSON, or what is wrong with it.
-fn declared(json: Value) -> Result<MonitorSpec, Vec<FieldError>> {
+pub(super) fn declared<T: serde::de::DeserializeOwned>(json: Value) -> Result<T, Vec<FieldError>> {
     serde_path_to_error::deserialize(json).map_err(|error| {
         let field = format!("/{}", error.path().to_string().replace('.', "/"));
         vec![FieldError { field, detail: error.into_inner().to_string() }]
@@ -209,7 +200,7 @@ async fn create(sent: Sent) -> Result<Response, Problem> {
     let Sent { visitor, values } = sent;
     visitor.principal.require(Right::Write)?;
     let kind = monitor_form::kind(values.get("kind"));
-    let errors = match monitor_form::spec(kind, &values).and_then(declared) {
+    let errors = match monitor_form::spec(kind, &values).and_then(declared::<MonitorSpec>) {
         Ok(spec) => match service::monitors::create(&visitor.app, &visitor.principal, spec).await {
             Ok(made) => {
                 let path = format!("/monitors/{}", made.value.id);
@@ -240,17 +231,11 @@ async fn change(Path(name): Path<String>, sent: Sent) -> Result<Response, Proble
     let fields = monitor_form::fields(kind);
     let read = monitor_form::spec(kind, &values)
         .map(|filled| form::merged(&fields, &found.value.spec, filled))
-        .and_then(declared);
+        .and_then(declared::<MonitorSpec>);
     let errors = match read {
         Ok(spec) => {
             let expect = Expect::Unchanged(found.version);
-            let done = service::monitors::put(
-                &visitor.app,
-                &visitor.principal,
-                &found.value.external_id,
-                spec,
-                expect,
-            );
+            let done = service::monitors::put(&visitor.app, &visitor.principal, &found.value.external_id, spec, expect);
             match done.await {
                 Ok(_) => return Ok(visitor.done(&format!("/monitors/{}", found.value.id), "Saved.")),
                 Err(problem) => fields_of(problem)?,
@@ -258,12 +243,7 @@ async fn change(Path(name): Path<String>, sent: Sent) -> Result<Response, Proble
         }
         Err(errors) => errors,
     };
-    let form = MonitorForm {
-        kind,
-        of: Some((&found.value.id, &found.value.name)),
-        values: &values,
-        errors: &errors,
-    };
+    let form = MonitorForm { kind, of: Some((&found.value.id, &found.value.name)), values: &values, errors: &errors };
     Ok(visitor.again(monitor_form::page(&visitor.shell, &form)))
 }
 
@@ -306,18 +286,13 @@ async fn window_new(visitor: Visitor) -> Result<Response, Problem> {
     Ok(visitor.show(windows::form_page(&visitor.shell, None, &form::fresh(windows::FIELDS), &[])))
 }
 
-fn declaration(json: Value) -> Result<WindowDeclaration, Vec<FieldError>> {
-    serde_json::from_value(json).map_err(|e| vec![FieldError { field: String::new(), detail: e.to_string() }])
-}
-
 async fn window_create(sent: Sent) -> Result<Response, Problem> {
     let Sent { visitor, values } = sent;
     visitor.principal.require(Right::Write)?;
-    let errors = match windows::spec(&values).and_then(declaration) {
+    let errors = match windows::spec(&values).and_then(declared::<WindowSpec>) {
         Ok(asked) => {
             let external_id = external_id_of(&asked.name, Id::new());
-            let done =
-                service::windows::put(&visitor.app, &visitor.principal, &external_id, &asked, Expect::Absent);
+            let done = service::windows::put(&visitor.app, &visitor.principal, &external_id, &asked, Expect::Absent);
             match done.await {
                 Ok(_) => return Ok(visitor.done("/windows", "The window is planned.")),
                 Err(problem) => fields_of(problem)?,
@@ -349,17 +324,11 @@ async fn window_change(Path(name): Path<String>, sent: Sent) -> Result<Response,
     let found = service::windows::get(&visitor.app, &visitor.principal, id(&name, "window")?).await?;
     let read = windows::spec(&values)
         .map(|filled| form::merged(windows::FIELDS, &found.value.spec, filled))
-        .and_then(declaration);
+        .and_then(declared::<WindowSpec>);
     let errors = match read {
         Ok(asked) => {
             let expect = Expect::Unchanged(found.version);
-            let done = service::windows::put(
-                &visitor.app,
-                &visitor.principal,
-                &found.value.external_id,
-                &asked,
-                expect,
-            );
+            let done = service::windows::put(&visitor.app, &visitor.principal, &found.value.external_id, &asked, expect);
             match done.await {
                 Ok(_) => return Ok(visitor.done("/windows", "Saved.")),
                 Err(problem) => fields_of(problem)?,
@@ -392,10 +361,8 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_named_with_its_place() {
-        let errors = declared(
-            json!({"name": "a", "interval_s": "often", "check": {"kind": "tcp", "host": "h", "port": 1}}),
-        )
-        .expect_err("often is no number");
+        let errors = declared::<MonitorSpec>(json!({"name": "a", "interval_s": "often", "check": {"kind": "tcp", "host": "h", "port": 1}}))
+            .expect_err("often is no number");
         assert_eq!(errors[0].field, "/interval_s");
     }
 }
