@@ -48,11 +48,12 @@ async fn write(tx: &mut Tx, letter: &Letter<'_>, payload: Value, now: Timestamp)
         payload,
         now.into(),
         give_up.into(),
+        letter.message.event.word().into(),
     ];
     let written = tx
         .execute(
-            "INSERT INTO outbox (id, org_id, channel_id, key, subject, seq, payload, created_us, next_us, give_up_us)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) ON CONFLICT (key) DO NOTHING",
+            "INSERT INTO outbox (id, org_id, channel_id, key, subject, seq, payload, created_us, next_us, give_up_us, event)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10) ON CONFLICT (key) DO NOTHING",
             &params,
         )
         .await?;

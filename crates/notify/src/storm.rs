@@ -56,6 +56,15 @@ pub fn group(messages: &[Message]) -> Vec<Group> {
     groups
 }
 
+/// All messages as one, whatever lies between them: the worker has gathered them already. One alone stays itself.
+pub(crate) fn collapse(messages: &[Message]) -> Option<Message> {
+    match messages {
+        [] => None,
+        [alone] => Some(alone.clone()),
+        _ => Some(one(&(0..messages.len()).collect::<Vec<_>>(), messages)),
+    }
+}
+
 fn within(first: Timestamp, at: Timestamp) -> bool {
     first.checked_add(WINDOW).is_ok_and(|end| at <= end)
 }

@@ -11,6 +11,9 @@
 //! - **No stale news.** Reminders, acknowledgements and "more monitors joined" that could not be delivered are skipped once
 //!   the incident is over, and a reminder once a later one waits: a channel that comes back after an hour tells the outage
 //!   and its end, and not a dozen reminders of it.
+//! - **One message for a storm.** When four or more letters of one event arise for a channel within thirty seconds, the
+//!   first three leave at once, and the others are gathered until the thirty seconds are over and leave as one. Which
+//!   letters those are is written down, so that every attempt carries the same under the same key.
 //! - **Patience.** A failure is tried again after 10 s, 20 s, 40 s … 15 min, each with a jitter of a fifth, until the
 //!   letter's `give_up_us`, and at once when another letter came through; a `Retry-After` of the receiver holds the whole channel back (six hours at most). What the
 //!   receiver refuses for good is dead at once, with its reason. Dead letters stay where people can see and revive them.
@@ -24,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall_store::{Id, Row, Store, StoreError, Value, json, params};
+use landfall_store::{Id, Row, Store, StoreError, Tx, Value, json, params};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -35,7 +38,8 @@ use crate::outbound::Outbound;
 use crate::outbox::Recipients;
 use crate::secret::scrub;
 use crate::sheet::{clean, moment};
-use crate::{Event, Message};
+use crate::storm::{STORM, WINDOW};
+use crate::{Event, Message, storm};
 
 /// How long a letter belongs to who leased it. Longer than any attempt takes.
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -117,17 +121,24 @@ impl std::fmt::Debug for Worker {
 
 /// A letter that is ours to send.
 struct Leased {
-    id: Id,
+    /// The letter, or all letters of a bundle.
+    members: Vec<Member>,
     org: String,
     channel: Option<Id>,
     key: String,
     subject: String,
-    payload: String,
     attempt: u32,
     give_up: Timestamp,
     until: Timestamp,
     progress: Progress,
     way: Way,
+}
+
+/// One row of the outbox.
+struct Member {
+    id: Id,
+    subject: String,
+    payload: String,
 }
 
 /// How it leaves.
@@ -194,7 +205,7 @@ impl Worker {
         let mut stats = Stats::default();
         let mut under_way = JoinSet::new();
         for (letter, slot) in self.lease(now).await? {
-            stats.leased += 1;
+            stats.leased += letter.members.len() as u64;
             let inner = Arc::clone(&self.inner);
             under_way.spawn(async move {
                 let stats = inner.deliver(letter).await;
@@ -344,19 +355,26 @@ impl Inner {
                 return Ok(Vec::new());
             }
         }
+        let until = later(now, LEASE);
+        let gathers = matches!(&way, Way::Channel(config) if config.channel().gathers());
+        let mut leased = Vec::new();
+        if let (Some(id), true) = (channel, gathers) {
+            self.gather(&mut tx, id, now).await?;
+            leased.extend(self.bundle(&mut tx, id, now, until, &way).await?);
+        }
+        let limit = limit.saturating_sub(leased.len());
         let (filter, name) = match channel {
             Some(id) => ("o.channel_id = $3", Value::from(id)),
             None => ("o.channel_id IS NULL AND $3 = ''", Value::from("")),
         };
         let sql = format!(
             "SELECT o.id, o.org_id, o.key, o.subject, o.payload, o.attempts, o.give_up_us, o.progress FROM outbox o
-             WHERE {filter} AND {DUE}
+             WHERE {filter} AND {DUE} {}
              ORDER BY o.next_us, o.id LIMIT $2 {}",
+            if gathers { "AND o.bundle IS NULL" } else { "" },
             self.store.skip_locked()
         );
         let rows = tx.query(&sql, &[now.into(), limit.into(), name]).await?;
-        let until = later(now, LEASE);
-        let mut leased = Vec::new();
         for row in &rows {
             let id = row.id("id")?;
             let changed = tx
@@ -367,13 +385,13 @@ impl Inner {
                 )
                 .await?;
             if changed == 1 {
+                let (subject, payload) = (row.text("subject")?, row.text("payload")?);
                 leased.push(Leased {
-                    id,
+                    members: vec![Member { id, subject: subject.clone(), payload }],
                     org: row.text("org_id")?,
                     channel,
                     key: row.text("key")?,
-                    subject: row.text("subject")?,
-                    payload: row.text("payload")?,
+                    subject,
                     attempt: u32::try_from(row.int("attempts")?.saturating_add(1)).unwrap_or(u32::MAX),
                     give_up: row.time("give_up_us")?,
                     until,
@@ -382,13 +400,120 @@ impl Inner {
                 });
             }
         }
-        // Nothing was due after all: the transaction takes its pace back.
+        // Nothing is sent after all: what was put off stays so, and the pace is no worse for one turn.
+        tx.commit().await?;
         if leased.is_empty() {
             return Ok(leased);
         }
-        tx.commit().await?;
         *self.busy.lock().unwrap_or_else(PoisonError::into_inner).entry(name_of(channel)).or_default() +=
             leased.len();
+        Ok(leased)
+    }
+
+    /// Looks for storms among the letters of a channel that were never tried: when [`STORM`] or more of one event arise
+    /// within [`WINDOW`], all but the first are put off to its end, and then become one bundle.
+    async fn gather(&self, tx: &mut Tx, channel: Id, now: Timestamp) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT o.event, min(o.created_us) AS first FROM outbox o
+             WHERE o.channel_id = $2 AND o.attempts = 0 AND o.bundle IS NULL AND {DUE}
+             AND o.event IN ('down', 'degraded', 'cause', 'joined', 'reminder', 'acknowledged', 'up')
+             GROUP BY o.event"
+        );
+        for row in tx.query(&sql, params![now, channel]).await? {
+            let (event, first) = (row.text("event")?, row.time("first")?);
+            let recent = tx
+                .query_opt(
+                    "SELECT count(*) AS n FROM outbox WHERE channel_id = $1 AND event = $2
+                     AND created_us > $3 AND created_us <= $4",
+                    params![channel, event.as_str(), earlier(first, WINDOW), later(first, WINDOW)],
+                )
+                .await?;
+            let recent = recent.map(|r| r.int("n")).transpose()?.unwrap_or_default();
+            let storm = i64::try_from(STORM).unwrap_or(i64::MAX);
+            let over = now >= later(first, WINDOW);
+            if recent < storm {
+                continue;
+            }
+            let sql = format!(
+                "SELECT o.id FROM outbox o WHERE o.channel_id = $2 AND o.event = $3 AND o.attempts = 0
+                 AND o.bundle IS NULL AND o.created_us <= $4 AND {DUE} ORDER BY o.id LIMIT 2000 {}",
+                self.store.skip_locked()
+            );
+            let ids = tx.query(&sql, params![now, channel, event.as_str(), later(first, WINDOW)]).await?;
+            let waiting = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+            if waiting < 2 && over {
+                continue;
+            }
+            // The first ones of a storm are told at once and alone.
+            let alone =
+                if over { 0 } else { usize::try_from(storm - 1 - (recent - waiting).max(0)).unwrap_or(0) };
+            let mut bundle = None;
+            for row in ids.iter().skip(alone) {
+                let id = row.id("id")?;
+                if over {
+                    let bundle = *bundle.get_or_insert(id);
+                    tx.execute("UPDATE outbox SET bundle = $2 WHERE id = $1", params![id, bundle]).await?;
+                } else {
+                    let end = later(first, WINDOW);
+                    tx.execute("UPDATE outbox SET next_us = $2 WHERE id = $1", params![id, end]).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leases one bundle of a channel, whole: the same letters and the same key in every attempt.
+    async fn bundle(
+        &self,
+        tx: &mut Tx,
+        channel: Id,
+        now: Timestamp,
+        until: Timestamp,
+        way: &Way,
+    ) -> Result<Option<Leased>, StoreError> {
+        let sql = format!(
+            "SELECT o.bundle FROM outbox o WHERE o.channel_id = $2 AND o.bundle IS NOT NULL AND {DUE} ORDER BY o.id LIMIT 1"
+        );
+        let Some(row) = tx.query_opt(&sql, params![now, channel]).await? else { return Ok(None) };
+        let bundle = row.text("bundle")?;
+        let sql = format!(
+            "SELECT o.id, o.org_id, o.subject, o.payload, o.attempts, o.give_up_us, o.progress FROM outbox o
+             WHERE o.channel_id = $1 AND o.bundle = $2 AND o.state = 'pending' ORDER BY o.id {}",
+            self.store.for_update()
+        );
+        let rows = tx.query(&sql, params![channel, bundle.as_str()]).await?;
+        let mut leased: Option<Leased> = None;
+        for row in &rows {
+            let id = row.id("id")?;
+            let changed = tx
+                .execute(
+                    "UPDATE outbox SET lease_owner = $2, lease_until_us = $3, attempts = attempts + 1
+                     WHERE id = $1 AND state = 'pending' AND (lease_until_us IS NULL OR lease_until_us <= $4)",
+                    params![id, self.owner.as_str(), until, now],
+                )
+                .await?;
+            if changed == 0 {
+                continue;
+            }
+            let member = Member { id, subject: row.text("subject")?, payload: row.text("payload")? };
+            match &mut leased {
+                Some(leased) => leased.members.push(member),
+                None => {
+                    leased = Some(Leased {
+                        members: vec![member],
+                        org: row.text("org_id")?,
+                        channel: Some(channel),
+                        key: format!("storm/{bundle}/{channel}"),
+                        subject: format!("storm/{bundle}"),
+                        attempt: u32::try_from(row.int("attempts")?.saturating_add(1)).unwrap_or(u32::MAX),
+                        give_up: row.time("give_up_us")?,
+                        until,
+                        progress: row.opt_json("progress")?.unwrap_or_default(),
+                        way: way.again(),
+                    });
+                }
+            }
+        }
         Ok(leased)
     }
 
@@ -438,7 +563,7 @@ impl Inner {
             Ok(stats) => stats,
             Err(error) => {
                 // It comes back when its lease runs out, and is then sent again under its key.
-                tracing::warn!(%error, letter = %letter.id, "an attempt could not be written down");
+                tracing::warn!(%error, key = %letter.key, "an attempt could not be written down");
                 Stats { lost: 1, ..Stats::default() }
             }
         }
@@ -452,9 +577,19 @@ impl Inner {
             }
             Way::Channel(_) | Way::Mail => {}
         }
-        let mut message: Message = match serde_json::from_str(&letter.payload) {
-            Ok(message) => message,
-            Err(error) => return Sent::refused(format!("the letter cannot be read: {error}")),
+        let mut messages: Vec<Message> = Vec::new();
+        for member in &letter.members {
+            match serde_json::from_str(&member.payload) {
+                Ok(message) => messages.push(message),
+                Err(error) => return Sent::refused(format!("the letter cannot be read: {error}")),
+            }
+        }
+        let Some(mut message) = storm::collapse(&messages) else {
+            return Sent::refused("the letter is empty");
+        };
+        let members: Vec<String> = match letter.members.as_slice() {
+            [_] => Vec::new(),
+            all => all.iter().map(|m| m.subject.clone()).collect(),
         };
         if message.event == Event::Up
             && let Some(line) = self.unheard(letter).await
@@ -465,6 +600,7 @@ impl Inner {
             message: &message,
             key: &letter.key,
             subject: &letter.subject,
+            members: &members,
             attempt: letter.attempt,
             now,
             progress: &letter.progress,
@@ -478,7 +614,8 @@ impl Inner {
             }
             _ => {
                 let to =
-                    serde_json::from_str::<Recipients>(&letter.payload).map(|r| r.to).unwrap_or_default();
+                    letter.members.first().and_then(|m| serde_json::from_str::<Recipients>(&m.payload).ok());
+                let to = to.map(|r| r.to).unwrap_or_default();
                 if to.is_empty() {
                     return Sent::refused("the letter names no recipient");
                 }
@@ -515,27 +652,28 @@ impl Inner {
         took: Duration,
     ) -> Result<Stats, StoreError> {
         let now = (self.now)();
+        let count = letter.members.len() as u64;
         let mut stats = Stats::default();
         let mut held = None;
         let (state, outcome, next) = match sent.outcome {
             Outcome::Delivered => {
-                stats.delivered = 1;
+                stats.delivered = count;
                 ("delivered", "delivered", now)
             }
             Outcome::Refused => {
-                stats.dead = 1;
+                stats.dead = count;
                 ("dead", "refused", now)
             }
             Outcome::Skipped => {
-                stats.skipped = 1;
+                stats.skipped = count;
                 ("skipped", "refused", now)
             }
             Outcome::Retry(_) if now >= letter.give_up => {
-                stats.dead = 1;
+                stats.dead = count;
                 ("dead", "retry", now)
             }
             Outcome::Retry(asked) => {
-                stats.retried = 1;
+                stats.retried = count;
                 let asked = asked.map(|a| a.min(ASKED));
                 held = asked;
                 let wait = wait(&letter.key, letter.attempt).max(asked.unwrap_or_default());
@@ -549,39 +687,43 @@ impl Inner {
         };
         let delivered = state == "delivered";
         let mut tx = self.store.begin().await?;
-        let changed = tx
-            .execute(
-                "UPDATE outbox SET state = $4, next_us = $5, last_error = $6, delivered_us = $7, progress = $8,
-                 lease_owner = NULL, lease_until_us = NULL
-                 WHERE id = $1 AND lease_owner = $2 AND lease_until_us = $3 AND state = 'pending'",
+        let mut changed = 0;
+        let progress = if sent.progress == Progress::default() { Value::Null } else { json(&sent.progress) };
+        for member in &letter.members {
+            changed += tx
+                .execute(
+                    "UPDATE outbox SET state = $4, next_us = $5, last_error = $6, delivered_us = $7, progress = $8,
+                     lease_owner = NULL, lease_until_us = NULL
+                     WHERE id = $1 AND lease_owner = $2 AND lease_until_us = $3 AND state = 'pending'",
+                    params![
+                        member.id,
+                        self.owner.as_str(),
+                        letter.until,
+                        state,
+                        next,
+                        (!delivered).then_some(say.as_str()),
+                        delivered.then_some(now),
+                        progress.clone()
+                    ],
+                )
+                .await?;
+            tx.execute(
+                "INSERT INTO deliveries (id, outbox_id, org_id, channel_id, at_us, took_us, outcome, status, say)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                 params![
-                    letter.id,
-                    self.owner.as_str(),
-                    letter.until,
-                    state,
-                    next,
-                    (!delivered).then_some(say.as_str()),
-                    delivered.then_some(now),
-                    if sent.progress == Progress::default() { Value::Null } else { json(&sent.progress) }
+                    Id::new(),
+                    member.id,
+                    letter.org.as_str(),
+                    letter.channel,
+                    began,
+                    i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
+                    outcome,
+                    sent.status.map(i64::from),
+                    say.as_str()
                 ],
             )
             .await?;
-        tx.execute(
-            "INSERT INTO deliveries (id, outbox_id, org_id, channel_id, at_us, took_us, outcome, status, say)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            params![
-                Id::new(),
-                letter.id,
-                letter.org.as_str(),
-                letter.channel,
-                began,
-                i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
-                outcome,
-                sent.status.map(i64::from),
-                say.as_str()
-            ],
-        )
-        .await?;
+        }
         if let (Some(channel), Way::Channel(_)) = (letter.channel, &letter.way)
             && sent.outcome != Outcome::Skipped
         {
@@ -611,7 +753,7 @@ impl Inner {
         }
         tx.commit().await?;
         if changed == 0 {
-            return Ok(Stats { lost: 1, ..Stats::default() });
+            return Ok(Stats { lost: count, ..Stats::default() });
         }
         Ok(stats)
     }
@@ -630,6 +772,10 @@ impl Way {
 
 fn later(now: Timestamp, by: Duration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn earlier(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 /// The wait after the `attempt`th failure of a letter: doubled each time, with a jitter of a fifth that comes from the

@@ -165,6 +165,11 @@ async fn from_database(app: &App, view: View, page: &mut Page) -> Result<(), Sto
     outbox(app, view, page).await?;
     if view == View::Server {
         jobs(app, page).await?;
+        let (pending, dead) = landfall_store::support::reply_counts(store).await?;
+        page.family("landfall_bot_replies_pending", "gauge", "Answers to chats that are not sent yet.");
+        page.sample(&[], pending as f64);
+        page.family("landfall_bot_replies_dead", "gauge", "Answers to chats that were given up.");
+        page.sample(&[], dead as f64);
         if app.settings.billing.on {
             let (last, open) = billing::pulse(store).await?;
             page.family(

@@ -143,6 +143,8 @@ fn accepts(headers: &HeaderMap, path: &str) -> bool {
         return true;
     }
     let stream = path == "/api/v1/events";
+    // An answer of the support chat comes in either form.
+    let either = path == "/api/v1/support/chat";
     said.any(|range| {
         let mut parts = range.split(';').map(|p| p.trim().to_ascii_lowercase());
         let media = parts.next().unwrap_or_default();
@@ -151,7 +153,7 @@ fn accepts(headers: &HeaderMap, path: &str) -> bool {
         let fits = match media.as_str() {
             "*/*" | "" => true,
             "application/*" | "application/json" => !stream,
-            "text/*" | "text/event-stream" => stream,
+            "text/*" | "text/event-stream" => stream || either,
             _ => false,
         };
         fits && !refused

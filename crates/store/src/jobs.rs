@@ -129,6 +129,18 @@ pub async fn ensure(store: &Store, name: &str, next: Timestamp, now: Timestamp) 
     Ok(())
 }
 
+/// Writes down that a job does not run here, and why; whoever asks for the jobs reads it there.
+pub async fn set_off(store: &Store, name: &str, why: &str, now: Timestamp) -> Result<(), StoreError> {
+    store
+        .execute(
+            "INSERT INTO jobs (name, next_us, first_seen_us, last_outcome, say) VALUES ($1, $2, $2, 'off', $3)
+             ON CONFLICT (name) DO UPDATE SET last_outcome = 'off', say = $3, next_us = $2",
+            params![name, now, why],
+        )
+        .await?;
+    Ok(())
+}
+
 /// Moves a job's next tick, if it still is what was read: for clocks that were set back.
 pub async fn move_tick(store: &Store, name: &str, from: Timestamp, to: Timestamp) -> Result<(), StoreError> {
     store

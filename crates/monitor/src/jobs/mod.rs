@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use landfall_store::{Id, Store, StoreError, leases};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use bodies::registry;
+pub use bodies::{catalogue, registry};
 pub use schedule::{Every, Schedule};
 
 use crate::bus::{Bus, Happened};
@@ -217,6 +218,8 @@ pub struct Jobs {
     context: Context,
     jobs: Vec<Job>,
     owner: String,
+    /// Whether it is written down which jobs are off.
+    told_off: AtomicBool,
     /// What this server is running now.
     active: Arc<Mutex<HashSet<&'static str>>>,
 }
@@ -224,7 +227,13 @@ pub struct Jobs {
 impl Jobs {
     /// The jobs of a server; [`registry`] makes the usual ones.
     pub fn new(context: Context, jobs: Vec<Job>) -> Self {
-        Self { context, jobs, owner: Id::new().to_string(), active: Arc::default() }
+        Self {
+            context,
+            jobs,
+            owner: Id::new().to_string(),
+            told_off: AtomicBool::new(false),
+            active: Arc::default(),
+        }
     }
 
     /// Runs jobs as they come due until told to stop; runs that are on are then given up to ten seconds.
@@ -272,6 +281,14 @@ impl Jobs {
             return Ok(Vec::new());
         }
         let store = &self.context.store;
+        if !self.told_off.load(Ordering::Relaxed) {
+            for job in &self.jobs {
+                if let Some(why) = &job.off {
+                    stored::set_off(store, job.name, why, now).await?;
+                }
+            }
+            self.told_off.store(true, Ordering::Relaxed);
+        }
         let mut rows: BTreeMap<String, JobRow> =
             stored::all(store).await?.into_iter().map(|r| (r.name.clone(), r)).collect();
         let mut started = Vec::new();

@@ -1,6 +1,6 @@
 //! The scheduler: one leader, each tick once, no job green without having run.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use landfall_store::testkit::TestDb;
 
@@ -96,6 +96,10 @@ async fn a_failure_a_panic_and_a_hang_are_failures_of_that_job_alone() {
         assert_eq!(of(&list, "off").say.as_deref(), Some("no tool here"));
         assert_eq!(of(&list, "disabled").say.as_deref(), Some("not wanted"));
         assert!(list.iter().filter(|j| j.status != "ok").all(|j| j.last_success.is_none()));
+        // Who does not know the settings reads from the database that a job is off, and why.
+        let plain = vec![failing("disabled", || Ok(Done::on(1u64, "x")))];
+        let elsewhere = super::list(&db.store, &plain, t(1)).await.expect("list");
+        assert_eq!((elsewhere[0].status, elsewhere[0].say.as_deref()), ("off", Some("not wanted")));
         // One that was good and then fails is not green by its past.
         let runs = stored::runs(&db.store, "panic", 10).await.expect("runs");
         assert_eq!((runs.len(), runs[0].outcome.as_str()), (1, "failed"));

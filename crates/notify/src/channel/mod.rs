@@ -33,6 +33,8 @@ pub struct Dispatch<'a> {
     pub attempt: u32,
     /// When it is sent.
     pub now: Timestamp,
+    /// What it is about when it stands for several letters of a storm: the subject of each.
+    pub members: &'a [String],
     /// How far earlier attempts came.
     pub progress: &'a Progress,
 }
@@ -107,6 +109,11 @@ pub trait Channel: Send + Sync {
     /// Between two messages, at least; what the provider documents.
     fn pace(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// Whether a storm is told in one message. A receiver that pairs ends with beginnings by itself wants each.
+    fn gathers(&self) -> bool {
+        true
     }
 
     /// Letters that may be under way at once.

@@ -124,6 +124,11 @@ impl Channel for Pagerduty {
             sent
         })
     }
+
+    /// Each incident has its alert, which its end resolves; PagerDuty groups them itself.
+    fn gathers(&self) -> bool {
+        false
+    }
 }
 
 impl Pagerduty {

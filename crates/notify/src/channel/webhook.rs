@@ -18,19 +18,27 @@ const SCHEMA: &str = "landfall.alert/1";
 struct Body<'a> {
     schema: &'static str,
     key: &'a str,
+    /// Of a storm: the subjects of the letters that it stands for.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    subjects: &'a [String],
     #[serde(flatten)]
     message: &'a Message,
 }
 
 /// Body and its type.
-fn body(config: &Webhook, message: &Message, key: &str) -> Result<(String, &'static str), String> {
+fn body(
+    config: &Webhook,
+    message: &Message,
+    key: &str,
+    subjects: &[String],
+) -> Result<(String, &'static str), String> {
     match &config.body {
         Some(template) => {
             let template = Template::parse(template)?;
             Ok((template.render(message, key), template.content_type()))
         }
         None => {
-            let body = Body { schema: SCHEMA, key, message };
+            let body = Body { schema: SCHEMA, key, subjects, message };
             let body = serde_json::to_string(&body).map_err(|e| format!("the message is no JSON: {e}"))?;
             Ok((body, "application/json"))
         }
@@ -40,7 +48,7 @@ fn body(config: &Webhook, message: &Message, key: &str) -> Result<(String, &'sta
 impl Channel for Webhook {
     fn send<'a>(&'a self, out: &'a Outbound, letter: &'a Dispatch<'a>) -> Sending<'a> {
         Box::pin(async move {
-            let (body, content_type) = match body(self, letter.message, letter.key) {
+            let (body, content_type) = match body(self, letter.message, letter.key, letter.members) {
                 Ok(made) => made,
                 Err(mend) => return Sent::refused(format!("the body template cannot be used: {mend}")),
             };
@@ -72,5 +80,5 @@ impl Channel for Webhook {
 /// What goes out, for snapshots.
 #[cfg(test)]
 pub(crate) fn rendered(config: &Webhook, message: &Message, key: &str) -> Result<String, String> {
-    Ok(body(config, message, key)?.0)
+    Ok(body(config, message, key, &[])?.0)
 }

@@ -105,7 +105,8 @@ async fn slack_says_what_is_final_and_what_is_not() {
         assert_eq!((stats.dead == 1, stats.retried == 1), (dead, !dead), "{word}");
         let say = last_say(&desk).await;
         assert!(say.contains(says), "{say}");
-        desk.clock.advance(5);
+        // Further apart than a storm.
+        desk.clock.advance(31);
     }
     // A wrong URL is what the provider itself answers.
     let gone = format!("{}/services/T0/B0/other", receiver.base);
@@ -153,7 +154,8 @@ async fn telegram_says_what_is_final_and_how_long_to_wait() {
         assert_eq!(desk.pass().await.dead, 1, "{says}");
         let say = last_say(&desk).await;
         assert!(say.contains(says) && !say.contains("12:token-token"), "{say}");
-        desk.clock.advance(5);
+        // Further apart than a storm.
+        desk.clock.advance(31);
     }
     receiver.fault(error(429, "Too Many Requests: retry after 120", json!({ "retry_after": 120 })));
     desk.say("slow", Event::Down).await;
@@ -201,7 +203,8 @@ async fn whatsapp_sends_again_to_those_alone_who_were_not_reached() {
     // A token that has expired is final for all; a missing permission is, though it comes with a 500.
     for (status, code) in [(401, 190), (500, 3)] {
         receiver.break_down(error(status, code));
-        desk.clock.advance(5);
+        // Further apart than a storm.
+        desk.clock.advance(31);
         desk.say(&format!("c{code}"), Event::Down).await;
         assert_eq!(desk.pass().await.dead, 1, "{code}");
     }

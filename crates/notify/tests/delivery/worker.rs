@@ -162,6 +162,8 @@ async fn two_workers_at_once_send_every_letter_exactly_once() {
         for n in 0..12 {
             desk.say(&format!("i{n}"), Event::Down).await;
             desk.say(&format!("i{n}"), Event::Up).await;
+            // Further apart than a storm.
+            desk.clock.advance(31);
         }
         let other = desk.another_worker(testkit::outbound(OutboundSettings::default()));
         let mut delivered = 0;
@@ -289,6 +291,8 @@ async fn a_channel_that_hangs_delays_nobody_else() {
         let fast_id = desk.channel("b-fast", "webhook", hook(&fast)).await;
         for n in 0..100 {
             desk.say(&format!("i{n}"), Event::Down).await;
+            // Further apart than a storm.
+            desk.clock.advance(31);
         }
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let worker = desk.worker.clone();
@@ -384,6 +388,8 @@ async fn a_pace_is_kept_by_two_workers_together() {
         desk.channel("tg", "telegram", config).await;
         for n in 0..5 {
             desk.say(&format!("i{n}"), Event::Down).await;
+            // Further apart than a storm.
+            desk.clock.advance(31);
         }
         let other = desk.another_worker(testkit::outbound(OutboundSettings::default()));
         for second in 1..=5 {
@@ -395,6 +401,79 @@ async fn a_pace_is_kept_by_two_workers_together() {
         }
         receiver.assert_followed();
         assert_eq!(receiver.requests().len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn a_storm_is_three_messages_and_one_for_all_the_others() {
+    for db in TestDb::both().await {
+        let desk = Desk::on(db).await;
+        let receiver = strict(&desk).await;
+        let pager = Receiver::speaking(testkit::pagerduty("R0123456789abcdef0123456789abcde")).await;
+        desk.channel("ops", "webhook", hook(&receiver)).await;
+        let config = json!({ "routing_key": "R0123456789abcdef0123456789abcde", "api_base": pager.base });
+        let pager_id = desk.channel("pager", "pagerduty", config).await;
+        for n in 0..100 {
+            desk.say(&format!("i{n}"), Event::Down).await;
+        }
+        let drain = async |desk: &Desk| {
+            while desk.pass().await.leased > 0 {}
+        };
+        drain(&desk).await;
+        assert_eq!(receiver.requests().len(), 3);
+        desk.clock.advance(29);
+        for n in 100..120 {
+            desk.say(&format!("i{n}"), Event::Down).await;
+        }
+        desk.say("i99", Event::Up).await;
+        drain(&desk).await;
+        assert_eq!(
+            receiver.requests().len(),
+            3,
+            "nothing before the window is over, and no up before its down"
+        );
+        desk.clock.advance(1);
+        // The first attempt fails, and somebody dies after the second; the bundle stays what it is.
+        receiver.fault(Fault::Reply(Reply::new(503, "")));
+        drain(&desk).await;
+        desk.clock.advance(13);
+        receiver.fault(Fault::Hang);
+        let dying = desk.another_worker(testkit::outbound(OutboundSettings::default()));
+        let now = desk.clock.now();
+        let life = tokio::spawn(async move { dying.run_once(now).await });
+        receiver.received(5).await;
+        life.abort();
+        let _ = life.await;
+        desk.clock.advance(60);
+        drain(&desk).await;
+        let requests = receiver.requests();
+        let storm: Vec<_> = requests.iter().filter(|r| r.json()["subjects"].is_array()).collect();
+        assert!(storm.len() >= 3);
+        let key = storm[0].header("idempotency-key").expect("a key");
+        let same: Vec<_> = storm.iter().filter(|r| r.header("idempotency-key") == Some(key)).collect();
+        assert_eq!(same.len(), 3, "failed, cut off, delivered");
+        assert!(same.iter().all(|r| r.body == same[0].body));
+        assert!(same[0].json()["monitor_count"].as_u64().expect("a count") >= 97);
+        let told: std::collections::BTreeSet<String> = requests
+            .iter()
+            .filter(|r| r.header("landfall-event") == Some("down"))
+            .flat_map(|r| match r.json()["subjects"].as_array() {
+                Some(all) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                None => vec![format!("incident/{}", r.json()["incident"]["id"].as_str().unwrap_or_default())],
+            })
+            .collect();
+        assert_eq!(told.len(), 120, "everybody is told of");
+        assert!(receiver.keys().len() <= 6, "{:?}", receiver.keys());
+        assert!(desk.states().await.iter().all(|s| s == "delivered"));
+        receiver.assert_followed();
+        // Every letter has its proof, and the pager has an alert for each incident.
+        assert_eq!(pager.requests().len(), 121);
+        pager.assert_followed();
+        let proofs = desk.deliveries().await;
+        assert_eq!(
+            proofs.iter().filter(|d| d.outcome == "delivered" && d.channel != Some(pager_id)).count(),
+            121
+        );
     }
 }
 

@@ -119,7 +119,7 @@ pub async fn lookup(ctx: &Context, host: &str, port: u16, family: Option<Family>
     }
     drop(open);
     let mut addresses = interleaved(&observations, fits);
-    if addresses.is_empty() && ctx.resolvers.is_empty() && verdicts.iter().all(|v| is_nxdomain(v)) {
+    if addresses.is_empty() && ctx.resolvers.is_empty() && verdicts.iter().all(is_nxdomain) {
         let said = system::call(ctx, &name, Vantage::Edge).await;
         addresses = interleaved(&said, fits);
         if !addresses.is_empty() || resolvers.is_empty() {

@@ -397,7 +397,8 @@ impl Hop {
             && let Some(text) = &mut response.body.text
             && text.len() > keep
         {
-            text.truncate(text.floor_char_boundary(keep));
+            let end = (0..=keep).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(end);
         }
         let dial = self.address.and_then(|address| Dial::to(&self.url, address, None));
         let (id, by_hand) = match &dial {

@@ -31,7 +31,7 @@ async fn server(allow_loopback: bool) -> Server {
         bus: Bus::default(),
         watch: Watch::default(),
         settings: Arc::new(Settings { allow_egress, ..Settings::default() }),
-        live: Arc::new(crate::Liveness::new(jiff::Timestamp::UNIX_EPOCH)),
+        live: Arc::new(crate::live::Liveness::new(jiff::Timestamp::UNIX_EPOCH)),
     };
     Server { router: router().with_state(app), _db: db }
 }
@@ -368,7 +368,7 @@ async fn trusting(root: &tempfile::NamedTempFile) -> Server {
         bus: Bus::default(),
         watch: Watch::default(),
         settings: Arc::new(Settings::default()),
-        live: Arc::new(crate::Liveness::new(jiff::Timestamp::UNIX_EPOCH)),
+        live: Arc::new(crate::live::Liveness::new(jiff::Timestamp::UNIX_EPOCH)),
     };
     let probes = Arc::new(Probes::new(config).expect("the file is good"));
     Server { router: router_with(probes).with_state(app), _db: plain._db }

@@ -168,7 +168,7 @@ async fn not_of_a_file(principal: &Principal, external_id: &str) -> Result<(), P
     }
 }
 
-fn view(app: &App, principal: &Principal, row: &HeartbeatRow) -> HeartbeatView {
+pub(crate) fn view(app: &App, principal: &Principal, row: &HeartbeatRow) -> HeartbeatView {
     let spec: Option<HeartbeatSpec> = serde_json::from_str(&row.spec).ok();
     let state: Option<State> = serde_json::from_str(&row.state).ok();
     let schedule = spec.as_ref().and_then(|s| s.schedule().ok());

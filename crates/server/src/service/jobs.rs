@@ -1,24 +1,11 @@
 //! The server's own jobs.
 
-use landfall_monitor::jobs::{self, JobSettings};
+use landfall_monitor::jobs;
 use landfall_store::jobs as stored;
 
 use crate::api::model::{JobRunView, JobView, Listing};
 use crate::auth::Right;
-use crate::{App, Principal, Problem, Settings};
-
-/// What jobs need of the server's settings. `database` is what the store was opened with, `self_url` where the server
-/// reaches itself.
-pub fn job_settings(settings: &Settings, database: &str, self_url: Option<String>) -> JobSettings {
-    JobSettings {
-        public_url: settings.public_url.clone(),
-        self_url,
-        database: database.to_owned(),
-        backup_folder: settings.backup_folder.clone(),
-        keep_results: settings.keep_results,
-        ..JobSettings::default()
-    }
-}
+use crate::{App, Principal, Problem};
 
 /// How all jobs stand.
 ///
@@ -26,8 +13,7 @@ pub fn job_settings(settings: &Settings, database: &str, self_url: Option<String
 /// 403 for those who are not of the operator's organisation, which is the oldest one.
 pub async fn list(app: &App, principal: &Principal) -> Result<Listing<JobView>, Problem> {
     operator(app, principal).await?;
-    let all = jobs::registry(&job_settings(&app.settings, "", None), false);
-    let list = jobs::list(&app.store, &all, app.clock.now()).await?;
+    let list = jobs::list(&app.store, &jobs::catalogue(), app.clock.now()).await?;
     let view = |j: jobs::JobStatus| JobView {
         name: j.name,
         title: j.title,

@@ -3,6 +3,7 @@
 mod accounts;
 mod bounds;
 mod channels;
+mod doors;
 mod events;
 mod limits;
 mod monitors;

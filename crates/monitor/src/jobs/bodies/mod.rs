@@ -22,6 +22,13 @@ use super::{Context, Done, Every, Job, JobSettings, Schedule, words};
 use crate::bus::Happened;
 use crate::{Check, MonitorSpec};
 
+/// All jobs there are, for whoever lists them without knowing the settings: which of them are off stands in the database.
+pub fn catalogue() -> Vec<Job> {
+    let mut all = registry(&JobSettings::default(), true);
+    all.iter_mut().for_each(|job| job.off = None);
+    all
+}
+
 /// The jobs of a server with these settings.
 pub fn registry(settings: &JobSettings, billing: bool) -> Vec<Job> {
     let s = Duration::from_secs;
