@@ -239,6 +239,12 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
             )
             .await;
         assert!(beat.text.contains("/ping/"));
+        let path = beat.location().to_owned();
+        assert!(browser.fill(&path, &format!("{path}/pause"), &[]).await.text.contains("Resume"));
+        assert!(browser.fill(&path, &format!("{path}/resume"), &[]).await.text.contains("Pause"));
+        let edit = format!("{path}/edit");
+        let fields = [("/name", "Nightly two"), ("/period_s", "86400"), ("/grace_s", "7200")];
+        assert!(browser.fill(&edit, &path, &fields).await.text.contains("Nightly two"));
         let channel = browser
             .fill(
                 "/channels/new?kind=webhook",
@@ -288,6 +294,9 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
             "/settings/log",
             "/settings/billing",
             "/settings/support",
+            "/jobs",
+            "/heartbeats",
+            "/channels",
         ] {
             browser.page(path).await;
         }

@@ -307,9 +307,9 @@ fn job(name: &str, title: &str, status: &str) -> JobView {
 
 fn beat(n: u32, status: &str) -> HeartbeatView {
     HeartbeatView {
-        external_id: "nightly-backup".into(),
-        origin: "api".into(),
         id: Some(id(n)),
+        external_id: format!("nightly-{n}"),
+        origin: "api".into(),
         slug: format!("nightly-{n}"),
         name: format!("Nightly backup {n}"),
         spec: json!({"name": "Nightly backup", "period_s": 86400, "grace_s": 3600}),
@@ -500,24 +500,19 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         active: false,
         next: Some(at(-4000)),
     };
-    let pings = vec![
-        heartbeats::PingRow {
-            at: at(400),
-            kind: "success".into(),
-            from: "POST from 192.0.2.7".into(),
-            took_ms: Some(48_210.0),
-            exit: Some(0),
-            body: name.into(),
-        },
-        heartbeats::PingRow {
-            at: at(401),
-            kind: "start".into(),
-            from: "GET from 192.0.2.7".into(),
-            took_ms: None,
-            exit: None,
-            body: String::new(),
-        },
-    ];
+    let ping = |kind: &str, body: Option<&str>| PingView {
+        n: 1,
+        at: at(400),
+        kind: kind.into(),
+        method: "POST".into(),
+        agent: Some("curl/8.5".into()),
+        address: Some("192.0.2.7".into()),
+        body: body.map(str::to_owned),
+        rid: None,
+        exit_status: (kind == "success").then_some(0),
+        duration_ms: (kind == "success").then_some(48_210.0),
+    };
+    let pings = vec![ping("success", Some(name)), ping("start", None)];
     let mut resolved = incident("It is over");
     resolved.status = "resolved".into();
     resolved.resolved = Some(at(2));
@@ -601,7 +596,7 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
                 "",
             ),
         ),
-        ("heartbeat", heartbeats::page(&owner, &id(11), &beat(11, "up"), &pings)),
+        ("heartbeat", heartbeats::page(&owner, &beat(11, "up"), &pings)),
         ("heartbeat-form", heartbeats::form_page(&owner, None, &heartbeats::fresh(), &[])),
         (
             "channels",
