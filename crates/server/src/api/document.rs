@@ -171,7 +171,9 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json
     }
     // The data of a stream is text; a schema here would be taken for one of the parsed events.
     for response in responses.values_mut() {
-        if let Some(stream) = response.pointer_mut("/content/text~1event-stream").and_then(Json::as_object_mut) {
+        if let Some(stream) =
+            response.pointer_mut("/content/text~1event-stream").and_then(Json::as_object_mut)
+        {
             stream.remove("schema");
         }
     }

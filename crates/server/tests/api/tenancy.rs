@@ -327,8 +327,10 @@ async fn every_route_refuses_strangers_revoked_keys_and_foreigners() {
                 let answer = asker.send(&operation.method, &operation.path, operation.body.as_ref()).await;
                 let what = format!("{who}: {}: {} {}", operation.name, answer.status, answer.text);
                 // A PUT under a name of ours makes a thing of their own under that name.
-                let own_name =
-                    matches!(operation.name.as_str(), "putMonitor" | "putWindow" | "putChannel" | "putHeartbeat");
+                let own_name = matches!(
+                    operation.name.as_str(),
+                    "putMonitor" | "putWindow" | "putChannel" | "putHeartbeat"
+                );
                 let servers = operation.name == "listJobRuns";
                 if operation.names && !own_name && !servers {
                     let by_own_name = operation.path.contains("by-external-id") && answer.status == 200;
@@ -375,7 +377,16 @@ async fn a_reader_reads_and_changes_nothing() {
         let before = whole(&world).await;
         // A reader's own session is theirs to end and to change.
         let mut wrong = Vec::new();
-        let own = ["signOut", "changePassword", "switchOrganisation", "events", "endSession", "askSupport", "escalate", "planDeclarations"];
+        let own = [
+            "signOut",
+            "changePassword",
+            "switchOrganisation",
+            "events",
+            "endSession",
+            "askSupport",
+            "escalate",
+            "planDeclarations",
+        ];
         for operation in operations(&world, &ours, "secret").await.iter().filter(|o| o.guarded) {
             if own.contains(&operation.name.as_str()) {
                 continue;
