@@ -62,7 +62,11 @@ impl Browser {
             }
         }
         let bytes = axum::body::to_bytes(body, 8 << 20).await.expect("a body");
-        Seen { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).expect("UTF-8") }
+        Seen {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).expect("UTF-8"),
+        }
     }
 
     async fn get(&mut self, path: &str) -> Seen {
@@ -112,7 +116,13 @@ impl Browser {
         let link = service::accounts::first_run_link(&world.app).await.expect("asked").expect("a link");
         let path = link.strip_prefix("http://127.0.0.1:8000").expect("our own").to_owned();
         let token = path.split_once("token=").expect("a token").1.to_owned();
-        let fields = [("token", token.as_str()), ("organisation", "Levqor"), ("name", "Ines"), ("email", "ines@example.com"), ("password", "a sentence is good")];
+        let fields = [
+            ("token", token.as_str()),
+            ("organisation", "Levqor"),
+            ("name", "Ines"),
+            ("email", "ines@example.com"),
+            ("password", "a sentence is good"),
+        ];
         let arrived = self.fill(&path, "/first-run", &fields).await;
         assert!(arrived.text.contains("Add your first target"));
         assert_eq!(self.get(&path).await.status, StatusCode::FORBIDDEN, "the link works once");
@@ -133,18 +143,24 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
         let audit = browser.fill("/add", "/reports", &[("url", "https://api.example.com/health")]).await;
         assert!(audit.text.contains("In progress") && audit.text.contains(r#"http-equiv="refresh""#));
         let made = browser
-            .fill("/monitors/new?kind=http", "/monitors", &[
-                ("kind", "http"),
-                ("/name", "API <b>"),
-                ("/check/url", "https://api.example.com/health"),
-                ("/check/headers", "x-token: s3cr3t"),
-                ("/interval_s", "300"),
-                ("/labels", "team=core"),
-                ("/public", "yes"),
-            ])
+            .fill(
+                "/monitors/new?kind=http",
+                "/monitors",
+                &[
+                    ("kind", "http"),
+                    ("/name", "API <b>"),
+                    ("/check/url", "https://api.example.com/health"),
+                    ("/check/headers", "x-token: s3cr3t"),
+                    ("/interval_s", "300"),
+                    ("/labels", "team=core"),
+                    ("/public", "yes"),
+                ],
+            )
             .await;
         let monitor = made.location().to_owned();
-        assert!(made.text.contains("It is being watched from now on.") && made.text.contains("API &lt;b&gt;"));
+        assert!(
+            made.text.contains("It is being watched from now on.") && made.text.contains("API &lt;b&gt;")
+        );
         assert!(!made.text.contains("s3cr3t"), "a secret is shown");
         let again = browser.page(&monitor).await;
         assert!(!again.text.contains("It is being watched from now on."), "a message is shown once");
@@ -155,17 +171,26 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
         let headers = Regex::new(r"(?s)name=./check/headers.[^>]*>\n(.*?)</textarea>").expect("a pattern");
         let headers = headers.captures(&edit.text).expect("the field")[1].to_owned();
         let saved = browser
-            .fill(&format!("{monitor}/edit"), &monitor, &[
-                ("/name", "API"),
-                ("/check/url", "https://api.example.com/health"),
-                ("/check/headers", headers.as_str()),
-                ("/interval_s", "60"),
-                ("/public", "yes"),
-            ])
+            .fill(
+                &format!("{monitor}/edit"),
+                &monitor,
+                &[
+                    ("/name", "API"),
+                    ("/check/url", "https://api.example.com/health"),
+                    ("/check/headers", headers.as_str()),
+                    ("/interval_s", "60"),
+                    ("/public", "yes"),
+                ],
+            )
             .await;
         assert!(saved.text.contains("Saved."));
-        let kept = world.app.store.query("SELECT spec FROM monitors", params![]).await.expect("rows")[0].text("spec").expect("text");
-        assert!(kept.contains("s3cr3t") && kept.contains("\"interval_s\":60") && !kept.contains("team"), "{kept}");
+        let kept = world.app.store.query("SELECT spec FROM monitors", params![]).await.expect("rows")[0]
+            .text("spec")
+            .expect("text");
+        assert!(
+            kept.contains("s3cr3t") && kept.contains("\"interval_s\":60") && !kept.contains("team"),
+            "{kept}"
+        );
         assert!(browser.fill(&monitor, &format!("{monitor}/pause"), &[]).await.text.contains("Resume"));
         assert!(browser.fill(&monitor, &format!("{monitor}/resume"), &[]).await.text.contains("Pause"));
         assert!(browser.page("/?q=API&verdict=new").await.text.contains(&monitor));
@@ -173,36 +198,120 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
 
         // A mistake leaves everything that was typed.
         let token = browser.page("/monitors/new?kind=tcp").await.token();
-        let wrong = browser.post("/monitors", &[("csrf", &token), ("kind", "tcp"), ("/name", "Kept"), ("/check/port", "99999"), ("/check/host", "db.example.com")]).await;
+        let wrong = browser
+            .post(
+                "/monitors",
+                &[
+                    ("csrf", &token),
+                    ("kind", "tcp"),
+                    ("/name", "Kept"),
+                    ("/check/port", "99999"),
+                    ("/check/host", "db.example.com"),
+                ],
+            )
+            .await;
         assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
         check("wrong", &wrong.text);
         assert!(wrong.text.contains(r#"value="Kept""#) && wrong.text.contains("Not saved."));
 
         // Everything else can be made without a script, too.
-        browser.fill("/windows/new", "/windows", &[("/name", "Sunday"), ("/all", "yes"), ("/repeat", "weekly"), ("/days", "sun"), ("/start", "02:00"), ("/duration_min", "90"), ("/zone", "Europe/Berlin")]).await;
+        browser
+            .fill(
+                "/windows/new",
+                "/windows",
+                &[
+                    ("/name", "Sunday"),
+                    ("/all", "yes"),
+                    ("/repeat", "weekly"),
+                    ("/days", "sun"),
+                    ("/start", "02:00"),
+                    ("/duration_min", "90"),
+                    ("/zone", "Europe/Berlin"),
+                ],
+            )
+            .await;
         assert!(browser.page("/windows").await.text.contains("sun at 02:00, for 90 min"));
-        let beat = browser.fill("/heartbeats/new", "/heartbeats", &[("/name", "Nightly"), ("/period_s", "86400"), ("/grace_s", "3600")]).await;
+        let beat = browser
+            .fill(
+                "/heartbeats/new",
+                "/heartbeats",
+                &[("/name", "Nightly"), ("/period_s", "86400"), ("/grace_s", "3600")],
+            )
+            .await;
         assert!(beat.text.contains("/ping/"));
-        let channel = browser.fill("/channels/new?kind=webhook", "/channels", &[("kind", "webhook"), ("/name", "Hook"), ("/config/url", "https://hooks.example.com/x"), ("/config/secret", "hunter2hunter2hunter2"), ("/enabled", "yes")]).await;
+        let path = beat.location().to_owned();
+        assert!(browser.fill(&path, &format!("{path}/pause"), &[]).await.text.contains("Resume"));
+        assert!(browser.fill(&path, &format!("{path}/resume"), &[]).await.text.contains("Pause"));
+        let edit = format!("{path}/edit");
+        let fields = [("/name", "Nightly two"), ("/period_s", "86400"), ("/grace_s", "7200")];
+        assert!(browser.fill(&edit, &path, &fields).await.text.contains("Nightly two"));
+        let channel = browser
+            .fill(
+                "/channels/new?kind=webhook",
+                "/channels",
+                &[
+                    ("kind", "webhook"),
+                    ("/name", "Hook"),
+                    ("/config/url", "https://hooks.example.com/x"),
+                    ("/config/secret", "hunter2hunter2hunter2"),
+                    ("/enabled", "yes"),
+                ],
+            )
+            .await;
         let hook = channel.location().to_owned();
         assert!(!channel.text.contains("hunter2"), "a secret is shown");
         assert!(browser.fill(&hook, &format!("{hook}/test"), &[]).await.text.contains("on its way"));
         browser.page("/channels/deliveries").await;
-        let page = browser.fill("/status-pages", "/status-pages", &[("/title", "Levqor status"), ("/slug", "levqor"), ("/published", "yes")]).await;
+        let page = browser
+            .fill(
+                "/status-pages",
+                "/status-pages",
+                &[("/title", "Levqor status"), ("/slug", "levqor"), ("/published", "yes")],
+            )
+            .await;
         let page = page.location().to_owned();
-        browser.fill(&page, &format!("{page}/posts"), &[("/kind", "incident"), ("/title", "Slow"), ("/say", "We look.")]).await;
+        browser
+            .fill(
+                &page,
+                &format!("{page}/posts"),
+                &[("/kind", "incident"), ("/title", "Slow"), ("/say", "We look.")],
+            )
+            .await;
         let public = browser.page("/status/levqor").await;
-        assert!(public.text.contains("API") && public.text.contains("We look.") && !public.text.contains("ines@example.com"));
-        for path in ["/incidents", "/incidents?status=open", "/reports", "/settings", "/settings/members", "/settings/keys", "/settings/sessions", "/settings/log", "/settings/billing", "/settings/support"] {
+        assert!(
+            public.text.contains("API")
+                && public.text.contains("We look.")
+                && !public.text.contains("ines@example.com")
+        );
+        for path in [
+            "/incidents",
+            "/incidents?status=open",
+            "/reports",
+            "/settings",
+            "/settings/members",
+            "/settings/keys",
+            "/settings/sessions",
+            "/settings/log",
+            "/settings/billing",
+            "/settings/support",
+            "/jobs",
+            "/heartbeats",
+            "/channels",
+        ] {
             browser.page(path).await;
         }
 
         // A key is shown once.
         let token = browser.page("/settings/keys").await.token();
-        let key = browser.post("/settings/keys", &[("csrf", &token), ("name", "CI"), ("scope", "read")]).await;
+        let key =
+            browser.post("/settings/keys", &[("csrf", &token), ("name", "CI"), ("scope", "read")]).await;
         assert_eq!(key.status, StatusCode::OK);
         check("key", &key.text);
-        let whole = Regex::new(r#"id="new-key" type="text" readonly value="([^"]+)""#).expect("a pattern").captures(&key.text).expect("the key")[1].to_owned();
+        let whole = Regex::new(r#"id="new-key" type="text" readonly value="([^"]+)""#)
+            .expect("a pattern")
+            .captures(&key.text)
+            .expect("the key")[1]
+            .to_owned();
         assert!(!browser.page("/settings/keys").await.text.contains(&whole));
 
         // The look is remembered; signing out ends it.
@@ -211,10 +320,18 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
         browser.fill("/", "/sign-out", &[]).await;
         assert_eq!(browser.get("/settings").await.location(), "/sign-in?next=%2Fsettings");
         let token = browser.page("/sign-in?next=%2Fsettings").await.token();
-        let refused = browser.post("/sign-in", &[("csrf", &token), ("email", "ines@example.com"), ("password", "wrong")]).await;
+        let refused = browser
+            .post("/sign-in", &[("csrf", &token), ("email", "ines@example.com"), ("password", "wrong")])
+            .await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(refused.text.contains("is wrong") && refused.text.contains(r#"value="ines@example.com""#));
-        let back = browser.fill("/sign-in", "/sign-in", &[("email", "ines@example.com"), ("password", "a sentence is good"), ("next", "/settings")]).await;
+        let back = browser
+            .fill(
+                "/sign-in",
+                "/sign-in",
+                &[("email", "ines@example.com"), ("password", "a sentence is good"), ("next", "/settings")],
+            )
+            .await;
         assert_eq!(back.location(), "/settings");
     }
 }
@@ -226,7 +343,20 @@ async fn nothing_is_done_without_the_token_or_from_elsewhere() {
     browser.first_run(&world).await;
     let token = browser.page("/settings").await.token();
     for fields in [vec![], vec![("csrf", "")], vec![("csrf", "AAAA")]] {
-        for path in ["/monitors", "/reports", "/sign-out", "/switch", "/theme", "/settings", "/settings/keys", "/status-pages", "/windows", "/heartbeats", "/channels", "/settings/password"] {
+        for path in [
+            "/monitors",
+            "/reports",
+            "/sign-out",
+            "/switch",
+            "/theme",
+            "/settings",
+            "/settings/keys",
+            "/status-pages",
+            "/windows",
+            "/heartbeats",
+            "/channels",
+            "/settings/password",
+        ] {
             let seen = browser.post(path, &fields).await;
             assert_eq!(seen.status, StatusCode::FORBIDDEN, "{path}");
             check(path, &seen.text);
@@ -242,7 +372,8 @@ async fn nothing_is_done_without_the_token_or_from_elsewhere() {
     assert!(!browser.page("/settings").await.text.contains("Taken"));
     // Nobody can be signed in by a form that is not ours.
     let mut other = Browser::new(&world);
-    let seen = other.post("/sign-in", &[("email", "ines@example.com"), ("password", "a sentence is good")]).await;
+    let seen =
+        other.post("/sign-in", &[("email", "ines@example.com"), ("password", "a sentence is good")]).await;
     assert_eq!(seen.status, StatusCode::FORBIDDEN);
 }
 
@@ -260,13 +391,34 @@ async fn somebody_elses_things_are_not_there() {
     store.execute("INSERT INTO reports (id, org_id, status, target, requested_by, created_us) VALUES ($1, $2, 'queued', 'https://foreign.example/', 'x', $3)", params![report, other.id, now]).await.expect("a report");
     store.execute("INSERT INTO incidents (id, org_id, status, title, scope, began_us, confirmed_us) VALUES ($1, $2, 'open', 'Foreign', 'h', $3, $3)", params![incident, other.id, now]).await.expect("an incident");
     store.execute("INSERT INTO windows (id, org_id, external_id, name, spec, created_us, updated_us) VALUES ($1, $2, 'f', 'Foreign', '{}', $3, $3)", params![window, other.id, now]).await.expect("a window");
-    for path in [format!("/monitors/{monitor}"), format!("/monitors/{monitor}/edit"), format!("/reports/{report}"), format!("/reports/{report}/full"), format!("/reports/{report}/download/json"), format!("/incidents/{incident}"), format!("/windows/{window}/edit"), format!("/status-pages/{monitor}"), format!("/channels/{monitor}"), format!("/heartbeats/{monitor}"), "/monitors/nonsense".into(), "/nowhere".into()] {
+    for path in [
+        format!("/monitors/{monitor}"),
+        format!("/monitors/{monitor}/edit"),
+        format!("/reports/{report}"),
+        format!("/reports/{report}/full"),
+        format!("/reports/{report}/download/json"),
+        format!("/incidents/{incident}"),
+        format!("/windows/{window}/edit"),
+        format!("/status-pages/{monitor}"),
+        format!("/channels/{monitor}"),
+        format!("/heartbeats/{monitor}"),
+        "/monitors/nonsense".into(),
+        "/nowhere".into(),
+    ] {
         let seen = browser.get(&path).await;
         assert_eq!(seen.status, StatusCode::NOT_FOUND, "{path}");
         assert!(!seen.text.contains("Foreign"), "{path}");
     }
     let token = browser.page("/").await.token();
-    for path in [format!("/monitors/{monitor}/pause"), format!("/monitors/{monitor}/delete"), format!("/monitors/{monitor}/audit"), format!("/incidents/{incident}/acknowledge"), format!("/windows/{window}/delete"), format!("/heartbeats/{monitor}/delete"), format!("/channels/{monitor}/test")] {
+    for path in [
+        format!("/monitors/{monitor}/pause"),
+        format!("/monitors/{monitor}/delete"),
+        format!("/monitors/{monitor}/audit"),
+        format!("/incidents/{incident}/acknowledge"),
+        format!("/windows/{window}/delete"),
+        format!("/heartbeats/{monitor}/delete"),
+        format!("/channels/{monitor}/test"),
+    ] {
         assert_eq!(browser.post(&path, &[("csrf", &token)]).await.status, StatusCode::NOT_FOUND, "{path}");
     }
     assert!(!browser.page("/").await.text.contains("Foreign"));
@@ -282,7 +434,10 @@ async fn problems_wear_the_dress_that_was_asked_for() {
     check("404", &page.text);
     let request = Request::get("/monitors/nonsense").header(header::ACCEPT, "application/json");
     let json = browser.send(request, String::new()).await;
-    assert_eq!((json.status, &json.headers[header::CONTENT_TYPE]), (StatusCode::NOT_FOUND, &http::HeaderValue::from_static("application/problem+json")));
+    assert_eq!(
+        (json.status, &json.headers[header::CONTENT_TYPE]),
+        (StatusCode::NOT_FOUND, &http::HeaderValue::from_static("application/problem+json"))
+    );
     let status = browser.get("/status/nobody").await;
     assert_eq!(status.status, StatusCode::NOT_FOUND);
     check("status 404", &status.text);

@@ -73,7 +73,12 @@ pub(crate) struct Exchange<'a> {
 }
 
 /// The support chat, and tickets.
-pub(crate) fn support(shell: &Shell, tickets: &Listing<TicketView>, exchange: Option<&Exchange<'_>>, problem: &str) -> Markup {
+pub(crate) fn support(
+    shell: &Shell,
+    tickets: &Listing<TicketView>,
+    exchange: Option<&Exchange<'_>>,
+    problem: &str,
+) -> Markup {
     let conversation = exchange.map(|e| e.answer.conversation_id.as_str()).unwrap_or_default();
     let body = html! {
         @if !problem.is_empty() { (note(Tone::Bad, problem)) }

@@ -20,7 +20,10 @@ use super::monitor_form::{self, MonitorForm};
 use super::overview::{Filter, Overview};
 use super::parts::Tone;
 use super::status_pages::OnePage;
-use super::{account, errors, heartbeats, incidents, jobs, judgement, money, monitor, overview, reports, settings, status_pages, windows};
+use super::{
+    account, errors, heartbeats, incidents, jobs, judgement, money, monitor, overview, reports, settings,
+    status_pages, windows,
+};
 use crate::api::model::*;
 use crate::problem::FieldError;
 use crate::{Problem, Role};
@@ -52,7 +55,8 @@ pub(crate) fn shell(role: Role) -> Shell {
 }
 
 fn report_json() -> Value {
-    let snapshot = include_str!("../../../report/tests/renderings/snapshots/renderings__machines__json_undeployed.snap");
+    let snapshot =
+        include_str!("../../../report/tests/renderings/snapshots/renderings__machines__json_undeployed.snap");
     let body = snapshot.splitn(3, "---\n").nth(2).expect("a snapshot has a head");
     serde_json::from_str(body).expect("the snapshot is a report")
 }
@@ -77,7 +81,8 @@ fn monitor(n: u32, name: &str, verdict: &str) -> MonitorView {
         origin: "api".into(),
         verdict: verdict.into(),
         since: at(95),
-        say: (verdict != "new").then(|| if verdict == "up" { "HTTP 200".into() } else { "HTTP 404, expected 200-299".into() }),
+        say: (verdict != "new")
+            .then(|| if verdict == "up" { "HTTP 200".into() } else { "HTTP 404, expected 200-299".into() }),
         reason: (verdict == "down").then(|| "status".into()),
         last_check: (verdict != "new").then(|| at(2)),
         last_up: (verdict != "new").then(|| at(110)),
@@ -89,7 +94,18 @@ fn monitor(n: u32, name: &str, verdict: &str) -> MonitorView {
 }
 
 fn bucket(from: Timestamp, kind: usize) -> BucketView {
-    let mut b = BucketView { from, up: 12, degraded: 0, down: 0, inconclusive: 0, maintenance: 0, missed: 0, uptime: Some(1.0), mean_ms: Some(180.0), max_ms: Some(400.0) };
+    let mut b = BucketView {
+        from,
+        up: 12,
+        degraded: 0,
+        down: 0,
+        inconclusive: 0,
+        maintenance: 0,
+        missed: 0,
+        uptime: Some(1.0),
+        mean_ms: Some(180.0),
+        max_ms: Some(400.0),
+    };
     match kind {
         1 => (b.up, b.down, b.uptime) = (8, 4, Some(8.0 / 12.0)),
         2 => (b.up, b.degraded) = (9, 3),
@@ -107,7 +123,17 @@ fn buckets(step_s: i64, count: i64) -> Vec<BucketView> {
         .filter(|i| i % 23 != 7)
         .map(|i| {
             let from = Timestamp::from_second(last - (count - 1 - i) * step_s).expect("in range");
-            bucket(from, match i % 29 { 3 => 2, 11 => 3, 17 => 5, 19 => 4, 27 | 28 => 1, _ => 0 })
+            bucket(
+                from,
+                match i % 29 {
+                    3 => 2,
+                    11 => 3,
+                    17 => 5,
+                    19 => 4,
+                    27 | 28 => 1,
+                    _ => 0,
+                },
+            )
         })
         .collect()
 }
@@ -118,12 +144,21 @@ pub(crate) fn incident(name: &str) -> IncidentView {
         status: "open".into(),
         severity: "critical".into(),
         title: name.into(),
-        cause: Some(IncidentCause { id: "never-deployed".into(), title: "No deployment is published under this host".into(), label: "confirmed".into(), confidence: 0.99 }),
+        cause: Some(IncidentCause {
+            id: "never-deployed".into(),
+            title: "No deployment is published under this host".into(),
+            label: "confirmed".into(),
+            confidence: 0.99,
+        }),
         diagnosis: "known".into(),
         report: Some(id(700)),
         difference: vec![
             ChangeView { what: "status".into(), before: Some("200".into()), after: Some("404".into()) },
-            ChangeView { what: "header server".into(), before: Some("gunicorn".into()), after: Some("Google Frontend".into()) },
+            ChangeView {
+                what: "header server".into(),
+                before: Some("gunicorn".into()),
+                after: Some("Google Frontend".into()),
+            },
             ChangeView { what: "header x-build".into(), before: Some("4f2a1c9".into()), after: None },
         ],
         monitors: vec![
@@ -137,11 +172,36 @@ pub(crate) fn incident(name: &str) -> IncidentView {
         acknowledged_by: None,
         resolved: None,
         timeline: vec![
-            TimelineEntry { at: at(105), kind: "first-failure".into(), actor: None, say: "API health failed first: HTTP 404, expected 200-299".into() },
-            TimelineEntry { at: at(95), kind: "confirmed".into(), actor: None, say: "Three failures in a row".into() },
-            TimelineEntry { at: at(95), kind: "diagnosed".into(), actor: None, say: "No deployment is published under this host (confirmed)".into() },
-            TimelineEntry { at: at(95), kind: "alerted".into(), actor: None, say: "Sent to 2 channels".into() },
-            TimelineEntry { at: at(60), kind: "comment".into(), actor: Some("ines@example.com".into()), say: name.into() },
+            TimelineEntry {
+                at: at(105),
+                kind: "first-failure".into(),
+                actor: None,
+                say: "API health failed first: HTTP 404, expected 200-299".into(),
+            },
+            TimelineEntry {
+                at: at(95),
+                kind: "confirmed".into(),
+                actor: None,
+                say: "Three failures in a row".into(),
+            },
+            TimelineEntry {
+                at: at(95),
+                kind: "diagnosed".into(),
+                actor: None,
+                say: "No deployment is published under this host (confirmed)".into(),
+            },
+            TimelineEntry {
+                at: at(95),
+                kind: "alerted".into(),
+                actor: None,
+                say: "Sent to 2 channels".into(),
+            },
+            TimelineEntry {
+                at: at(60),
+                kind: "comment".into(),
+                actor: Some("ines@example.com".into()),
+                say: name.into(),
+            },
         ],
     }
 }
@@ -156,11 +216,26 @@ fn results() -> Vec<ResultView> {
                 scheduled: at(i * 5),
                 started: at(i * 5),
                 took_ms: 120.0 + wave * 2.5,
-                outcome: if down { "down" } else if i == 33 { "degraded" } else if i == 40 { "inconclusive" } else { "up" }.into(),
+                outcome: if down {
+                    "down"
+                } else if i == 33 {
+                    "degraded"
+                } else if i == 40 {
+                    "inconclusive"
+                } else {
+                    "up"
+                }
+                .into(),
                 reason: down.then(|| "status".into()),
                 say: if down { "HTTP 404, expected 200-299".into() } else { "HTTP 200".into() },
                 status: Some(if down { 404 } else { 200 }),
-                phases: PhasesView { resolve_ms: Some(4.0 + wave / 10.0), connect_ms: Some(18.0), tls_ms: Some(31.0), wait_ms: Some(55.0 + wave * 2.0), transfer_ms: Some(3.0) },
+                phases: PhasesView {
+                    resolve_ms: Some(4.0 + wave / 10.0),
+                    connect_ms: Some(18.0),
+                    tls_ms: Some(31.0),
+                    wait_ms: Some(55.0 + wave * 2.0),
+                    transfer_ms: Some(3.0),
+                },
             }
         })
         .collect()
@@ -233,6 +308,8 @@ fn job(name: &str, title: &str, status: &str) -> JobView {
 fn beat(n: u32, status: &str) -> HeartbeatView {
     HeartbeatView {
         id: Some(id(n)),
+        external_id: format!("nightly-{n}"),
+        origin: "api".into(),
         slug: format!("nightly-{n}"),
         name: format!("Nightly backup {n}"),
         spec: json!({"name": "Nightly backup", "period_s": 86400, "grace_s": 3600}),
@@ -288,10 +365,21 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
     flashed.flash = Some(Flash { tone: Tone::Good, say: "Saved.".into() });
     let before = Shell { person: None, ..shell(Role::Reader) };
     let report = report();
-    let empty = Overview { troubles: vec![], monitors: listing(vec![]), hours: BTreeMap::new(), counts: BTreeMap::new(), filter: Filter::default() };
+    let empty = Overview {
+        troubles: vec![],
+        monitors: listing(vec![]),
+        hours: BTreeMap::new(),
+        counts: BTreeMap::new(),
+        filter: Filter::default(),
+    };
     let verdicts = ["down", "degraded", "inconclusive", "blocked", "up", "maintenance", "paused", "new"];
-    let monitors: Vec<MonitorView> = verdicts.iter().enumerate().map(|(i, v)| monitor(i as u32 + 1, if i == 0 { name } else { "Checkout" }, v)).collect();
-    let hours: BTreeMap<String, Vec<BucketView>> = monitors.iter().filter(|m| m.verdict != "new").map(|m| (m.id.clone(), buckets(3600, 24))).collect();
+    let monitors: Vec<MonitorView> = verdicts
+        .iter()
+        .enumerate()
+        .map(|(i, v)| monitor(i as u32 + 1, if i == 0 { name } else { "Checkout" }, v))
+        .collect();
+    let hours: BTreeMap<String, Vec<BucketView>> =
+        monitors.iter().filter(|m| m.verdict != "new").map(|m| (m.id.clone(), buckets(3600, 24))).collect();
     let mut acknowledged = incident("Checkout is slow");
     acknowledged.id = id(901);
     acknowledged.acknowledged = Some(at(3));
@@ -305,14 +393,37 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         counts: verdicts.iter().map(|v| ((*v).to_owned(), 3)).collect(),
         filter: Filter::default(),
     };
-    let one = MonitorPage { monitor: monitor(1, name, "down"), hours: buckets(3600, 24), days: buckets(86_400, 90), results: Listing { items: results(), next: Some(id(5059)) }, after: String::new(), incidents: vec![incident(name)] };
-    let young = MonitorPage { monitor: monitor(8, "Fresh", "new"), hours: vec![], days: vec![], results: listing(vec![]), after: String::new(), incidents: vec![] };
+    let one = MonitorPage {
+        monitor: monitor(1, name, "down"),
+        hours: buckets(3600, 24),
+        days: buckets(86_400, 90),
+        results: Listing { items: results(), next: Some(id(5059)) },
+        after: String::new(),
+        incidents: vec![incident(name)],
+    };
+    let young = MonitorPage {
+        monitor: monitor(8, "Fresh", "new"),
+        hours: vec![],
+        days: vec![],
+        results: listing(vec![]),
+        after: String::new(),
+        incidents: vec![],
+    };
     let http = form::fresh(&monitor_form::fields("http"));
     let wrong = Values::parse(b"/name=&/check/url=nonsense&/check/assert/on=time&/check/assert/value=fast");
     let wrong_errors = monitor_form::spec("http", &wrong).expect_err("wrong");
     let existing = form::of_json(&monitor_form::fields("http"), &monitor(1, name, "up").spec);
     let webhook = form::fresh(&channels::fields("webhook"));
-    let page = landfall_store::status::StatusPage { id: landfall_store::Id::default(), slug: "levqor".into(), title: name.into(), about: "API and site".into(), label: String::new(), noindex: false, published: true, created: at(900) };
+    let page = landfall_store::status::StatusPage {
+        id: landfall_store::Id::default(),
+        slug: "levqor".into(),
+        title: name.into(),
+        about: "API and site".into(),
+        label: String::new(),
+        noindex: false,
+        published: true,
+        created: at(900),
+    };
     let fixed: landfall_store::Id = id(300).parse().expect("an id");
     let page = landfall_store::status::StatusPage { id: fixed, ..page };
     let posts = vec![landfall_store::status::StatusPost {
@@ -323,30 +434,110 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         starts: at(90),
         ends: None,
         closed: None,
-        updates: vec![landfall_store::status::StatusUpdate { at: at(80), state: "identified".into(), author: "ines@example.com".into(), say: name.into() }],
+        updates: vec![landfall_store::status::StatusUpdate {
+            at: at(80),
+            state: "identified".into(),
+            author: "ines@example.com".into(),
+            say: name.into(),
+        }],
     }];
     let page_values = status_pages::values(&page);
     let post_values = form::fresh(status_pages::POST);
-    let org = OrganisationView { id: id(1), slug: "levqor".into(), name: name.into(), plan: "free".into(), created: at(90_000) };
-    let key = KeyView { id: id(41), name: name.into(), prefix: "lfk_3fa9".into(), key: Some("lfk_3fa9_secret".into()), scopes: vec![crate::Scope::Read], status: "active".into(), created: at(500), created_by: "ines@example.com".into(), expires: None, last_used: None, revoked: None, successor: None };
+    let org = OrganisationView {
+        id: id(1),
+        slug: "levqor".into(),
+        name: name.into(),
+        plan: "free".into(),
+        created: at(90_000),
+    };
+    let key = KeyView {
+        id: id(41),
+        name: name.into(),
+        prefix: "lfk_3fa9".into(),
+        key: Some("lfk_3fa9_secret".into()),
+        scopes: vec![crate::Scope::Read],
+        status: "active".into(),
+        created: at(500),
+        created_by: "ines@example.com".into(),
+        expires: None,
+        last_used: None,
+        revoked: None,
+        successor: None,
+    };
     let members = listing(vec![
-        MemberView { id: id(51), email: "ines@example.com".into(), name: name.into(), role: "owner".into(), since: at(9000), you: true },
-        MemberView { id: id(52), email: "tom@example.com".into(), name: "Tom".into(), role: "reader".into(), since: at(900), you: false },
+        MemberView {
+            id: id(51),
+            email: "ines@example.com".into(),
+            name: name.into(),
+            role: "owner".into(),
+            since: at(9000),
+            you: true,
+        },
+        MemberView {
+            id: id(52),
+            email: "tom@example.com".into(),
+            name: "Tom".into(),
+            role: "reader".into(),
+            since: at(900),
+            you: false,
+        },
     ]);
-    let invitation = InvitationView { id: id(53), role: "editor".into(), email: Some("new@example.com".into()), invited_by: "ines@example.com".into(), created: at(4), expires: at(-900), link: Some("https://watch.example.com/join?token=abc".into()) };
-    let window = WindowView { id: id(31), external_id: "w".into(), name: name.into(), spec: json!({"name": "x", "all": true, "repeat": "weekly", "days": ["sun"], "start": "02:00", "duration_min": 90, "zone": "Europe/Berlin"}), origin: "api".into(), active: false, next: Some(at(-4000)) };
-    let pings = vec![
-        heartbeats::PingRow { at: at(400), kind: "success".into(), from: "POST from 192.0.2.7".into(), took_ms: Some(48_210.0), exit: Some(0), body: name.into() },
-        heartbeats::PingRow { at: at(401), kind: "start".into(), from: "GET from 192.0.2.7".into(), took_ms: None, exit: None, body: String::new() },
-    ];
+    let invitation = InvitationView {
+        id: id(53),
+        role: "editor".into(),
+        email: Some("new@example.com".into()),
+        invited_by: "ines@example.com".into(),
+        created: at(4),
+        expires: at(-900),
+        link: Some("https://watch.example.com/join?token=abc".into()),
+    };
+    let window = WindowView {
+        id: id(31),
+        external_id: "w".into(),
+        name: name.into(),
+        spec: json!({"name": "x", "all": true, "repeat": "weekly", "days": ["sun"], "start": "02:00", "duration_min": 90, "zone": "Europe/Berlin"}),
+        origin: "api".into(),
+        active: false,
+        next: Some(at(-4000)),
+    };
+    let ping = |kind: &str, body: Option<&str>| PingView {
+        n: 1,
+        at: at(400),
+        kind: kind.into(),
+        method: "POST".into(),
+        agent: Some("curl/8.5".into()),
+        address: Some("192.0.2.7".into()),
+        body: body.map(str::to_owned),
+        rid: None,
+        exit_status: (kind == "success").then_some(0),
+        duration_ms: (kind == "success").then_some(48_210.0),
+    };
+    let pings = vec![ping("success", Some(name)), ping("start", None)];
     let mut resolved = incident("It is over");
     resolved.status = "resolved".into();
     resolved.resolved = Some(at(2));
     let reader = shell(Role::Reader);
     vec![
         ("sign-in", account::sign_in(&before, account::Filled::default(), "/", "")),
-        ("sign-in-wrong", account::sign_in(&before, account::Filled { email: "ines@example.com", ..Default::default() }, "/", "the e-mail address or the password is wrong")),
-        ("first-run", account::first_run(&before, "tok", account::Filled::default(), "", &[FieldError { field: "/password".into(), detail: "is too short".into() }])),
+        (
+            "sign-in-wrong",
+            account::sign_in(
+                &before,
+                account::Filled { email: "ines@example.com", ..Default::default() },
+                "/",
+                "the e-mail address or the password is wrong",
+            ),
+        ),
+        (
+            "first-run",
+            account::first_run(
+                &before,
+                "tok",
+                account::Filled::default(),
+                "",
+                &[FieldError { field: "/password".into(), detail: "is too short".into() }],
+            ),
+        ),
         ("register", account::register(&before, account::Filled::default(), "", &[])),
         ("join", account::join(&before, "tok", name, "editor", account::Filled::default(), "", &[])),
         ("overview", overview::page(&flashed, &full)),
@@ -355,42 +546,221 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         ("add", overview::add_page(&owner, "")),
         ("monitor", monitor::page(&owner, &one)),
         ("monitor-new-born", monitor::page(&owner, &young)),
-        ("monitor-form", monitor_form::page(&owner, &MonitorForm { kind: "http", of: None, values: &http, errors: &[] })),
-        ("monitor-form-wrong", monitor_form::page(&owner, &MonitorForm { kind: "http", of: None, values: &wrong, errors: &wrong_errors })),
-        ("monitor-edit", monitor_form::page(&owner, &MonitorForm { kind: "http", of: Some((&id(1), name)), values: &existing, errors: &[] })),
-        ("incidents", incidents::list_page(&owner, &listing(vec![incident(name), acknowledged, resolved]), "", "")),
+        (
+            "monitor-form",
+            monitor_form::page(&owner, &MonitorForm { kind: "http", of: None, values: &http, errors: &[] }),
+        ),
+        (
+            "monitor-form-wrong",
+            monitor_form::page(
+                &owner,
+                &MonitorForm { kind: "http", of: None, values: &wrong, errors: &wrong_errors },
+            ),
+        ),
+        (
+            "monitor-edit",
+            monitor_form::page(
+                &owner,
+                &MonitorForm { kind: "http", of: Some((&id(1), name)), values: &existing, errors: &[] },
+            ),
+        ),
+        (
+            "incidents",
+            incidents::list_page(&owner, &listing(vec![incident(name), acknowledged, resolved]), "", ""),
+        ),
         ("incident", incidents::page(&owner, &incident(name), Some(&report))),
         ("incident-reader", incidents::page(&reader, &incident(name), None)),
-        ("reports", reports::list_page(&owner, &listing(vec![report_view("done"), report_view("running"), report_view("failed")]), "")),
+        (
+            "reports",
+            reports::list_page(
+                &owner,
+                &listing(vec![report_view("done"), report_view("running"), report_view("failed")]),
+                "",
+            ),
+        ),
         ("report", reports::page(&owner, &report_view("done"), Some(&report))),
         ("report-running", reports::page(&owner, &report_view("running"), None)),
         ("report-failed", reports::page(&owner, &report_view("failed"), None)),
-        ("heartbeats", heartbeats::list_page(&owner, &listing(vec![beat(11, "up"), beat(12, "down"), beat(13, "late"), beat(14, "new"), beat(15, "started"), beat(16, "paused")]), "")),
-        ("heartbeat", heartbeats::page(&owner, &id(11), &beat(11, "up"), &pings)),
+        (
+            "heartbeats",
+            heartbeats::list_page(
+                &owner,
+                &listing(vec![
+                    beat(11, "up"),
+                    beat(12, "down"),
+                    beat(13, "late"),
+                    beat(14, "new"),
+                    beat(15, "started"),
+                    beat(16, "paused"),
+                ]),
+                "",
+            ),
+        ),
+        ("heartbeat", heartbeats::page(&owner, &beat(11, "up"), &pings)),
         ("heartbeat-form", heartbeats::form_page(&owner, None, &heartbeats::fresh(), &[])),
-        ("channels", channels::list_page(&owner, &listing(vec![channel(20, "webhook", None), channel(21, "email", Some("550 no such user")), channel(22, "slack", None)]), "")),
-        ("channel", channels::page(&owner, &ChannelForm { kind: "webhook", of: Some(&channel(20, "webhook", None)), values: &webhook, errors: &[] }, &channel(20, "webhook", None), &listing(vec![delivery("delivered"), delivery("retry")]))),
-        ("channel-new", channels::new_page(&owner, &ChannelForm { kind: "email", of: None, values: &webhook, errors: &[] })),
-        ("deliveries", channels::log_page(&owner, &listing(vec![delivery("delivered"), delivery("refused")]), &[(id(20), name.into())], "")),
+        (
+            "channels",
+            channels::list_page(
+                &owner,
+                &listing(vec![
+                    channel(20, "webhook", None),
+                    channel(21, "email", Some("550 no such user")),
+                    channel(22, "slack", None),
+                ]),
+                "",
+            ),
+        ),
+        (
+            "channel",
+            channels::page(
+                &owner,
+                &ChannelForm {
+                    kind: "webhook",
+                    of: Some(&channel(20, "webhook", None)),
+                    values: &webhook,
+                    errors: &[],
+                },
+                &channel(20, "webhook", None),
+                &listing(vec![delivery("delivered"), delivery("retry")]),
+            ),
+        ),
+        (
+            "channel-new",
+            channels::new_page(
+                &owner,
+                &ChannelForm { kind: "email", of: None, values: &webhook, errors: &[] },
+            ),
+        ),
+        (
+            "deliveries",
+            channels::log_page(
+                &owner,
+                &listing(vec![delivery("delivered"), delivery("refused")]),
+                &[(id(20), name.into())],
+                "",
+            ),
+        ),
         ("windows", windows::list_page(&owner, &listing(vec![window]), "")),
         ("window-form", windows::form_page(&owner, None, &form::fresh(windows::FIELDS), &[])),
-        ("jobs", jobs::page(&owner, &[job("synthetic", "Synthetic checks", "ok"), job("certificates", "Certificate sweep", "failed"), job("digest-weekly", "Weekly digest", "never-run"), job("billing-dunning", "Dunning", "off"), job("rollup-hour", "Hourly sums", "overdue")])),
+        (
+            "jobs",
+            jobs::page(
+                &owner,
+                &[
+                    job("synthetic", "Synthetic checks", "ok"),
+                    job("certificates", "Certificate sweep", "failed"),
+                    job("digest-weekly", "Weekly digest", "never-run"),
+                    job("billing-dunning", "Dunning", "off"),
+                    job("rollup-hour", "Hourly sums", "overdue"),
+                ],
+            ),
+        ),
         ("settings", settings::organisation(&owner, &org, &[])),
-        ("settings-members", settings::members(&owner, &members, Some(&listing(vec![invitation.clone()])), Some(&invitation), &[], "")),
+        (
+            "settings-members",
+            settings::members(
+                &owner,
+                &members,
+                Some(&listing(vec![invitation.clone()])),
+                Some(&invitation),
+                &[],
+                "",
+            ),
+        ),
         ("settings-keys", settings::keys(&owner, &listing(vec![key.clone()]), Some(&key), &[], "")),
-        ("settings-sessions", settings::sessions(&owner, &listing(vec![
-            SessionView { id: id(61), current: true, created: at(900), seen: at(0), expires: at(-9000), address: Some("192.0.2.7".into()), agent: Some(name.into()) },
-            SessionView { id: id(62), current: false, created: at(9000), seen: at(100), expires: at(-900), address: None, agent: None },
-        ]), "", &[])),
+        (
+            "settings-sessions",
+            settings::sessions(
+                &owner,
+                &listing(vec![
+                    SessionView {
+                        id: id(61),
+                        current: true,
+                        created: at(900),
+                        seen: at(0),
+                        expires: at(-9000),
+                        address: Some("192.0.2.7".into()),
+                        agent: Some(name.into()),
+                    },
+                    SessionView {
+                        id: id(62),
+                        current: false,
+                        created: at(9000),
+                        seen: at(100),
+                        expires: at(-900),
+                        address: None,
+                        agent: None,
+                    },
+                ]),
+                "",
+                &[],
+            ),
+        ),
         ("settings-billing", money::billing(&owner, &billing_view())),
-        ("settings-support", money::support(&owner, &listing(vec![ticket(name)]), Some(&money::Exchange { asked: name, answer: &answer(name) }), "")),
-        ("settings-log", settings::log(&owner, &listing(vec![LogView { id: id(71), at: at(4), actor: "ines@example.com".into(), action: "monitor.changed".into(), kind: "monitor".into(), object: Some(id(1)), say: name.into() }]), "")),
-        ("status-pages", status_pages::list_page(&owner, std::slice::from_ref(&page), &form::fresh(status_pages::FIELDS), &[])),
-        ("status-page", status_pages::page(&owner, &OnePage { page: &page, posts: &posts, values: &page_values, errors: &[], post: &post_values, post_errors: &[] })),
+        (
+            "settings-support",
+            money::support(
+                &owner,
+                &listing(vec![ticket(name)]),
+                Some(&money::Exchange { asked: name, answer: &answer(name) }),
+                "",
+            ),
+        ),
+        (
+            "settings-log",
+            settings::log(
+                &owner,
+                &listing(vec![LogView {
+                    id: id(71),
+                    at: at(4),
+                    actor: "ines@example.com".into(),
+                    action: "monitor.changed".into(),
+                    kind: "monitor".into(),
+                    object: Some(id(1)),
+                    say: name.into(),
+                }]),
+                "",
+            ),
+        ),
+        (
+            "status-pages",
+            status_pages::list_page(
+                &owner,
+                std::slice::from_ref(&page),
+                &form::fresh(status_pages::FIELDS),
+                &[],
+            ),
+        ),
+        (
+            "status-page",
+            status_pages::page(
+                &owner,
+                &OnePage {
+                    page: &page,
+                    posts: &posts,
+                    values: &page_values,
+                    errors: &[],
+                    post: &post_values,
+                    post_errors: &[],
+                },
+            ),
+        ),
         ("error-404", errors::page(&before, &Problem::missing("monitor"))),
         ("error-403", errors::page(&before, &Problem::forbidden("this needs the role editor"))),
-        ("error-500", errors::page(&before, &Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "it is in the log"))),
-        ("error-503", errors::page(&before, &Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, "the database cannot be asked at the moment; try again"))),
+        (
+            "error-500",
+            errors::page(&before, &Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "it is in the log")),
+        ),
+        (
+            "error-503",
+            errors::page(
+                &before,
+                &Problem::new(
+                    http::StatusCode::SERVICE_UNAVAILABLE,
+                    "the database cannot be asked at the moment; try again",
+                ),
+            ),
+        ),
     ]
 }
 
@@ -402,7 +772,10 @@ pub(crate) fn check(name: &str, page: &str) {
     };
     assert_eq!(find("<h1[ >]").len(), 1, "{name}: one h1");
     assert_eq!(find("<main[ >]").len(), 1, "{name}: one main");
-    assert!(page.contains(r##"class="skip" href="#content""##) && page.contains(r#"id="content""#), "{name}: skip link");
+    assert!(
+        page.contains(r##"class="skip" href="#content""##) && page.contains(r#"id="content""#),
+        "{name}: skip link"
+    );
     assert!(page.contains(r#"<html lang="en""#), "{name}: language");
     assert!(page.contains("<title>"), "{name}: title");
 
@@ -411,9 +784,18 @@ pub(crate) fn check(name: &str, page: &str) {
     let inline = Regex::new(r"<[^>]*\s(on[a-z]+|style)=").expect("a pattern");
     assert_eq!(inline.find(&bare).map(|m| m.as_str()), None, "{name}: inline");
     for script in find(r"(?s)<script.*?</script>") {
-        assert!(Regex::new(r#"^<script type="module" src="/assets/app\.[0-9a-f]{12}\.js"></script>$"#).expect("a pattern").is_match(&script), "{name}: {script}");
+        assert!(
+            Regex::new(r#"^<script type="module" src="/assets/app\.[0-9a-f]{12}\.js"></script>$"#)
+                .expect("a pattern")
+                .is_match(&script),
+            "{name}: {script}"
+        );
     }
-    assert!(find("(src|href)=\"(https?:)?//").iter().all(|_| false), "{name}: another host: {:?}", find("(src|href)=\"(https?:)?//[^\"]*"));
+    assert!(
+        find("(src|href)=\"(https?:)?//").iter().all(|_| false),
+        "{name}: another host: {:?}",
+        find("(src|href)=\"(https?:)?//[^\"]*")
+    );
 
     for tag in find(r"<[a-z][^>]*>") {
         assert!(tag.matches(" class=").count() <= 1, "{name}: two classes in {tag}");
@@ -431,21 +813,37 @@ pub(crate) fn check(name: &str, page: &str) {
     }
 
     // Ids are unique, and whatever takes input has a name for those who do not see it.
-    let ids: Vec<String> = Regex::new(r#"\sid="([^"]*)""#).expect("a pattern").captures_iter(page).map(|c| c[1].to_owned()).collect();
+    let ids: Vec<String> = Regex::new(r#"\sid="([^"]*)""#)
+        .expect("a pattern")
+        .captures_iter(page)
+        .map(|c| c[1].to_owned())
+        .collect();
     let unique: BTreeSet<&String> = ids.iter().collect();
     assert_eq!(unique.len(), ids.len(), "{name}: an id twice in {ids:?}");
     let attribute = |tag: &str, which: &str| {
-        Regex::new(&format!(r#"\s{which}="([^"]*)""#)).expect("a pattern").captures(tag).map(|c| c[1].to_owned())
+        Regex::new(&format!(r#"\s{which}="([^"]*)""#))
+            .expect("a pattern")
+            .captures(tag)
+            .map(|c| c[1].to_owned())
     };
     let ticks = find(r#"(?s)<label class="tick">.*?</label>"#).join("");
     for tag in find("<(input|select|textarea)[^>]*>") {
-        if attribute(&tag, "type").as_deref() == Some("hidden") || ticks.contains(&tag) || attribute(&tag, "aria-label").is_some() {
+        if attribute(&tag, "type").as_deref() == Some("hidden")
+            || ticks.contains(&tag)
+            || attribute(&tag, "aria-label").is_some()
+        {
             continue;
         }
         let id = attribute(&tag, "id").unwrap_or_default();
-        assert!(page.contains(&format!(r#"<label for="{id}""#)) || page.contains(&format!(r#"<label class="sr" for="{id}""#)), "{name}: no label for {tag}");
+        assert!(
+            page.contains(&format!(r#"<label for="{id}""#))
+                || page.contains(&format!(r#"<label class="sr" for="{id}""#)),
+            "{name}: no label for {tag}"
+        );
     }
-    for reference in Regex::new(r#"\saria-(?:labelledby|describedby)="([^"]*)""#).expect("a pattern").captures_iter(page) {
+    for reference in
+        Regex::new(r#"\saria-(?:labelledby|describedby)="([^"]*)""#).expect("a pattern").captures_iter(page)
+    {
         for one in reference[1].split(' ') {
             assert!(ids.iter().any(|i| i == one), "{name}: {one} is not there");
         }
@@ -470,18 +868,34 @@ fn hostile_names_stay_text() {
         assert!(!page.contains("<script>alert"), "{name}: a tag came through");
         assert!(!page.contains("<img"), "{name}: a tag came through");
         // In attributes and text areas a person's own text stays as it is; what is shown is cleaned.
-        let shown = Regex::new(r#"(?s)<(textarea|option)[^>]*>.*?</(textarea|option)>|="[^"]*""#).expect("a pattern").replace_all(&page, "");
-        assert!(!shown.contains('\u{202e}') && !shown.contains('\u{0}'), "{name}: a mark that turns the line came through");
+        let shown = Regex::new(r#"(?s)<(textarea|option)[^>]*>.*?</(textarea|option)>|="[^"]*""#)
+            .expect("a pattern")
+            .replace_all(&page, "");
+        assert!(
+            !shown.contains('\u{202e}') && !shown.contains('\u{0}'),
+            "{name}: a mark that turns the line came through"
+        );
     }
 }
 
 #[test]
 fn pages_as_they_are() {
-    let wanted = ["sign-in", "first-run", "overview", "overview-empty", "monitor-new-born", "incident", "report-running", "jobs", "error-404"];
+    let wanted = [
+        "sign-in",
+        "first-run",
+        "overview",
+        "overview-empty",
+        "monitor-new-born",
+        "incident",
+        "report-running",
+        "jobs",
+        "error-404",
+    ];
     for (name, page) in pages("API health").into_iter().filter(|(n, _)| wanted.contains(n)) {
         // One tag a line reads well in a review; hashes of assets are no news.
         let text = page.into_string().replace("><", ">\n<");
-        let text = Regex::new(r"\.[0-9a-f]{12}\.").expect("a pattern").replace_all(&text, ".HASH.").into_owned();
+        let text =
+            Regex::new(r"\.[0-9a-f]{12}\.").expect("a pattern").replace_all(&text, ".HASH.").into_owned();
         insta::assert_snapshot!(name, text);
     }
 }
@@ -492,14 +906,16 @@ fn a_reader_is_offered_nothing_to_change() {
         let page = page.into_string();
         let form = Regex::new(r#"(?s)<form method="post" action="([^"]*)""#).expect("a pattern");
         let actions: BTreeSet<String> = form.captures_iter(&page).map(|c| c[1].to_owned()).collect();
-        let own: BTreeSet<String> = ["/sign-out", "/switch", "/theme"].into_iter().map(str::to_owned).collect();
+        let own: BTreeSet<String> =
+            ["/sign-out", "/switch", "/theme"].into_iter().map(str::to_owned).collect();
         assert_eq!(actions, own, "{name}");
     }
 }
 
 #[test]
 fn a_job_that_never_ran_is_not_green() {
-    let page = jobs::page(&shell(Role::Owner), &[job("a", "A", "never-run"), job("b", "B", "overdue")]).into_string();
+    let page = jobs::page(&shell(Role::Owner), &[job("a", "A", "never-run"), job("b", "B", "overdue")])
+        .into_string();
     assert!(page.contains("Never run") && page.contains("Overdue"));
     assert!(!page.contains(r#"class="state good""#));
 }
@@ -518,9 +934,14 @@ fn write() {
     for (name, page) in pages {
         let page = page.into_string();
         for theme in ["light", "dark"] {
-            let themed = page.replacen("<html lang=\"en\"", &format!("<html lang=\"en\" data-theme=\"{theme}\""), 1);
+            let themed =
+                page.replacen("<html lang=\"en\"", &format!("<html lang=\"en\" data-theme=\"{theme}\""), 1);
             std::fs::write(folder.join(format!("{name}-{theme}.html")), themed).expect("written");
         }
     }
-    std::fs::write(folder.join("full.html"), landfall_report::render(&report(), landfall_report::Format::Html, &landfall_report::Style::default())).expect("written");
+    std::fs::write(
+        folder.join("full.html"),
+        landfall_report::render(&report(), landfall_report::Format::Html, &landfall_report::Style::default()),
+    )
+    .expect("written");
 }

@@ -354,7 +354,7 @@ async fn only_public_monitors_are_ever_seen() {
         let alone = Id::new();
         store
             .execute(
-                "INSERT INTO incidents (id, org_id, status, title, scope, began_us, confirmed_us) VALUES ($1, $2, 'open', 'Hidden again', 'host', $3, $3)",
+                "INSERT INTO incidents (id, org_id, status, title, scope, began_us, confirmed_us) VALUES ($1, $2, 'open', 'Hidden again', 'another host', $3, $3)",
                 params![alone, world.org.id(), now()],
             )
             .await

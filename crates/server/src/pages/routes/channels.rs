@@ -70,7 +70,8 @@ fn declaration(kind: &str, values: &Values) -> Result<ChannelDeclaration, Vec<Fi
 async fn create(sent: Sent) -> Result<Response, Problem> {
     let Sent { visitor, values } = sent;
     visitor.principal.require(Right::Write)?;
-    let kind = draw::kind(values.get("kind")).ok_or_else(|| Problem::bad_request("that is none of the kinds"))?;
+    let kind =
+        draw::kind(values.get("kind")).ok_or_else(|| Problem::bad_request("that is none of the kinds"))?;
     let errors = match declaration(kind, &values) {
         Ok(asked) => match channels::create(&visitor.app, &visitor.principal, &asked).await {
             Ok(made) => {
@@ -91,7 +92,8 @@ async fn drawn(
     filled: Option<(&Values, &[FieldError])>,
 ) -> Result<maud::Markup, Problem> {
     let kind = draw::kind(&channel.kind).unwrap_or("webhook");
-    let known = serde_json::json!({ "name": channel.name, "enabled": channel.enabled, "config": channel.config });
+    let known =
+        serde_json::json!({ "name": channel.name, "enabled": channel.enabled, "config": channel.config });
     let shown = form::of_json(&draw::fields(kind), &known);
     let (values, errors) = filled.unwrap_or((&shown, &[]));
     let log = channels::deliveries(
@@ -133,7 +135,8 @@ async fn test(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem>
     let visitor = sent.visitor;
     let id = id(&name, "channel")?;
     channels::test(&visitor.app, &visitor.principal, id).await?;
-    Ok(visitor.done(&format!("/channels/{id}"), "The test is on its way; the log below says what became of it."))
+    Ok(visitor
+        .done(&format!("/channels/{id}"), "The test is on its way; the log below says what became of it."))
 }
 
 async fn delete(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {

@@ -64,7 +64,11 @@ async fn portal(sent: Sent) -> Result<Response, Problem> {
     }
 }
 
-async fn drawn(visitor: &Visitor, exchange: Option<&Exchange<'_>>, problem: &str) -> Result<maud::Markup, Problem> {
+async fn drawn(
+    visitor: &Visitor,
+    exchange: Option<&Exchange<'_>>,
+    problem: &str,
+) -> Result<maud::Markup, Problem> {
     let tickets = support::tickets(&visitor.principal, None, Page::default()).await?;
     Ok(draw::support(&visitor.shell, &tickets, exchange, problem))
 }
@@ -89,7 +93,10 @@ async fn question(sent: Sent) -> Result<Response, Problem> {
             Ok(visitor.show(drawn(&visitor, Some(&exchange), "").await?))
         }
         Err(problem) if matches!(problem.status, 422 | 429) => {
-            let say = problem.errors.first().map_or(problem.detail.clone(), |e| format!("The question {}", e.detail));
+            let say = problem
+                .errors
+                .first()
+                .map_or(problem.detail.clone(), |e| format!("The question {}", e.detail));
             Ok(visitor.again(drawn(&visitor, None, &say).await?))
         }
         Err(problem) => Err(problem),

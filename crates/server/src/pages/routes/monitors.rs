@@ -70,13 +70,15 @@ async fn home(visitor: Visitor, Query(wanted): Query<Wanted>) -> Result<Response
     let counts = tenant.verdict_counts().await?;
     let troubles = troubles(&visitor).await?;
     let monitors = filtered(&visitor, &filter).await?;
-    let since = visitor.shell.now.checked_sub(std::time::Duration::from_secs(25 * 3600)).unwrap_or(Timestamp::MIN);
+    let since =
+        visitor.shell.now.checked_sub(std::time::Duration::from_secs(25 * 3600)).unwrap_or(Timestamp::MIN);
     let ids: Vec<Id> = monitors.items.iter().filter_map(|m| m.id.parse().ok()).collect();
     let hours = match (ids.iter().min(), ids.iter().max()) {
         (Some(first), Some(last)) => tenant.hourly_sums(*first, *last, since).await?,
         _ => BTreeMap::new(),
     };
-    let hours = hours.into_iter().map(|(id, sums)| (id.to_string(), sums.iter().map(bucket).collect())).collect();
+    let hours =
+        hours.into_iter().map(|(id, sums)| (id.to_string(), sums.iter().map(bucket).collect())).collect();
     let data = Overview { troubles, monitors, hours, counts, filter };
     Ok(visitor.show(overview::page(&visitor.shell, &data)))
 }
@@ -161,7 +163,11 @@ async fn add(visitor: Visitor, Query(asked): Query<Add>) -> Result<Response, Pro
     Ok(visitor.show(overview::add_page(&visitor.shell, &asked.url)))
 }
 
-async fn show(visitor: Visitor, Path(name): Path<String>, Query(at): Query<After>) -> Result<Response, Problem> {
+async fn show(
+    visitor: Visitor,
+    Path(name): Path<String>,
+    Query(at): Query<After>,
+) -> Result<Response, Problem> {
     let (app, who) = (&visitor.app, &visitor.principal);
     let id = id(&name, "monitor")?;
     let data = monitor::MonitorPage {
@@ -170,7 +176,9 @@ async fn show(visitor: Visitor, Path(name): Path<String>, Query(at): Query<After
         days: service::monitors::buckets(app, who, id, Width::Day, None, None).await?,
         results: service::monitors::results(who, id, at.page(ROWS)?).await?,
         after: at.after,
-        incidents: service::incidents::list(who, None, Some(id), Page { after: None, limit: 10 }).await?.items,
+        incidents: service::incidents::list(who, None, Some(id), Page { after: None, limit: 10 })
+            .await?
+            .items,
     };
     Ok(visitor.show(monitor::page(&visitor.shell, &data)))
 }
@@ -235,7 +243,13 @@ async fn change(Path(name): Path<String>, sent: Sent) -> Result<Response, Proble
     let errors = match read {
         Ok(spec) => {
             let expect = Expect::Unchanged(found.version);
-            let done = service::monitors::put(&visitor.app, &visitor.principal, &found.value.external_id, spec, expect);
+            let done = service::monitors::put(
+                &visitor.app,
+                &visitor.principal,
+                &found.value.external_id,
+                spec,
+                expect,
+            );
             match done.await {
                 Ok(_) => return Ok(visitor.done(&format!("/monitors/{}", found.value.id), "Saved.")),
                 Err(problem) => fields_of(problem)?,
@@ -243,7 +257,12 @@ async fn change(Path(name): Path<String>, sent: Sent) -> Result<Response, Proble
         }
         Err(errors) => errors,
     };
-    let form = MonitorForm { kind, of: Some((&found.value.id, &found.value.name)), values: &values, errors: &errors };
+    let form = MonitorForm {
+        kind,
+        of: Some((&found.value.id, &found.value.name)),
+        values: &values,
+        errors: &errors,
+    };
     Ok(visitor.again(monitor_form::page(&visitor.shell, &form)))
 }
 
@@ -292,7 +311,8 @@ async fn window_create(sent: Sent) -> Result<Response, Problem> {
     let errors = match windows::spec(&values).and_then(declared::<WindowSpec>) {
         Ok(asked) => {
             let external_id = external_id_of(&asked.name, Id::new());
-            let done = service::windows::put(&visitor.app, &visitor.principal, &external_id, &asked, Expect::Absent);
+            let done =
+                service::windows::put(&visitor.app, &visitor.principal, &external_id, &asked, Expect::Absent);
             match done.await {
                 Ok(_) => return Ok(visitor.done("/windows", "The window is planned.")),
                 Err(problem) => fields_of(problem)?,
@@ -328,7 +348,13 @@ async fn window_change(Path(name): Path<String>, sent: Sent) -> Result<Response,
     let errors = match read {
         Ok(asked) => {
             let expect = Expect::Unchanged(found.version);
-            let done = service::windows::put(&visitor.app, &visitor.principal, &found.value.external_id, &asked, expect);
+            let done = service::windows::put(
+                &visitor.app,
+                &visitor.principal,
+                &found.value.external_id,
+                &asked,
+                expect,
+            );
             match done.await {
                 Ok(_) => return Ok(visitor.done("/windows", "Saved.")),
                 Err(problem) => fields_of(problem)?,
@@ -361,8 +387,10 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_named_with_its_place() {
-        let errors = declared::<MonitorSpec>(json!({"name": "a", "interval_s": "often", "check": {"kind": "tcp", "host": "h", "port": 1}}))
-            .expect_err("often is no number");
+        let errors = declared::<MonitorSpec>(
+            json!({"name": "a", "interval_s": "often", "check": {"kind": "tcp", "host": "h", "port": 1}}),
+        )
+        .expect_err("often is no number");
         assert_eq!(errors[0].field, "/interval_s");
     }
 }
