@@ -125,7 +125,7 @@ impl Server {
         let Self { configuration, app, probes, worker } = self;
         // The watch and what stands behind it stop after the door is closed: what was accepted is still answered.
         let inner_stop = CancellationToken::new();
-        let engine = tokio::spawn(Engine::new(parts(&configuration, &app, probes)).run(inner_stop.clone()));
+        let engine = tokio::spawn(Engine::new(parts(&configuration, &app, Arc::clone(&probes))).run(inner_stop.clone()));
         let worker_stop = inner_stop.clone();
         let letters = {
             let worker = Arc::clone(&worker);
@@ -141,7 +141,7 @@ impl Server {
         let replies = tokio::spawn(support::reply_loop(app.clone()));
         let (ingest, pings) =
             Ingest::start(app.store.clone(), app.bus.clone(), app.settings.public_url.clone());
-        let router = with_doors(app.clone(), doors(ingest));
+        let router = with_doors(app.clone(), doors(ingest, Arc::clone(&probes)));
 
         door(listener, router, configuration.connections, stop, &app, configuration.drain).await;
 
@@ -163,11 +163,11 @@ impl Server {
 }
 
 /// Everything beside the API.
-fn doors(ingest: Ingest) -> Router<App> {
+fn doors(ingest: Ingest, probes: Arc<Probes>) -> Router<App> {
     Router::new()
         .merge(health::router())
         .merge(metrics::router())
-        .merge(blackbox::router())
+        .merge(blackbox::router_with(probes))
         .merge(billing::router())
         .merge(support::router())
         .merge(ping::router(ingest))

@@ -19,6 +19,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitStatus, Failure> {
             .map_err(Failure::usage)?;
     log();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // An audit is one deep future; the default of 2 MiB is near for it in a debug build.
+    runtime.thread_stack_size(4 * 1024 * 1024);
     if let Some(threads) = configuration.threads {
         runtime.worker_threads(threads);
     }

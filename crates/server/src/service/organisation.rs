@@ -139,7 +139,6 @@ pub async fn invite(app: &App, principal: &Principal, asked: &Invite) -> Result<
     let email = asked
         .email
         .as_deref()
-        .filter(|e| !e.trim().is_empty())
         .and_then(|e| check_email("/email", e).map_err(|e| errors.push(e)).ok());
     let days = asked.expires_days.unwrap_or(7);
     if !(1..=30).contains(&days) {
