@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use landfall_store::{Id, params};
-use regex::Regex;
 use tower::ServiceExt as _;
 
-use super::samples::check;
+use super::samples::{check, pattern};
 use crate::testing::World;
 use crate::{Settings, service};
 
@@ -30,7 +29,7 @@ impl Seen {
     }
 
     fn token(&self) -> String {
-        let token = Regex::new(r#"name="csrf" value="([^"]*)""#).expect("a pattern");
+        let token = pattern(r#"name="csrf" value="([^"]*)""#);
         token.captures(&self.text).map(|c| c[1].to_owned()).unwrap_or_default()
     }
 }
@@ -168,7 +167,7 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
         // What was typed and not asked for again stays; the secret that is sent back masked stays, too.
         let edit = browser.page(&format!("{monitor}/edit")).await;
         assert!(!edit.text.contains("s3cr3t"));
-        let headers = Regex::new(r"(?s)name=./check/headers.[^>]*>\n(.*?)</textarea>").expect("a pattern");
+        let headers = pattern(r"(?s)name=./check/headers.[^>]*>\n(.*?)</textarea>");
         let headers = headers.captures(&edit.text).expect("the field")[1].to_owned();
         let saved = browser
             .fill(
@@ -307,8 +306,7 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
             browser.post("/settings/keys", &[("csrf", &token), ("name", "CI"), ("scope", "read")]).await;
         assert_eq!(key.status, StatusCode::OK);
         check("key", &key.text);
-        let whole = Regex::new(r#"id="new-key" type="text" readonly value="([^"]+)""#)
-            .expect("a pattern")
+        let whole = pattern(r#"id="new-key" type="text" readonly value="([^"]+)""#)
             .captures(&key.text)
             .expect("the key")[1]
             .to_owned();
