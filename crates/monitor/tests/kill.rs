@@ -197,7 +197,10 @@ async fn told_once(store: &Store, receiver: &Receiver, case: &str) {
         if known == 1 && waiting == 0 && written >= 1 {
             break;
         }
-        assert!(began.elapsed() < Duration::from_secs(90), "{case}: known {known}, waiting {waiting}, written {written}");
+        assert!(
+            began.elapsed() < Duration::from_secs(90),
+            "{case}: known {known}, waiting {waiting}, written {written}"
+        );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     let (mut down, mut cause) = (Vec::new(), Vec::new());
