@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
@@ -76,24 +77,37 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// How long a body may take.
 const BODY_TIME: Duration = Duration::from_secs(15);
 
+/// Bytes of a body that are read, and thrown away, beyond what is taken: a client that is cut off in its writing never
+/// reads why.
+const BODY_BEYOND: usize = 8 * 1024 * 1024;
+
 async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
-    let read = tokio::time::timeout(BODY_TIME, Bytes::from_request(request, app)).await;
-    let read = read.map_err(|_| {
-        Problem::new(
+    let limit = app.settings.body_byte;
+    let all = async {
+        let (mut body, mut seen) = (Vec::new(), 0_usize);
+        let mut stream = request.into_body().into_data_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|_| Problem::bad_request("the body ended before its announced end"))?;
+            seen = seen.saturating_add(chunk.len());
+            if seen <= limit {
+                body.extend_from_slice(&chunk);
+            } else if seen > limit.saturating_add(BODY_BEYOND) {
+                break;
+            }
+        }
+        if seen > limit {
+            let detail = format!("the body is larger than {limit} bytes");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+        }
+        Ok(Bytes::from(body))
+    };
+    match tokio::time::timeout(BODY_TIME, all).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             format!("the body took longer than {} s", BODY_TIME.as_secs()),
-        )
-    })?;
-    read.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the body is larger than {} bytes", app.settings.body_byte),
-            )
-        } else {
-            Problem::bad_request("the body ended before its announced end")
-        }
-    })
+        )),
+    }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

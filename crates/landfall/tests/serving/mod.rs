@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod load;
 pub(crate) mod names;
 pub(crate) mod process;
+pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 
