@@ -457,6 +457,7 @@ impl File {
             body_byte: self.body_byte.unwrap_or(defaults.body_byte),
             open_registration: self.open_registration,
             metrics_from: metrics_from.unwrap_or_else(|| defaults.metrics_from.clone()),
+            mail: self.smtp.is_some(),
             billing,
             support: SupportSettings {
                 mail_to: support.mail_to,

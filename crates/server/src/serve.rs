@@ -139,8 +139,13 @@ impl Server {
         let jobs = tokio::spawn(async move { jobs.run(jobs_stop).await });
         let providers = tokio::spawn(support::refresh_loop(app.clone()));
         let replies = tokio::spawn(support::reply_loop(app.clone()));
-        let (ingest, pings) =
-            Ingest::start(app.store.clone(), app.bus.clone(), app.settings.public_url.clone());
+        let plans = app.settings.billing.clone();
+        let (ingest, pings) = Ingest::start_within(
+            app.store.clone(),
+            app.bus.clone(),
+            app.settings.public_url.clone(),
+            Arc::new(move |plan| u64::from(billing::limits_of_plan(&plans, plan).heartbeats)),
+        );
         let router = with_doors(app.clone(), doors(ingest, Arc::clone(&probes)));
 
         door(listener, router, configuration.connections, stop, &app, configuration.drain).await;

@@ -765,8 +765,25 @@ impl Tenant {
         actor: &str,
         now: Timestamp,
     ) -> Result<Invitation, StoreError> {
-        let id = Id::new();
         let mut tx = self.store.begin().await?;
+        let made = self.invite_in(&mut tx, token_hash, email, role, expires, actor, now).await?;
+        tx.commit().await?;
+        Ok(made)
+    }
+
+    /// Makes an invitation in the caller's transaction, so that a mail about it is written with it or not at all.
+    #[expect(clippy::too_many_arguments, reason = "each is one column of the row")]
+    pub async fn invite_in(
+        &self,
+        tx: &mut Tx,
+        token_hash: &str,
+        email: Option<&str>,
+        role: &str,
+        expires: Timestamp,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Invitation, StoreError> {
+        let id = Id::new();
         tx.execute(
             "INSERT INTO invitations (id, org_id, token_hash, email, role, invited_by, created_us, expires_us)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -774,8 +791,7 @@ impl Tenant {
         )
         .await?;
         let say = format!("invited {} as {role}", email.unwrap_or("somebody"));
-        self.note(&mut tx, actor, "created", "invitation", Some(id), &say, now).await?;
-        tx.commit().await?;
+        self.note(tx, actor, "created", "invitation", Some(id), &say, now).await?;
         Ok(Invitation {
             id,
             email: email.map(str::to_owned),

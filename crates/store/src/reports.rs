@@ -121,6 +121,19 @@ impl Tenant {
             .count("n")
     }
 
+    /// How many audits were asked for by people and keys since a moment, for the plan's limit.
+    pub async fn audits_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+        // The watch's own audits belong to an incident.
+        self.store
+            .query_opt(
+                "SELECT count(*) AS n FROM reports WHERE org_id = $1 AND incident_id IS NULL AND created_us >= $2",
+                params![self.org, since],
+            )
+            .await?
+            .ok_or(StoreError::Conflict)?
+            .count("n")
+    }
+
     /// Queues an audit; the watch makes it. `shown` is the target as the audit log may have it.
     pub async fn queue_report(
         &self,

@@ -16,11 +16,12 @@ use serde_json::Value;
 use super::After;
 use super::monitors::declared;
 use crate::api::model::{HeartbeatView, JobView, Listing};
-use crate::pages::door::{Sent, Visitor, id};
+use crate::pages::door::{Sent, Visitor, fields_of, id};
 use crate::pages::form::{self, Values};
 use crate::pages::heartbeats::{self as draw, PingRow};
 use crate::pages::jobs;
 use crate::problem::FieldError;
+use crate::service::room::{self, Thing};
 use crate::service::{self, external_id_of, listing};
 use crate::{App, Problem, Right};
 
@@ -90,17 +91,16 @@ async fn create(sent: Sent) -> Result<Response, Problem> {
     let tenant = &visitor.principal.tenant;
     let errors = match read(&values, None) {
         Ok(spec) => {
-            let limits = crate::billing::limits_of(&visitor.app.settings.billing, tenant).await?;
-            if tenant.heartbeat_count().await? < u64::from(limits.heartbeats) {
-                let external_id = external_id_of(&spec.name, Id::new());
-                let (id, _) = heartbeat::put(tenant, &external_id, &spec, "api", visitor.shell.now).await?;
-                tell(&visitor, id, "created");
-                return Ok(visitor.done(&format!("/heartbeats/{id}"), "It waits for its first ping."));
+            match room::for_one(&visitor.app, tenant, Thing::Heartbeat).await {
+                Ok(()) => {
+                    let external_id = external_id_of(&spec.name, Id::new());
+                    let (id, _) =
+                        heartbeat::put(tenant, &external_id, &spec, "api", visitor.shell.now).await?;
+                    tell(&visitor, id, "created");
+                    return Ok(visitor.done(&format!("/heartbeats/{id}"), "It waits for its first ping."));
+                }
+                Err(problem) => fields_of(problem)?,
             }
-            vec![FieldError {
-                field: String::new(),
-                detail: format!("the plan allows {} heartbeats, and there are that many", limits.heartbeats),
-            }]
         }
         Err(errors) => errors,
     };
