@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -13,6 +14,7 @@ use landfall_monitor::jobs::JobSettings;
 use landfall_notify::SmtpSettings;
 use landfall_probe::net::AddressMap;
 use serde::Deserialize;
+use tokio::sync::Notify;
 use toml::{Table, Value};
 
 use crate::Secret;
@@ -53,6 +55,8 @@ pub struct Configuration {
     pub jobs: JobSettings,
     /// The file that it came from, when there was one.
     pub file: Option<PathBuf>,
+    /// Told when what the file declares is to be read again.
+    pub reload: Arc<Notify>,
 }
 
 /// A configuration that cannot be used.
@@ -514,6 +518,7 @@ impl File {
             settings,
             jobs,
             file: file.map(Path::to_owned),
+            reload: Arc::default(),
         })
     }
 }

@@ -755,25 +755,9 @@ impl Tenant {
         tx.commit().await
     }
 
-    /// Makes an invitation.
-    pub async fn invite(
-        &self,
-        token_hash: &str,
-        email: Option<&str>,
-        role: &str,
-        expires: Timestamp,
-        actor: &str,
-        now: Timestamp,
-    ) -> Result<Invitation, StoreError> {
-        let mut tx = self.store.begin().await?;
-        let made = self.invite_in(&mut tx, token_hash, email, role, expires, actor, now).await?;
-        tx.commit().await?;
-        Ok(made)
-    }
-
     /// Makes an invitation in the caller's transaction, so that a mail about it is written with it or not at all.
     #[expect(clippy::too_many_arguments, reason = "each is one column of the row")]
-    pub async fn invite_in(
+    pub async fn invite(
         &self,
         tx: &mut Tx,
         token_hash: &str,
