@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use landfall_monitor::declare::{Action, Declared, Plan};
 use landfall_store::billing::{self as stored, Holdings};
-use landfall_store::{OrgId, Tenant, Tx};
+use landfall_store::{OrgId, StoreError, Tenant, Tx, reports};
 
 use crate::billing::{Limits, check_room, limits_of_plan};
 use crate::{App, Problem};
@@ -88,9 +88,7 @@ pub(crate) async fn for_audit(app: &App, tenant: &Tenant) -> Result<(), Problem>
         return Ok(());
     }
     let limits = crate::billing::limits_of(&app.settings.billing, tenant).await?;
-    let day = std::time::Duration::from_secs(24 * 3600);
-    let since = app.clock.now().checked_sub(day).unwrap_or(Timestamp::MIN);
-    let made = tenant.audits_since(since).await?;
+    let made = tenant.audits_since(a_day_before(app.clock.now())).await?;
     if made < u64::from(limits.audits_per_day) {
         return Ok(());
     }
@@ -98,6 +96,28 @@ pub(crate) async fn for_audit(app: &App, tenant: &Tenant) -> Result<(), Problem>
         "your plan allows {} audits in 24 hours, and {made} were made; wait, or choose a larger plan under billing",
         limits.audits_per_day
     )))
+}
+
+/// Whether an audit may be started for a chat, within the transaction that starts it.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn has_audit(
+    tx: &mut Tx,
+    app: &App,
+    org: OrgId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if !app.settings.billing.on {
+        return Ok(true);
+    }
+    let held = stored::holdings(tx, org, now).await?;
+    let made = reports::audits_since(tx, org, a_day_before(now)).await?;
+    Ok(made < u64::from(limits_of_plan(&app.settings.billing, &held.plan).audits_per_day))
+}
+
+fn a_day_before(now: Timestamp) -> Timestamp {
+    now.checked_sub(std::time::Duration::from_secs(24 * 3600)).unwrap_or(Timestamp::MIN)
 }
 
 /// Everything in a plan of declarations for which there is no room, in words.
