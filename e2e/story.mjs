@@ -30,8 +30,8 @@ async function press(name, within) {
 
 /** Waits until the page shows it by itself: nothing here loads the page again. */
 async function shows(locator, what) {
-  await locator.waitFor({ state: "visible", timeout: PATIENCE }).catch(() => {
-    throw new Error(`${page.url()} never showed ${what}`);
+  await locator.waitFor({ state: "visible", timeout: PATIENCE }).catch((error) => {
+    throw new Error(`${page.url()} never showed ${what}`, { cause: error });
   });
 }
 
@@ -129,7 +129,7 @@ async function firstMonitor() {
   await press("Start watching");
   await shows(heading("Levqor API"), "the monitor");
   await shows(state("Up"), "that it is up, by itself");
-  await shows(page.locator("#chart svg.chart"), "the latency");
+  await shows(page.locator("#chart").getByRole("img"), "the latency");
   await stage.look(page, "monitor-up");
   return page.url();
 }
@@ -210,7 +210,7 @@ async function outage(monitor, stranger) {
   await shows(page.locator(".way .state", { hasText: "Breaks here" }), "where it breaks");
   const proof = page.locator("section[aria-labelledby=proof]");
   ensure((await proof.locator(".sign.for").count()) > 0, "the cause has its proof");
-  await shows(proof.getByText("Rivals, and why they lost").first(), "the rivals");
+  await shows(proof.getByText(/^Rivals/).first(), "the rivals");
   ensure((await proof.locator("details li").count()) > 0, "a rival stands there");
   const difference = page.locator("section[aria-labelledby=difference]");
   ensure(/200/.test(await difference.innerText()) && /404/.test(await difference.innerText()), "200 became 404");
@@ -234,7 +234,7 @@ async function outage(monitor, stranger) {
   await page.keyboard.press("Enter");
   await shows(state("Acknowledged", why), "that it is acknowledged");
   await shows(why.getByText("Acknowledged by Ines"), "by whom");
-  await page.getByLabel("Comment").fill("The deployment is gone; Ben publishes it again.");
+  await page.getByRole("textbox", { name: "Comment" }).fill("The deployment is gone; Ben publishes it again.");
   await press("Add to the timeline");
   await shows(timeline.getByText("Ben publishes it again"), "the comment");
   await stage.look(page, "incident-acknowledged");
@@ -412,7 +412,7 @@ try {
   await withoutScript();
   chapter("the end");
 } catch (error) {
-  stage.faults.unshift(String(error.stack ?? error));
+  stage.faults.unshift(`${error.stack ?? error}\n  ${error.cause ?? ""}`);
   await stage.shot(page, "where-it-ended").catch(() => {});
 } finally {
   hook.close();

@@ -182,7 +182,7 @@ pub(crate) fn framed(shell: &Shell, page: &Page<'_>) -> Markup {
                             div.sheet { (menu(shell, page.part, "Main, small screen")) (who(shell, "small")) }
                         }
                     }
-                    div.side {
+                    header.side {
                         (brand())
                         (menu(shell, page.part, "Main"))
                         (who(shell, "large"))
@@ -336,12 +336,18 @@ fn flash(shell: &Shell) -> Markup {
     html! { @if let Some(flash) = &shell.flash { (note(flash.tone, &flash.say)) } }
 }
 
+/// With a capital first: problems of the API begin small, since they follow a title there.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
 /// A note across the page.
 pub(crate) fn note(tone: Tone, say: &str) -> Markup {
     html! {
         div class={ "flash " (tone.class()) } role=(if tone == Tone::Bad { "alert" } else { "status" }) {
             (icon(tone))
-            p { (clean(say)) }
+            p { (sentence(&clean(say))) }
         }
     }
 }
