@@ -171,7 +171,7 @@ async function statusPage() {
 }
 
 /** What the public sees, in a browser of its own that knows nobody. */
-async function publicly(stranger, sentence, name, monitor) {
+async function publicly(stranger, sentence, word, name, monitor) {
   await until(`the status page says ${sentence}`, async () => {
     await stranger.goto("/status/levqor");
     return (await stranger.locator(".banner").innerText()).includes(sentence);
@@ -182,15 +182,20 @@ async function publicly(stranger, sentence, name, monitor) {
   const json = await stranger.request.get("/status/levqor/json");
   equal(json.status(), 200, "the status as JSON");
   const id = monitor.split("/").pop();
+  // What the public reads is kept for some seconds, each part by itself.
+  const shields = await until(`the badge says ${word}`, async () => {
+    const answer = await (await stranger.request.get(`/badge/${id}/shields.json`)).json();
+    return answer.message === word && answer;
+  });
   const badge = await stranger.request.get(`/badge/${id}.svg`);
   equal(badge.status(), 200, "the badge");
-  const shields = await (await stranger.request.get(`/badge/${id}/shields.json`)).json();
-  return { badge: await badge.text(), shields, feed: await feed.text() };
+  const picture = await badge.text();
+  ensure(picture.includes(`>${word}<`) && picture.includes("Levqor API"), `the badge shows: ${picture}`);
+  return { shields, feed: await feed.text() };
 }
 
 async function outage(monitor, stranger) {
-  const before = await publicly(stranger, "All services are up", "status-up", monitor);
-  equal(before.shields.message, "up", "the badge before");
+  await publicly(stranger, "All services are up", "up", "status-up", monitor);
 
   chapter("the world breaks");
   await page.goto(monitor);
@@ -225,8 +230,7 @@ async function outage(monitor, stranger) {
   await stage.look(page, "incident-open");
 
   chapter("the public sees it");
-  const during = await publicly(stranger, "All services are down", "status-down", monitor);
-  equal(during.shields.message, "down", "the badge during the outage");
+  await publicly(stranger, "All services are down", "down", "status-down", monitor);
   ensure(!(await stranger.content()).includes("never-deployed"), "the cause is nobody else's business");
 
   chapter("somebody acknowledges");
@@ -242,18 +246,17 @@ async function outage(monitor, stranger) {
   chapter("it is repaired");
   await world("repaired");
   await shows(state("Resolved", why), "that it is resolved, by itself");
-  await until("the all-clear arrives", () => messages().some((m) => m.event === "resolved"));
+  await until("the all-clear arrives", () => messages().some((m) => m.event === "up"));
   equal(messages().filter((m) => m.event === "down").length, 1, "alerts");
+  await page.locator("header.side .count").waitFor({ state: "detached" });
   equal(await button("Acknowledge").count(), 0, "buttons to acknowledge what is over");
   await stage.look(page, "incident-resolved");
   await page.goto("/incidents");
   await shows(state("Resolved"), "the incident in the list");
   await stage.look(page, "incidents");
-  const after = await publicly(stranger, "All services are up", "status-after", monitor);
-  equal(after.shields.message, "up", "the badge afterwards");
+  const after = await publicly(stranger, "All services are up", "up", "status-after", monitor);
   await shows(stranger.locator("section[aria-labelledby=past]").getByText("Levqor API"), "the incident, for the public");
   ensure(after.feed.includes("Levqor API"), "the incident stands in the feed");
-  ensure(after.badge.includes("Levqor API") && after.badge.startsWith("<svg"), "the badge names the monitor");
   await page.goto("/");
   await stage.look(page, "overview");
 }
@@ -290,7 +293,7 @@ async function heartbeat() {
   await page.locator("main form").getByRole("button").last().click();
   await shows(heading("Nightly export"), "the heartbeat");
   await shows(state("Never pinged"), "that it was never pinged");
-  const ping = await page.getByLabel("Ping URL").inputValue();
+  const ping = await page.getByRole("textbox", { name: "Ping URL" }).inputValue();
   equal((await fetch(`${ping}/start`)).status, 200, "the ping that starts");
   await shows(state("Running"), "that the job runs, by itself");
   equal((await fetch(ping, { method: "POST", body: "exported 12 rows" })).status, 200, "the ping");

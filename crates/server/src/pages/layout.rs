@@ -176,15 +176,15 @@ pub(crate) fn framed(shell: &Shell, page: &Page<'_>) -> Markup {
                     header.bar {
                         (brand())
                         span.grow {}
-                        @if shell.open_incidents > 0 { a.count href="/incidents" { (shell.open_incidents) " open" } }
+                        span id="open" data-live { @if shell.open_incidents > 0 { a.count href="/incidents" { (shell.open_incidents) " open" } } }
                         details {
                             summary { "Menu" }
-                            div.sheet { (menu(shell, page.part, "Main, small screen")) (who(shell, "small")) }
+                            div.sheet { (menu(shell, page.part, "small", "Main, small screen")) (who(shell, "small")) }
                         }
                     }
                     header.side {
                         (brand())
-                        (menu(shell, page.part, "Main"))
+                        (menu(shell, page.part, "large", "Main"))
                         (who(shell, "large"))
                     }
                     main id="content" {
@@ -259,10 +259,10 @@ pub(crate) fn sign() -> Markup {
     }
 }
 
-fn menu(shell: &Shell, part: &str, label: &str) -> Markup {
+fn menu(shell: &Shell, part: &str, id: &str, label: &str) -> Markup {
     html! {
         nav.main aria-label=(label) {
-            ul {
+            ul id={ "menu-" (id) } data-live {
                 @for (id, path, name) in PARTS {
                     li {
                         a href=(path) aria-current=[(part == *id).then_some("page")] {
