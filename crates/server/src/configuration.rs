@@ -17,6 +17,7 @@ use toml::{Table, Value};
 
 use crate::Secret;
 use crate::billing::BillingSettings;
+use crate::limits::{Limits, Quota};
 use crate::settings::Settings;
 use crate::support::{ModelSettings, SupportSettings, TelegramSettings, WhatsAppSettings};
 
@@ -91,6 +92,11 @@ const VARIABLES: &[(&str, &str, Form)] = &[
     ("LANDFALL_DIGEST_DAILY", "digest_daily", Form::Truth),
     ("LANDFALL_DIGEST_WEEKLY", "digest_weekly", Form::Truth),
     ("LANDFALL_REPORT_MONTHLY", "report_monthly", Form::Truth),
+    ("LANDFALL_LIMIT_HEALTH", "limits.health", Form::Number),
+    ("LANDFALL_LIMIT_PING", "limits.ping", Form::Number),
+    ("LANDFALL_LIMIT_AUTH", "limits.auth", Form::Number),
+    ("LANDFALL_LIMIT_ADDRESS", "limits.address", Form::Number),
+    ("LANDFALL_LIMIT_PRINCIPAL", "limits.principal", Form::Number),
     ("LANDFALL_SMTP_HOST", "smtp.host", Form::Text),
     ("LANDFALL_SMTP_PORT", "smtp.port", Form::Number),
     ("LANDFALL_SMTP_SECURITY", "smtp.security", Form::Text),
@@ -158,9 +164,45 @@ struct File {
     digest_daily: bool,
     digest_weekly: Option<bool>,
     report_monthly: Option<bool>,
+    limits: LimitsFile,
     smtp: Option<SmtpSettings>,
     billing: Option<Billing>,
     support: Option<Support>,
+}
+
+/// Requests a minute, by class.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitsFile {
+    health: Option<u32>,
+    ping: Option<u32>,
+    auth: Option<u32>,
+    address: Option<u32>,
+    principal: Option<u32>,
+}
+
+impl LimitsFile {
+    fn checked(&self, wrong: &mut impl FnMut(&str, String)) -> Limits {
+        let default = Limits::default();
+        let mut quota = |name: &str, given: Option<u32>, default: Quota| match given {
+            None => default,
+            Some(0) => {
+                wrong(
+                    &format!("limits.{name}"),
+                    "0 would refuse everybody; leave it out for the default".into(),
+                );
+                default
+            }
+            Some(n) => Quota::a_minute(n),
+        };
+        Limits {
+            health: quota("health", self.health, default.health),
+            ping: quota("ping", self.ping, default.ping),
+            auth: quota("auth", self.auth, default.auth),
+            address: quota("address", self.address, default.address),
+            principal: quota("principal", self.principal, default.principal),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -411,6 +453,7 @@ impl File {
                 wrong("connect_to", error.to_string());
             }
         }
+        let limits = self.limits.checked(&mut wrong);
         let listen = listen?;
         let public_url = self.public_url.unwrap_or_else(|| {
             let host =
@@ -456,6 +499,7 @@ impl File {
             request_timeout,
             body_byte: self.body_byte.unwrap_or(defaults.body_byte),
             open_registration: self.open_registration,
+            limits,
             metrics_from: metrics_from.unwrap_or_else(|| defaults.metrics_from.clone()),
             billing,
             support: SupportSettings {

@@ -99,6 +99,10 @@ async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let invalid = |field: String, detail: String| Problem::invalid(vec![FieldError { field, detail }]);
     let mut json: Value = serde_json::from_slice(bytes).map_err(|e| invalid(String::new(), e.to_string()))?;
+    if !matches!(json, Value::Object(_) | Value::Null) {
+        // Rust's structures could be read from a list of their fields, too; nobody means that.
+        return Err(invalid(String::new(), "the body is not a JSON object".into()));
+    }
     whole_numbers(&mut json);
     serde_path_to_error::deserialize(json).map_err(|error| {
         let field = pointer(error.path());

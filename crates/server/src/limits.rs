@@ -55,7 +55,7 @@ pub struct Quota {
 }
 
 impl Quota {
-    const fn a_minute(requests: u32) -> Self {
+    pub(crate) const fn a_minute(requests: u32) -> Self {
         Self { requests, window_s: 60 }
     }
 

@@ -125,7 +125,9 @@ impl Server {
         let Self { configuration, app, probes, worker } = self;
         // The watch and what stands behind it stop after the door is closed: what was accepted is still answered.
         let inner_stop = CancellationToken::new();
-        let engine = tokio::spawn(Engine::new(parts(&configuration, &app, Arc::clone(&probes))).run(inner_stop.clone()));
+        let engine = tokio::spawn(
+            Engine::new(parts(&configuration, &app, Arc::clone(&probes))).run(inner_stop.clone()),
+        );
         let worker_stop = inner_stop.clone();
         let letters = {
             let worker = Arc::clone(&worker);

@@ -121,7 +121,7 @@ impl Inner {
     async fn diagnose(self: &Arc<Self>, id: Id) -> Result<(), StoreError> {
         let (store, options) = (&self.parts.store, &self.parts.options);
         let lease = format!("diagnose/{id}");
-        let hold = options.diagnose_within * 2 + Duration::from_secs(10);
+        let hold = options.diagnose_within * 2 + options.lease;
         if !leases::hold(store, &lease, &options.owner, self.now(), hold).await? {
             return Ok(());
         }

@@ -169,6 +169,14 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json
             slot["description"] = described;
         }
     }
+    // The data of a stream is text; a schema here would be taken for one of the parsed events.
+    for response in responses.values_mut() {
+        if let Some(stream) =
+            response.pointer_mut("/content/text~1event-stream").and_then(Json::as_object_mut)
+        {
+            stream.remove("schema");
+        }
+    }
     // What a handler says of a status of its own is a problem too.
     for (status, response) in responses.iter_mut() {
         if status.starts_with(['4', '5']) && response.get("content").is_none() {

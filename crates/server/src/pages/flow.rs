@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use landfall_store::{Id, params};
-use regex::Regex;
 use tower::ServiceExt as _;
 
-use super::samples::check;
+use super::samples::{check, pattern};
 use crate::testing::World;
 use crate::{Settings, service};
 
@@ -30,7 +29,7 @@ impl Seen {
     }
 
     fn token(&self) -> String {
-        let token = Regex::new(r#"name="csrf" value="([^"]*)""#).expect("a pattern");
+        let token = pattern(r#"name="csrf" value="([^"]*)""#);
         token.captures(&self.text).map(|c| c[1].to_owned()).unwrap_or_default()
     }
 }
@@ -168,7 +167,7 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
         // What was typed and not asked for again stays; the secret that is sent back masked stays, too.
         let edit = browser.page(&format!("{monitor}/edit")).await;
         assert!(!edit.text.contains("s3cr3t"));
-        let headers = Regex::new(r"(?s)name=./check/headers.[^>]*>\n(.*?)</textarea>").expect("a pattern");
+        let headers = pattern(r"(?s)name=./check/headers.[^>]*>\n(.*?)</textarea>");
         let headers = headers.captures(&edit.text).expect("the field")[1].to_owned();
         let saved = browser
             .fill(
@@ -239,6 +238,12 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
             )
             .await;
         assert!(beat.text.contains("/ping/"));
+        let path = beat.location().to_owned();
+        assert!(browser.fill(&path, &format!("{path}/pause"), &[]).await.text.contains("Resume"));
+        assert!(browser.fill(&path, &format!("{path}/resume"), &[]).await.text.contains("Pause"));
+        let edit = format!("{path}/edit");
+        let fields = [("/name", "Nightly two"), ("/period_s", "86400"), ("/grace_s", "7200")];
+        assert!(browser.fill(&edit, &path, &fields).await.text.contains("Nightly two"));
         let channel = browser
             .fill(
                 "/channels/new?kind=webhook",
@@ -288,6 +293,9 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
             "/settings/log",
             "/settings/billing",
             "/settings/support",
+            "/jobs",
+            "/heartbeats",
+            "/channels",
         ] {
             browser.page(path).await;
         }
@@ -298,8 +306,7 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
             browser.post("/settings/keys", &[("csrf", &token), ("name", "CI"), ("scope", "read")]).await;
         assert_eq!(key.status, StatusCode::OK);
         check("key", &key.text);
-        let whole = Regex::new(r#"id="new-key" type="text" readonly value="([^"]+)""#)
-            .expect("a pattern")
+        let whole = pattern(r#"id="new-key" type="text" readonly value="([^"]+)""#)
             .captures(&key.text)
             .expect("the key")[1]
             .to_owned();

@@ -1,6 +1,5 @@
 //! Heartbeats: jobs elsewhere that report to us.
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -8,25 +7,8 @@ use super::form::{self, Field, Input, Values, field};
 use super::layout::{Page, Shell, framed, heading, trail};
 use super::parts::{Tone, ago, clean, facts, foreign, millis, pager, seconds, state, table, time};
 use crate::Role;
-use crate::api::model::{HeartbeatView, Listing};
+use crate::api::model::{HeartbeatView, Listing, PingView};
 use crate::problem::FieldError;
-
-/// One ping, for people.
-#[derive(Debug, Clone)]
-pub(crate) struct PingRow {
-    /// When it came.
-    pub(crate) at: Timestamp,
-    /// `start`, `success`, `fail`, `log`, `ignored`.
-    pub(crate) kind: String,
-    /// Method and sender, in a few words.
-    pub(crate) from: String,
-    /// How long the run took, in milliseconds.
-    pub(crate) took_ms: Option<f64>,
-    /// The exit status that it reported.
-    pub(crate) exit: Option<i64>,
-    /// What came with it.
-    pub(crate) body: String,
-}
 
 /// Everything that can be said of a heartbeat.
 pub(crate) const FIELDS: &[Field] = &[
@@ -142,10 +124,7 @@ fn row(shell: &Shell, beat: &HeartbeatView) -> Markup {
     html! {
         li {
             div {
-                @match &beat.id {
-                    Some(id) => a.title href={ "/heartbeats/" (id) } { (foreign(&beat.name)) },
-                    None => strong { (foreign(&beat.name)) },
-                }
+                a.title href={ "/heartbeats/" (beat.external_id) } { (foreign(&beat.name)) }
                 div.meta {
                     (clean(&expected(&beat.spec).unwrap_or_else(|| "daily".into()))) " · "
                     @match beat.last_ping { Some(at) => { "last ping " (ago(shell.now, at)) }, None => "no ping yet" }
@@ -158,15 +137,16 @@ fn row(shell: &Shell, beat: &HeartbeatView) -> Markup {
 }
 
 /// One heartbeat with its last pings.
-pub(crate) fn page(shell: &Shell, id: &str, beat: &HeartbeatView, pings: &[PingRow]) -> Markup {
+pub(crate) fn page(shell: &Shell, beat: &HeartbeatView, pings: &[PingView]) -> Markup {
     let (tone, word) = standing(&beat.status);
-    let path = format!("/heartbeats/{id}");
+    let path = format!("/heartbeats/{}", beat.external_id);
     let editor = shell.may(Role::Editor);
+    let owned = beat.origin == "file";
     let tools = html! {
         @if editor {
             @if beat.status == "paused" { (shell.press(&format!("{path}/resume"), "Resume", "")) }
             @else { (shell.press(&format!("{path}/pause"), "Pause", "")) }
-            a.button href={ (path) "/edit" } { "Edit" }
+            @if !owned { a.button href={ (path) "/edit" } { "Edit" } }
         }
     };
     let spec = &beat.spec;
@@ -211,7 +191,7 @@ pub(crate) fn page(shell: &Shell, id: &str, beat: &HeartbeatView, pings: &[PingR
                 ("A run may take", number("max_duration_s").map(|s| html! { (seconds(s)) })),
                 ("Name in URLs", Some(html! { code { (clean(&beat.slug)) } })),
             ]))
-            @if editor {
+            @if owned { p.soft { "A configuration file owns this heartbeat: change it there, and apply the file." } } @else if editor {
                 (shell.careful(&format!("{path}/delete"), "Delete this heartbeat", "Its URL stops working at once; a job that still calls it gets 404."))
             }
         }
@@ -224,7 +204,7 @@ pub(crate) fn page(shell: &Shell, id: &str, beat: &HeartbeatView, pings: &[PingR
             part: "heartbeats",
             body,
             watch: "heartbeat",
-            only: id,
+            only: beat.id.as_deref().unwrap_or_default(),
             say: &title,
             stage: "",
             reload_s: None,
@@ -232,7 +212,7 @@ pub(crate) fn page(shell: &Shell, id: &str, beat: &HeartbeatView, pings: &[PingR
     )
 }
 
-fn ping_table(pings: &[PingRow]) -> Markup {
+fn ping_table(pings: &[PingView]) -> Markup {
     let tone = |kind: &str| match kind {
         "success" => (Tone::Good, "Success"),
         "fail" => (Tone::Bad, "Failure"),
@@ -248,12 +228,12 @@ fn ping_table(pings: &[PingRow]) -> Markup {
                 @let (tone, word) = tone(&ping.kind);
                 tr {
                     td { (time(ping.at)) }
-                    td { (state(tone, word)) @if let Some(exit) = ping.exit { " " span.soft { "exit " (exit) } } }
-                    td { (foreign(&ping.from)) }
-                    td.r { @match ping.took_ms { Some(ms) => (millis(ms)), None => "—" } }
+                    td { (state(tone, word)) @if let Some(exit) = ping.exit_status { " " span.soft { "exit " (exit) } } }
+                    td { (ping.method) @if let Some(address) = &ping.address { " from " (foreign(address)) } @if let Some(agent) = &ping.agent { div.soft.small { (foreign(agent)) } } }
+                    td.r { @match ping.duration_ms { Some(ms) => (millis(ms)), None => "—" } }
                     td {
-                        @if !ping.body.is_empty() {
-                            details id={ "ping-" (i) } { summary { (super::parts::shorten(&clean(&ping.body), 40)) } pre { (clean_block(&ping.body)) } }
+                        @if let Some(body) = ping.body.as_ref().filter(|b| !b.is_empty()) {
+                            details id={ "ping-" (i) } { summary { (super::parts::shorten(&clean(body), 40)) } pre { (clean_block(body)) } }
                         }
                     }
                 }

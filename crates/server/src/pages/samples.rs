@@ -307,9 +307,9 @@ fn job(name: &str, title: &str, status: &str) -> JobView {
 
 fn beat(n: u32, status: &str) -> HeartbeatView {
     HeartbeatView {
-        external_id: "nightly-backup".into(),
-        origin: "api".into(),
         id: Some(id(n)),
+        external_id: format!("nightly-{n}"),
+        origin: "api".into(),
         slug: format!("nightly-{n}"),
         name: format!("Nightly backup {n}"),
         spec: json!({"name": "Nightly backup", "period_s": 86400, "grace_s": 3600}),
@@ -500,24 +500,19 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         active: false,
         next: Some(at(-4000)),
     };
-    let pings = vec![
-        heartbeats::PingRow {
-            at: at(400),
-            kind: "success".into(),
-            from: "POST from 192.0.2.7".into(),
-            took_ms: Some(48_210.0),
-            exit: Some(0),
-            body: name.into(),
-        },
-        heartbeats::PingRow {
-            at: at(401),
-            kind: "start".into(),
-            from: "GET from 192.0.2.7".into(),
-            took_ms: None,
-            exit: None,
-            body: String::new(),
-        },
-    ];
+    let ping = |kind: &str, body: Option<&str>| PingView {
+        n: 1,
+        at: at(400),
+        kind: kind.into(),
+        method: "POST".into(),
+        agent: Some("curl/8.5".into()),
+        address: Some("192.0.2.7".into()),
+        body: body.map(str::to_owned),
+        rid: None,
+        exit_status: (kind == "success").then_some(0),
+        duration_ms: (kind == "success").then_some(48_210.0),
+    };
+    let pings = vec![ping("success", Some(name)), ping("start", None)];
     let mut resolved = incident("It is over");
     resolved.status = "resolved".into();
     resolved.resolved = Some(at(2));
@@ -601,7 +596,7 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
                 "",
             ),
         ),
-        ("heartbeat", heartbeats::page(&owner, &id(11), &beat(11, "up"), &pings)),
+        ("heartbeat", heartbeats::page(&owner, &beat(11, "up"), &pings)),
         ("heartbeat-form", heartbeats::form_page(&owner, None, &heartbeats::fresh(), &[])),
         (
             "channels",
@@ -769,10 +764,15 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
     ]
 }
 
+/// A pattern of a test.
+pub(crate) fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a pattern")
+}
+
 /// What every page must be.
 pub(crate) fn check(name: &str, page: &str) {
-    let find = |pattern: &str| -> Vec<String> {
-        let regex = Regex::new(pattern).expect("a pattern");
+    let find = |what: &str| -> Vec<String> {
+        let regex = pattern(what);
         regex.find_iter(page).map(|m| m.as_str().to_owned()).collect()
     };
     assert_eq!(find("<h1[ >]").len(), 1, "{name}: one h1");
@@ -785,13 +785,12 @@ pub(crate) fn check(name: &str, page: &str) {
     assert!(page.contains("<title>"), "{name}: title");
 
     // Nothing inline: no handler, no style, no script with a body.
-    let bare = Regex::new(r#"="[^"]*""#).expect("a pattern").replace_all(page, "=\"\"");
-    let inline = Regex::new(r"<[^>]*\s(on[a-z]+|style)=").expect("a pattern");
+    let bare = pattern(r#"="[^"]*""#).replace_all(page, "=\"\"");
+    let inline = pattern(r"<[^>]*\s(on[a-z]+|style)=");
     assert_eq!(inline.find(&bare).map(|m| m.as_str()), None, "{name}: inline");
     for script in find(r"(?s)<script.*?</script>") {
         assert!(
-            Regex::new(r#"^<script type="module" src="/assets/app\.[0-9a-f]{12}\.js"></script>$"#)
-                .expect("a pattern")
+            pattern(r#"^<script type="module" src="/assets/app\.[0-9a-f]{12}\.js"></script>$"#)
                 .is_match(&script),
             "{name}: {script}"
         );
@@ -807,8 +806,8 @@ pub(crate) fn check(name: &str, page: &str) {
     }
 
     // Every form that changes something carries the token.
-    let form = Regex::new(r"(?s)<form([^>]*)>(.*?)</form>").expect("a pattern");
-    let token = Regex::new(r#"name="csrf" value="[^"]+""#).expect("a pattern");
+    let form = pattern(r"(?s)<form([^>]*)>(.*?)</form>");
+    let token = pattern(r#"name="csrf" value="[^"]+""#);
     for found in form.captures_iter(page) {
         if found[1].contains(r#"method="post""#) {
             assert!(token.is_match(&found[2]), "{name}: a form without the token: {}", &found[0]);
@@ -818,11 +817,8 @@ pub(crate) fn check(name: &str, page: &str) {
     }
 
     // Ids are unique, and whatever takes input has a name for those who do not see it.
-    let ids: Vec<String> = Regex::new(r#"\sid="([^"]*)""#)
-        .expect("a pattern")
-        .captures_iter(page)
-        .map(|c| c[1].to_owned())
-        .collect();
+    let ids: Vec<String> =
+        pattern(r#"\sid="([^"]*)""#).captures_iter(page).map(|c| c[1].to_owned()).collect();
     let unique: BTreeSet<&String> = ids.iter().collect();
     assert_eq!(unique.len(), ids.len(), "{name}: an id twice in {ids:?}");
     let attribute = |tag: &str, which: &str| {
@@ -846,9 +842,7 @@ pub(crate) fn check(name: &str, page: &str) {
             "{name}: no label for {tag}"
         );
     }
-    for reference in
-        Regex::new(r#"\saria-(?:labelledby|describedby)="([^"]*)""#).expect("a pattern").captures_iter(page)
-    {
+    for reference in pattern(r#"\saria-(?:labelledby|describedby)="([^"]*)""#).captures_iter(page) {
         for one in reference[1].split(' ') {
             assert!(ids.iter().any(|i| i == one), "{name}: {one} is not there");
         }
@@ -873,9 +867,8 @@ fn hostile_names_stay_text() {
         assert!(!page.contains("<script>alert"), "{name}: a tag came through");
         assert!(!page.contains("<img"), "{name}: a tag came through");
         // In attributes and text areas a person's own text stays as it is; what is shown is cleaned.
-        let shown = Regex::new(r#"(?s)<(textarea|option)[^>]*>.*?</(textarea|option)>|="[^"]*""#)
-            .expect("a pattern")
-            .replace_all(&page, "");
+        let shown =
+            pattern(r#"(?s)<(textarea|option)[^>]*>.*?</(textarea|option)>|="[^"]*""#).replace_all(&page, "");
         assert!(
             !shown.contains('\u{202e}') && !shown.contains('\u{0}'),
             "{name}: a mark that turns the line came through"
@@ -899,8 +892,7 @@ fn pages_as_they_are() {
     for (name, page) in pages("API health").into_iter().filter(|(n, _)| wanted.contains(n)) {
         // One tag a line reads well in a review; hashes of assets are no news.
         let text = page.into_string().replace("><", ">\n<");
-        let text =
-            Regex::new(r"\.[0-9a-f]{12}\.").expect("a pattern").replace_all(&text, ".HASH.").into_owned();
+        let text = pattern(r"\.[0-9a-f]{12}\.").replace_all(&text, ".HASH.").into_owned();
         insta::assert_snapshot!(name, text);
     }
 }
@@ -909,7 +901,7 @@ fn pages_as_they_are() {
 fn a_reader_is_offered_nothing_to_change() {
     for (name, page) in pages("x").into_iter().filter(|(n, _)| n.ends_with("-reader")) {
         let page = page.into_string();
-        let form = Regex::new(r#"(?s)<form method="post" action="([^"]*)""#).expect("a pattern");
+        let form = pattern(r#"(?s)<form method="post" action="([^"]*)""#);
         let actions: BTreeSet<String> = form.captures_iter(&page).map(|c| c[1].to_owned()).collect();
         let own: BTreeSet<String> =
             ["/sign-out", "/switch", "/theme"].into_iter().map(str::to_owned).collect();

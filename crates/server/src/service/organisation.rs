@@ -136,11 +136,8 @@ pub async fn invitations(
 pub async fn invite(app: &App, principal: &Principal, asked: &Invite) -> Result<InvitationView, Problem> {
     principal.require(if asked.role == Role::Owner { Right::Own } else { Right::Admin })?;
     let mut errors = Vec::new();
-    let email = asked
-        .email
-        .as_deref()
-        .filter(|e| !e.trim().is_empty())
-        .and_then(|e| check_email("/email", e).map_err(|e| errors.push(e)).ok());
+    let email =
+        asked.email.as_deref().and_then(|e| check_email("/email", e).map_err(|e| errors.push(e)).ok());
     let days = asked.expires_days.unwrap_or(7);
     if !(1..=30).contains(&days) {
         errors.push(wrong("/expires_days", "is out of range; 1 to 30"));

@@ -185,7 +185,7 @@ async fn dump(database: &str, part: &Path) -> Result<Made, String> {
     let Ok(mut url) = url::Url::parse(database) else {
         return Ok(Made::Off("the address of the database is not known to this job".into()));
     };
-    let password = url.password().map(|p| percent_decoded(p));
+    let password = url.password().map(percent_decoded);
     // A password on a command line can be read by everybody on the machine.
     let _ = url.set_password(None);
     let mut command = tokio::process::Command::new("pg_dump");
