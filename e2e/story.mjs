@@ -299,7 +299,7 @@ async function heartbeat() {
   equal((await fetch(ping, { method: "POST", body: "exported 12 rows" })).status, 200, "the ping");
   await shows(state("Up"), "that it is up, by itself");
   await page.reload();
-  await shows(page.getByText("exported 12 rows"), "what came with the ping");
+  await shows(page.locator("summary", { hasText: "exported 12 rows" }), "what came with the ping");
   await stage.look(page, "heartbeat");
   await page.goto("/heartbeats");
   await stage.look(page, "heartbeats");
