@@ -70,8 +70,13 @@ impl Server {
         let token = self.first_run.clone().expect("a first-run link");
         let body = json!({ "token": token, "email": "me@example.com", "name": "Me",
                            "password": "correct horse battery staple", "organisation": "Mine" });
-        let made =
-            self.client.post(format!("{}/api/v1/first-run", self.base)).json(&body).send().await.expect("answers");
+        let made = self
+            .client
+            .post(format!("{}/api/v1/first-run", self.base))
+            .json(&body)
+            .send()
+            .await
+            .expect("answers");
         assert_eq!(made.status(), 201);
         let cookie = made.headers()["set-cookie"].to_str().expect("text").split(';').next().expect("a pair");
         let made = self
@@ -106,7 +111,11 @@ impl Server {
             if seen.iter().map(|(a, b)| (a.as_str(), b.as_str())).eq(expected.iter().copied()) {
                 return all;
             }
-            assert!(started.elapsed() < PATIENCE, "{expected:?} was expected, {seen:?} is there\n{}", self.log());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{expected:?} was expected, {seen:?} is there\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -165,7 +174,11 @@ async fn the_file_is_applied_at_the_start_and_at_sighup_and_a_bad_one_changes_no
 
     // Two mistakes: both are told with their lines, and nothing changes.
     let said = server.log().len();
-    write(&format!("[server]\n{}{}", monitor("api", "Another name"), "[[monitor]]\nid = \"x y\"\nname = \"\"\ncheck = { kind = \"carrier-pigeon\" }\n"));
+    write(&format!(
+        "[server]\n{}{}",
+        monitor("api", "Another name"),
+        "[[monitor]]\nid = \"x y\"\nname = \"\"\ncheck = { kind = \"carrier-pigeon\" }\n"
+    ));
     server.signal("-HUP");
     let log = server.says(said, "was not applied").await;
     assert!(log.contains("landfall.toml: line 8") || log.contains("landfall.toml: line 6"), "{log}");
