@@ -70,6 +70,12 @@ pub async fn serve(
     let address = listener.local_addr().map_err(|e| fail("the listener has no address", &e))?;
     let mut configuration = configuration;
     configuration.jobs.self_url = Some(own_url(address));
+    // Port 0 lets the system choose, and links must name what it chose.
+    for url in [&mut configuration.settings.public_url, &mut configuration.jobs.public_url] {
+        if let Some(host) = url.strip_suffix(":0") {
+            *url = format!("{host}:{}", address.port());
+        }
+    }
     let server = Server::new(configuration, store)?;
     let first_run =
         service::accounts::first_run_link(&server.app).await.map_err(|e| ServeError(e.to_string()))?;
