@@ -220,7 +220,11 @@ fn gateway(error: &StripeError) -> Problem {
 
 /// The routes below `/api/v1`.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(get)).routes(routes!(get_events)).routes(routes!(post_checkout)).routes(routes!(post_portal))
+    OpenApiRouter::new()
+        .routes(routes!(get))
+        .routes(routes!(get_events))
+        .routes(routes!(post_checkout))
+        .routes(routes!(post_portal))
 }
 
 /// What the organisation is on

@@ -221,7 +221,8 @@ async fn events_that_need_a_person_are_shown_to_owners_of_the_first_organisation
         let path = "/api/v1/billing/events";
         assert!(owner.get(path).await.is(200).items().is_empty());
         for (id, outcome) in [("evt_1", "unassigned"), ("evt_2", "applied"), ("evt_3", "unreadable")] {
-            let sql = "INSERT INTO billing_events (id, kind, created_us, received_us, livemode, outcome, say, body)
+            let sql =
+                "INSERT INTO billing_events (id, kind, created_us, received_us, livemode, outcome, say, body)
                        VALUES ($1, 'invoice.paid', 0, 0, 0, $2, 'why', '{\"secret\":1}')";
             world.app.store.execute(sql, params![id, outcome]).await.expect("written");
         }
