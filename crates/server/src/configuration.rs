@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -13,6 +14,7 @@ use landfall_monitor::jobs::JobSettings;
 use landfall_notify::SmtpSettings;
 use landfall_probe::net::AddressMap;
 use serde::Deserialize;
+use tokio::sync::Notify;
 use toml::{Table, Value};
 
 use crate::Secret;
@@ -54,6 +56,8 @@ pub struct Configuration {
     pub jobs: JobSettings,
     /// The file that it came from, when there was one.
     pub file: Option<PathBuf>,
+    /// Told when what the file declares is to be read again.
+    pub reload: Arc<Notify>,
 }
 
 /// A configuration that cannot be used.
@@ -501,6 +505,7 @@ impl File {
             open_registration: self.open_registration,
             limits,
             metrics_from: metrics_from.unwrap_or_else(|| defaults.metrics_from.clone()),
+            mail: self.smtp.is_some(),
             billing,
             support: SupportSettings {
                 mail_to: support.mail_to,
@@ -557,6 +562,7 @@ impl File {
             settings,
             jobs,
             file: file.map(Path::to_owned),
+            reload: Arc::default(),
         })
     }
 }
@@ -626,5 +632,92 @@ mod tests {
         assert_eq!(error.0.len(), 4, "{error}");
         let error = read("server = 1\n", &[]).expect_err("a number").to_string();
         assert!(error.contains("[server]"), "{error}");
+    }
+
+    const DOCUMENT: &str = include_str!("../../../docs/server.md");
+
+    /// The keys of a table, as its reader names them when it is given one that does not exist.
+    fn keys<T: serde::de::DeserializeOwned>() -> Vec<String> {
+        let Err(error) = toml::from_str::<T>("no_such_key = 1\n") else { panic!("unknown keys are refused") };
+        let error = error.message().to_owned();
+        let list = error.split_once("expected").expect("it names the keys").1;
+        list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_document_has_every_setting_with_its_variables_and_its_default() {
+        let mut expected: BTreeMap<String, (Vec<&str>, String)> = BTreeMap::new();
+        let tables = ["smtp", "billing", "support", "model", "telegram", "whatsapp"];
+        let below = [
+            ("", keys::<File>()),
+            ("smtp.", keys::<SmtpSettings>()),
+            ("billing.", keys::<Billing>()),
+            ("support.", keys::<Support>()),
+            ("support.model.", keys::<Model>()),
+            ("support.telegram.", keys::<Telegram>()),
+            ("support.whatsapp.", keys::<WhatsApp>()),
+        ];
+        for (place, names) in below {
+            for name in names.iter().filter(|n| !tables.contains(&n.as_str()) || place == "support.model.") {
+                expected.insert(format!("{place}{name}"), (Vec::new(), "–".to_owned()));
+            }
+        }
+        for (variable, path, _) in VARIABLES.iter().filter(|(_, path, _)| !path.ends_with("_file")) {
+            expected.get_mut(*path).unwrap_or_else(|| panic!("{variable} sets {path}")).0.push(variable);
+        }
+        let c = Configuration::read(None, |_| None).expect("nothing has to be set");
+        let (billing, nets) = (BillingSettings::default(), &c.settings.metrics_from);
+        let span = |d: Duration| match d.as_secs() {
+            s if s % 86_400 == 0 => format!("{}d", s / 86_400),
+            s => format!("{s}s"),
+        };
+        let whatsapp = whatsapp_base();
+        let deadline = "[support.model]\napi_base = \"http://127.0.0.1\"\nmodel = \"m\"\n";
+        let model = read(&deadline.replace("[support", "[server.support"), &[]).expect("sound").settings.support;
+        let model = model.model.expect("a model");
+        for (key, value) in [
+            ("port", c.listen.port().to_string()),
+            ("database", c.database.clone()),
+            ("public_url", c.settings.public_url.clone()),
+            ("drain", span(c.drain)),
+            ("connections", c.connections.to_string()),
+            ("checks", c.checks.to_string()),
+            ("audits", c.audits.to_string()),
+            ("request_timeout", span(c.settings.request_timeout)),
+            ("body_byte", c.settings.body_byte.to_string()),
+            ("metrics_from", nets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            ("open_registration", c.settings.open_registration.to_string()),
+            ("backups_kept", c.jobs.backups_kept.to_string()),
+            ("keep_results", span(c.settings.keep_results)),
+            ("keep_history", span(c.jobs.keep_history)),
+            ("digest_daily", c.jobs.digest_daily.to_string()),
+            ("digest_weekly", c.jobs.digest_weekly.to_string()),
+            ("report_monthly", c.jobs.report_monthly.to_string()),
+            ("smtp.security", format!("{:?}", landfall_notify::SmtpSecurity::default()).to_lowercase()),
+            ("billing.api_base", billing.api_base),
+            ("support.model.max_tokens", model.max_tokens.to_string()),
+            ("support.model.deadline", span(model.deadline)),
+            ("support.telegram.api_base", telegram_base()),
+            ("support.whatsapp.api_base", whatsapp),
+        ] {
+            expected.get_mut(key).unwrap_or_else(|| panic!("{key} is a key")).1 = format!("`{value}`");
+        }
+        let mut found = BTreeMap::new();
+        let rows = DOCUMENT.lines().skip_while(|l| !l.starts_with("| key of `[server]`")).skip(2);
+        for row in rows.take_while(|l| l.starts_with('|')) {
+            let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+            let [key, variables, default, meaning] = cells[..] else { panic!("four cells: {row}") };
+            assert!(!meaning.is_empty(), "{row}");
+            let variables: Vec<&str> =
+                variables.split(", ").map(|v| v.trim_matches('`')).filter(|v| !v.is_empty()).collect();
+            found.insert(key.trim_matches('`').to_owned(), (variables, default.to_owned()));
+        }
+        for (key, row) in &expected {
+            assert_eq!(found.get(key), Some(row), "docs/server.md, the row of {key}");
+        }
+        assert_eq!(found.len(), expected.len(), "a row of docs/server.md is of no key");
+        for (variable, _, _) in VARIABLES.iter().filter(|v| v.0.ends_with("_FILE")) {
+            assert!(DOCUMENT.contains(&format!("`{variable}`")), "{variable}");
+        }
     }
 }

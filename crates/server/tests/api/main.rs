@@ -7,6 +7,7 @@ mod doors;
 mod events;
 mod limits;
 mod monitors;
+mod plans;
 mod schemathesis;
 mod tenancy;
 mod world;
