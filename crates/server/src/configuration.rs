@@ -98,6 +98,7 @@ const VARIABLES: &[(&str, &str, Form)] = &[
     ("LANDFALL_REPORT_MONTHLY", "report_monthly", Form::Truth),
     ("LANDFALL_LIMIT_HEALTH", "limits.health", Form::Number),
     ("LANDFALL_LIMIT_PING", "limits.ping", Form::Number),
+    ("LANDFALL_LIMIT_PROBE", "limits.probe", Form::Number),
     ("LANDFALL_LIMIT_AUTH", "limits.auth", Form::Number),
     ("LANDFALL_LIMIT_ADDRESS", "limits.address", Form::Number),
     ("LANDFALL_LIMIT_PRINCIPAL", "limits.principal", Form::Number),
@@ -180,6 +181,7 @@ struct File {
 struct LimitsFile {
     health: Option<u32>,
     ping: Option<u32>,
+    probe: Option<u32>,
     auth: Option<u32>,
     address: Option<u32>,
     principal: Option<u32>,
@@ -202,6 +204,7 @@ impl LimitsFile {
         Limits {
             health: quota("health", self.health, default.health),
             ping: quota("ping", self.ping, default.ping),
+            probe: quota("probe", self.probe, default.probe),
             auth: quota("auth", self.auth, default.auth),
             address: quota("address", self.address, default.address),
             principal: quota("principal", self.principal, default.principal),
@@ -529,7 +532,6 @@ impl File {
                     verify_token: w.verify_token,
                 }),
             },
-            ..defaults
         };
         let jobs = JobSettings {
             public_url,
@@ -647,9 +649,10 @@ mod tests {
     #[test]
     fn the_document_has_every_setting_with_its_variables_and_its_default() {
         let mut expected: BTreeMap<String, (Vec<&str>, String)> = BTreeMap::new();
-        let tables = ["smtp", "billing", "support", "model", "telegram", "whatsapp"];
+        let tables = ["limits", "smtp", "billing", "support", "model", "telegram", "whatsapp"];
         let below = [
             ("", keys::<File>()),
+            ("limits.", keys::<LimitsFile>()),
             ("smtp.", keys::<SmtpSettings>()),
             ("billing.", keys::<Billing>()),
             ("support.", keys::<Support>()),
@@ -673,7 +676,8 @@ mod tests {
         };
         let whatsapp = whatsapp_base();
         let deadline = "[support.model]\napi_base = \"http://127.0.0.1\"\nmodel = \"m\"\n";
-        let model = read(&deadline.replace("[support", "[server.support"), &[]).expect("sound").settings.support;
+        let model =
+            read(&deadline.replace("[support", "[server.support"), &[]).expect("sound").settings.support;
         let model = model.model.expect("a model");
         for (key, value) in [
             ("port", c.listen.port().to_string()),
@@ -693,6 +697,12 @@ mod tests {
             ("digest_daily", c.jobs.digest_daily.to_string()),
             ("digest_weekly", c.jobs.digest_weekly.to_string()),
             ("report_monthly", c.jobs.report_monthly.to_string()),
+            ("limits.health", c.settings.limits.health.requests.to_string()),
+            ("limits.ping", c.settings.limits.ping.requests.to_string()),
+            ("limits.probe", c.settings.limits.probe.requests.to_string()),
+            ("limits.auth", c.settings.limits.auth.requests.to_string()),
+            ("limits.address", c.settings.limits.address.requests.to_string()),
+            ("limits.principal", c.settings.limits.principal.requests.to_string()),
             ("smtp.security", format!("{:?}", landfall_notify::SmtpSecurity::default()).to_lowercase()),
             ("billing.api_base", billing.api_base),
             ("support.model.max_tokens", model.max_tokens.to_string()),

@@ -298,7 +298,15 @@ fn the_documents_show_every_check_and_every_assertion_as_they_are_read() {
         assert!(text.contains(&format!("on = \"{on}\"")), "{on}");
     }
     for key in [
-        "equals", "not-equals", "contains", "not-contains", "matches", "not-matches", "at-least", "at-most", "exists",
+        "equals",
+        "not-equals",
+        "contains",
+        "not-contains",
+        "matches",
+        "not-matches",
+        "at-least",
+        "at-most",
+        "exists",
     ] {
         assert!(text.contains(&format!(" {key} = ")), "{key}");
     }

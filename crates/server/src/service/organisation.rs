@@ -155,8 +155,7 @@ pub async fn invite(app: &App, principal: &Principal, asked: &Invite) -> Result<
     let link = format!("{}/join?token={token}", app.settings.public_url.trim_end_matches('/'));
     let (tenant, hash, role) = (&principal.tenant, session::hash(&token), asked.role.word());
     let mut tx = app.store.begin().await?;
-    let made =
-        tenant.invite(&mut tx, &hash, email.as_deref(), role, expires, &principal.name, now).await?;
+    let made = tenant.invite(&mut tx, &hash, email.as_deref(), role, expires, &principal.name, now).await?;
     let mailed = match &email {
         Some(email) if app.settings.mail => mail(&mut tx, principal, &made, email, &link, now).await?,
         _ => false,

@@ -77,7 +77,11 @@ async fn a_monitor_is_checked_as_often_as_the_plan_says() {
             spec
         };
         let refused = owner.put(path, every(59)).await.is(402);
-        assert!(refused.body["detail"].as_str().is_some_and(|d| d.contains("every 60 s")), "{}", refused.text);
+        assert!(
+            refused.body["detail"].as_str().is_some_and(|d| d.contains("every 60 s")),
+            "{}",
+            refused.text
+        );
         put_on(&world, "team").await;
         owner.put(path, every(30)).await.is(201);
         put_on(&world, "free").await;
@@ -199,10 +203,12 @@ async fn an_invitation_is_mailed_where_there_is_a_mail_server_and_shown_where_th
             for path in ["/api/v1/invitations", "/api/v1/outbox", "/api/v1/log"] {
                 assert!(!owner.get(path).await.is(200).text.contains(token), "{path}");
             }
-            let body = json!({ "token": token, "email": "new@example.com", "name": "N", "password": PASSWORD });
+            let body =
+                json!({ "token": token, "email": "new@example.com", "name": "N", "password": PASSWORD });
             world.stranger().post("/api/v1/invitations/accept", body).await.is(201);
             // Without an address there is nobody to mail it to.
-            let plain = owner.send(&Method::POST, "/api/v1/invitations", Some(&json!({ "role": "reader" }))).await;
+            let plain =
+                owner.send(&Method::POST, "/api/v1/invitations", Some(&json!({ "role": "reader" }))).await;
             assert!(plain.is(201).body["link"].is_string());
         }
     }
