@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::api::model::BucketView;
 use crate::pages::assets::{CSS, ICON, JS};
 use crate::pages::parts::{
-    Tone, ago, bars, bars_legend, clean, distance, filled, foreign, icon, percent, span, stamp, state, time,
+    Tone, ago, bars, bars_legend, clean, distance, filled, foreign, icon, percent, span, stamp, state, time, times,
     uptime, verdict,
 };
 
@@ -235,8 +235,7 @@ fn announcement(post: &StatusPost, seen: &Seen) -> Markup {
             p {
                 (state(post_tone(post), post_state(&post.state))) " "
                 span.soft.small {
-                    (time(post.starts))
-                    @if let Some(end) = post.ends { " to " (time(end)) }
+                    (times(post.starts, post.ends, &post.zone))
                     @if post.starts > seen.now { ", " (distance(seen.now, post.starts)) }
                 }
             }
@@ -285,6 +284,7 @@ pub(super) fn json(status: &PublicStatus, seen: &Seen) -> Value {
             "state": p.state,
             "starts": p.starts.to_string(),
             "ends": p.ends.map(|t| t.to_string()),
+            "zone": p.zone,
             "closed": p.closed.map(|t| t.to_string()),
             "updates": p.updates.iter().map(|u| json!({ "at": u.at.to_string(), "state": u.state, "say": u.say })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),

@@ -69,6 +69,7 @@ fn sample(title: &str) -> PublicStatus {
             noindex: false,
             published: true,
             created: back(9000),
+            updated: back(9000),
         },
         monitors: vec![
             monitor("API", "down", 0),
@@ -93,6 +94,8 @@ fn sample(title: &str) -> PublicStatus {
         posts: vec![
             StatusPost {
                 id: Id::default(),
+                page: Id::default(),
+                zone: "Europe/Berlin".into(),
                 kind: PostKind::Maintenance,
                 title: "Database upgrade".into(),
                 state: "scheduled".into(),
@@ -108,6 +111,8 @@ fn sample(title: &str) -> PublicStatus {
             },
             StatusPost {
                 id: Id::default(),
+                page: Id::default(),
+                zone: "UTC".into(),
                 kind: PostKind::Incident,
                 title: title.into(),
                 state: "identified".into(),
@@ -300,7 +305,7 @@ impl World {
         let org = organisation(&db.store, "levqor").await;
         let public = add_monitor(&db.store, &org, "Shown service", true, "core", "up").await;
         let private = add_monitor(&db.store, &org, "Hidden service", false, "core", "down").await;
-        org.create_status_page(put("levqor", ""), now()).await.expect("a page");
+        org.create_status_page(put("levqor", ""), "a@example.com", now()).await.expect("a page");
         Self { db, clock, app, org, public, private }
     }
 
@@ -403,9 +408,9 @@ async fn a_label_narrows_a_page_and_a_draft_is_not_there() {
     for db in TestDb::both().await {
         let world = World::new(db).await;
         add_monitor(&world.db.store, &world.org, "Web", true, "web", "up").await;
-        world.org.create_status_page(put("web", "team=web"), now()).await.expect("a page");
+        world.org.create_status_page(put("web", "team=web"), "a@example.com", now()).await.expect("a page");
         let draft = StatusPagePut { published: false, ..put("draft", "") };
-        world.org.create_status_page(draft, now()).await.expect("a page");
+        world.org.create_status_page(draft, "a@example.com", now()).await.expect("a page");
         let router = world.router();
         let (_, _, body) = world.get(&router, "/status/web/json", None).await;
         let json: Json = serde_json::from_str(&body).expect("JSON");
@@ -524,13 +529,14 @@ async fn a_dead_database_leaves_the_page_and_its_age() {
 async fn posts_go_through_their_states() {
     for db in TestDb::both().await {
         let world = World::new(db).await;
-        let page = world.org.status_pages().await.expect("pages")[0].id;
+        let page = world.org.status_pages(landfall_store::Page::default()).await.expect("pages")[0].id;
         let put = StatusPostPut {
             kind: PostKind::Incident,
             title: "Slow",
             state: "investigating",
             starts: now(),
             ends: None,
+            zone: "UTC",
             say: "We look.",
             author: "ines@example.com",
         };
@@ -544,7 +550,7 @@ async fn posts_go_through_their_states() {
             .update_status_post(post, "resolved", "Over.", "ines@example.com", world.clock.now())
             .await
             .expect("an update");
-        let posts = world.org.page_posts(page).await.expect("posts");
+        let posts = world.org.announcements(page, landfall_store::Page::default()).await.expect("posts");
         assert_eq!((posts.len(), posts[0].state.as_str(), posts[0].updates.len()), (1, "resolved", 2));
         assert!(posts[0].closed.is_some());
         // Somebody else's page and post are not there.
@@ -552,13 +558,13 @@ async fn posts_go_through_their_states() {
         assert!(other.status_page(page).await.is_err());
         assert!(other.create_status_post(page, put, now()).await.is_err());
         assert!(other.update_status_post(post, "resolved", "x", "a", now()).await.is_err());
-        assert!(other.delete_status_page(page).await.is_err());
+        assert!(other.delete_status_page(page, "a@example.com", now()).await.is_err());
         assert!(matches!(
-            other.create_status_page(super::tests::put("levqor", ""), now()).await,
+            other.create_status_page(super::tests::put("levqor", ""), "a@example.com", now()).await,
             Err(StoreError::Exists { .. })
         ));
-        world.org.delete_status_page(page).await.expect("gone");
-        assert!(world.org.status_pages().await.expect("pages").is_empty());
+        world.org.delete_status_page(page, "a@example.com", now()).await.expect("gone");
+        assert!(world.org.status_pages(landfall_store::Page::default()).await.expect("pages").is_empty());
         let left = world
             .db
             .store

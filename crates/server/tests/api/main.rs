@@ -8,5 +8,6 @@ mod events;
 mod limits;
 mod monitors;
 mod schemathesis;
+mod status;
 mod tenancy;
 mod world;

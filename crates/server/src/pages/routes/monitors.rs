@@ -37,6 +37,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/monitors/{id}/edit", get(edit))
         .route("/monitors/{id}/pause", post(pause))
         .route("/monitors/{id}/resume", post(resume))
+        .route("/monitors/{id}/check", post(check))
         .route("/monitors/{id}/audit", post(audit))
         .route("/monitors/{id}/delete", post(delete))
         .route("/windows", get(window_list).post(window_create))
@@ -280,6 +281,13 @@ async fn pause(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem
 
 async fn resume(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {
     set_paused(sent, &name, false).await
+}
+
+async fn check(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {
+    let visitor = sent.visitor;
+    let id = id(&name, "monitor")?;
+    service::monitors::check_now(&visitor.app, &visitor.principal, id).await?;
+    Ok(visitor.done(&format!("/monitors/{id}"), "It is being checked; the result appears here."))
 }
 
 async fn audit(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {
