@@ -99,10 +99,21 @@ function soon() { if (due === null) due = setTimeout(refresh, 400); }
 
 function progress(happened) {
   const list = document.getElementById("progress");
-  const text = happened.detail && (happened.detail.say || happened.detail.step || happened.detail.message);
+  const detail = happened.detail || {};
+  const text = detail.say || detail.step || detail.message;
   if (!list || !text || happened.id !== document.body.dataset.only) return;
+  const name = String(text).slice(0, 300);
+  // A step is one line: it appears when it begins, and is marked when it ends.
+  const running = [...list.children].find((item) => item.dataset.step === name && item.dataset.state === "begin");
+  if (detail.event === "end" && running) {
+    running.dataset.state = "end";
+    running.textContent = `✓ ${name}`;
+    return;
+  }
   const item = document.createElement("li");
-  item.textContent = String(text).slice(0, 300);
+  item.dataset.step = name;
+  item.dataset.state = String(detail.event || "");
+  item.textContent = detail.event === "wait" ? `Waits ${name}, so as not to press the target` : detail.event === "end" ? `✓ ${name}` : name;
   list.append(item);
   while (list.children.length > 200) list.firstElementChild.remove();
 }
@@ -112,7 +123,8 @@ if (live && document.body.dataset.watch && "EventSource" in window) {
   const heard = (event) => {
     let happened = {};
     try { happened = JSON.parse(event.data); } catch { return; }
-    if (happened.what === "progress") progress(happened);
+    // A step changes nothing that the server would show anew.
+    if (happened.what === "progress") { progress(happened); return; }
     if (wanted(happened)) soon();
   };
   for (const kind of KINDS) source.addEventListener(kind, heard);

@@ -8,3 +8,6 @@ CREATE TABLE check_requests (
 
 -- The IANA zone in which the times of an announcement were said, and in which they are shown beside UTC.
 ALTER TABLE status_posts ADD COLUMN zone TEXT NOT NULL DEFAULT 'UTC';
+
+-- A scope is for people to read, and the id of a heartbeat is the secret of its ping URL.
+UPDATE incidents SET scope = 'heartbeat' WHERE scope LIKE 'heartbeat:%';

@@ -370,6 +370,7 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         monitors: listing(vec![]),
         hours: BTreeMap::new(),
         counts: BTreeMap::new(),
+        jobs: Vec::new(),
         filter: Filter::default(),
     };
     let verdicts = ["down", "degraded", "inconclusive", "blocked", "up", "maintenance", "paused", "new"];
@@ -391,6 +392,7 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         monitors: Listing { items: monitors, next: Some(id(9)) },
         hours,
         counts: verdicts.iter().map(|v| ((*v).to_owned(), 3)).collect(),
+        jobs: Vec::new(),
         filter: Filter::default(),
     };
     let one = MonitorPage {

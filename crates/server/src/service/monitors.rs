@@ -340,7 +340,7 @@ pub async fn uptime(app: &App, principal: &Principal, id: Id) -> Result<UptimeVi
         principal.tenant.bucket_sum(id, grain, from, now).await.map(|b| b.uptime())
     };
     Ok(UptimeView {
-        day: over(Grain::Hour, day).await?,
+        day: principal.tenant.uptimes(id, id, day_ago(app)).await?.remove(&id),
         week: over(Grain::Hour, 7 * day).await?,
         days_30: over(Grain::Day, 30 * day).await?,
         days_90: over(Grain::Day, 90 * day).await?,

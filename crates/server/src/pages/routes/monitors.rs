@@ -80,7 +80,17 @@ async fn home(visitor: Visitor, Query(wanted): Query<Wanted>) -> Result<Response
     };
     let hours =
         hours.into_iter().map(|(id, sums)| (id.to_string(), sums.iter().map(bucket).collect())).collect();
-    let data = Overview { troubles, monitors, hours, counts, filter };
+    // Trouble of the server itself is for those who can do something about it.
+    let jobs = match visitor.principal.can(Right::Admin) {
+        true => match service::jobs::list(&visitor.app, &visitor.principal).await {
+            Ok(list) => list.items,
+            Err(problem) if problem.status == 403 => Vec::new(),
+            Err(problem) => return Err(problem),
+        },
+        false => Vec::new(),
+    };
+    let jobs = jobs.into_iter().filter(|j| matches!(j.status.as_str(), "failed" | "overdue")).collect();
+    let data = Overview { troubles, monitors, hours, counts, filter, jobs };
     Ok(visitor.show(overview::page(&visitor.shell, &data)))
 }
 
