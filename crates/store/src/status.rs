@@ -163,6 +163,9 @@ pub struct PublicStatus {
     pub incidents: Vec<PublicIncident>,
     /// What people wrote, newest first.
     pub posts: Vec<StatusPost>,
+    /// Maintenance windows of the organisation as they are declared, in JSON. When they open is told by whoever can read
+    /// them; neither their names nor their other monitors are for the public.
+    pub windows: Vec<String>,
 }
 
 /// A monitor as the public sees it: not its address, not its reason.
@@ -170,6 +173,10 @@ pub struct PublicStatus {
 pub struct PublicMonitor {
     /// Its id.
     pub id: Id,
+    /// The name under which configuration files know it; not for the public.
+    pub external_id: String,
+    /// Its labels; not for the public.
+    pub labels: BTreeMap<String, String>,
     /// Its name.
     pub name: String,
     /// `up`, `degraded`, `down`, … as in the API.
@@ -328,14 +335,18 @@ impl Store {
         }
         let incidents = self.public_incidents(org, &monitors, since).await?;
         let posts = self.status_posts(org, page.id, since).await?;
-        Ok(Some(PublicStatus { page, monitors, incidents, posts }))
+        let rows = self
+            .query("SELECT spec FROM windows WHERE org_id = $1 ORDER BY id LIMIT 200", params![org])
+            .await?;
+        let windows = rows.iter().map(|r| r.text("spec")).collect::<Result<_, _>>()?;
+        Ok(Some(PublicStatus { page, monitors, incidents, posts, windows }))
     }
 
     async fn public_monitors(&self, org: OrgId, label: &str) -> Result<Vec<PublicMonitor>, StoreError> {
         // The text narrows the rows down; what decides is the declaration itself.
         let rows = self
             .query(
-                "SELECT m.id, m.name, m.spec, m.paused, m.interval_us, s.verdict, s.last_check_us
+                "SELECT m.id, m.external_id, m.name, m.spec, m.paused, m.interval_us, s.verdict, s.last_check_us
                  FROM monitors m LEFT JOIN monitor_states s ON s.monitor_id = m.id
                  WHERE m.org_id = $1 AND m.deleted_us IS NULL AND m.spec LIKE '%\"public\":true%' ORDER BY m.name, m.id",
                 params![org],
@@ -347,6 +358,8 @@ impl Store {
             if shown.public && shown.carries(label) && monitors.len() < MOST_MONITORS {
                 monitors.push(PublicMonitor {
                     id: row.id("id")?,
+                    external_id: row.text("external_id")?,
+                    labels: shown.labels,
                     name: row.text("name")?,
                     verdict: verdict(row)?,
                     last_check: row.opt_time("last_check_us")?,

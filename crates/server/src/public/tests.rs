@@ -1,5 +1,6 @@
 //! What the public sees, on both databases.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ fn days(broken: usize) -> Vec<Sums> {
 fn sample(title: &str) -> PublicStatus {
     let monitor = |name: &str, verdict: &str, broken| PublicMonitor {
         id: Id::default(),
+        external_id: name.to_lowercase(),
+        labels: BTreeMap::new(),
         name: name.into(),
         verdict: verdict.into(),
         last_check: Some(back(2)),
@@ -90,6 +93,11 @@ fn sample(title: &str) -> PublicStatus {
                 began: back(9000),
                 resolved: Some(back(8900)),
             },
+        ],
+        windows: vec![
+            r#"{"name":"secret customer","monitors":["site","internal-db"],"start":"2026-03-01T00:00","duration_min":60}"#.into(),
+            r#"{"name":"nightly","monitors":["api"],"repeat":"daily","start":"03:00","duration_min":30,"zone":"Europe/Berlin"}"#.into(),
+            r#"{"name":"other","monitors":["internal-db"],"repeat":"daily","start":"04:00","duration_min":30}"#.into(),
         ],
         posts: vec![
             StatusPost {
@@ -523,6 +531,42 @@ async fn a_dead_database_leaves_the_page_and_its_age() {
     let (status, headers, _) = world.get(&router, "/status/unseen", None).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(headers[header::RETRY_AFTER], "5");
+}
+
+#[test]
+fn maintenance_windows_are_shown_by_themselves_with_public_names_only() {
+    let mut status = sample("Levqor");
+    let read = now();
+    let local = read.to_zoned(jiff::tz::TimeZone::UTC);
+    // One that is open now, and one that opens in an hour.
+    let text = |minutes: i64| {
+        let at = local.checked_add(jiff::SignedDuration::from_mins(minutes)).expect("in range");
+        at.strftime("%Y-%m-%dT%H:%M").to_string()
+    };
+    status.windows.push(format!(
+        r#"{{"name":"secret customer","monitors":["site","internal-db"],"start":"{}","duration_min":60}}"#,
+        text(-30)
+    ));
+    status.windows.push(format!(
+        r#"{{"name":"secret upgrade","all":true,"start":"{}","duration_min":60}}"#,
+        text(60)
+    ));
+    let seen = super::status::Seen {
+        now: read,
+        read,
+        failing: false,
+        public_url: "https://status.example".into(),
+    };
+    let page = super::status::page(&status, &seen).into_string();
+    assert!(!page.contains("secret") && !page.contains("internal-db"), "{page}");
+    let open = page.find("Maintenance of Site").expect("the open window is shown with its public service");
+    assert!(page[..open].contains(r#"id="now""#), "{page}");
+    assert!(page.contains("Maintenance of API and 3 more"), "{page}");
+    let json = super::status::json(&status, &seen);
+    let open: Vec<_> = json["maintenance"].as_array().expect("a list").iter().filter(|w| w["open"] == true).collect();
+    assert_eq!(open.len(), 1, "{json}");
+    assert_eq!(open[0]["monitors"], serde_json::json!(["Site"]), "{json}");
+    assert!(!json.to_string().contains("internal-db"), "{json}");
 }
 
 #[tokio::test]

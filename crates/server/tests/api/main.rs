@@ -3,6 +3,7 @@
 mod accounts;
 mod bounds;
 mod channels;
+mod docs;
 mod doors;
 mod events;
 mod limits;
