@@ -500,7 +500,7 @@ pub async fn outbox(store: &Store, now: Timestamp) -> Result<(u64, Option<Timest
     Ok((row.count("waiting")?, row.opt_time("due_us")?))
 }
 
-/// Tables from which rows are removed by age: name, key column, time column, further condition.
+/// Tables from which rows are removed by age: name, key columns, time column, further condition.
 const AGED: &[(&str, &str, &str, &str)] = &[
     ("results", "id", "scheduled_us", ""),
     ("deliveries", "id", "at_us", ""),
@@ -508,6 +508,16 @@ const AGED: &[(&str, &str, &str, &str)] = &[
     ("job_runs", "id", "started_us", ""),
     ("captures", "id", "at_us", "AND incident_id IS NULL"),
     ("heartbeat_flips", "id", "at_us", ""),
+    // What needs a person stays until one has looked at it.
+    ("billing_events", "id", "received_us", "AND outcome NOT IN ('unassigned', 'unreadable')"),
+    ("bot_updates", "provider, update_id", "at_us", "AND (reply_state IS NULL OR reply_state <> 'pending')"),
+    ("support_messages", "id", "at_us", ""),
+    (
+        "support_conversations",
+        "id",
+        "updated_us",
+        "AND NOT EXISTS (SELECT 1 FROM support_messages m WHERE m.conversation_id = support_conversations.id)",
+    ),
 ];
 
 /// Removes at most `limit` rows of a table that are older than a moment: how many. Unknown tables have none.
@@ -519,7 +529,7 @@ pub async fn remove_aged(
 ) -> Result<u64, StoreError> {
     let Some((table, key, time, more)) = AGED.iter().find(|a| a.0 == table) else { return Ok(0) };
     let sql = format!(
-        "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {time} < $1 {more} ORDER BY {time} LIMIT $2)"
+        "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {time} < $1 {more} ORDER BY {time} LIMIT $2)"
     );
     store.execute(&sql, params![before, limit]).await
 }

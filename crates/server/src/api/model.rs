@@ -735,9 +735,13 @@ pub struct InvitationView {
     /// Until when it works.
     #[schema(value_type = String, format = DateTime)]
     pub expires: Timestamp,
-    /// The link to be sent; only in the answer that makes it.
+    /// The link to be sent; only in the answer that makes it, and only when it was not mailed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// Whether the server mails it; in the answer that makes it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(default = false)]
+    pub mailed: bool,
 }
 
 /// One line of the audit log.

@@ -296,7 +296,7 @@ pub(super) fn id(text: &str, what: &str) -> Result<Id, Problem> {
 pub(super) fn fields_of(problem: Problem) -> Result<Vec<FieldError>, Problem> {
     match problem.status {
         422 if !problem.errors.is_empty() => Ok(problem.errors),
-        409 => Ok(vec![FieldError { field: String::new(), detail: problem.detail }]),
+        402 | 409 => Ok(vec![FieldError { field: String::new(), detail: problem.detail }]),
         _ => Err(problem),
     }
 }

@@ -341,7 +341,7 @@ pub(crate) fn uptime(buckets: &[BucketView]) -> Option<f64> {
 /// A table that scrolls by itself where it is wider than the page, reachable by keyboard.
 pub(crate) fn table(label: &str, head: &[&str], rows: Markup) -> Markup {
     html! {
-        div.scroll role="region" aria-label=(label) tabindex="0" {
+        div.scroll role="group" aria-label=(label) tabindex="0" {
             table {
                 thead { tr { @for name in head { th scope="col" { (name) } } } }
                 tbody { (rows) }

@@ -494,6 +494,7 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         created: at(4),
         expires: at(-900),
         link: Some("https://watch.example.com/join?token=abc".into()),
+        mailed: false,
     };
     let window = WindowView {
         id: id(31),

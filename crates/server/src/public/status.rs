@@ -290,7 +290,7 @@ fn automatic(incident: &PublicIncident, seen: &Seen) -> Markup {
     html! {
         div.step {
             h3 { (foreign(&incident_title(incident))) }
-            p { (state(tone, word)) " " span.soft.small { "since " (time(incident.began)) @match incident.resolved {
+            p { (state(tone, word)) " " span.soft.small { @if incident.resolved.is_some() { "began " } @else { "since " } (time(incident.began)) @match incident.resolved {
                 Some(end) => { ", lasted " (span(incident.began, end)) },
                 None => { ", for " (span(incident.began, seen.now)) },
             } } }

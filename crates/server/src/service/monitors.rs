@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use url::Url;
 use utoipa::ToSchema;
 
+use super::room::{self, Thing};
 use super::{check_external_id, external_id_of, fits, listing, ms, no_errors, tell, wrong};
 use crate::api::model::{BucketView, CheckAskedView, Listing, MonitorView, PhasesView, ResultView, UptimeView};
 use crate::auth::Right;
@@ -179,6 +180,11 @@ pub async fn put(
         loose.push(wrong("/depends_on", "names the monitor itself"));
     }
     fits(loose)?;
+    if before.is_none() {
+        room::for_one(app, tenant, Thing::Monitor).await?;
+    }
+    let was = before.as_ref().and_then(|b| u32::try_from(b.interval_us / 1_000_000).ok());
+    room::for_interval(app, tenant, spec.interval_s, was).await?;
     let json = serde_json::to_value(&spec).map_err(|error| {
         tracing::error!(%error, "a declaration could not be written");
         Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the declaration could not be kept")

@@ -6,7 +6,7 @@ use landfall_store::{Id, Page};
 use serde_json::Value as Json;
 
 use super::monitors::web_url;
-use super::{listing, tell, wrong};
+use super::{listing, room, tell, wrong};
 use crate::api::model::{Listing, ReportView};
 use crate::auth::Right;
 use crate::{App, Principal, Problem};
@@ -96,6 +96,7 @@ pub async fn start(app: &App, principal: &Principal, subject: &Subject) -> Resul
         )
         .with_header(http::header::RETRY_AFTER, http::HeaderValue::from_static("30")));
     }
+    room::for_audit(app, tenant).await?;
     let id = tenant.queue_report(&target, &shown(&target), monitor, &principal.name, app.clock.now()).await?;
     tell(app, tenant.id(), "report", id, "queued", &principal.name);
     app.watch.nudge();

@@ -8,6 +8,7 @@ mod doors;
 mod events;
 mod limits;
 mod monitors;
+mod plans;
 mod schemathesis;
 mod status;
 mod tenancy;
