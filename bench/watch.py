@@ -158,7 +158,7 @@ def serve(binary, folder, site, processes, name="landfall", **environment):
         "PATH": os.environ["PATH"], "LANDFALL_LISTEN": f"127.0.0.1:{port}", "LANDFALL_DATABASE": str(folder / f"{name}.sqlite3"),
         "LANDFALL_ALLOW_EGRESS": "127.0.0.0/8", "LANDFALL_CA_FILES": str(site.ca), "LANDFALL_LOG": "warn",
         "LANDFALL_CONNECT_TO": ",".join(f"{h}:{site.port}:127.0.0.1:{site.port}" for h in ["bench.test"]),
-        "LANDFALL_LIMIT_HEALTH": "60000000", "LANDFALL_LIMIT_PING": "60000000", "LANDFALL_LIMIT_ADDRESS": "60000000", **environment,
+        "LANDFALL_LIMIT_HEALTH": "60000000", "LANDFALL_LIMIT_PING": "60000000", "LANDFALL_LIMIT_ADDRESS": "60000000", "LANDFALL_LIMIT_PROBE": "60000000", **environment,
     }
     process = subprocess.Popen([binary, "serve"], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=open(folder / f"{name}.log", "w"), text=True)
     processes.append(process)
