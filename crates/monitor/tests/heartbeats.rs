@@ -312,3 +312,25 @@ async fn a_database_that_is_gone_never_gives_an_ok() {
     assert_eq!(tenant.heartbeat(id).await.expect("there").last_ping, Some(t(second)));
     assert_eq!(tenant.heartbeat(id).await.expect("there").pings, 2, "the refused ones are not in it");
 }
+
+#[tokio::test]
+async fn a_ping_makes_no_heartbeat_that_the_plan_has_no_room_for() {
+    for db in TestDb::both().await {
+        let store = &db.store;
+        let tenant = tenant(store).await;
+        let key = tenant.ping_key(t(0)).await.expect("a key");
+        let room: heartbeat::Room = std::sync::Arc::new(|plan| if plan == "free" { 2 } else { 3 });
+        let ingest = Ingest::start_within(store.clone(), Bus::default(), BASE.into(), room).0;
+        let by_slug = |slug: &str| Ping {
+            whom: Whom::Slug { key: key.clone(), slug: slug.into(), create: true },
+            ..ping(Id::new(), Action::Success, t(1))
+        };
+        assert_eq!(ingest.ping(by_slug("one")).await, Answer::Created);
+        assert_eq!(ingest.ping(by_slug("two")).await, Answer::Created);
+        assert_eq!(ingest.ping(by_slug("three")).await, Answer::TooMany);
+        assert_eq!(ingest.ping(by_slug("two")).await, Answer::Ok, "what is there goes on");
+        store.execute("UPDATE orgs SET plan = 'team'", &[]).await.expect("written");
+        assert_eq!(ingest.ping(by_slug("three")).await, Answer::Created);
+        assert_eq!(ingest.ping(by_slug("four")).await, Answer::TooMany);
+    }
+}

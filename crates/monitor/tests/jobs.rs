@@ -275,6 +275,62 @@ async fn what_is_old_goes_and_what_is_young_stays() {
 }
 
 #[tokio::test]
+async fn what_providers_and_people_said_is_removed_by_age_but_for_what_is_owed() {
+    for db in TestDb::both().await {
+        let site = Site::new(db).await;
+        let (day, org) = (86_400, site.tenant.id());
+        for (id, age, outcome) in [
+            ("old", 401, "applied"),
+            ("new", 399, "applied"),
+            ("odd", 900, "unassigned"),
+            ("bad", 900, "unreadable"),
+        ] {
+            site.sql(
+                "INSERT INTO billing_events (id, kind, created_us, received_us, livemode, outcome, say, body)
+                 VALUES ($1, 'x', $2, $2, 0, $3, '', '{}')",
+                params![id, ago(age * day), outcome],
+            )
+            .await;
+        }
+        for (id, age, state) in
+            [("1", 31, Some("sent")), ("2", 29, Some("sent")), ("3", 31, Some("pending")), ("4", 31, None)]
+        {
+            site.sql(
+                "INSERT INTO bot_updates (provider, update_id, chat_id, at_us, outcome, reply_state, next_us)
+                 VALUES ('telegram', $1, 'c', $2, 'answered', $3, 0)",
+                params![id, ago(age * day), state],
+            )
+            .await;
+        }
+        for (age, name) in [(500, "old"), (10, "new")] {
+            let conversation = Id::new();
+            site.sql(
+                "INSERT INTO support_conversations (id, org_id, opened_by, created_us, updated_us) VALUES ($1, $2, $3, $4, $4)",
+                params![conversation, org, name, ago(age * day)],
+            )
+            .await;
+            site.sql(
+                "INSERT INTO support_messages (id, conversation_id, org_id, at_us, who, body) VALUES ($1, $2, $3, $4, 'person', $5)",
+                params![Id::new(), conversation, org, ago(age * day), name],
+            )
+            .await;
+        }
+        let said = site.ok("retention").await;
+        for part in ["1 billing events", "2 bot updates", "1 support messages", "1 support conversations"] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+        let left = async |sql: &str| -> Vec<String> {
+            let rows = site.store().query(sql, &[]).await.expect(sql);
+            rows.iter().map(|r| r.text("name").expect("a name")).collect()
+        };
+        assert_eq!(left("SELECT id AS name FROM billing_events ORDER BY id").await, ["bad", "new", "odd"]);
+        assert_eq!(left("SELECT update_id AS name FROM bot_updates ORDER BY update_id").await, ["2", "3"]);
+        assert_eq!(left("SELECT body AS name FROM support_messages").await, ["new"]);
+        assert_eq!(left("SELECT opened_by AS name FROM support_conversations").await, ["new"]);
+    }
+}
+
+#[tokio::test]
 async fn an_outbox_that_nobody_works_on_is_a_failure() {
     for db in TestDb::both().await {
         let site = Site::new(db).await;
@@ -330,6 +386,43 @@ async fn open_incidents_are_told_again_until_somebody_acknowledges() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_that_stays_down_is_told_again_without_its_secret() {
+    for db in TestDb::both().await {
+        let site = Site::new(db).await;
+        site.channel("ops", "webhook").await;
+        site.channel("quiet", "webhook").await;
+        let spec = landfall_monitor::heartbeat::HeartbeatSpec {
+            alert_new_s: Some(60),
+            remind_s: Some(3600),
+            channels: Some(vec!["ops".into()]),
+            ..landfall_monitor::heartbeat::HeartbeatSpec::named("nightly backup")
+        };
+        let put = landfall_monitor::heartbeat::put(&site.tenant, "nightly", &spec, "api", ago(600));
+        let (secret, _) = put.await.expect("made");
+        assert_eq!(site.ok("heartbeat-sweep").await, "1 went down");
+        assert_eq!(site.letters().await.len(), 1);
+        assert!(site.ok("reminders").await.ends_with("0 told again"), "it was told a moment ago");
+        site.clock.advance(Duration::from_secs(3600));
+        assert!(site.ok("reminders").await.ends_with("1 told again"));
+        assert!(site.ok("reminders").await.ends_with("0 told again"), "once an hour");
+        let letters = site.letters().await;
+        assert_eq!(letters.len(), 2, "only to the channel that it names");
+        assert!(letters[1].contains("STILL DOWN") && letters[1].contains("nightly backup"), "{}", letters[1]);
+        // Neither letters nor what the incident keeps hold the secret of the ping URL.
+        let rows = site.store().query("SELECT * FROM incidents", &[]).await.expect("answers");
+        let events = site.store().query("SELECT * FROM incident_events", &[]).await.expect("answers");
+        let kept = format!("{letters:?} {rows:?} {events:?}");
+        assert!(!kept.contains(&secret.to_string()) && kept.contains("heartbeat:nightly"), "{kept}");
+        let id = rows[0].id("id").expect("an id");
+        landfall_monitor::incident::acknowledge(site.store(), site.tenant.id(), id, "me", at(NOW))
+            .await
+            .expect("acknowledged");
+        site.clock.advance(Duration::from_secs(3600));
+        assert!(site.ok("reminders").await.contains("no open incident waits"));
+    }
+}
+
+#[tokio::test]
 async fn summaries_have_true_figures_and_go_out_once() {
     for db in TestDb::both().await {
         let mut site = Site::new(db).await;
@@ -354,6 +447,16 @@ async fn summaries_have_true_figures_and_go_out_once() {
         site.ok("digest-daily").await;
         let letters = site.letters().await;
         assert_eq!(letters.len(), 1, "once, and not to the pager");
+        let rows = site
+            .store()
+            .query(
+                "SELECT c.external_id FROM outbox o JOIN channels c ON c.id = o.channel_id WHERE o.state = 'pending'",
+                &[],
+            )
+            .await
+            .expect("rows");
+        // A letter without a channel would have no recipient.
+        assert_eq!(rows.iter().map(|r| r.text("external_id").expect("text")).collect::<Vec<_>>(), ["ops"]);
         for part in [
             "The day from 2026-11-24: 90.00 % up, 0 incident(s)",
             "a: 90.00 % up, 1 of 10 checks failed, 2 ms on average",

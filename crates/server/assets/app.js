@@ -54,7 +54,7 @@ document.addEventListener("click", async (event) => {
 // Live pages: an event says that something changed, the page is asked for again, and only marked parts are replaced.
 const live = document.querySelector("[data-live]");
 const said = document.getElementById("said");
-const KINDS = ["message", "monitor", "incident", "report", "heartbeat", "outbox", "job", "window", "channel"];
+const KINDS = ["message", "monitor", "incident", "report", "heartbeat", "outbox", "job", "window", "channel", "lag"];
 let due = null;
 let running = false;
 let again = false;
@@ -97,28 +97,55 @@ async function refresh() {
 }
 function soon() { if (due === null) due = setTimeout(refresh, 400); }
 
+// The steps of an audit as they begin and end. A step that ended says so in its own line.
+const STEPS = {
+  production: "Production: names, certificates, health endpoints", origin: "The platform's own name", "rate limit": "Rate limit",
+  "local backend": "Local backend", "project folder": "Project folder", tests: "Tests",
+};
 function progress(happened) {
   const list = document.getElementById("progress");
-  const text = happened.detail && (happened.detail.say || happened.detail.step || happened.detail.message);
-  if (!list || !text || happened.id !== document.body.dataset.only) return;
-  const item = document.createElement("li");
-  item.textContent = String(text).slice(0, 300);
-  list.append(item);
-  while (list.children.length > 200) list.firstElementChild.remove();
+  const { event, step } = happened.detail || {};
+  if (!list || !step || happened.id !== document.body.dataset.only) return;
+  const name = event === "wait" ? `Held back for ${step}, as a rate limit asks` : STEPS[step] || String(step).slice(0, 300);
+  let item = [...list.children].find((each) => each.dataset.step === step);
+  if (!item) {
+    if (list.children.length >= 200) list.firstElementChild.remove();
+    item = document.createElement("li");
+    if (event !== "wait") item.dataset.step = step;
+    list.append(item);
+  }
+  item.className = event === "end" ? "good" : "open";
+  const text = event === "begin" ? `${name} …` : event === "end" ? `${name}: done` : name;
+  if (item.textContent !== text) item.textContent = text;
 }
 
-if (live && document.body.dataset.watch && "EventSource" in window) {
-  const source = new EventSource("/api/v1/events");
-  const heard = (event) => {
-    let happened = {};
-    try { happened = JSON.parse(event.data); } catch { return; }
-    if (happened.what === "progress") progress(happened);
-    if (wanted(happened)) soon();
-  };
-  for (const kind of KINDS) source.addEventListener(kind, heard);
-  let lost = false;
+let source = null;
+function listen() {
+  if (source || document.hidden) return;
+  source = new EventSource("/api/v1/events");
   const sign = document.getElementById("stream");
-  source.addEventListener("open", () => { if (sign) sign.textContent = "Live"; if (lost) soon(); lost = false; });
-  source.addEventListener("error", () => { lost = true; if (sign) sign.textContent = "Not live at the moment; reload to see the latest"; });
-  addEventListener("pagehide", () => source.close());
+  for (const kind of KINDS) {
+    source.addEventListener(kind, (event) => {
+      let happened = {};
+      try { happened = JSON.parse(event.data); } catch { return; }
+      if (happened.what === "progress") progress(happened);
+      else if (wanted(happened)) soon();
+    });
+  }
+  // What happened between the drawing of the page and the first event is in neither: so the page is asked for once more.
+  source.addEventListener("open", () => { if (sign) sign.textContent = "Live"; soon(); });
+  source.addEventListener("error", () => {
+    if (sign) sign.textContent = "Not live at the moment; reload to see the latest";
+  });
+}
+function hangUp() {
+  if (source) source.close();
+  source = null;
+}
+if (live && document.body.dataset.watch && "EventSource" in window) {
+  listen();
+  // A browser keeps few connections to one server: tabs that nobody sees give theirs back.
+  document.addEventListener("visibilitychange", () => { if (document.hidden) hangUp(); else listen(); });
+  addEventListener("pagehide", hangUp);
+  addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 }

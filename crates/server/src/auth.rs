@@ -259,7 +259,11 @@ impl FromRequestParts<App> for Principal {
         if let Some(ledger) = parts.extensions.get::<Ledger>() {
             let who = principal.key.or(principal.user);
             if let Some(who) = who {
-                ledger.take(Class::Principal, &who.to_string(), app.clock.now())?;
+                let class = match Class::of(parts_path(parts)) {
+                    Class::Probe => Class::Probe,
+                    _ => Class::Principal,
+                };
+                ledger.take(class, &who.to_string(), app.clock.now())?;
             }
         }
         parts.extensions.insert(principal.clone());

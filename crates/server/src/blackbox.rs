@@ -3,6 +3,9 @@
 //! The names, labels and types are those of blackbox_exporter (<https://github.com/prometheus/blackbox_exporter>), so that
 //! dashboards and alert rules go on working. `probe_failure_info{reason}` is ours: it says why a probe failed, in the
 //! closed set of words that the rest of the product uses.
+//!
+//! Who may ask is who may read `/metrics`: `metrics_from` (loopback by default), and keys with the scope `metrics`. A probe
+//! makes this server connect to wherever it is told, so nobody else gets one; the egress guard holds all the same.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, StatusCode, header};
@@ -24,6 +27,7 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use crate::app::App;
+use crate::metrics;
 
 /// What a probe may take when the scraper does not say: Prometheus' own default for a scrape.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,9 +47,18 @@ pub fn router_with(probes: Arc<Probes>) -> Router<App> {
 }
 
 fn route(probes: Arc<OnceCell<Arc<Probes>>>) -> Router<App> {
-    let handler = move |State(app): State<App>, Query(asked): Query<Asked>, headers: HeaderMap| {
+    let handler = move |State(app): State<App>, request: Request| {
         let probes = Arc::clone(&probes);
         async move {
+            let (mut parts, _) = request.into_parts();
+            if let Err(problem) = metrics::reader(&app, &mut parts).await {
+                return problem.into_response();
+            }
+            let Query(asked) = match Query::<Asked>::try_from_uri(&parts.uri) {
+                Ok(asked) => asked,
+                Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+            };
+            let headers = parts.headers;
             let made = probes.get_or_try_init(|| async {
                 let allowed = app.settings.allow_egress.clone();
                 // Reading the system's root certificates blocks for some milliseconds.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -13,10 +14,12 @@ use landfall_monitor::jobs::JobSettings;
 use landfall_notify::SmtpSettings;
 use landfall_probe::net::AddressMap;
 use serde::Deserialize;
+use tokio::sync::Notify;
 use toml::{Table, Value};
 
 use crate::Secret;
 use crate::billing::BillingSettings;
+use crate::limits::{Limits, Quota};
 use crate::settings::Settings;
 use crate::support::{ModelSettings, SupportSettings, TelegramSettings, WhatsAppSettings};
 
@@ -53,6 +56,8 @@ pub struct Configuration {
     pub jobs: JobSettings,
     /// The file that it came from, when there was one.
     pub file: Option<PathBuf>,
+    /// Told when what the file declares is to be read again.
+    pub reload: Arc<Notify>,
 }
 
 /// A configuration that cannot be used.
@@ -91,6 +96,12 @@ const VARIABLES: &[(&str, &str, Form)] = &[
     ("LANDFALL_DIGEST_DAILY", "digest_daily", Form::Truth),
     ("LANDFALL_DIGEST_WEEKLY", "digest_weekly", Form::Truth),
     ("LANDFALL_REPORT_MONTHLY", "report_monthly", Form::Truth),
+    ("LANDFALL_LIMIT_HEALTH", "limits.health", Form::Number),
+    ("LANDFALL_LIMIT_PING", "limits.ping", Form::Number),
+    ("LANDFALL_LIMIT_PROBE", "limits.probe", Form::Number),
+    ("LANDFALL_LIMIT_AUTH", "limits.auth", Form::Number),
+    ("LANDFALL_LIMIT_ADDRESS", "limits.address", Form::Number),
+    ("LANDFALL_LIMIT_PRINCIPAL", "limits.principal", Form::Number),
     ("LANDFALL_SMTP_HOST", "smtp.host", Form::Text),
     ("LANDFALL_SMTP_PORT", "smtp.port", Form::Number),
     ("LANDFALL_SMTP_SECURITY", "smtp.security", Form::Text),
@@ -158,9 +169,47 @@ struct File {
     digest_daily: bool,
     digest_weekly: Option<bool>,
     report_monthly: Option<bool>,
+    limits: LimitsFile,
     smtp: Option<SmtpSettings>,
     billing: Option<Billing>,
     support: Option<Support>,
+}
+
+/// Requests a minute, by class.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitsFile {
+    health: Option<u32>,
+    ping: Option<u32>,
+    probe: Option<u32>,
+    auth: Option<u32>,
+    address: Option<u32>,
+    principal: Option<u32>,
+}
+
+impl LimitsFile {
+    fn checked(&self, wrong: &mut impl FnMut(&str, String)) -> Limits {
+        let default = Limits::default();
+        let mut quota = |name: &str, given: Option<u32>, default: Quota| match given {
+            None => default,
+            Some(0) => {
+                wrong(
+                    &format!("limits.{name}"),
+                    "0 would refuse everybody; leave it out for the default".into(),
+                );
+                default
+            }
+            Some(n) => Quota::a_minute(n),
+        };
+        Limits {
+            health: quota("health", self.health, default.health),
+            ping: quota("ping", self.ping, default.ping),
+            probe: quota("probe", self.probe, default.probe),
+            auth: quota("auth", self.auth, default.auth),
+            address: quota("address", self.address, default.address),
+            principal: quota("principal", self.principal, default.principal),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -411,6 +460,7 @@ impl File {
                 wrong("connect_to", error.to_string());
             }
         }
+        let limits = self.limits.checked(&mut wrong);
         let listen = listen?;
         let public_url = self.public_url.unwrap_or_else(|| {
             let host =
@@ -456,7 +506,9 @@ impl File {
             request_timeout,
             body_byte: self.body_byte.unwrap_or(defaults.body_byte),
             open_registration: self.open_registration,
+            limits,
             metrics_from: metrics_from.unwrap_or_else(|| defaults.metrics_from.clone()),
+            mail: self.smtp.is_some(),
             billing,
             support: SupportSettings {
                 mail_to: support.mail_to,
@@ -480,7 +532,6 @@ impl File {
                     verify_token: w.verify_token,
                 }),
             },
-            ..defaults
         };
         let jobs = JobSettings {
             public_url,
@@ -513,6 +564,7 @@ impl File {
             settings,
             jobs,
             file: file.map(Path::to_owned),
+            reload: Arc::default(),
         })
     }
 }
@@ -582,5 +634,100 @@ mod tests {
         assert_eq!(error.0.len(), 4, "{error}");
         let error = read("server = 1\n", &[]).expect_err("a number").to_string();
         assert!(error.contains("[server]"), "{error}");
+    }
+
+    const DOCUMENT: &str = include_str!("../../../docs/server.md");
+
+    /// The keys of a table, as its reader names them when it is given one that does not exist.
+    fn keys<T: serde::de::DeserializeOwned>() -> Vec<String> {
+        let Err(error) = toml::from_str::<T>("no_such_key = 1\n") else { panic!("unknown keys are refused") };
+        let error = error.message().to_owned();
+        let list = error.split_once("expected").expect("it names the keys").1;
+        list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_document_has_every_setting_with_its_variables_and_its_default() {
+        let mut expected: BTreeMap<String, (Vec<&str>, String)> = BTreeMap::new();
+        let tables = ["limits", "smtp", "billing", "support", "model", "telegram", "whatsapp"];
+        let below = [
+            ("", keys::<File>()),
+            ("limits.", keys::<LimitsFile>()),
+            ("smtp.", keys::<SmtpSettings>()),
+            ("billing.", keys::<Billing>()),
+            ("support.", keys::<Support>()),
+            ("support.model.", keys::<Model>()),
+            ("support.telegram.", keys::<Telegram>()),
+            ("support.whatsapp.", keys::<WhatsApp>()),
+        ];
+        for (place, names) in below {
+            for name in names.iter().filter(|n| !tables.contains(&n.as_str()) || place == "support.model.") {
+                expected.insert(format!("{place}{name}"), (Vec::new(), "–".to_owned()));
+            }
+        }
+        for (variable, path, _) in VARIABLES.iter().filter(|(_, path, _)| !path.ends_with("_file")) {
+            expected.get_mut(*path).unwrap_or_else(|| panic!("{variable} sets {path}")).0.push(variable);
+        }
+        let c = Configuration::read(None, |_| None).expect("nothing has to be set");
+        let (billing, nets) = (BillingSettings::default(), &c.settings.metrics_from);
+        let span = |d: Duration| match d.as_secs() {
+            s if s % 86_400 == 0 => format!("{}d", s / 86_400),
+            s => format!("{s}s"),
+        };
+        let whatsapp = whatsapp_base();
+        let deadline = "[support.model]\napi_base = \"http://127.0.0.1\"\nmodel = \"m\"\n";
+        let model =
+            read(&deadline.replace("[support", "[server.support"), &[]).expect("sound").settings.support;
+        let model = model.model.expect("a model");
+        for (key, value) in [
+            ("port", c.listen.port().to_string()),
+            ("database", c.database.clone()),
+            ("public_url", c.settings.public_url.clone()),
+            ("drain", span(c.drain)),
+            ("connections", c.connections.to_string()),
+            ("checks", c.checks.to_string()),
+            ("audits", c.audits.to_string()),
+            ("request_timeout", span(c.settings.request_timeout)),
+            ("body_byte", c.settings.body_byte.to_string()),
+            ("metrics_from", nets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            ("open_registration", c.settings.open_registration.to_string()),
+            ("backups_kept", c.jobs.backups_kept.to_string()),
+            ("keep_results", span(c.settings.keep_results)),
+            ("keep_history", span(c.jobs.keep_history)),
+            ("digest_daily", c.jobs.digest_daily.to_string()),
+            ("digest_weekly", c.jobs.digest_weekly.to_string()),
+            ("report_monthly", c.jobs.report_monthly.to_string()),
+            ("limits.health", c.settings.limits.health.requests.to_string()),
+            ("limits.ping", c.settings.limits.ping.requests.to_string()),
+            ("limits.probe", c.settings.limits.probe.requests.to_string()),
+            ("limits.auth", c.settings.limits.auth.requests.to_string()),
+            ("limits.address", c.settings.limits.address.requests.to_string()),
+            ("limits.principal", c.settings.limits.principal.requests.to_string()),
+            ("smtp.security", format!("{:?}", landfall_notify::SmtpSecurity::default()).to_lowercase()),
+            ("billing.api_base", billing.api_base),
+            ("support.model.max_tokens", model.max_tokens.to_string()),
+            ("support.model.deadline", span(model.deadline)),
+            ("support.telegram.api_base", telegram_base()),
+            ("support.whatsapp.api_base", whatsapp),
+        ] {
+            expected.get_mut(key).unwrap_or_else(|| panic!("{key} is a key")).1 = format!("`{value}`");
+        }
+        let mut found = BTreeMap::new();
+        let rows = DOCUMENT.lines().skip_while(|l| !l.starts_with("| key of `[server]`")).skip(2);
+        for row in rows.take_while(|l| l.starts_with('|')) {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let [key, variables, default, meaning] = cells[..] else { panic!("four cells: {row}") };
+            assert!(!meaning.is_empty(), "{row}");
+            let variables: Vec<&str> =
+                variables.split(", ").map(|v| v.trim_matches('`')).filter(|v| !v.is_empty()).collect();
+            found.insert(key.trim_matches('`').to_owned(), (variables, default.to_owned()));
+        }
+        for (key, row) in &expected {
+            assert_eq!(found.get(key), Some(row), "docs/server.md, the row of {key}");
+        }
+        assert_eq!(found.len(), expected.len(), "a row of docs/server.md is of no key");
+        for (variable, _, _) in VARIABLES.iter().filter(|v| v.0.ends_with("_FILE")) {
+            assert!(DOCUMENT.contains(&format!("`{variable}`")), "{variable}");
+        }
     }
 }

@@ -9,6 +9,7 @@ mod app;
 mod auth;
 pub mod blackbox;
 mod configuration;
+mod declared;
 mod extract;
 mod keys;
 mod live;

@@ -37,6 +37,8 @@ pub enum Class {
     Health,
     /// Pings of heartbeats, by address.
     Ping,
+    /// Probes for Prometheus, by address, and by key where there is one.
+    Probe,
     /// Signing in and using links, by address.
     Auth,
     /// Everything else, by address.
@@ -55,7 +57,7 @@ pub struct Quota {
 }
 
 impl Quota {
-    const fn a_minute(requests: u32) -> Self {
+    pub(crate) const fn a_minute(requests: u32) -> Self {
         Self { requests, window_s: 60 }
     }
 
@@ -75,6 +77,8 @@ pub struct Limits {
     pub health: Quota,
     /// Pings of heartbeats.
     pub ping: Quota,
+    /// Probes.
+    pub probe: Quota,
     /// Signing in.
     pub auth: Quota,
     /// Everything else, by address.
@@ -85,13 +89,15 @@ pub struct Limits {
 
 impl Default for Limits {
     /// A monitor asks a health path at most once a second, and some ten of them may share an address: 1200 a minute.
-    /// Heartbeats of a whole rack behind one address: 6000 a minute. A person signs in by hand: 60 a minute is an office.
+    /// Heartbeats of a whole rack behind one address: 6000 a minute. One Prometheus
+    /// asks for all its targets from one address: 6000 a minute are 1500 targets every 15 seconds. A person signs in by hand: 60 a minute is an office.
     /// A page of ours asks about ten things: 1200 a minute are two pages a second, for one key or person; an address may
     /// hold several of them.
     fn default() -> Self {
         Self {
             health: Quota::a_minute(1200),
             ping: Quota::a_minute(6000),
+            probe: Quota::a_minute(6000),
             auth: Quota::a_minute(60),
             address: Quota::a_minute(3000),
             principal: Quota::a_minute(1200),
@@ -104,6 +110,7 @@ impl Limits {
         match class {
             Class::Health => self.health,
             Class::Ping => self.ping,
+            Class::Probe => self.probe,
             Class::Auth => self.auth,
             Class::Address => self.address,
             Class::Principal => self.principal,
@@ -117,6 +124,7 @@ impl Class {
         match self {
             Self::Health => "health",
             Self::Ping => "ping",
+            Self::Probe => "probe",
             Self::Auth => "sign-in",
             Self::Address => "address",
             Self::Principal => "client",
@@ -124,13 +132,13 @@ impl Class {
     }
 
     /// The class of a path.
-    fn of(path: &str) -> Self {
+    pub(crate) fn of(path: &str) -> Self {
         match path {
+            "/probe" => Self::Probe,
             "/healthz"
             | "/readyz"
             | "/health"
             | "/metrics"
-            | "/probe"
             | "/api/support/health"
             | "/api/webhooks/stripe/health" => Self::Health,
             "/api/v1/session"

@@ -19,11 +19,12 @@ use axum::Router;
 use axum::extract::{ConnectInfo, FromRequestParts as _, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use http::request::Parts;
 use http::{HeaderMap, header};
 use landfall_monitor::HistogramReading;
 use landfall_store::{OrgId, Row, StoreError, billing, params};
 
-use crate::{App, Principal, Right};
+use crate::{App, Principal, Problem, Right};
 
 /// Monitors that one answer lists at most.
 const MOST: i64 = 20_000;
@@ -54,20 +55,26 @@ pub fn from_trusted(app: &App, peer: Option<SocketAddr>, headers: &HeaderMap) ->
     !proxied && app.settings.metrics_from.iter().any(|net| net.contains(&peer))
 }
 
-async fn serve(State(app): State<App>, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
+/// Who may read metrics, and whose: `/metrics` and `/probe` have the same door.
+///
+/// # Errors
+/// 401 or 403 for whoever may not.
+pub(crate) async fn reader(app: &App, parts: &mut Parts) -> Result<View, Problem> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0);
     let keyed = parts.headers.contains_key(header::AUTHORIZATION);
-    let view = if keyed || !from_trusted(&app, peer, &parts.headers) {
-        match Principal::from_request_parts(&mut parts, &app)
-            .await
-            .and_then(|w| w.require(Right::Metrics).map(|()| w))
-        {
-            Ok(who) => View::Organisation(who.tenant.id()),
-            Err(problem) => return problem.into_response(),
-        }
-    } else {
-        View::Server
+    if !keyed && from_trusted(app, peer, &parts.headers) {
+        return Ok(View::Server);
+    }
+    let who = Principal::from_request_parts(parts, app).await?;
+    who.require(Right::Metrics)?;
+    Ok(View::Organisation(who.tenant.id()))
+}
+
+async fn serve(State(app): State<App>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let view = match reader(&app, &mut parts).await {
+        Ok(view) => view,
+        Err(problem) => return problem.into_response(),
     };
     let text = render(&app, view).await;
     (

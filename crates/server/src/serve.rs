@@ -25,7 +25,8 @@ use tower::ServiceExt as _;
 
 use crate::configuration::{Configuration, own_url};
 use crate::{
-    App, Liveness, billing, blackbox, health, metrics, pages, ping, public, service, support, with_doors,
+    App, Liveness, billing, blackbox, declared, health, metrics, pages, ping, public, service, support,
+    with_doors,
 };
 
 /// How long a client may take to send its request line and headers.
@@ -129,6 +130,10 @@ impl Server {
 
     async fn run(self, listener: TcpListener, stop: CancellationToken) {
         let Self { configuration, app, probes, worker } = self;
+        if configuration.smtp.is_none() && (app.settings.billing.on || app.settings.support.mail_to.is_some())
+        {
+            tracing::warn!("there is no mail server: bills and tickets cannot be mailed; set [server.smtp]");
+        }
         // The watch and what stands behind it stop after the door is closed: what was accepted is still answered.
         let inner_stop = CancellationToken::new();
         let engine = tokio::spawn(
@@ -147,13 +152,24 @@ impl Server {
         let jobs = tokio::spawn(async move { jobs.run(jobs_stop).await });
         let providers = tokio::spawn(support::refresh_loop(app.clone()));
         let replies = tokio::spawn(support::reply_loop(app.clone()));
-        let (ingest, pings) =
-            Ingest::start(app.store.clone(), app.bus.clone(), app.settings.public_url.clone());
+        let declared = tokio::spawn(declared::keep(
+            app.clone(),
+            configuration.file.clone(),
+            configuration.reload.clone(),
+        ));
+        let plans = app.settings.billing.clone();
+        let (ingest, pings) = Ingest::start_within(
+            app.store.clone(),
+            app.bus.clone(),
+            app.settings.public_url.clone(),
+            Arc::new(move |plan| u64::from(billing::limits_of_plan(&plans, plan).heartbeats)),
+        );
         let router = with_doors(app.clone(), doors(ingest, Arc::clone(&probes)));
 
         door(listener, router, configuration.connections, stop, &app, configuration.drain).await;
 
         inner_stop.cancel();
+        declared.abort();
         providers.abort();
         replies.abort();
         let rest = async {

@@ -28,8 +28,10 @@ pub struct Settings {
     pub body_byte: usize,
     /// Whether strangers may make an organisation of their own.
     pub open_registration: bool,
-    /// Addresses that may read `/metrics` of the whole server without a key. Loopback by default.
+    /// Addresses that may read `/metrics` of the whole server, and have `/probe` made, without a key. Loopback by default.
     pub metrics_from: Vec<IpNet>,
+    /// Whether the operator has a mail server: invitations are mailed then, instead of shown as links.
+    pub mail: bool,
     /// Payments. Off by default.
     pub billing: BillingSettings,
     /// The support chat's model and the bots. Off by default.
@@ -53,6 +55,7 @@ impl Default for Settings {
                 IpNet::new_assert(IpAddr::from([127, 0, 0, 0]), 8),
                 IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
             ],
+            mail: false,
             billing: BillingSettings::default(),
             support: SupportSettings::default(),
             limits: crate::limits::Limits::default(),

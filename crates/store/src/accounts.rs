@@ -755,9 +755,11 @@ impl Tenant {
         tx.commit().await
     }
 
-    /// Makes an invitation.
+    /// Makes an invitation in the caller's transaction, so that a mail about it is written with it or not at all.
+    #[expect(clippy::too_many_arguments, reason = "each is one column of the row")]
     pub async fn invite(
         &self,
+        tx: &mut Tx,
         token_hash: &str,
         email: Option<&str>,
         role: &str,
@@ -766,7 +768,6 @@ impl Tenant {
         now: Timestamp,
     ) -> Result<Invitation, StoreError> {
         let id = Id::new();
-        let mut tx = self.store.begin().await?;
         tx.execute(
             "INSERT INTO invitations (id, org_id, token_hash, email, role, invited_by, created_us, expires_us)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -774,8 +775,7 @@ impl Tenant {
         )
         .await?;
         let say = format!("invited {} as {role}", email.unwrap_or("somebody"));
-        self.note(&mut tx, actor, "created", "invitation", Some(id), &say, now).await?;
-        tx.commit().await?;
+        self.note(tx, actor, "created", "invitation", Some(id), &say, now).await?;
         Ok(Invitation {
             id,
             email: email.map(str::to_owned),

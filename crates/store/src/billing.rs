@@ -124,6 +124,50 @@ pub struct Unpaid {
     pub sent: i64,
 }
 
+/// How much an organisation has of what plans limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holdings {
+    /// The plan that it is on.
+    pub plan: String,
+    /// Monitors.
+    pub monitors: u64,
+    /// Heartbeats.
+    pub heartbeats: u64,
+    /// Members.
+    pub members: u64,
+    /// Invitations that can still be used.
+    pub invitations: u64,
+    /// Channels.
+    pub channels: u64,
+}
+
+const HOLDINGS: &str = "SELECT plan,
+        (SELECT count(*) FROM monitors WHERE org_id = $1 AND deleted_us IS NULL) AS monitors,
+        (SELECT count(*) FROM heartbeats WHERE org_id = $1) AS heartbeats,
+        (SELECT count(*) FROM members WHERE org_id = $1) AS members,
+        (SELECT count(*) FROM invitations WHERE org_id = $1 AND accepted_us IS NULL AND expires_us > $2) AS invitations,
+        (SELECT count(*) FROM channels WHERE org_id = $1) AS channels
+     FROM orgs WHERE id = $1";
+
+impl Holdings {
+    fn of(row: Option<Row>) -> Result<Self, StoreError> {
+        let row = row.ok_or(StoreError::Missing { what: "organisation" })?;
+        Ok(Self {
+            plan: row.text("plan")?,
+            monitors: row.count("monitors")?,
+            heartbeats: row.count("heartbeats")?,
+            members: row.count("members")?,
+            invitations: row.count("invitations")?,
+            channels: row.count("channels")?,
+        })
+    }
+}
+
+/// What an organisation has of what plans limit, within a transaction that is about to add to it.
+pub async fn holdings(tx: &mut Tx, org: OrgId, now: Timestamp) -> Result<Holdings, StoreError> {
+    Holdings::of(tx.query_opt(HOLDINGS, params![org, now]).await?)
+}
+
 const CHECKOUT: &str = "SELECT id, org_id, plan, session_id, url, state FROM billing_checkouts";
 const SUBSCRIPTION: &str =
     "SELECT id, org_id, plan, status, paid_us, suspended_us, known_us, known_rank FROM billing_subscriptions";
@@ -486,6 +530,14 @@ pub async fn mark_downgraded(tx: &mut Tx, invoice: &str, now: Timestamp) -> Resu
 }
 
 impl Tenant {
+    /// What the organisation has of what plans limit.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn holdings(&self, now: Timestamp) -> Result<Holdings, StoreError> {
+        Holdings::of(self.store.query_opt(HOLDINGS, params![self.org, now]).await?)
+    }
+
     /// Starts a checkout, or finds the open one for the same plan that was started since `since`.
     pub async fn start_checkout(
         &self,

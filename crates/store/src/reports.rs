@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::accounts::before;
-use crate::{Id, Page, Row, StoreError, Tenant, params};
+use crate::{Id, OrgId, Page, Row, StoreError, Tenant, Tx, params};
 
 /// An audit, without its report and evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,19 @@ impl ReportRow {
             problem: row.opt_text("problem")?,
         })
     }
+}
+
+// The watch's own audits belong to an incident.
+const AUDITS_SINCE: &str =
+    "SELECT count(*) AS n FROM reports WHERE org_id = $1 AND incident_id IS NULL AND created_us >= $2";
+
+/// How many audits were asked for since a moment, within a transaction that is about to add one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn audits_since(tx: &mut Tx, org: OrgId, since: Timestamp) -> Result<u64, StoreError> {
+    let row = tx.query_opt(AUDITS_SINCE, params![org, since]).await?;
+    row.map_or(Ok(0), |r| r.count("n"))
 }
 
 impl Tenant {
@@ -119,6 +132,12 @@ impl Tenant {
             .await?
             .ok_or(StoreError::Conflict)?
             .count("n")
+    }
+
+    /// How many audits were asked for by people and keys since a moment, for the plan's limit.
+    pub async fn audits_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+        let row = self.store.query_opt(AUDITS_SINCE, params![self.org, since]).await?;
+        row.map_or(Ok(0), |r| r.count("n"))
     }
 
     /// Queues an audit; the watch makes it. `shown` is the target as the audit log may have it.

@@ -101,9 +101,11 @@ fn invitation(scenario: &Scenario, access: &Access) -> String {
     ];
     flags.extend(access.resolvers.iter().map(|r| format!("--resolver {r}")));
     flags.extend(access.connect_to.iter().map(|c| format!("--connect-to '{c}'")));
+    // The server has a configuration of its own.
+    let watch = flags[1..].join(" \\\n    ");
     let flags = flags.join(" \\\n    ");
     format!(
-        "{}: {}\nThe world is up. In another terminal:\n\n  landfall audit \\\n    {flags}\n\n  landfall verify \\\n    {flags}\n\nCtrl-C takes it down.\n",
+        "{}: {}\nThe world is up. In another terminal:\n\n  landfall audit \\\n    {flags}\n\n  landfall verify \\\n    {flags}\n\n  landfall serve --listen 127.0.0.1 --allow-egress 127.0.0.0/8 --allow-egress ::1 \\\n    {watch}\n\nCtrl-C takes it down.\n",
         scenario.name, scenario.title
     )
 }

@@ -2,9 +2,11 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use landfall_audit::ExitStatus;
 use landfall_server::{Configuration, Listening, serve};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -30,7 +32,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitStatus, Failure> {
         .map_err(|e| Failure::unable(format!("cannot start the runtime: {e}")))?;
     let done = runtime.block_on(async {
         let stop = CancellationToken::new();
-        let signals = signals(stop.clone()).map_err(Failure::unable)?;
+        let signals = signals(stop.clone(), Arc::clone(&configuration.reload)).map_err(Failure::unable)?;
         let served = serve(configuration, stop, announce).await.map_err(Failure::unable);
         signals.abort();
         served
@@ -76,15 +78,19 @@ fn announce(listening: &Listening) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// SIGTERM and SIGINT drain; a second one ends at once.
-fn signals(stop: CancellationToken) -> std::io::Result<tokio::task::JoinHandle<()>> {
+/// SIGTERM and SIGINT drain; a second one ends at once. SIGHUP has the configuration file read again.
+fn signals(stop: CancellationToken, reload: Arc<Notify>) -> std::io::Result<tokio::task::JoinHandle<()>> {
     use tokio::signal::unix::{SignalKind, signal};
+    let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => reload.notify_one(),
+            }
         }
         tracing::info!("stopping: no new work, what is under way ends");
         stop.cancel();

@@ -47,7 +47,7 @@ impl Probes {
     }
 
     fn plan(&self, spec: &MonitorSpec, limit: Duration) -> Result<Plan, String> {
-        let (production, monitored) = target(&spec.check)?;
+        let (production, monitored) = target(spec)?;
         let said = Overrides {
             production: Some(production),
             origin: spec.audit.origin.clone(),
@@ -79,19 +79,33 @@ async fn run(plan: &Plan, progress: &Progress) -> Result<Audited, String> {
     Ok(Audited { evidence, diagnosis, report })
 }
 
-/// The base URL to audit and the endpoint that the monitor itself asks.
-fn target(check: &Check) -> Result<(String, Option<Endpoint>), String> {
+/// The URL that people would open to see what a check watches, where there is one.
+pub(crate) fn web_url(check: &Check) -> Option<String> {
     match check {
+        Check::Http(check) => Some(check.url.clone()),
+        Check::Audit(check) => Some(check.url.clone()),
+        Check::Tls(check) if check.port == 443 => Some(format!("https://{}/", bracketed(&check.host))),
+        Check::Tls(check) => Some(format!("https://{}:{}/", bracketed(&check.host), check.port)),
+        Check::Tcp(check) if check.port == 443 => Some(format!("https://{}/", bracketed(&check.host))),
+        Check::Tcp(check) if check.port == 80 => Some(format!("http://{}/", bracketed(&check.host))),
+        Check::Tcp(_) | Check::Dns(_) => None,
+    }
+}
+
+/// The base URL to audit and the endpoint that the monitor itself asks.
+fn target(spec: &MonitorSpec) -> Result<(String, Option<Endpoint>), String> {
+    match &spec.check {
         Check::Http(check) => {
             let url = Url::parse(&check.url).map_err(|error| format!("the URL cannot be read: {error}"))?;
-            let base = url[..url::Position::BeforePath].to_owned();
-            let mut base = Url::parse(&base).map_err(|error| error.to_string())?;
-            // Credentials are the monitor's own affair.
-            let _ = base.set_username("");
-            let _ = base.set_password(None);
-            Ok((base.to_string(), Some(of_http(check, &url))))
+            Ok((host_of(&url)?, Some(of_http(check, &url))))
         }
-        Check::Audit(check) => Ok((check.url.clone(), None)),
+        Check::Audit(check) => match Url::parse(&check.url) {
+            // Whoever names a path and no endpoint means this path: it should exist, and nothing needs to be guessed.
+            Ok(url) if spec.audit.endpoints.is_empty() && (url.path() != "/" || url.query().is_some()) => {
+                Ok((host_of(&url)?, Some(asked("GET", &url, Vec::new()))))
+            }
+            _ => Ok((check.url.clone(), None)),
+        },
         Check::Tls(check) => Ok((format!("https://{}:{}", bracketed(&check.host), check.port), None)),
         Check::Tcp(check) => match check.port {
             443 => Ok((format!("https://{}", bracketed(&check.host)), None)),
@@ -112,13 +126,26 @@ fn of_http(check: &HttpCheck, url: &Url) -> Endpoint {
         _ => None,
     });
     let status = statuses.flatten().filter_map(|entry| codes_of(entry).ok()).flat_map(|(from, to)| from..=to);
+    asked(&check.method, url, status.collect())
+}
+
+/// The endpoint that a URL names.
+fn asked(method: &str, url: &Url, status: Vec<u16>) -> Endpoint {
     Endpoint {
-        method: check.method.to_ascii_uppercase(),
+        method: method.to_ascii_uppercase(),
         path: url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
         source: EndpointSource::Declared,
         core: true,
-        expect: Expectation { status: status.collect(), ..Expectation::default() },
+        expect: Expectation { status, ..Expectation::default() },
     }
+}
+
+/// A URL up to its path. Credentials are the monitor's own affair.
+fn host_of(url: &Url) -> Result<String, String> {
+    let mut base = Url::parse(&url[..url::Position::BeforePath]).map_err(|error| error.to_string())?;
+    let _ = base.set_username("");
+    let _ = base.set_password(None);
+    Ok(base.to_string())
 }
 
 fn endpoint(declared: &AuditEndpoint) -> Endpoint {
@@ -158,4 +185,28 @@ pub(super) async fn check(
     }
     result.audit = Some(Box::new(audited));
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AuditCheck, AuditTarget};
+
+    fn audit_of(url: &str, endpoints: Vec<AuditEndpoint>) -> (String, Option<String>) {
+        let mut spec = MonitorSpec::new("a", Check::Audit(AuditCheck { url: url.into() }));
+        spec.audit = AuditTarget { endpoints, ..AuditTarget::default() };
+        let (base, endpoint) = target(&spec).expect("it can be audited");
+        (base, endpoint.map(|e| e.path))
+    }
+
+    #[test]
+    fn a_path_that_somebody_names_is_an_endpoint_and_no_guess() {
+        let named = ("https://a.example/".to_owned(), Some("/health".to_owned()));
+        assert_eq!(audit_of("https://a.example/health", Vec::new()), named);
+        assert_eq!(audit_of("https://a.example/", Vec::new()), ("https://a.example/".into(), None));
+        assert_eq!(audit_of("https://a.example:8443/?q=1", Vec::new()).1, Some("/?q=1".into()));
+        // With endpoints of its own the path is where they begin.
+        let own = AuditEndpoint { path: "/up".into(), ..AuditEndpoint::default() };
+        assert_eq!(audit_of("https://a.example/app", vec![own]), ("https://a.example/app".into(), None));
+    }
 }

@@ -252,3 +252,62 @@ async fn reloading_a_bad_file_keeps_the_old_state_and_says_all_that_is_wrong() {
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].external_id, "a");
 }
+
+/// The examples of docs/monitors.md and docs/alerts.md, each fence of TOML with its line.
+fn examples(document: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut open: Option<String> = None;
+    for line in document.lines() {
+        match &mut open {
+            None if line == "```toml" => open = Some(String::new()),
+            None => {}
+            Some(_) if line == "```" => all.extend(open.take()),
+            Some(text) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn the_documents_show_every_check_and_every_assertion_as_they_are_read() {
+    struct Environment;
+    impl Sources for Environment {
+        fn variable(&self, name: &str) -> Option<String> {
+            (name == "SLACK_URL").then(|| "https://hooks.slack.com/services/T/B/x".to_owned())
+        }
+        fn file(&self, name: &std::path::Path) -> Result<String, String> {
+            Err(name.display().to_string())
+        }
+    }
+    let monitors = include_str!("../../../../docs/monitors.md");
+    let mut seen = std::collections::BTreeSet::new();
+    let mut text = String::new();
+    for example in examples(monitors).iter().chain(&examples(include_str!("../../../../docs/alerts.md"))) {
+        let declared = parse(example, &Environment)
+            .unwrap_or_else(|problems| panic!("{problems:?}\nin the example\n{example}"));
+        let plan = plan(&declared, &[]);
+        assert!(plan.problems.is_empty(), "{:?}\nin the example\n{example}", plan.problems);
+        seen.extend(declared.monitors.values().map(|m| m.check.kind()));
+        text.push_str(example);
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["audit", "dns", "http", "tcp", "tls"]);
+    for on in ["status", "header", "body", "json", "time", "version"] {
+        assert!(text.contains(&format!("on = \"{on}\"")), "{on}");
+    }
+    for key in [
+        "equals",
+        "not-equals",
+        "contains",
+        "not-contains",
+        "matches",
+        "not-matches",
+        "at-least",
+        "at-most",
+        "exists",
+    ] {
+        assert!(text.contains(&format!(" {key} = ")), "{key}");
+    }
+}

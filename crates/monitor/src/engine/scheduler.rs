@@ -33,6 +33,9 @@ pub(super) const MISSED: usize = 120;
 /// A clock that goes back by more than this was set.
 const SET_BACK: Duration = Duration::from_secs(2);
 
+/// A request for a check that no server took for so long is dropped: its monitor is paused or gone.
+const REQUEST: Duration = Duration::from_secs(300);
+
 /// What a check may take beyond the monitor's timeout before it is given up on.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -157,6 +160,38 @@ impl Inner {
         }
         for id in set {
             let _ = self.work.send(Work::Set(id)).await;
+        }
+        self.take_requests(now).await
+    }
+
+    /// Checks that somebody asked for: they are due now. One whose monitor is being checked waits for that check to end,
+    /// since that may have begun before the repair that is to be seen; one that nobody could make is dropped.
+    async fn take_requests(&self, now: Timestamp) -> Result<(), StoreError> {
+        let store = &self.parts.store;
+        for (id, asked) in watch::check_requests(store).await? {
+            let found = {
+                let board = self.board();
+                board.entries.get(&id).filter(|e| e.due.is_some()).map(|e| (e.in_flight, e.attempt, e.held.tick, e.ticks))
+            };
+            let Some((in_flight, attempt, held, ticks)) = found else {
+                let old = now.duration_since(asked).unsigned_abs() > REQUEST;
+                if old {
+                    watch::take_check_request(store, id, asked).await?;
+                }
+                continue;
+            };
+            if in_flight || !watch::take_check_request(store, id, asked).await? {
+                continue;
+            }
+            let tick = ticks.at_or_before(now);
+            // After a start nothing is known of the attempts of this tick but what is stored.
+            let stored =
+                if attempt.0 < tick && held >= tick { watch::last_attempt(store, id, tick).await? } else { 0 };
+            let mut board = self.board();
+            if let Some(entry) = board.entries.get_mut(&id).filter(|e| stored > 0 && e.attempt.0 < tick) {
+                entry.attempt = (tick, stored);
+            }
+            board.set_due(id, Some(now));
         }
         Ok(())
     }

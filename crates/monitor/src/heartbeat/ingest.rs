@@ -5,11 +5,12 @@
 //! answered so.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_store::heartbeats::{self, FlipRow, HeartbeatRow, PingRow};
-use landfall_store::{Id, OrgId, Store, StoreError, Tx};
+use landfall_store::{Id, OrgId, Store, StoreError, Tx, billing};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -86,6 +87,15 @@ pub enum Answer {
     Unavailable,
 }
 
+/// How many heartbeats an organisation on a plan may have.
+pub type Room = Arc<dyn Fn(&str) -> u64 + Send + Sync>;
+
+/// What the writer goes by.
+struct Terms {
+    base: String,
+    room: Room,
+}
+
 /// The door for pings. Cheap to clone; the writer ends when the last one is dropped.
 #[derive(Debug, Clone)]
 pub struct Ingest {
@@ -95,8 +105,18 @@ pub struct Ingest {
 impl Ingest {
     /// Starts the writer. `base` is the server's public URL, for links in alerts.
     pub fn start(store: Store, bus: Bus, base: String) -> (Self, tokio::task::JoinHandle<()>) {
+        Self::start_within(store, bus, base, Arc::new(|_| u64::MAX))
+    }
+
+    /// Starts the writer, with how many heartbeats each plan has room for: no ping makes one beyond it.
+    pub fn start_within(
+        store: Store,
+        bus: Bus,
+        base: String,
+        room: Room,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, arriving) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(write(store, bus, base, arriving)))
+        (Self { queue }, tokio::spawn(write(store, bus, Terms { base, room }, arriving)))
     }
 
     /// Hands a ping in and waits until it is durable.
@@ -116,13 +136,13 @@ impl Ingest {
 async fn write(
     store: Store,
     bus: Bus,
-    base: String,
+    terms: Terms,
     mut arriving: mpsc::Receiver<(Ping, oneshot::Sender<Answer>)>,
 ) {
     let mut waiting = Vec::with_capacity(BATCH);
     while arriving.recv_many(&mut waiting, BATCH).await > 0 {
         let (pings, tells): (Vec<Ping>, Vec<_>) = waiting.drain(..).unzip();
-        let answers = match batch(&store, &pings, &base).await {
+        let answers = match batch(&store, &pings, &terms).await {
             Ok((answers, told)) => {
                 told.into_iter().for_each(|happened| bus.tell(happened));
                 answers
@@ -132,7 +152,7 @@ async fn write(
                 vec![Answer::Unavailable; pings.len()]
             }
             // One ping of the batch may be to blame, or two servers got into each other's way.
-            Err(_) => one_by_one(&store, &pings, &base, &bus).await,
+            Err(_) => one_by_one(&store, &pings, &terms, &bus).await,
         };
         for (tell, answer) in tells.into_iter().zip(answers) {
             // Who no longer waits has given up; the ping is kept all the same.
@@ -141,10 +161,10 @@ async fn write(
     }
 }
 
-async fn one_by_one(store: &Store, pings: &[Ping], base: &str, bus: &Bus) -> Vec<Answer> {
+async fn one_by_one(store: &Store, pings: &[Ping], terms: &Terms, bus: &Bus) -> Vec<Answer> {
     let mut answers = Vec::with_capacity(pings.len());
     for ping in pings {
-        match batch(store, std::slice::from_ref(ping), base).await {
+        match batch(store, std::slice::from_ref(ping), terms).await {
             Ok((answer, told)) => {
                 told.into_iter().for_each(|happened| bus.tell(happened));
                 answers.extend(answer);
@@ -168,13 +188,13 @@ struct Loaded {
 async fn batch(
     store: &Store,
     pings: &[Ping],
-    base: &str,
+    terms: &Terms,
 ) -> Result<(Vec<Answer>, Vec<Happened>), StoreError> {
     let mut tx = store.begin().await?;
     let mut finder = Finder::default();
     let mut whom = Vec::with_capacity(pings.len());
     for ping in pings {
-        whom.push(finder.find(&mut tx, ping).await?);
+        whom.push(finder.find(&mut tx, ping, &terms.room).await?);
     }
     let ids: Vec<Id> = whom.iter().filter_map(|w| w.as_ref().ok().map(|(id, _)| *id)).collect();
     let mut loaded: HashMap<Id, Loaded> = HashMap::new();
@@ -197,7 +217,7 @@ async fn batch(
             continue;
         };
         let org = beat.row.org;
-        let ping_row = beat.take(&mut tx, ping, base, &mut happened).await?;
+        let ping_row = beat.take(&mut tx, ping, &terms.base, &mut happened).await?;
         if beat.row.pings.is_multiple_of(KEPT) {
             pruned.push((id, beat.row.pings));
         }
@@ -274,7 +294,12 @@ struct Finder {
 }
 
 impl Finder {
-    async fn find(&mut self, tx: &mut Tx, ping: &Ping) -> Result<Result<(Id, bool), Answer>, StoreError> {
+    async fn find(
+        &mut self,
+        tx: &mut Tx,
+        ping: &Ping,
+        room: &Room,
+    ) -> Result<Result<(Id, bool), Answer>, StoreError> {
         let (key, slug, create) = match &ping.whom {
             Whom::Id(id) => return Ok(Ok((Id(*id), false))),
             Whom::Slug { key, slug, create } => (key, slug, *create),
@@ -300,7 +325,8 @@ impl Finder {
         Ok(match found[..] {
             [id] => Ok((id, false)),
             [] if create => {
-                if heartbeats::count(tx, org).await? >= PROVISIONED {
+                let held = billing::holdings(tx, org, ping.at).await?;
+                if held.heartbeats >= PROVISIONED.min(room(&held.plan)) {
                     return Ok(Err(Answer::TooMany));
                 }
                 let spec = HeartbeatSpec { slug: Some(slug.clone()), ..HeartbeatSpec::named(slug.clone()) };

@@ -7,6 +7,7 @@ use utoipa_axum::routes;
 
 use crate::auth::Right;
 use crate::extract::Json;
+use crate::service::room;
 use crate::{App, Principal, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -18,10 +19,22 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Says what `apply` would change. Nothing is changed.
 #[utoipa::path(post, path = "/declarations/plan", tag = "declarations", operation_id = "planDeclarations",
     request_body(content = Object), responses((status = 200, body = Object)))]
-async fn plan(principal: Principal, Json(declared): Json<Declared>) -> Result<Json<declare::Plan>, Problem> {
+async fn plan(
+    State(app): State<App>,
+    principal: Principal,
+    Json(declared): Json<Declared>,
+) -> Result<Json<declare::Plan>, Problem> {
     principal.require(Right::Write)?;
     let current = declare::current(&principal.tenant).await?;
-    Ok(Json(declare::plan(&declared, &current)))
+    let mut plan = declare::plan(&declared, &current);
+    let lacking = room::for_declarations(&app, &principal.tenant, &declared, &plan).await?;
+    plan.problems.extend(lacking.into_iter().map(|detail| declare::Problem {
+        line: 0,
+        thing: String::new(),
+        field: String::new(),
+        detail,
+    }));
+    Ok(Json(plan))
 }
 
 /// Apply declarations
@@ -36,6 +49,14 @@ async fn apply(
     Json(declared): Json<Declared>,
 ) -> Result<Json<declare::Plan>, Problem> {
     principal.require(Right::Write)?;
+    if app.settings.billing.on {
+        let current = declare::current(&principal.tenant).await?;
+        let plan = declare::plan(&declared, &current);
+        let lacking = room::for_declarations(&app, &principal.tenant, &declared, &plan).await?;
+        if !lacking.is_empty() {
+            return Err(Problem::new(http::StatusCode::PAYMENT_REQUIRED, lacking.join("; ")));
+        }
+    }
     let plan = declare::apply(&principal.tenant, &declared, &principal.name, app.clock.now()).await?;
     app.watch.nudge();
     Ok(Json(plan))

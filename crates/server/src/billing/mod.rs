@@ -17,7 +17,7 @@ pub mod api;
 use std::collections::BTreeMap;
 
 pub use dunning::{DAYS, GRACE_DAYS, dunning_sweep};
-pub use plans::{Limits, PLANS, Plan, check_room, limits_of, plan};
+pub use plans::{Limits, PLANS, Plan, check_room, limits_of, limits_of_plan, plan};
 pub use signature::{SignatureProblem, TOLERANCE_S, verify};
 pub use webhook::router;
 

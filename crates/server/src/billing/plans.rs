@@ -114,7 +114,12 @@ pub async fn limits_of(settings: &BillingSettings, tenant: &Tenant) -> Result<Li
     if !settings.on {
         return Ok(Limits::NONE);
     }
-    Ok(plan(&tenant.org().await?.plan).unwrap_or(&PLANS[0]).limits)
+    Ok(limits_of_plan(settings, &tenant.org().await?.plan))
+}
+
+/// What a plan allows on a server with these settings.
+pub fn limits_of_plan(settings: &BillingSettings, name: &str) -> Limits {
+    if settings.on { plan(name).unwrap_or(&PLANS[0]).limits } else { Limits::NONE }
 }
 
 /// Whether one more thing fits into a limit: `have` things are there already.

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::Request;
 use http_body_util::BodyExt as _;
 use landfall_monitor::{Bus, SystemClock, Watch};
@@ -42,7 +43,8 @@ impl Server {
         if let Some(timeout) = timeout {
             request = request.header("X-Prometheus-Scrape-Timeout-Seconds", timeout);
         }
-        let request = request.body(Body::empty()).expect("valid");
+        let mut request = request.body(Body::empty()).expect("valid");
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
         let response = self.router.clone().oneshot(request).await.expect("it answers");
         let status = response.status();
         let bytes = response.into_body().collect().await.expect("in memory").to_bytes();
@@ -390,4 +392,42 @@ async fn dns_server() -> SocketAddr {
         }
     });
     address
+}
+
+#[tokio::test]
+async fn only_trusted_addresses_and_keys_for_metrics_get_a_probe() {
+    use crate::testing::World;
+    use crate::{Scope, session};
+    use landfall_store::accounts::NewKey;
+    for world in World::both(&Settings::default()).await {
+        let org = world.org("acme").await;
+        let mut keys = Vec::new();
+        for (name, scopes) in [("m", Scope::Metrics), ("r", Scope::Read)] {
+            let (key, now) = (session::new_token(), world.app.clock.now());
+            let hash = session::hash(&key);
+            let scopes = [scopes.word().to_owned()];
+            let new = NewKey { name, prefix: "p", secret_hash: &hash, scopes: &scopes, expires: None };
+            world.app.store.tenant(org.id).create_key(&new, "me", now).await.expect("a key");
+            keys.push(key);
+        }
+        let router = router().with_state(world.app.clone());
+        let ask = async |peer: [u8; 4], headers: &[(&str, String)]| {
+            let mut request = Request::get("/probe?target=");
+            for (name, value) in headers {
+                request = request.header(*name, value);
+            }
+            let mut request = request.body(Body::empty()).expect("valid");
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from((peer, 9))));
+            router.clone().oneshot(request).await.expect("it answers").status().as_u16()
+        };
+        let key = |n: usize| ("authorization", format!("Bearer {}", keys[n]));
+        // 400 is the probe's own answer: it has no target.
+        assert_eq!(ask([127, 0, 0, 1], &[]).await, 400);
+        assert_eq!(ask([203, 0, 113, 7], &[]).await, 401);
+        assert_eq!(ask([127, 0, 0, 1], &[("x-forwarded-for", "203.0.113.7".into())]).await, 401);
+        assert_eq!(ask([203, 0, 113, 7], &[("x-forwarded-for", "127.0.0.1".into())]).await, 401);
+        assert_eq!(ask([203, 0, 113, 7], &[key(0)]).await, 400);
+        assert_eq!(ask([203, 0, 113, 7], &[key(1)]).await, 403);
+        assert_eq!(ask([127, 0, 0, 1], &[key(1)]).await, 403, "a key that may not is not made up for");
+    }
 }

@@ -51,13 +51,15 @@ pub(crate) fn page(shell: &Shell, incident: &IncidentView, report: Option<&Repor
     let editor = shell.may(Role::Editor);
     let open = incident.resolved.is_none();
     let tools = html! {
-        @if editor && open && incident.acknowledged.is_none() {
-            (shell.press(&format!("{path}/acknowledge"), "Acknowledge", "primary"))
+        div.tools id="tools" data-live {
+            @if editor && open && incident.acknowledged.is_none() {
+                (shell.press(&format!("{path}/acknowledge"), "Acknowledge", "primary"))
+            }
+            @if let Some(report) = &incident.report { a.button href={ "/reports/" (report) } { "Audit report" } }
         }
-        @if let Some(report) = &incident.report { a.button href={ "/reports/" (report) } { "Audit report" } }
     };
     let below = html! {
-        p.soft {
+        p.soft id="when" data-live {
             (incident.severity) " · began " (ago(shell.now, incident.began))
             @match incident.resolved { Some(end) => { " · lasted " (span(incident.began, end)) }, None => { " · for " (span(incident.began, shell.now)) } }
         }
@@ -160,7 +162,7 @@ fn proof(incident: &IncidentView, report: &Report) -> Markup {
         @if !report.causes.is_empty() {
             section.card aria-labelledby="proof" {
                 h2 id="proof" { "Proof and rivals" }
-                @for i in order { div.step { (judgement::cause(&report.causes[i], i)) } }
+                @for i in order { div.step { (judgement::cause(&report.causes[i], i, judgement::is_tied(&report.ties, &report.causes[i].id))) } }
                 (judgement::ties(&report.ties))
             }
         } @else {

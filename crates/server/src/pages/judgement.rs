@@ -98,8 +98,9 @@ fn label(label: Label) -> (Tone, &'static str) {
     }
 }
 
-/// One cause with its proof, its rivals, and what would separate them.
-pub(crate) fn cause(cause: &Cause, index: usize) -> Markup {
+/// One cause with its proof, its rivals, and what would separate them; the latter not for one of a tie, for which it is
+/// said once, below.
+pub(crate) fn cause(cause: &Cause, index: usize, tied: bool) -> Markup {
     let (tone, word) = label(cause.label);
     let argument = |sign: &str, class: &str, told: &str, say: &str| {
         html! { li { span class={ "sign " (class) } aria-hidden="true" { (sign) } span { span.sr { (told) ": " } (foreign(say)) } } }
@@ -121,7 +122,10 @@ pub(crate) fn cause(cause: &Cause, index: usize) -> Markup {
         }
         @if !cause.rivals.is_empty() {
             details.more id={ "rivals-" (index) } open {
-                summary { "Rivals, and why they lost" }
+                summary {
+                    // One that is not separated has not lost.
+                    @if cause.rivals.iter().all(|r| r.separated) { "Rivals, and why they lost" } @else { "Rivals" }
+                }
                 ul {
                     @for rival in &cause.rivals {
                         li {
@@ -132,7 +136,7 @@ pub(crate) fn cause(cause: &Cause, index: usize) -> Markup {
                 }
             }
         }
-        @if let Some(next) = &cause.next_probe { (separate("What would decide", &next.ask, &next.how, &next.means)) }
+        @if let Some(next) = cause.next_probe.as_ref().filter(|_| !tied) { (separate("What would decide", &next.ask, &next.how, &next.means)) }
     }
 }
 
@@ -142,6 +146,11 @@ fn separate(title: &str, ask: &str, how: &str, means: &[String]) -> Markup {
         @if !how.is_empty() { pre { (super::parts::clean(how)) } }
         @if !means.is_empty() { ul.soft { @for m in means { li { (foreign(m)) } } } }
     }
+}
+
+/// Whether a cause is one of those that the evidence cannot tell apart.
+pub(crate) fn is_tied(ties: &[Tie], id: &str) -> bool {
+    ties.iter().any(|t| t.causes.iter().any(|c| c == id))
 }
 
 /// Causes that the evidence cannot tell apart.

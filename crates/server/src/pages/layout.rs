@@ -176,15 +176,15 @@ pub(crate) fn framed(shell: &Shell, page: &Page<'_>) -> Markup {
                     header.bar {
                         (brand())
                         span.grow {}
-                        @if shell.open_incidents > 0 { a.count href="/incidents" { (shell.open_incidents) " open" } }
+                        span id="open" data-live { @if shell.open_incidents > 0 { a.count href="/incidents" { (shell.open_incidents) " open" } } }
                         details {
                             summary { "Menu" }
-                            div.sheet { (menu(shell, page.part, "Main, small screen")) (who(shell, "small")) }
+                            div.sheet { (menu(shell, page.part, "small", "Main, small screen")) (who(shell, "small")) }
                         }
                     }
-                    div.side {
+                    header.side {
                         (brand())
-                        (menu(shell, page.part, "Main"))
+                        (menu(shell, page.part, "large", "Main"))
                         (who(shell, "large"))
                     }
                     main id="content" {
@@ -259,10 +259,10 @@ pub(crate) fn sign() -> Markup {
     }
 }
 
-fn menu(shell: &Shell, part: &str, label: &str) -> Markup {
+fn menu(shell: &Shell, part: &str, id: &str, label: &str) -> Markup {
     html! {
         nav.main aria-label=(label) {
-            ul {
+            ul id={ "menu-" (id) } data-live {
                 @for (id, path, name) in PARTS {
                     li {
                         a href=(path) aria-current=[(part == *id).then_some("page")] {
@@ -336,12 +336,18 @@ fn flash(shell: &Shell) -> Markup {
     html! { @if let Some(flash) = &shell.flash { (note(flash.tone, &flash.say)) } }
 }
 
+/// With a capital first: problems of the API begin small, since they follow a title there.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
 /// A note across the page.
 pub(crate) fn note(tone: Tone, say: &str) -> Markup {
     html! {
         div class={ "flash " (tone.class()) } role=(if tone == Tone::Bad { "alert" } else { "status" }) {
             (icon(tone))
-            p { (clean(say)) }
+            p { (sentence(&clean(say))) }
         }
     }
 }

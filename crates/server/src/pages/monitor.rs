@@ -38,6 +38,7 @@ pub(crate) fn page(shell: &Shell, data: &MonitorPage) -> Markup {
     let owned = m.origin == "file";
     let tools = html! {
         @if editor {
+            @if !m.paused { (shell.press(&format!("{path}/check"), "Check now", "")) }
             (shell.press(&format!("{path}/audit"), "Audit now", ""))
             @if m.paused {
                 (shell.press(&format!("{path}/resume"), "Resume", ""))
@@ -188,22 +189,24 @@ pub(crate) fn chart(results: &[ResultView]) -> Markup {
         millis(mean)
     );
     html! {
-        svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT + TOP + 4.0) } role="img" aria-label=(label) {
-            @for share in [0.0, 0.5, 1.0] {
-                @let y = TOP + HEIGHT - share * HEIGHT;
-                line.axis x1=(LEFT) x2=(WIDTH) y1=(coordinate(y)) y2=(coordinate(y)) {}
-                text x=(LEFT - 6.0) y=(coordinate(y + 4.0)) text-anchor="end" { (millis(share * top)) }
-            }
-            @for (i, result) in shown.iter().rev().enumerate() {
-                @let x = LEFT + i as f64 * column;
-                g {
-                    title { (super::parts::stamp(result.started)) ": " (verdict(&result.outcome).1) ", " (millis(result.took_ms)) }
-                    @for (class, from, length) in stack(result) {
-                        rect class=(class) x=(coordinate(x + column * 0.12)) width=(coordinate(column * 0.76)) y=(coordinate(TOP + HEIGHT - height(from + length))) height=(coordinate(height(length))) {}
-                    }
-                    @if result.outcome == "down" {
-                        @let middle = x + column / 2.0;
-                        path.mark d={ "M" (coordinate(middle - 3.5)) " 3l7 7m0-7l-7 7" } {}
+        div.scroll role="group" aria-label="Latency" tabindex="0" {
+            svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT + TOP + 4.0) } role="img" aria-label=(label) {
+                @for share in [0.0, 0.5, 1.0] {
+                    @let y = TOP + HEIGHT - share * HEIGHT;
+                    line.axis x1=(LEFT) x2=(WIDTH) y1=(coordinate(y)) y2=(coordinate(y)) {}
+                    text x=(LEFT - 6.0) y=(coordinate(y + 4.0)) text-anchor="end" { (millis(share * top)) }
+                }
+                @for (i, result) in shown.iter().rev().enumerate() {
+                    @let x = LEFT + i as f64 * column;
+                    g {
+                        title { (super::parts::stamp(result.started)) ": " (verdict(&result.outcome).1) ", " (millis(result.took_ms)) }
+                        @for (class, from, length) in stack(result) {
+                            rect class=(class) x=(coordinate(x + column * 0.12)) width=(coordinate(column * 0.76)) y=(coordinate(TOP + HEIGHT - height(from + length))) height=(coordinate(height(length))) {}
+                        }
+                        @if result.outcome == "down" {
+                            @let middle = x + column / 2.0;
+                            path.mark d={ "M" (coordinate(middle - 3.5)) " 3l7 7m0-7l-7 7" } {}
+                        }
                     }
                 }
             }
@@ -273,7 +276,12 @@ fn spec(m: &MonitorView) -> Markup {
     let check = m.spec.get("check").and_then(Value::as_object);
     let tries = match (number("fail_after"), number("recover_after")) {
         (Some(fail), Some(recover)) => {
-            Some(html! { "down after " (fail) " failures in a row, up again after " (recover) " successes" })
+            let row = |n, one: &str, many: &str| {
+                if n == 1 { one.to_owned() } else { format!("{n} {many} in a row") }
+            };
+            Some(
+                html! { "down after " (row(fail, "the first failure", "failures")) ", up again after " (row(recover, "the first success", "successes")) },
+            )
         }
         _ => None,
     };

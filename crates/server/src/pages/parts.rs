@@ -120,6 +120,18 @@ pub(crate) fn time(at: Timestamp) -> Markup {
     html! { time.num datetime=(at) { (stamp(at)) } }
 }
 
+/// From when to when, in UTC and, when that is another one, in the zone in which it was said.
+pub(crate) fn times(starts: Timestamp, ends: Option<Timestamp>, zone: &str) -> Markup {
+    let local = jiff::tz::TimeZone::get(zone).ok().filter(|_| zone != "UTC");
+    let there = |at: Timestamp, tz: &jiff::tz::TimeZone| at.to_zoned(tz.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+    html! {
+        (time(starts)) @if let Some(end) = ends { " to " (time(end)) }
+        @if let Some(tz) = &local {
+            " (" (there(starts, tz)) @if let Some(end) = ends { " to " (there(end, tz)) } " " (clean(zone)) ")"
+        }
+    }
+}
+
 /// A moment, as its distance from now; the moment itself on hovering and for programs.
 pub(crate) fn ago(now: Timestamp, at: Timestamp) -> Markup {
     html! { time.num datetime=(at) title=(stamp(at)) data-ago { (distance(now, at)) } }
@@ -329,7 +341,7 @@ pub(crate) fn uptime(buckets: &[BucketView]) -> Option<f64> {
 /// A table that scrolls by itself where it is wider than the page, reachable by keyboard.
 pub(crate) fn table(label: &str, head: &[&str], rows: Markup) -> Markup {
     html! {
-        div.scroll role="region" aria-label=(label) tabindex="0" {
+        div.scroll role="group" aria-label=(label) tabindex="0" {
             table {
                 thead { tr { @for name in head { th scope="col" { (name) } } } }
                 tbody { (rows) }

@@ -137,13 +137,14 @@ fn progress(view: &ReportView) -> Markup {
     html! {
         section.card aria-labelledby="progress-title" {
             h2 id="progress-title" { "In progress" }
-            p role="status" {
-                span.spin aria-hidden="true" {} " "
-                @if view.status == "queued" { "It waits for its turn." } @else { "Landfall is asking. Most audits end within a minute." }
+            div id="state" data-live {
+                p role="status" {
+                    span.spin aria-hidden="true" {} " "
+                    @if view.status == "queued" { "It waits for its turn." } @else { "Landfall is asking. Most audits end within a minute." }
+                }
             }
             ol.line id="progress" aria-live="polite" aria-relevant="additions" aria-label="Steps so far" {}
             p.soft.small { "This page shows the report by itself once it is there. " noscript { "It is loaded again every three seconds." } }
-            div id="state" data-live { p.soft.small { "State: " (view.status) } }
         }
     }
 }
@@ -194,36 +195,30 @@ fn prefilled(target: &str) -> String {
 }
 
 fn parts(report: &Report) -> Markup {
+    let why = !report.causes.is_empty() || !report.unexplained.is_empty();
     html! {
-        div.two {
-            div {
-                @if !report.causes.is_empty() {
-                    section.card aria-labelledby="causes" {
-                        h2 id="causes" { "Cause" }
-                        @for (i, cause) in report.causes.iter().enumerate() { div.step { (judgement::cause(cause, i)) } }
-                        (judgement::ties(&report.ties))
+        @if why {
+            div.two {
+                div {
+                    @if !report.causes.is_empty() {
+                        section.card aria-labelledby="causes" {
+                            h2 id="causes" { "Cause" }
+                            @for (i, cause) in report.causes.iter().enumerate() { div.step { (judgement::cause(cause, i, judgement::is_tied(&report.ties, &cause.id))) } }
+                            (judgement::ties(&report.ties))
+                        }
                     }
-                }
-                @if !report.unexplained.is_empty() {
-                    section.card.tone.open aria-labelledby="unexplained" {
-                        h2 id="unexplained" { (icon(Tone::Open)) "Not explained" span.note { (report.unexplained.len()) } }
-                        p { "Nothing is green while an observation is without an explanation. The full report lists them." }
-                    }
-                }
-            }
-            div {
-                @if !report.actions.is_empty() {
-                    section.card aria-labelledby="do" { h2 id="do" { "What to do" } (judgement::actions(&report.actions)) }
-                }
-                section.card aria-labelledby="components" {
-                    h2 id="components" { "Components" }
-                    ul.rows {
-                        @for c in &report.components {
-                            li { div { strong { (foreign(&c.name)) } div.meta { (foreign(&c.headline)) } } div.end { (judgement::status(c.status)) } }
+                    @if !report.unexplained.is_empty() {
+                        section.card.tone.open aria-labelledby="unexplained" {
+                            h2 id="unexplained" { (icon(Tone::Open)) "Not explained" span.note { (report.unexplained.len()) } }
+                            p { "Nothing is green while an observation is without an explanation. The full report lists them." }
                         }
                     }
                 }
+                div { (to_do(report)) (components(report)) }
             }
+        } @else {
+            // With nothing to explain the two columns are what to do, and how the parts are.
+            div.two { div { (to_do(report)) } div { (components(report)) } }
         }
         section.card aria-labelledby="readiness" {
             h2 { span id="readiness" { "Readiness" } span.note { (report.readiness.passed) " of " (report.readiness.total) " passed, " (report.readiness.unknown) " unknown" } }
@@ -241,6 +236,29 @@ fn parts(report: &Report) -> Markup {
                         tr { th scope="row" { code { (f.code) } } td { (format!("{:?}", f.severity).to_lowercase()) } td { (foreign(&f.title)) } }
                     }
                 }))
+            }
+        }
+    }
+}
+
+fn to_do(report: &Report) -> Markup {
+    html! {
+        section.card aria-labelledby="do" {
+            h2 id="do" { "What to do" }
+            @if report.actions.is_empty() { p.soft { "Nothing." } }
+            (judgement::actions(&report.actions))
+        }
+    }
+}
+
+fn components(report: &Report) -> Markup {
+    html! {
+        section.card aria-labelledby="components" {
+            h2 id="components" { "Components" }
+            ul.rows {
+                @for c in &report.components {
+                    li { div { strong { (foreign(&c.name)) } div.meta { (foreign(&c.headline)) } } div.end { (judgement::status(c.status)) } }
+                }
             }
         }
     }

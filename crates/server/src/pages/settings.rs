@@ -113,6 +113,12 @@ pub(crate) fn members(
                 (copy("invitation-link", "Invitation link", link))
             }
         }
+        @if let Some(email) = fresh.filter(|i| i.mailed).and_then(|i| i.email.as_ref()) {
+            section.card.tone.good aria-labelledby="fresh" {
+                h2 id="fresh" { "Invitation" }
+                p { "It is on its way to " (foreign(email)) ". The link in it works once." }
+            }
+        }
         section.card aria-labelledby="members" {
             h2 id="members" { "Members" }
             (table("Members", &["Who", "Role", "Since", "Change"], html! {
@@ -166,8 +172,8 @@ pub(crate) fn members(
             }
         }
         @if let Some(invitations) = invitations.filter(|i| !i.items.is_empty()) {
-            section.card aria-labelledby="open" {
-                h2 id="open" { "Open invitations" }
+            section.card aria-labelledby="open-invitations" {
+                h2 id="open-invitations" { "Open invitations" }
                 ul.rows {
                     @for i in &invitations.items {
                         li {

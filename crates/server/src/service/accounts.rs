@@ -8,6 +8,7 @@ use landfall_store::{Id, Org, OrgId, Page, Store, StoreError, Tx};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::room;
 use super::{check_name, later, listing, no_errors, slug, wrong};
 use crate::accounts::{Guess, SIGN_IN, check_strength, hash, verify};
 use crate::api::model::{Listing, MembershipView, SessionView, WhoView};
@@ -255,6 +256,7 @@ pub async fn join(app: &App, asked: &Join, from: &From) -> Result<SignedIn, Prob
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     let (org, role) = Store::use_invitation(&mut tx, &token, now).await?;
+    room::to_join(&mut tx, app, org, now).await?;
     let user = match (known, password) {
         (Some(user), _) => user,
         (None, password) => {

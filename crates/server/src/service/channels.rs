@@ -10,6 +10,7 @@ use landfall_store::{Id, Page, StoreError};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::room::{self, Thing};
 use super::{check_external_id, check_name, external_id_of, later, listing, ms, no_errors, tell, wrong};
 use crate::api::model::{ChannelView, DeliveryView, Listing, OutboxView};
 use crate::auth::Right;
@@ -95,6 +96,9 @@ pub async fn put(
     });
     no_errors(errors)?;
     let Ok(config) = config else { return Err(Problem::bad_request("the settings cannot be used")) };
+    if before.is_none() {
+        room::for_one(app, tenant, Thing::Channel).await?;
+    }
     let put = ChannelPut {
         external_id,
         name: asked.name.trim(),

@@ -4,6 +4,7 @@ use landfall_monitor::heartbeat::{self, HeartbeatSpec, State};
 use landfall_store::heartbeats::{FlipRow, HeartbeatRow, PingRow};
 use landfall_store::{Id, Page};
 
+use super::room::{self, Thing};
 use super::{check_external_id, listing, ms, no_errors, tell, wrong};
 use crate::api::model::{FlipView, HeartbeatView, Listing, PingView};
 use crate::auth::Right;
@@ -48,7 +49,9 @@ pub async fn put(
     check_external_id("external_id", external_id, &mut errors);
     errors.extend(spec.problems().into_iter().map(|p| wrong(format!("/{}", p.field), p.detail)));
     no_errors(errors)?;
-    not_of_a_file(principal, external_id).await?;
+    if !not_of_a_file(principal, external_id).await? {
+        room::for_one(app, &principal.tenant, Thing::Heartbeat).await?;
+    }
     let (id, made) = heartbeat::put(&principal.tenant, external_id, spec, "api", app.clock.now()).await?;
     tell(
         app,
@@ -157,13 +160,15 @@ pub async fn rotate_ping_key(app: &App, principal: &Principal) -> Result<String,
     Ok(principal.tenant.rotate_ping_key(app.clock.now()).await?)
 }
 
-async fn not_of_a_file(principal: &Principal, external_id: &str) -> Result<(), Problem> {
+/// Whether there is one, and no file owns it.
+async fn not_of_a_file(principal: &Principal, external_id: &str) -> Result<bool, Problem> {
     match principal.tenant.heartbeat_by_external_id(external_id).await {
         Ok(row) if row.origin == "file" => Err(Problem::new(
             http::StatusCode::CONFLICT,
             "a configuration file owns this heartbeat; change it there, and apply it",
         )),
-        Ok(_) | Err(landfall_store::StoreError::Missing { .. }) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(landfall_store::StoreError::Missing { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

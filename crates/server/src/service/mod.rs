@@ -10,6 +10,8 @@ pub mod keys;
 pub mod monitors;
 pub mod organisation;
 pub mod reports;
+pub(crate) mod room;
+pub mod status;
 pub mod windows;
 
 use jiff::Timestamp;

@@ -1,10 +1,14 @@
 //! The organisation, its members, invitations and audit log.
 
-use landfall_store::{Id, Page, StoreError};
+use jiff::Timestamp;
+use landfall_notify::{Event, Message, outbox};
+use landfall_store::accounts::Invitation;
+use landfall_store::{Id, Page, StoreError, Tx, params};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::accounts::check_email;
+use super::room::{self, Thing};
 use super::{check_name, later, listing, no_errors, wrong};
 use crate::api::model::{InvitationView, Listing, LogView, MemberView, OrganisationView};
 use crate::auth::Right;
@@ -16,7 +20,7 @@ use crate::{App, Principal, Problem, Role, session};
 pub struct Invite {
     /// The role that it gives.
     pub role: Role,
-    /// Whom it is meant for, as a note.
+    /// Whom it is meant for. The link is mailed there, where the operator has a mail server.
     #[serde(default)]
     #[schema(max_length = 254)]
     pub email: Option<String>,
@@ -129,10 +133,11 @@ pub async fn invitations(
     Ok(listing(rows, page, |i| i.id, |i| invitation_view(i, None)))
 }
 
-/// Makes an invitation. The answer is the only place where its link ever stands.
+/// Makes an invitation. With an address, and where the operator has a mail server, it is mailed; otherwise its link stands
+/// in the answer and nowhere else.
 ///
 /// # Errors
-/// 403 without the right; 422.
+/// 402 when the plan has no room; 403 without the right; 422.
 pub async fn invite(app: &App, principal: &Principal, asked: &Invite) -> Result<InvitationView, Problem> {
     principal.require(if asked.role == Role::Owner { Right::Own } else { Right::Admin })?;
     let mut errors = Vec::new();
@@ -146,12 +151,50 @@ pub async fn invite(app: &App, principal: &Principal, asked: &Invite) -> Result<
     let token = session::new_token();
     let now = app.clock.now();
     let expires = later(now, u64::from(days) * 24 * 3600);
-    let made = principal
-        .tenant
-        .invite(&session::hash(&token), email.as_deref(), asked.role.word(), expires, &principal.name, now)
-        .await?;
+    room::for_one(app, &principal.tenant, Thing::Invitation).await?;
     let link = format!("{}/join?token={token}", app.settings.public_url.trim_end_matches('/'));
-    Ok(invitation_view(made, Some(link)))
+    let (tenant, hash, role) = (&principal.tenant, session::hash(&token), asked.role.word());
+    let mut tx = app.store.begin().await?;
+    let made = tenant.invite(&mut tx, &hash, email.as_deref(), role, expires, &principal.name, now).await?;
+    let mailed = match &email {
+        Some(email) if app.settings.mail => mail(&mut tx, principal, &made, email, &link, now).await?,
+        _ => false,
+    };
+    tx.commit().await?;
+    // What was mailed stands in no answer: nobody but the invited person needs it.
+    Ok(InvitationView { mailed, ..invitation_view(made, (!mailed).then_some(link)) })
+}
+
+/// Writes the mail of an invitation into the outbox.
+async fn mail(
+    tx: &mut Tx,
+    principal: &Principal,
+    invitation: &Invitation,
+    email: &str,
+    link: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let org = principal.tenant.id();
+    let row = tx.query_opt("SELECT name FROM orgs WHERE id = $1", params![org]).await?;
+    let organisation = row.map(|r| r.text("name")).transpose()?.unwrap_or_default();
+    let until = invitation.expires.strftime("%Y-%m-%d %H:%M UTC");
+    let message = Message {
+        event: Event::Notice,
+        headline: format!("{} invites you to {organisation} as {}", invitation.invited_by, invitation.role),
+        organisation,
+        incident: None,
+        monitors: Vec::new(),
+        monitor_count: 0,
+        cause: None,
+        rivals: Vec::new(),
+        changes: Vec::new(),
+        actions: vec![format!("Open the link below. It works once, until {until}.")],
+        notes: vec!["If you do not know why you get this, leave it alone: nothing happens.".into()],
+        link: Some(link.to_owned()),
+        at: now,
+    };
+    let key = format!("invitation/{}", invitation.id);
+    outbox::enqueue_mail(tx, org, &[email.to_owned()], &key, &key, &message, now).await
 }
 
 /// Takes an invitation back.
@@ -206,7 +249,7 @@ fn member_view(member: landfall_store::accounts::Member, principal: &Principal) 
     }
 }
 
-fn invitation_view(invitation: landfall_store::accounts::Invitation, link: Option<String>) -> InvitationView {
+fn invitation_view(invitation: Invitation, link: Option<String>) -> InvitationView {
     InvitationView {
         id: invitation.id.to_string(),
         role: invitation.role,
@@ -215,5 +258,6 @@ fn invitation_view(invitation: landfall_store::accounts::Invitation, link: Optio
         created: invitation.created,
         expires: invitation.expires,
         link,
+        mailed: false,
     }
 }

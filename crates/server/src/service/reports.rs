@@ -6,7 +6,7 @@ use landfall_store::{Id, Page};
 use serde_json::Value as Json;
 
 use super::monitors::web_url;
-use super::{listing, tell, wrong};
+use super::{listing, room, tell, wrong};
 use crate::api::model::{Listing, ReportView};
 use crate::auth::Right;
 use crate::{App, Principal, Problem};
@@ -96,6 +96,7 @@ pub async fn start(app: &App, principal: &Principal, subject: &Subject) -> Resul
         )
         .with_header(http::header::RETRY_AFTER, http::HeaderValue::from_static("30")));
     }
+    room::for_audit(app, tenant).await?;
     let id = tenant.queue_report(&target, &shown(&target), monitor, &principal.name, app.clock.now()).await?;
     tell(app, tenant.id(), "report", id, "queued", &principal.name);
     app.watch.nudge();
@@ -121,5 +122,9 @@ fn view(row: ReportRow, report: Option<Json>) -> ReportView {
 
 /// A target as it may be shown.
 fn shown(target: &str) -> String {
-    url::Url::parse(target).map(|u| landfall_evidence::redact_url(&u).to_string()).unwrap_or_default()
+    url::Url::parse(target).map_or_else(
+        // The audit behind an incident may be of a bare name.
+        |_| landfall_evidence::redact_text(target).to_string(),
+        |url| landfall_evidence::redact_url(&url).to_string(),
+    )
 }

@@ -30,6 +30,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{TelegramSettings, WhatsAppSettings};
+use crate::service::room;
 use crate::{App, Problem, outbound};
 
 /// The largest notification that is read.
@@ -278,7 +279,7 @@ async fn command(app: &App, tx: &mut Tx, incoming: &Incoming, now: Timestamp) ->
     };
     match name.as_str() {
         "status" => status(app, tx, &link).await,
-        "audit" => audit(tx, incoming, &link, &rest, now).await,
+        "audit" => audit(app, tx, incoming, &link, &rest, now).await,
         "ack" => ack(tx, incoming, &link, &rest, now).await,
         "help" | "start" => say("answered", HELP),
         _ => say("answered", format!("I do not know that. {HELP}")),
@@ -377,6 +378,7 @@ async fn ack(
 }
 
 async fn audit(
+    app: &App,
     tx: &mut Tx,
     incoming: &Incoming,
     link: &Link,
@@ -402,6 +404,9 @@ async fn audit(
     let Some(target) = spec.pointer("/check/url").and_then(Value::as_str) else {
         return say("answered", format!("{name} has no URL that could be audited."));
     };
+    if !room::has_audit(tx, app, link.org, now).await? {
+        return say("answered", "The plan's audits of the last 24 hours are used up.");
+    }
     let actor = format!("{}:{}", incoming.provider, incoming.from);
     match support::queue_audit(tx, link.org, *id, target, &actor, AUDITS, now).await? {
         Some(report) => Ok((

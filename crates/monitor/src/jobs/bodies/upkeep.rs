@@ -33,6 +33,12 @@ pub(super) async fn retention(c: Context) -> Result<Done, String> {
         // Flips are kept for three months at least: they are what an uptime of a heartbeat is computed from.
         ("heartbeat_flips", stored::before(now, s.keep_history.max(day * 93))),
         ("job_runs", stored::before(now, day * 30)),
+        // Thirteen months: what a yearly bill may be asked about. A provider sends an event again for days only.
+        ("billing_events", stored::before(now, day * 400)),
+        // Providers send an update again for a week at most.
+        ("bot_updates", stored::before(now, day * 30)),
+        ("support_messages", stored::before(now, s.keep_history.max(day * 93))),
+        ("support_conversations", stored::before(now, s.keep_history.max(day * 93))),
     ] {
         let mut gone = 0;
         for _ in 0..CHUNKS {
