@@ -276,8 +276,12 @@ fn spec(m: &MonitorView) -> Markup {
     let check = m.spec.get("check").and_then(Value::as_object);
     let tries = match (number("fail_after"), number("recover_after")) {
         (Some(fail), Some(recover)) => {
-            let row = |n, one: &str, many: &str| if n == 1 { one.to_owned() } else { format!("{n} {many} in a row") };
-            Some(html! { "down after " (row(fail, "the first failure", "failures")) ", up again after " (row(recover, "the first success", "successes")) })
+            let row = |n, one: &str, many: &str| {
+                if n == 1 { one.to_owned() } else { format!("{n} {many} in a row") }
+            };
+            Some(
+                html! { "down after " (row(fail, "the first failure", "failures")) ", up again after " (row(recover, "the first success", "successes")) },
+            )
         }
         _ => None,
     };
