@@ -147,16 +147,17 @@ export class Stage {
     await page.screenshot({ path: join(this.folder, `${name}.png`), fullPage: full });
   }
 
-  /** Looks at a page as people with different eyes and screens do: light and dark, wide and narrow. */
+  /**
+   * Looks at a page as people with different eyes and screens do: light and dark, wide and narrow. Rules are asked twice, for
+   * the wide light page and for the narrow dark one, so that each look and each layout is judged once.
+   */
   async look(page, name) {
     ensure(!this.looked.has(name), `${name} was looked at before`);
     this.looked.add(name);
-    for (const colorScheme of ["light", "dark"]) {
-      await page.emulateMedia({ colorScheme });
-      await this.shot(page, `${name}-${colorScheme}`);
-      await this.axe(page, `${name}, ${colorScheme}`);
-    }
-    await page.emulateMedia({ colorScheme: "light" });
+    await this.shot(page, `${name}-light`);
+    await this.axe(page, `${name}, light`);
+    await page.emulateMedia({ colorScheme: "dark" });
+    await this.shot(page, `${name}-dark`);
     await page.setViewportSize({ width: 390, height: 844 });
     const wide = await page.evaluate(() => {
       const limit = document.documentElement.clientWidth;
@@ -168,7 +169,8 @@ export class Stage {
     });
     await this.shot(page, `${name}-phone`);
     if (wide.length) this.faults.push(`${name}: wider than a phone: ${wide.join(", ")}`);
-    await this.axe(page, `${name}, phone`);
+    await this.axe(page, `${name}, dark, phone`);
+    await page.emulateMedia({ colorScheme: "light" });
     await page.setViewportSize({ width: 1280, height: 900 });
   }
 

@@ -312,7 +312,7 @@ async function theRest() {
   ensure(jobs >= 19, `${jobs} jobs are listed`);
   await stage.look(page, "jobs");
   for (const [path, name] of [
-    ["/reports", "reports"], ["/windows", "windows"], ["/windows/new", "window-new"], ["/add", "add"],
+    ["/reports", "reports"], ["/status-pages", "status-pages-list"], ["/windows", "windows"], ["/windows/new", "window-new"], ["/add", "add"],
     ["/channels", "channels"], ["/channels/deliveries", "deliveries"], ["/monitors/new?kind=dns", "monitor-new-dns"],
     ["/settings", "settings"], ["/settings/members", "members"], ["/settings/sessions", "account"],
     ["/settings/log", "log"], ["/settings/billing", "billing"], ["/settings/support", "support"],
@@ -380,6 +380,9 @@ async function withoutScript() {
   await on("Acknowledge").click();
   await plain.getByText("Acknowledged by Ines").waitFor();
   await stage.shot(plain, "incident-without-script");
+  const alert = await until("the alert of the closed port", () =>
+    messages().find((m) => m.event === "down" && m.headline.includes("127.0.0.1")));
+  ensure(/refused/.test(alert.headline), `without a cause an alert says what was seen: ${alert.headline}`);
   // An audit leads to its report without any script, too.
   await plain.goto("/add");
   await plain.getByLabel("Production URL").fill(target);

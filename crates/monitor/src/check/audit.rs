@@ -79,6 +79,19 @@ async fn run(plan: &Plan, progress: &Progress) -> Result<Audited, String> {
     Ok(Audited { evidence, diagnosis, report })
 }
 
+/// The URL that people would open to see what a check watches, where there is one.
+pub(crate) fn web_url(check: &Check) -> Option<String> {
+    match check {
+        Check::Http(check) => Some(check.url.clone()),
+        Check::Audit(check) => Some(check.url.clone()),
+        Check::Tls(check) if check.port == 443 => Some(format!("https://{}/", bracketed(&check.host))),
+        Check::Tls(check) => Some(format!("https://{}:{}/", bracketed(&check.host), check.port)),
+        Check::Tcp(check) if check.port == 443 => Some(format!("https://{}/", bracketed(&check.host))),
+        Check::Tcp(check) if check.port == 80 => Some(format!("http://{}/", bracketed(&check.host))),
+        Check::Tcp(_) | Check::Dns(_) => None,
+    }
+}
+
 /// The base URL to audit and the endpoint that the monitor itself asks.
 fn target(spec: &MonitorSpec) -> Result<(String, Option<Endpoint>), String> {
     match &spec.check {

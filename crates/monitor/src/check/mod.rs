@@ -30,6 +30,7 @@ use landfall_probe::tls::{Judged, Roots, RootsError};
 use crate::assertion::Patterns;
 use crate::model::{Check, MonitorSpec};
 use crate::result::{CheckResult, Outcome, Reason, Snapshot};
+pub(crate) use audit::web_url;
 pub(crate) use dns::parse_server;
 pub(crate) use http::OPEN_HEADERS;
 use judge::Said;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
-use super::incidents::{STORM, headline, host};
+use super::incidents::{STORM, headline};
 use crate::audit::{AuditRequest, Opinion};
 use crate::model::AuditTarget;
 use crate::{Check, Happened, MonitorSpec, incident};
@@ -325,7 +325,8 @@ impl Inner {
         message.rivals = advice.rivals;
         message.actions = advice.actions;
         message.notes.extend(advice.notes);
-        message.headline = headline(row, message.monitor_count, message.cause.as_ref());
+        let symptom = message.monitors.first().map(|m| m.say.as_str()).filter(|say| !say.is_empty());
+        message.headline = headline(row, message.monitor_count, message.cause.as_ref(), symptom);
         if event == Event::Cause {
             message.headline = match &message.cause {
                 Some(cause) => format!(
@@ -461,7 +462,8 @@ async fn save_report(
     let target = target
         .first()
         .and_then(|(_, spec, _)| serde_json::from_str::<MonitorSpec>(spec).ok())
-        .map_or_else(|| row.scope.clone(), |spec| host(&spec));
+        .and_then(|spec| crate::check::web_url(&spec.check))
+        .unwrap_or_else(|| row.scope.clone());
     tx.execute(
         "INSERT INTO reports (id, org_id, incident_id, status, target, requested_by, created_us, started_us, ended_us,
            verdict, summary, cause_id, report, evidence)

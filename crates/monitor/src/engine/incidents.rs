@@ -188,7 +188,10 @@ impl Inner {
         let name = &down.monitor.spec.name;
         let first = format!("{name}: first failing check, its evidence is kept");
         incident::note(tx, row.org, row.id, down.began, "first-failure", None, &first).await?;
-        let said = format!("{name} failed {} times in a row: {}", down.monitor.spec.fail_after, down.say);
+        let said = match down.monitor.spec.fail_after {
+            0 | 1 => format!("{name} failed: {}", down.say),
+            times => format!("{name} failed {times} times in a row: {}", down.say),
+        };
         incident::note(tx, row.org, row.id, down.at, "confirmed", None, &said).await?;
         applied.new_incidents.push((row.id, row.org));
         let detail = serde_json::json!({ "title": row.title, "monitor": name });
@@ -365,15 +368,21 @@ impl Inner {
     }
 }
 
-/// The headline of an alert: what, and why when it is known.
-pub(super) fn headline(row: &IncidentRow, count: u32, cause: Option<&CauseRef>) -> String {
+/// The headline of an alert: what, and why when it is known; else what the first monitor saw.
+pub(super) fn headline(
+    row: &IncidentRow,
+    count: u32,
+    cause: Option<&CauseRef>,
+    symptom: Option<&str>,
+) -> String {
     let what = row.title.strip_suffix(" is down").unwrap_or(&row.title);
     let more = if count > 1 { format!(" ({count} monitors)") } else { String::new() };
-    match cause {
-        Some(cause) => {
+    match (cause, symptom) {
+        (Some(cause), _) => {
             format!("DOWN {what}{more}: {} ({}, {:.0} %)", cause.title, cause.label, cause.confidence * 100.0)
         }
-        None => format!("DOWN {what}{more}"),
+        (None, Some(symptom)) => format!("DOWN {what}{more}: {symptom}"),
+        (None, None) => format!("DOWN {what}{more}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Starts checks at their ticks, keeps the board in step with the database, and holds leases.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ use crate::{CheckResult, Facts, Outcome, Reason, Snapshot};
 /// Between two looks at what changed in the database.
 const READ: Duration = Duration::from_secs(5);
 
+/// How long such a look may take. One that takes longer is given up and tried again.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
 /// Changes are looked for from a little before the last look, since clocks of several servers differ.
 const OVERLAP: Duration = Duration::from_secs(30);
 
@@ -37,25 +41,46 @@ const GRACE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
     let mut next_read = inner.now();
+    // Ticks do not wait for the database: checks begin while it is being read, however long it takes.
+    let mut reading: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
     loop {
         let now = inner.now();
         inner.measure(Measure::Round(now));
         inner.notice_clock(now);
         // A clock that was set back must not keep the board from being read.
-        if now >= next_read || next_read.duration_since(now).unsigned_abs() > READ {
-            if let Err(error) = inner.read(now).await {
-                tracing::warn!(%error, "the database cannot be read; the schedule goes on as it was");
-            }
+        let wanted = now >= next_read || next_read.duration_since(now).unsigned_abs() > READ;
+        if wanted && reading.is_none() {
+            let inner = Arc::clone(&inner);
+            reading = Some(Box::pin(async move { inner.read_within(now).await }));
             next_read = later(now, READ);
         }
         inner.start_due(inner.now());
-        let next = inner.board().due.first().map_or(next_read, |(due, _)| (*due).min(next_read));
+        let due = inner.board().due.first().map(|(due, _)| *due);
+        let next =
+            if reading.is_some() { due } else { Some(due.map_or(next_read, |due| due.min(next_read))) };
+        let sleep = async {
+            match next {
+                Some(next) => inner.parts.clock.sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+        };
+        let read = async {
+            match &mut reading {
+                Some(reading) => reading.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             () = inner.parts.watch.nudged() => next_read = inner.now(),
             () = inner.wake.notified() => {}
-            () = inner.parts.clock.sleep_until(next) => {}
+            () = read => reading = None,
+            () = sleep => {}
         }
+    }
+    if let Some(reading) = reading {
+        // It may be taking leases, which are to be given up by name.
+        reading.await;
     }
 }
 
@@ -88,6 +113,16 @@ impl Inner {
                 entry.attempt = (Timestamp::UNIX_EPOCH, 0);
                 entry.held.tick = entry.held.tick.min(now);
             }
+        }
+    }
+
+    async fn read_within(&self, now: Timestamp) {
+        match tokio::time::timeout(READ_WITHIN, self.read(now)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the database cannot be read; the schedule goes on as it was");
+            }
+            Err(_) => tracing::warn!("the database does not answer; the schedule goes on as it was"),
         }
     }
 

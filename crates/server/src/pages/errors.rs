@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 
-use super::layout::{Shell, alone, respond};
+use super::layout::{Shell, alone, respond, sentence};
 use super::parts::clean;
 use crate::Problem;
 
@@ -64,7 +64,7 @@ pub(crate) fn page(shell: &Shell, problem: &Problem) -> Markup {
         section.card {
             h1 { (title) }
             p.soft { "HTTP " (problem.status) ", " (problem.title) }
-            p { (clean(&problem.detail)) }
+            p { (sentence(&clean(&problem.detail))) }
             @if !problem.errors.is_empty() {
                 ul { @for error in &problem.errors { li { code { (clean(&error.field)) } ": " (clean(&error.detail)) } } }
             }

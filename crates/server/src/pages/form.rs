@@ -451,12 +451,17 @@ fn assertions(field: &Field, values: &Values) -> Markup {
     let name = |part: &str| format!("{}/{part}", field.at);
     let (on, what, is, value) = (name("on"), name("what"), name("is"), name("value"));
     let columns = [values.column(&on), values.column(&what), values.column(&is), values.column(&value)];
-    let used = columns[0].iter().filter(|v| !v.is_empty()).count();
+    // Rows that were left empty at the end are spare ones again.
+    let used = [&columns[0], &columns[1], &columns[3]]
+        .into_iter()
+        .filter_map(|column| column.iter().rposition(|v| !v.is_empty()).map(|last| last + 1))
+        .max()
+        .unwrap_or(0);
     let cell = |column: usize, row: usize| columns[column].get(row).copied().unwrap_or("");
     html! {
         fieldset id=(field.id()) {
             legend { (field.label) }
-            @for row in 0..used.max(columns[0].len()) + SPARE {
+            @for row in 0..used + SPARE {
                 div.claim {
                     select name=(on) aria-label={ "Assertion " (row + 1) ": what" } {
                         @for (v, word) in SUBJECTS { option value=(v) selected[*v == cell(0, row)] { (word) } }

@@ -337,7 +337,7 @@ fn flash(shell: &Shell) -> Markup {
 }
 
 /// With a capital first: problems of the API begin small, since they follow a title there.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }

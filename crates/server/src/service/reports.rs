@@ -122,5 +122,9 @@ fn view(row: ReportRow, report: Option<Json>) -> ReportView {
 
 /// A target as it may be shown.
 fn shown(target: &str) -> String {
-    url::Url::parse(target).map(|u| landfall_evidence::redact_url(&u).to_string()).unwrap_or_default()
+    url::Url::parse(target).map_or_else(
+        // The audit behind an incident may be of a bare name.
+        |_| landfall_evidence::redact_text(target).to_string(),
+        |url| landfall_evidence::redact_url(&url).to_string(),
+    )
 }
