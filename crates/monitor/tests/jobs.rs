@@ -386,6 +386,43 @@ async fn open_incidents_are_told_again_until_somebody_acknowledges() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_that_stays_down_is_told_again_without_its_secret() {
+    for db in TestDb::both().await {
+        let site = Site::new(db).await;
+        site.channel("ops", "webhook").await;
+        site.channel("quiet", "webhook").await;
+        let spec = landfall_monitor::heartbeat::HeartbeatSpec {
+            alert_new_s: Some(60),
+            remind_s: Some(3600),
+            channels: Some(vec!["ops".into()]),
+            ..landfall_monitor::heartbeat::HeartbeatSpec::named("nightly backup")
+        };
+        let put = landfall_monitor::heartbeat::put(&site.tenant, "nightly", &spec, "api", ago(600));
+        let (secret, _) = put.await.expect("made");
+        assert_eq!(site.ok("heartbeat-sweep").await, "1 went down");
+        assert_eq!(site.letters().await.len(), 1);
+        assert!(site.ok("reminders").await.ends_with("0 told again"), "it was told a moment ago");
+        site.clock.advance(Duration::from_secs(3600));
+        assert!(site.ok("reminders").await.ends_with("1 told again"));
+        assert!(site.ok("reminders").await.ends_with("0 told again"), "once an hour");
+        let letters = site.letters().await;
+        assert_eq!(letters.len(), 2, "only to the channel that it names");
+        assert!(letters[1].contains("STILL DOWN") && letters[1].contains("nightly backup"), "{}", letters[1]);
+        // Neither letters nor what the incident keeps hold the secret of the ping URL.
+        let rows = site.store().query("SELECT * FROM incidents", &[]).await.expect("answers");
+        let events = site.store().query("SELECT * FROM incident_events", &[]).await.expect("answers");
+        let kept = format!("{letters:?} {rows:?} {events:?}");
+        assert!(!kept.contains(&secret.to_string()) && kept.contains("heartbeat:nightly"), "{kept}");
+        let id = rows[0].id("id").expect("an id");
+        landfall_monitor::incident::acknowledge(site.store(), site.tenant.id(), id, "me", at(NOW))
+            .await
+            .expect("acknowledged");
+        site.clock.advance(Duration::from_secs(3600));
+        assert!(site.ok("reminders").await.contains("no open incident waits"));
+    }
+}
+
+#[tokio::test]
 async fn summaries_have_true_figures_and_go_out_once() {
     for db in TestDb::both().await {
         let mut site = Site::new(db).await;

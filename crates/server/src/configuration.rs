@@ -715,7 +715,7 @@ mod tests {
         let mut found = BTreeMap::new();
         let rows = DOCUMENT.lines().skip_while(|l| !l.starts_with("| key of `[server]`")).skip(2);
         for row in rows.take_while(|l| l.starts_with('|')) {
-            let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
             let [key, variables, default, meaning] = cells[..] else { panic!("four cells: {row}") };
             assert!(!meaning.is_empty(), "{row}");
             let variables: Vec<&str> =

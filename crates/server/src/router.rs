@@ -33,7 +33,8 @@ pub fn doors() -> axum::Router<App> {
 }
 
 /// The API with other doors beside it: pages, public pages, pings, health, metrics, webhooks. Limits, security headers,
-/// time bounds and request ids hold for them too; a fallback of `doors` answers what nobody else does, else a 404 as
+/// time bounds and request ids hold for them too. `doors` must have no fallback of its own: the one here answers what
+/// nobody else does with 404, and two fallbacks cannot be merged. Problems reach browsers as pages, programs as
 /// problem+json.
 pub fn with_doors(app: App, doors: axum::Router<App>) -> axum::Router {
     let limiter = Arc::new(Limiter::new(app.settings.limits));
@@ -56,6 +57,7 @@ pub fn with_doors(app: App, doors: axum::Router<App>) -> axum::Router {
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             surround(around.clone(), request, next)
         }))
+        .layer(middleware::from_fn(crate::pages::dress))
         .with_state(app)
 }
 

@@ -111,7 +111,11 @@ impl Store {
                 })
                 .await
             }
-            Backend::Postgres(pool) => postgres::query(&*pool.get().await?, sql, params).await,
+            Backend::Postgres(pool) => {
+                let lent = Lent(Some(pool.get().await?));
+                let rows = postgres::query(lent.client()?, sql, params).await;
+                lent.used(rows)
+            }
         }
     }
 
@@ -139,9 +143,12 @@ impl Store {
                 Ok(Tx(Inner::Sqlite(Some(guard))))
             }
             Backend::Postgres(pool) => {
-                let client = pool.get().await?;
-                client.batch_execute("BEGIN").await?;
-                Ok(Tx(Inner::Postgres(Some(client))))
+                // Made before it is begun: a caller who gives up while it begins must not leave it open in the pool.
+                let tx = Tx(Inner::Postgres(Lent(Some(pool.get().await?))));
+                if let Inner::Postgres(lent) = &tx.0 {
+                    postgres::command(lent.client()?, "BEGIN").await?;
+                }
+                Ok(tx)
             }
         }
     }
@@ -195,6 +202,33 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// A connection of the pool for one use. One that is dropped without [`Lent::used`] is closed and not given back: its
+/// user gave up, and what was sent over it may still be under way.
+struct Lent(Option<deadpool_postgres::Object>);
+
+impl Lent {
+    fn client(&self) -> Result<&deadpool_postgres::ClientWrapper, StoreError> {
+        Ok(self.0.as_ref().ok_or(StoreError::Conflict)?)
+    }
+
+    /// Gives it back, unless how its use ended speaks against it.
+    fn used<T>(mut self, ended: Result<T, StoreError>) -> Result<T, StoreError> {
+        if !matches!(ended, Err(StoreError::Unreachable { .. })) {
+            drop(self.0.take());
+        }
+        ended
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            // A connection that closes takes its open transaction with it.
+            drop(deadpool_postgres::Object::take(client));
+        }
+    }
+}
+
 /// An open transaction.
 pub struct Tx(Inner);
 
@@ -204,7 +238,7 @@ pub struct Tx(Inner);
 )]
 enum Inner {
     Sqlite(Option<OwnedMutexGuard<Connection>>),
-    Postgres(Option<deadpool_postgres::Object>),
+    Postgres(Lent),
 }
 
 impl Tx {
@@ -220,9 +254,7 @@ impl Tx {
                 bind(&mut statement, params)?;
                 Ok(statement.raw_execute()? as u64)
             }
-            Inner::Postgres(client) => {
-                postgres::execute(client.as_ref().ok_or(StoreError::Conflict)?, sql, params).await
-            }
+            Inner::Postgres(lent) => postgres::execute(lent.client()?, sql, params).await,
         }
     }
 
@@ -233,9 +265,7 @@ impl Tx {
     pub async fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         match &mut self.0 {
             Inner::Sqlite(guard) => select(guard.as_ref().ok_or(StoreError::Conflict)?, sql, params),
-            Inner::Postgres(client) => {
-                postgres::query(client.as_ref().ok_or(StoreError::Conflict)?, sql, params).await
-            }
+            Inner::Postgres(lent) => postgres::query(lent.client()?, sql, params).await,
         }
     }
 
@@ -251,9 +281,8 @@ impl Tx {
     pub(crate) async fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
         match &mut self.0 {
             Inner::Sqlite(guard) => Ok(guard.as_ref().ok_or(StoreError::Conflict)?.execute_batch(sql)?),
-            Inner::Postgres(client) => {
-                Ok(client.as_ref().ok_or(StoreError::Conflict)?.batch_execute(sql).await?)
-            }
+            // A migration takes as long as it takes.
+            Inner::Postgres(lent) => Ok(lent.client()?.batch_execute(sql).await?),
         }
     }
 
@@ -276,16 +305,11 @@ impl Tx {
                 })
                 .await
             }
-            Inner::Postgres(client) => {
-                let client = client.take().ok_or(StoreError::Conflict)?;
-                match client.batch_execute("COMMIT").await {
-                    Ok(()) => Ok(()),
-                    Err(error) => {
-                        // Whether it happened is not known; the connection is not used again.
-                        drop(deadpool_postgres::Object::take(client));
-                        Err(error.into())
-                    }
-                }
+            Inner::Postgres(lent) => {
+                let lent = Lent(lent.0.take());
+                postgres::command(lent.client()?, "COMMIT").await?;
+                // Where it failed, whether it happened is not known; that connection is not used again.
+                lent.used(Ok(()))
             }
         }
     }
@@ -299,12 +323,8 @@ impl Drop for Tx {
                     let _ = guard.execute_batch("ROLLBACK");
                 }
             }
-            // A connection that closes takes its open transaction with it.
-            Inner::Postgres(client) => {
-                if let Some(client) = client.take() {
-                    drop(deadpool_postgres::Object::take(client));
-                }
-            }
+            // What it holds closes itself.
+            Inner::Postgres(_) => {}
         }
     }
 }

@@ -392,6 +392,57 @@ pub async fn unacknowledged(store: &Store) -> Result<Vec<OpenIncident>, StoreErr
     Ok(found)
 }
 
+/// An incident of a heartbeat that is open, was alerted and is not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenBeat {
+    /// The incident; no monitor is part of it.
+    pub incident: OpenIncident,
+    /// The heartbeat by the name under which configuration files know it. Its id is a secret, and no message holds it.
+    pub external_id: String,
+    /// Its name in ping URLs with a key.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// What was declared, as JSON.
+    pub spec: String,
+}
+
+/// Incidents of heartbeats that are open, alerted and not acknowledged.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unacknowledged_beats(store: &Store) -> Result<Vec<OpenBeat>, StoreError> {
+    let rows = store
+        .query(
+            "SELECT i.id, i.org_id, i.title, i.severity, i.began_us, COALESCE(i.reminded_us, i.alerted_us) AS told_us,
+                    h.external_id, h.slug, h.name, h.spec
+             FROM incidents i JOIN heartbeats h ON h.incident_id = i.id AND h.org_id = i.org_id
+             WHERE i.resolved_us IS NULL AND i.acked_us IS NULL AND i.alerted_us IS NOT NULL
+             ORDER BY i.id, h.id LIMIT 10000",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|r| {
+            Ok(OpenBeat {
+                incident: OpenIncident {
+                    id: r.id("id")?,
+                    org: r.org("org_id")?,
+                    title: r.text("title")?,
+                    severity: r.text("severity")?,
+                    began: r.time("began_us")?,
+                    told: r.time("told_us")?,
+                    monitors: Vec::new(),
+                },
+                external_id: r.text("external_id")?,
+                slug: r.text("slug")?,
+                name: r.text("name")?,
+                spec: r.text("spec")?,
+            })
+        })
+        .collect()
+}
+
 /// Notes that people were reminded, if the incident still is as it was read. `false` when it is not.
 pub async fn reminded(tx: &mut Tx, incident: &OpenIncident, now: Timestamp) -> Result<bool, StoreError> {
     let changed = tx

@@ -11,6 +11,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (4, "heartbeats and jobs", include_str!("../migrations/0004_heartbeats_jobs.sql")),
     (5, "billing and support", include_str!("../migrations/0005_billing_support.sql")),
     (6, "pages", include_str!("../migrations/0006_pages.sql")),
+    (7, "requests", include_str!("../migrations/0007_requests.sql")),
 ];
 
 impl Store {

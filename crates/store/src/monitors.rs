@@ -379,6 +379,18 @@ impl Tenant {
         self.note(&mut tx, actor, "deleted", "monitor", Some(id), &say, now).await?;
         tx.commit().await
     }
+
+    /// Asks for a check of a monitor before its next tick. Asking again before it was made changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when there is none.
+    pub async fn request_check(&self, id: Id, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO check_requests (monitor_id, org_id, asked_us)
+             SELECT id, org_id, CAST($3 AS BIGINT) FROM monitors WHERE org_id = $1 AND id = $2 AND deleted_us IS NULL
+             ON CONFLICT (monitor_id) DO UPDATE SET org_id = excluded.org_id";
+        let asked = self.store.execute(sql, params![self.org, id, now]).await?;
+        if asked == 0 { Err(StoreError::Missing { what: "monitor" }) } else { Ok(()) }
+    }
 }
 
 /// The time of a change, which is the version of the row: always beyond the one before, even within one microsecond or

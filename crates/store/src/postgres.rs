@@ -17,11 +17,17 @@ const CONNECTIONS: usize = 16;
 /// How long a connection may be waited for: a page that answers "the database is gone" after this beats one that hangs.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// How long the database may take for one statement. A server that is cut off without a word, or that hangs, is taken for
+/// gone after this; what works on much, works on it in pieces.
+const ANSWER: Duration = Duration::from_secs(30);
+
 pub(crate) fn pool(url: &str) -> Result<Pool, StoreError> {
     let wrong = |problem: String| StoreError::Url { url: masked(url), problem };
     let mut config = tokio_postgres::Config::from_str(url).map_err(|e| wrong(e.to_string()))?;
     config.connect_timeout(WAIT);
     config.application_name("landfall");
+    // What was sent and is not acknowledged for so long ends the connection; likewise an idle peer that is silent.
+    config.tcp_user_timeout(ANSWER).keepalives_idle(ANSWER).keepalives_interval(WAIT).keepalives_retries(3);
     let manager = Manager::from_config(
         config,
         MakeRustlsConnect::new(tls()),
@@ -63,8 +69,27 @@ pub(crate) fn masked(url: &str) -> String {
 }
 
 pub(crate) async fn execute(client: &ClientWrapper, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
-    let statement = client.prepare_cached(sql).await?;
-    Ok(client.execute(&statement, &refs(params)).await?)
+    answered(async {
+        let statement = client.prepare_cached(sql).await?;
+        client.execute(&statement, &refs(params)).await
+    })
+    .await
+}
+
+/// A statement without parameters or rows.
+pub(crate) async fn command(client: &ClientWrapper, sql: &str) -> Result<(), StoreError> {
+    answered(client.batch_execute(sql)).await
+}
+
+/// Waits for an answer, but not for ever.
+async fn answered<T>(asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(ANSWER, asked).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(StoreError::Unreachable {
+            place: "PostgreSQL".into(),
+            detail: format!("it did not answer within {} s", ANSWER.as_secs()),
+        }),
+    }
 }
 
 pub(crate) async fn query(
@@ -72,8 +97,12 @@ pub(crate) async fn query(
     sql: &str,
     params: &[Value],
 ) -> Result<Vec<Row>, StoreError> {
-    let statement = client.prepare_cached(sql).await?;
-    let rows = client.query(&statement, &refs(params)).await?;
+    let (statement, rows) = answered(async {
+        let statement = client.prepare_cached(sql).await?;
+        let rows = client.query(&statement, &refs(params)).await?;
+        Ok((statement, rows))
+    })
+    .await?;
     let names: Arc<[String]> = statement.columns().iter().map(|c| c.name().to_owned()).collect();
     rows.iter()
         .map(|row| {

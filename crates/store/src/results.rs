@@ -262,9 +262,16 @@ impl Tenant {
         let rows = self
             .store
             .query(
-                "SELECT monitor_id, CAST(sum(up + degraded) AS BIGINT) AS good, CAST(sum(up + degraded + down) AS BIGINT) AS told
-                 FROM rollups WHERE org_id = $1 AND grain = 'hour' AND bucket_us >= $2 AND monitor_id >= $3 AND monitor_id <= $4
-                 GROUP BY monitor_id",
+                // Minutes stand in where the hours do not reach yet: a young monitor, or an hour that was not summed up.
+                "SELECT r.monitor_id, CAST(sum(r.up + r.degraded) AS BIGINT) AS good,
+                        CAST(sum(r.up + r.degraded + r.down) AS BIGINT) AS told
+                 FROM rollups r
+                 LEFT JOIN (SELECT monitor_id, max(bucket_us) + 3600000000 AS until_us FROM rollups
+                            WHERE org_id = $1 AND grain = 'hour' AND monitor_id >= $3 AND monitor_id <= $4
+                            GROUP BY monitor_id) h ON h.monitor_id = r.monitor_id
+                 WHERE r.org_id = $1 AND r.bucket_us >= $2 AND r.monitor_id >= $3 AND r.monitor_id <= $4
+                   AND (r.grain = 'hour' OR (r.grain = 'minute' AND r.bucket_us >= COALESCE(h.until_us, 0)))
+                 GROUP BY r.monitor_id",
                 params![self.org, from, first, last],
             )
             .await?;

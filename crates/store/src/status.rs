@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{Id, OrgId, Row, Store, StoreError, Tenant, Value, params};
+use crate::accounts::{before, beyond};
+use crate::monitors::{Expect, Written, later};
+use crate::{Id, OrgId, Page, Row, Store, StoreError, Tenant, Value, params};
 
 /// A status page as its organisation keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct StatusPage {
     pub published: bool,
     /// When it was made.
     pub created: Timestamp,
+    /// When it was last changed.
+    pub updated: Timestamp,
 }
 
 /// What is to be kept of a status page.
@@ -94,6 +98,8 @@ impl std::str::FromStr for PostKind {
 pub struct StatusPost {
     /// Its id.
     pub id: Id,
+    /// The page that it stands on.
+    pub page: Id,
     /// What it announces.
     pub kind: PostKind,
     /// Its title.
@@ -104,6 +110,8 @@ pub struct StatusPost {
     pub starts: Timestamp,
     /// When planned work will end.
     pub ends: Option<Timestamp>,
+    /// The IANA zone in which its times were said.
+    pub zone: String,
     /// When it was closed.
     pub closed: Option<Timestamp>,
     /// What was written about it, newest first.
@@ -136,6 +144,8 @@ pub struct StatusPostPut<'a> {
     pub starts: Timestamp,
     /// When planned work will end.
     pub ends: Option<Timestamp>,
+    /// The IANA zone in which these times were said.
+    pub zone: &'a str,
     /// The first thing that is written about it.
     pub say: &'a str,
     /// Who writes.
@@ -153,6 +163,9 @@ pub struct PublicStatus {
     pub incidents: Vec<PublicIncident>,
     /// What people wrote, newest first.
     pub posts: Vec<StatusPost>,
+    /// Maintenance windows of the organisation as they are declared, in JSON. When they open is told by whoever can read
+    /// them; neither their names nor their other monitors are for the public.
+    pub windows: Vec<String>,
 }
 
 /// A monitor as the public sees it: not its address, not its reason.
@@ -160,6 +173,10 @@ pub struct PublicStatus {
 pub struct PublicMonitor {
     /// Its id.
     pub id: Id,
+    /// The name under which configuration files know it; not for the public.
+    pub external_id: String,
+    /// Its labels; not for the public.
+    pub labels: BTreeMap<String, String>,
     /// Its name.
     pub name: String,
     /// `up`, `degraded`, `down`, … as in the API.
@@ -261,7 +278,10 @@ const DAY_US: i64 = 86_400_000_000;
 const MOST_MONITORS: usize = 500;
 
 const PAGE: &str =
-    "SELECT id, org_id, slug, title, about, label, noindex, published, created_us FROM status_pages";
+    "SELECT id, org_id, slug, title, about, label, noindex, published, created_us, updated_us FROM status_pages";
+
+const POST: &str =
+    "SELECT id, page_id, kind, title, state, starts_us, ends_us, zone, closed_us FROM status_posts";
 
 impl StatusPage {
     fn of(row: &Row) -> Result<Self, StoreError> {
@@ -274,6 +294,7 @@ impl StatusPage {
             noindex: row.flag("noindex")?,
             published: row.flag("published")?,
             created: row.time("created_us")?,
+            updated: row.time("updated_us")?,
         })
     }
 }
@@ -314,14 +335,18 @@ impl Store {
         }
         let incidents = self.public_incidents(org, &monitors, since).await?;
         let posts = self.status_posts(org, page.id, since).await?;
-        Ok(Some(PublicStatus { page, monitors, incidents, posts }))
+        let rows = self
+            .query("SELECT spec FROM windows WHERE org_id = $1 ORDER BY id LIMIT 200", params![org])
+            .await?;
+        let windows = rows.iter().map(|r| r.text("spec")).collect::<Result<_, _>>()?;
+        Ok(Some(PublicStatus { page, monitors, incidents, posts, windows }))
     }
 
     async fn public_monitors(&self, org: OrgId, label: &str) -> Result<Vec<PublicMonitor>, StoreError> {
         // The text narrows the rows down; what decides is the declaration itself.
         let rows = self
             .query(
-                "SELECT m.id, m.name, m.spec, m.paused, m.interval_us, s.verdict, s.last_check_us
+                "SELECT m.id, m.external_id, m.name, m.spec, m.paused, m.interval_us, s.verdict, s.last_check_us
                  FROM monitors m LEFT JOIN monitor_states s ON s.monitor_id = m.id
                  WHERE m.org_id = $1 AND m.deleted_us IS NULL AND m.spec LIKE '%\"public\":true%' ORDER BY m.name, m.id",
                 params![org],
@@ -333,6 +358,8 @@ impl Store {
             if shown.public && shown.carries(label) && monitors.len() < MOST_MONITORS {
                 monitors.push(PublicMonitor {
                     id: row.id("id")?,
+                    external_id: row.text("external_id")?,
+                    labels: shown.labels,
                     name: row.text("name")?,
                     verdict: verdict(row)?,
                     last_check: row.opt_time("last_check_us")?,
@@ -386,9 +413,9 @@ impl Store {
     ) -> Result<Vec<StatusPost>, StoreError> {
         let rows = self
             .query(
-                "SELECT id, kind, title, state, starts_us, ends_us, closed_us FROM status_posts
+                &format!("{POST}
                  WHERE org_id = $1 AND page_id = $2 AND (closed_us IS NULL OR starts_us >= $3)
-                 ORDER BY starts_us DESC, id DESC LIMIT 200",
+                 ORDER BY starts_us DESC, id DESC LIMIT 200"),
                 params![org, page, since],
             )
             .await?;
@@ -405,12 +432,7 @@ impl Store {
             .await?;
         for row in &rows {
             if let Some(place) = places.get(&row.id("post_id")?) {
-                posts[*place].updates.push(StatusUpdate {
-                    at: row.time("at_us")?,
-                    state: row.text("state")?,
-                    author: row.text("author")?,
-                    say: row.text("say")?,
-                });
+                posts[*place].updates.push(update(row)?);
             }
         }
         Ok(posts)
@@ -467,22 +489,39 @@ fn post(row: &Row) -> Result<StatusPost, StoreError> {
     let kind = row.text("kind")?;
     Ok(StatusPost {
         id: row.id("id")?,
+        page: row.id("page_id")?,
         kind: kind.parse().unwrap_or(PostKind::Incident),
         title: row.text("title")?,
         state: row.text("state")?,
         starts: row.time("starts_us")?,
         ends: row.opt_time("ends_us")?,
+        zone: row.text("zone")?,
         closed: row.opt_time("closed_us")?,
         updates: Vec::new(),
     })
 }
 
+fn update(row: &Row) -> Result<StatusUpdate, StoreError> {
+    Ok(StatusUpdate {
+        at: row.time("at_us")?,
+        state: row.text("state")?,
+        author: row.text("author")?,
+        say: row.text("say")?,
+    })
+}
+
 impl Tenant {
     /// The organisation's status pages, oldest first.
-    pub async fn status_pages(&self) -> Result<Vec<StatusPage>, StoreError> {
-        let sql = format!("{PAGE} WHERE org_id = $1 ORDER BY id LIMIT 100");
-        let rows = self.store.query(&sql, params![self.org]).await?;
+    pub async fn status_pages(&self, page: Page) -> Result<Vec<StatusPage>, StoreError> {
+        let sql = format!("{PAGE} WHERE org_id = $1 AND id > $2 ORDER BY id LIMIT $3");
+        let rows = self.store.query(&sql, params![self.org, beyond(page), page.fetch()]).await?;
         rows.iter().map(StatusPage::of).collect()
+    }
+
+    /// The one with this slug; `None` as well when it is another organisation's.
+    pub async fn status_page_by_slug(&self, slug: &str) -> Result<Option<StatusPage>, StoreError> {
+        let sql = format!("{PAGE} WHERE org_id = $1 AND slug = $2");
+        self.store.query_opt(&sql, params![self.org, slug]).await?.as_ref().map(StatusPage::of).transpose()
     }
 
     /// One of them.
@@ -496,41 +535,72 @@ impl Tenant {
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the slug is taken, by whomever.
-    pub async fn create_status_page(&self, put: StatusPagePut<'_>, now: Timestamp) -> Result<Id, StoreError> {
+    pub async fn create_status_page(
+        &self,
+        put: StatusPagePut<'_>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Id, StoreError> {
         let id = Id::new();
-        self.store
-            .execute(
-                "INSERT INTO status_pages (id, org_id, slug, title, about, label, noindex, published, created_us, updated_us)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
-                params![id, self.org, put.slug, put.title, put.about, put.label, put.noindex, put.published, now],
-            )
-            .await?;
+        let mut tx = self.store.begin().await?;
+        tx.execute(
+            "INSERT INTO status_pages (id, org_id, slug, title, about, label, noindex, published, created_us, updated_us)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+            params![id, self.org, put.slug, put.title, put.about, put.label, put.noindex, put.published, now],
+        )
+        .await?;
+        let say = format!("created the status page {}", put.slug);
+        self.note(&mut tx, actor, "created", "status-page", Some(id), &say, now).await?;
+        tx.commit().await?;
         Ok(id)
     }
 
     /// Changes a status page.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], or [`StoreError::Exists`] when the slug is taken.
+    /// [`StoreError::Missing`], [`StoreError::Exists`] when the slug is taken, or [`StoreError::Conflict`] when the page is
+    /// not as expected.
     pub async fn change_status_page(
         &self,
         id: Id,
         put: StatusPagePut<'_>,
+        expect: Expect,
+        actor: &str,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let changed = self
-            .store
-            .execute(
-                "UPDATE status_pages SET slug = $3, title = $4, about = $5, label = $6, noindex = $7, published = $8, updated_us = $9
-                 WHERE org_id = $1 AND id = $2",
-                params![self.org, id, put.slug, put.title, put.about, put.label, put.noindex, put.published, now],
-            )
-            .await?;
-        found(changed, "status page")
+    ) -> Result<Written, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let sql = format!("{PAGE} WHERE org_id = $1 AND id = $2 {}", self.store.for_update());
+        let row = tx.query_opt(&sql, params![self.org, id]).await?;
+        let row = row.as_ref().map(StatusPage::of).transpose()?;
+        let row = row.ok_or(StoreError::Missing { what: "status page" })?;
+        match expect {
+            Expect::Absent => return Err(StoreError::Conflict),
+            Expect::Unchanged(at) if at != row.updated => return Err(StoreError::Conflict),
+            _ => {}
+        }
+        let same = (put.slug, put.title, put.about, put.label, put.noindex, put.published)
+            == (&*row.slug, &*row.title, &*row.about, &*row.label, row.noindex, row.published);
+        if same {
+            return Ok(Written::Same);
+        }
+        let at = later(row.updated, now);
+        tx.execute(
+            "UPDATE status_pages SET slug = $3, title = $4, about = $5, label = $6, noindex = $7, published = $8, updated_us = $9
+             WHERE org_id = $1 AND id = $2",
+            params![self.org, id, put.slug, put.title, put.about, put.label, put.noindex, put.published, at],
+        )
+        .await?;
+        let say = format!("changed the status page {}", put.slug);
+        self.note(&mut tx, actor, "changed", "status-page", Some(id), &say, now).await?;
+        tx.commit().await?;
+        Ok(Written::Changed)
     }
 
     /// Removes a status page with everything that was written on it.
-    pub async fn delete_status_page(&self, id: Id) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when there is none.
+    pub async fn delete_status_page(&self, id: Id, actor: &str, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let of_page = params![self.org, id];
         tx.execute(
@@ -539,14 +609,60 @@ impl Tenant {
         )
         .await?;
         tx.execute("DELETE FROM status_posts WHERE org_id = $1 AND page_id = $2", of_page).await?;
-        let gone = tx.execute("DELETE FROM status_pages WHERE org_id = $1 AND id = $2", of_page).await?;
-        found(gone, "status page")?;
+        let gone = tx
+            .query_opt("DELETE FROM status_pages WHERE org_id = $1 AND id = $2 RETURNING slug", of_page)
+            .await?
+            .ok_or(StoreError::Missing { what: "status page" })?;
+        let say = format!("deleted the status page {}", gone.text("slug")?);
+        self.note(&mut tx, actor, "deleted", "status-page", Some(id), &say, now).await?;
         tx.commit().await
     }
 
-    /// What was written on a page, newest first.
-    pub async fn page_posts(&self, page: Id) -> Result<Vec<StatusPost>, StoreError> {
-        self.store.status_posts(self.org, page, Timestamp::MIN).await
+    /// Announcements on a page, the newest first, with all that was written about each.
+    pub async fn announcements(&self, of: Id, page: Page) -> Result<Vec<StatusPost>, StoreError> {
+        let sql = format!("{POST} WHERE org_id = $1 AND page_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4");
+        let rows = self.store.query(&sql, params![self.org, of, before(page), page.fetch()]).await?;
+        let mut posts = rows.iter().map(post).collect::<Result<Vec<_>, _>>()?;
+        let (Some(newest), Some(oldest)) = (posts.first().map(|p| p.id), posts.last().map(|p| p.id)) else {
+            return Ok(posts);
+        };
+        let rows = self
+            .store
+            .query(
+                "SELECT u.post_id, u.at_us, u.state, u.author, u.say FROM status_updates u
+                 JOIN status_posts p ON p.id = u.post_id
+                 WHERE u.org_id = $1 AND p.page_id = $2 AND p.id <= $3 AND p.id >= $4
+                 ORDER BY u.at_us DESC, u.id DESC LIMIT 5000",
+                params![self.org, of, newest, oldest],
+            )
+            .await?;
+        let places: BTreeMap<Id, usize> = posts.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
+        for row in &rows {
+            if let Some(place) = places.get(&row.id("post_id")?) {
+                posts[*place].updates.push(update(row)?);
+            }
+        }
+        Ok(posts)
+    }
+
+    /// One announcement.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when the organisation has no such one.
+    pub async fn announcement(&self, id: Id) -> Result<StatusPost, StoreError> {
+        let sql = format!("{POST} WHERE org_id = $1 AND id = $2");
+        let row = self.store.query_opt(&sql, params![self.org, id]).await?;
+        let mut found = row.as_ref().map(post).transpose()?.ok_or(StoreError::Missing { what: "announcement" })?;
+        let rows = self
+            .store
+            .query(
+                "SELECT post_id, at_us, state, author, say FROM status_updates WHERE org_id = $1 AND post_id = $2
+                 ORDER BY at_us DESC, id DESC LIMIT 500",
+                params![self.org, id],
+            )
+            .await?;
+        found.updates = rows.iter().map(update).collect::<Result<_, _>>()?;
+        Ok(found)
     }
 
     /// Announces something on a page.
@@ -575,12 +691,13 @@ impl Tenant {
             put.state,
             put.starts,
             put.ends,
+            put.zone,
             closed,
             now
         ];
         tx.execute(
-            "INSERT INTO status_posts (id, org_id, page_id, kind, title, state, starts_us, ends_us, closed_us, created_us, updated_us)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+            "INSERT INTO status_posts (id, org_id, page_id, kind, title, state, starts_us, ends_us, zone, closed_us, created_us, updated_us)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
             row,
         )
         .await?;
@@ -594,6 +711,8 @@ impl Tenant {
             put.say.into(),
         ];
         tx.execute(INSERT_UPDATE, &row).await?;
+        let say = format!("announced {}", put.title);
+        self.note(&mut tx, put.author, "created", "announcement", Some(id), &say, now).await?;
         tx.commit().await?;
         Ok(id)
     }
@@ -631,6 +750,8 @@ impl Tenant {
         .await?;
         let row = params![Id::new(), self.org, post, now, state, author, say];
         tx.execute(INSERT_UPDATE, row).await?;
+        let say = format!("wrote to an announcement, which is {state} now");
+        self.note(&mut tx, author, "changed", "announcement", Some(post), &say, now).await?;
         tx.commit().await?;
         Ok(page)
     }
@@ -687,7 +808,3 @@ impl Tenant {
 }
 
 const INSERT_UPDATE: &str = "INSERT INTO status_updates (id, org_id, post_id, at_us, state, author, say) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-
-fn found(changed: u64, what: &'static str) -> Result<(), StoreError> {
-    if changed == 0 { Err(StoreError::Missing { what }) } else { Ok(()) }
-}

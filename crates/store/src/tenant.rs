@@ -76,6 +76,15 @@ impl Store {
         rows.iter().map(Org::of).collect()
     }
 
+    /// The organisation that was made first: the operator's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn oldest_org(&self) -> Result<Option<OrgId>, StoreError> {
+        let row = self.query_opt("SELECT id FROM orgs ORDER BY id LIMIT 1", &[]).await?;
+        row.as_ref().map(|r| r.org("id")).transpose()
+    }
+
     /// Makes an organisation, in the caller's transaction.
     ///
     /// # Errors

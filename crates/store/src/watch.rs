@@ -529,3 +529,32 @@ pub async fn servers(
     tx.commit().await?;
     rows.iter().map(|r| r.text("id")).collect()
 }
+
+/// Checks that were asked for and not yet made, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn check_requests(store: &Store) -> Result<Vec<(Id, Timestamp)>, StoreError> {
+    let rows = store
+        .query("SELECT monitor_id, asked_us FROM check_requests ORDER BY asked_us, monitor_id LIMIT 1000", &[])
+        .await?;
+    rows.iter().map(|r| Ok((r.id("monitor_id")?, r.time("asked_us")?))).collect()
+}
+
+/// Takes a request for a check away: `false` when another server has it already.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_check_request(store: &Store, monitor: Id, asked: Timestamp) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM check_requests WHERE monitor_id = $1 AND asked_us = $2";
+    Ok(store.execute(sql, params![monitor, asked]).await? > 0)
+}
+
+/// The last attempt that was written for a tick of a monitor; zero when there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_attempt(store: &Store, monitor: Id, tick: Timestamp) -> Result<i64, StoreError> {
+    let sql = "SELECT COALESCE(max(attempt), 0) AS n FROM results WHERE monitor_id = $1 AND scheduled_us = $2";
+    store.query_opt(sql, params![monitor, tick]).await?.map_or(Ok(0), |r| r.int("n"))
+}

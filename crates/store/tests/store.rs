@@ -1,5 +1,7 @@
 //! What holds for the store holds on both databases.
 
+use std::future::Future as _;
+use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -134,4 +136,31 @@ async fn a_copy_is_sound_and_whole() {
     for db in TestDb::both().await {
         assert_eq!(db.store.integrity().await.expect("answers"), None);
     }
+}
+
+#[tokio::test]
+async fn who_gives_up_while_a_transaction_begins_leaves_none_open() {
+    let db = TestDb::postgres().await;
+    for _ in 0..20 {
+        // A connection waits in the pool, so that the next user has it at once.
+        db.store.query("SELECT 1 AS n", &[]).await.expect("it answers");
+        // Polled once: the word is sent, and the answer cannot be there yet.
+        let mut begun = Box::pin(db.store.begin());
+        let pending = std::future::poll_fn(|cx| Poll::Ready(begun.as_mut().poll(cx).is_pending())).await;
+        assert!(pending, "the answer cannot be there yet");
+        drop(begun);
+        tokio::task::yield_now().await;
+    }
+    let open = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'";
+    // The server may take a moment to notice that a client is gone.
+    for _ in 0..200 {
+        if db.store.query(open, &[]).await.expect("it answers")[0].int("n").expect("a count") == 0 {
+            // A failure on a connection with an open transaction would stay for everybody after.
+            db.store.query("SELECT nothing FROM nowhere", &[]).await.expect_err("no such table");
+            db.store.query("SELECT 1 AS n", &[]).await.expect("it answers");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("transactions of users that are gone are still open");
 }

@@ -1,5 +1,6 @@
 //! Starts checks at their ticks, keeps the board in step with the database, and holds leases.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ use crate::{CheckResult, Facts, Outcome, Reason, Snapshot};
 /// Between two looks at what changed in the database.
 const READ: Duration = Duration::from_secs(5);
 
+/// How long such a look may take. One that takes longer is given up and tried again.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
 /// Changes are looked for from a little before the last look, since clocks of several servers differ.
 const OVERLAP: Duration = Duration::from_secs(30);
 
@@ -29,30 +33,54 @@ pub(super) const MISSED: usize = 120;
 /// A clock that goes back by more than this was set.
 const SET_BACK: Duration = Duration::from_secs(2);
 
+/// A request for a check that no server took for so long is dropped: its monitor is paused or gone.
+const REQUEST: Duration = Duration::from_secs(300);
+
 /// What a check may take beyond the monitor's timeout before it is given up on.
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
     let mut next_read = inner.now();
+    // Ticks do not wait for the database: checks begin while it is being read, however long it takes.
+    let mut reading: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
     loop {
         let now = inner.now();
         inner.measure(Measure::Round(now));
         inner.notice_clock(now);
         // A clock that was set back must not keep the board from being read.
-        if now >= next_read || next_read.duration_since(now).unsigned_abs() > READ {
-            if let Err(error) = inner.read(now).await {
-                tracing::warn!(%error, "the database cannot be read; the schedule goes on as it was");
-            }
+        let wanted = now >= next_read || next_read.duration_since(now).unsigned_abs() > READ;
+        if wanted && reading.is_none() {
+            let inner = Arc::clone(&inner);
+            reading = Some(Box::pin(async move { inner.read_within(now).await }));
             next_read = later(now, READ);
         }
         inner.start_due(inner.now());
-        let next = inner.board().due.first().map_or(next_read, |(due, _)| (*due).min(next_read));
+        let due = inner.board().due.first().map(|(due, _)| *due);
+        let next =
+            if reading.is_some() { due } else { Some(due.map_or(next_read, |due| due.min(next_read))) };
+        let sleep = async {
+            match next {
+                Some(next) => inner.parts.clock.sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+        };
+        let read = async {
+            match &mut reading {
+                Some(reading) => reading.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             () = inner.parts.watch.nudged() => next_read = inner.now(),
             () = inner.wake.notified() => {}
-            () = inner.parts.clock.sleep_until(next) => {}
+            () = read => reading = None,
+            () = sleep => {}
         }
+    }
+    if let Some(reading) = reading {
+        // It may be taking leases, which are to be given up by name.
+        reading.await;
     }
 }
 
@@ -85,6 +113,16 @@ impl Inner {
                 entry.attempt = (Timestamp::UNIX_EPOCH, 0);
                 entry.held.tick = entry.held.tick.min(now);
             }
+        }
+    }
+
+    async fn read_within(&self, now: Timestamp) {
+        match tokio::time::timeout(READ_WITHIN, self.read(now)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the database cannot be read; the schedule goes on as it was");
+            }
+            Err(_) => tracing::warn!("the database does not answer; the schedule goes on as it was"),
         }
     }
 
@@ -122,6 +160,38 @@ impl Inner {
         }
         for id in set {
             let _ = self.work.send(Work::Set(id)).await;
+        }
+        self.take_requests(now).await
+    }
+
+    /// Checks that somebody asked for: they are due now. One whose monitor is being checked waits for that check to end,
+    /// since that may have begun before the repair that is to be seen; one that nobody could make is dropped.
+    async fn take_requests(&self, now: Timestamp) -> Result<(), StoreError> {
+        let store = &self.parts.store;
+        for (id, asked) in watch::check_requests(store).await? {
+            let found = {
+                let board = self.board();
+                board.entries.get(&id).filter(|e| e.due.is_some()).map(|e| (e.in_flight, e.attempt, e.held.tick, e.ticks))
+            };
+            let Some((in_flight, attempt, held, ticks)) = found else {
+                let old = now.duration_since(asked).unsigned_abs() > REQUEST;
+                if old {
+                    watch::take_check_request(store, id, asked).await?;
+                }
+                continue;
+            };
+            if in_flight || !watch::take_check_request(store, id, asked).await? {
+                continue;
+            }
+            let tick = ticks.at_or_before(now);
+            // After a start nothing is known of the attempts of this tick but what is stored.
+            let stored =
+                if attempt.0 < tick && held >= tick { watch::last_attempt(store, id, tick).await? } else { 0 };
+            let mut board = self.board();
+            if let Some(entry) = board.entries.get_mut(&id).filter(|e| stored > 0 && e.attempt.0 < tick) {
+                entry.attempt = (tick, stored);
+            }
+            board.set_due(id, Some(now));
         }
         Ok(())
     }

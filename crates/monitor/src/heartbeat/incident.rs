@@ -74,7 +74,8 @@ async fn opened(
             incident,
             row.org,
             title.as_str(),
-            format!("heartbeat:{}", row.id),
+            // Not its id, which is the secret of its ping URL.
+            format!("heartbeat:{}", row.external_id),
             "a heartbeat comes from inside: there is no address to audit",
             flip.at,
             now

@@ -49,6 +49,9 @@ pub struct HeartbeatSpec {
     /// External ids of channels that hear of it; `None` means all enabled ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
+    /// Between two reminders while it is down and nobody has acknowledged, in seconds: 300 to 2592000. None without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_s: Option<u32>,
     /// Labels for people, filters and maintenance windows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -118,6 +121,7 @@ impl HeartbeatSpec {
             manual_resume: false,
             filter: None,
             channels: None,
+            remind_s: None,
             labels: BTreeMap::new(),
         }
     }
@@ -172,6 +176,11 @@ impl HeartbeatSpec {
             {
                 wrong(field, format!("{value} is not from {least} to {YEAR_S} seconds (a year)"));
             }
+        }
+        if let Some(remind) = self.remind_s
+            && !(300..=30 * 86_400).contains(&remind)
+        {
+            wrong("remind_s", format!("{remind} is not from 300 to 2592000 seconds (30 days)"));
         }
         if let Some(text) = &self.cron {
             match calendar::zone(&self.zone) {

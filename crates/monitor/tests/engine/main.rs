@@ -509,3 +509,47 @@ async fn two_servers_on_one_database_alert_once_and_check_once() {
     stop.cancel();
     two.await.expect("it ends");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_was_asked_for_is_made_at_once_and_once() {
+    for db in TestDb::both().await {
+        let mut world = World::new(&db.store).await;
+        let monitor = world.monitor("api", |_| {}).await;
+        world.results(monitor, 1).await;
+        let tenant = db.store.tenant(world.org);
+        let ask = async || {
+            tenant.request_check(monitor, world.clock.now()).await.expect("asked");
+            tenant.request_check(monitor, world.clock.now()).await.expect("asked again");
+        };
+        ask().await;
+        world.watch.nudge();
+        // The clock stands still: nothing but the request makes this check.
+        world.results(monitor, 2).await;
+        assert_eq!(world.count("SELECT count(*) AS n FROM check_requests", &[]).await, 0);
+        // A request outlives the server that took it, and its result does not collide with those before it.
+        ask().await;
+        world.sleep().await;
+        let before = world.services.checks.load(Ordering::SeqCst);
+        if world.count("SELECT count(*) AS n FROM check_requests", &[]).await == 1 {
+            world.wake(Options::default());
+            world.results(monitor, 3).await;
+            assert_eq!(world.services.checks.load(Ordering::SeqCst), before + 1);
+        } else {
+            panic!("nobody was nudged, so the request must still be there");
+        }
+        let attempts = db
+            .store
+            .query("SELECT attempt FROM results WHERE monitor_id = $1 ORDER BY attempt", params![monitor])
+            .await
+            .expect("answers");
+        let attempts: Vec<i64> = attempts.iter().map(|r| r.int("attempt").expect("a number")).collect();
+        assert_eq!(attempts, [1, 2, 3]);
+        // Somebody else's organisation has no such monitor.
+        let mut tx = db.store.begin().await.expect("begins");
+        let other = landfall_store::Store::create_org(&mut tx, "other", "Other", kit::start()).await.expect("made");
+        tx.commit().await.expect("made");
+        let other = db.store.tenant(other.id);
+        assert!(other.request_check(monitor, world.clock.now()).await.is_err());
+        world.sleep().await;
+    }
+}

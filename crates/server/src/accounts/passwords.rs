@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 use crate::Problem;
 use crate::problem::FieldError;
 
-/// Characters that a password must have. Without a second factor NIST SP 800-63B (revision 4, 3.1.1.2) and OWASP's
-/// Authentication Cheat Sheet ask for fifteen; a few words are easily that long.
+/// Characters that a password must have. NIST SP 800-63B-4 (2025, section 3.1.1.2) raised the minimum from eight to fifteen
+/// for a password that is the only factor, as it is here; a few words are easily that long.
 const SHORTEST: usize = 15;
 /// Characters that a password may have: a bound on the work, far beyond what anybody types.
 const LONGEST: usize = 256;

@@ -82,6 +82,10 @@ pub(crate) fn complete(openapi: &OpenApi) -> Json {
             ("MonitorSpec", "name", NAME),
             ("WindowSpec", "name", NAME),
             ("ChannelSpec", "name", NAME),
+            ("StatusPageSpec", "title", NAME),
+            ("NewAnnouncement", "title", NAME),
+            ("NewAnnouncement", "say", WORDS),
+            ("AnnouncementUpdate", "say", WORDS),
             ("Comment", "say", WORDS),
         ] {
             if let Some(property) =
@@ -150,7 +154,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json
     if method == "put" {
         statuses.extend(["409", "412"]);
     }
-    let conditional = method == "put" && path.contains("by-external-id") && !path.contains("/channels/");
+    let conditional = method == "put" && (path.contains("by-external-id") || path.contains("by-slug")) && !path.contains("/channels/");
     if conditional
         && let Some(parameters) = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut()
     {

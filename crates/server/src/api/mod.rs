@@ -12,6 +12,7 @@ mod monitors;
 mod organisation;
 mod reports;
 pub(crate) mod session;
+mod status;
 mod windows;
 
 pub mod model;
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(incidents::routes())
         .merge(reports::routes())
         .merge(windows::routes())
+        .merge(status::routes())
         .merge(heartbeats::routes())
         .merge(jobs::routes())
         .merge(declarations::routes())

@@ -363,6 +363,86 @@ pub struct WindowView {
     pub next: Option<Timestamp>,
 }
 
+/// A public status page.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct StatusPageView {
+    /// Its id.
+    pub id: String,
+    /// Its name in the URL.
+    pub slug: String,
+    /// Where the public finds it.
+    pub url: String,
+    /// Its title.
+    pub title: String,
+    /// A few words below the title.
+    pub about: String,
+    /// Only public monitors that carry this label (`name=value`); empty shows all public ones.
+    pub label: String,
+    /// Whether search engines are asked to leave it out.
+    pub noindex: bool,
+    /// Whether it can be seen.
+    pub published: bool,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created: Timestamp,
+}
+
+/// An announcement on a status page.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AnnouncementView {
+    /// Its id.
+    pub id: String,
+    /// The status page that it stands on.
+    pub page: String,
+    /// `incident` or `maintenance`.
+    pub kind: String,
+    /// Its title.
+    pub title: String,
+    /// `investigating`, `identified`, `monitoring`, `resolved`; `scheduled`, `in-progress`, `completed`.
+    pub state: String,
+    /// When it began or will begin.
+    #[schema(value_type = String, format = DateTime)]
+    pub starts: Timestamp,
+    /// When planned work will end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ends: Option<Timestamp>,
+    /// The IANA zone in which its times are shown beside UTC.
+    pub zone: String,
+    /// When it was closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub closed: Option<Timestamp>,
+    /// What was written about it, newest first.
+    pub updates: Vec<AnnouncementUpdateView>,
+}
+
+/// One thing that was written about an announcement.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AnnouncementUpdateView {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The state from then on.
+    pub state: String,
+    /// Who wrote it; the public does not see it.
+    pub author: String,
+    /// What.
+    pub say: String,
+}
+
+/// A check that somebody asked for.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CheckAskedView {
+    /// The monitor.
+    pub monitor: String,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub asked: Timestamp,
+    /// What comes next, in words.
+    pub say: String,
+}
+
 /// A heartbeat.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct HeartbeatView {

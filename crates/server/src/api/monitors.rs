@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Paged;
-use super::model::{BucketView, Listing, MonitorView, ResultView, UptimeView};
+use super::model::{BucketView, CheckAskedView, Listing, MonitorView, ResultView, UptimeView};
 use crate::extract::{Condition, Json, Paging, PathId, PathText, Query, etag, page};
 use crate::service::monitors::{self, Filter, Versioned, Width};
 use crate::{App, Principal, Problem};
@@ -26,6 +26,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(results))
         .routes(routes!(buckets))
         .routes(routes!(uptime))
+        .routes(routes!(check))
+        .routes(routes!(check_external))
 }
 
 /// Which monitors are shown.
@@ -68,7 +70,11 @@ struct BucketQuery {
 #[serde(deny_unknown_fields)]
 struct MonitorChange {
     /// Whether it is paused.
-    paused: bool,
+    #[serde(default)]
+    paused: Option<bool>,
+    /// Whether status pages and badges show it.
+    #[serde(default)]
+    public: Option<bool>,
 }
 
 fn answer(status: StatusCode, monitor: Versioned<MonitorView>) -> Response {
@@ -116,17 +122,28 @@ async fn get(State(app): State<App>, principal: Principal, PathId(id): PathId) -
     Ok(answer(StatusCode::OK, monitors::get(&app, &principal, id).await?))
 }
 
-/// Pause or resume a monitor
+/// Pause, resume, publish or hide a monitor
+///
+/// What is absent stays as it is. A published monitor is shown, by name and state alone, on the organisation's status pages.
 #[utoipa::path(patch, path = "/monitors/{id}", tag = "monitors", operation_id = "changeMonitor",
     params(("id" = String, Path, description = "The monitor.", format = Uuid)),
-    request_body = MonitorChange, responses((status = 200, body = MonitorView)))]
+    request_body = MonitorChange,
+    responses((status = 200, body = MonitorView), (status = 409, description = "A file owns it.")))]
 async fn change(
     State(app): State<App>,
     principal: Principal,
     PathId(id): PathId,
     Json(asked): Json<MonitorChange>,
 ) -> Result<Response, Problem> {
-    Ok(answer(StatusCode::OK, monitors::pause(&app, &principal, id, asked.paused).await?))
+    principal.require(crate::Right::Write)?;
+    let mut now = monitors::get(&app, &principal, id).await?;
+    if let Some(public) = asked.public {
+        now = monitors::publish(&app, &principal, id, public).await?;
+    }
+    if let Some(paused) = asked.paused {
+        now = monitors::pause(&app, &principal, id, paused).await?;
+    }
+    Ok(answer(StatusCode::OK, now))
 }
 
 /// Delete a monitor
@@ -211,4 +228,34 @@ async fn uptime(
     PathId(id): PathId,
 ) -> Result<Json<UptimeView>, Problem> {
     monitors::uptime(&app, &principal, id).await.map(Json)
+}
+
+/// Check a monitor now
+///
+/// The check is made within seconds by whichever server watches the monitor, and counts like any other; its result appears in
+/// the list of results and as an event. Asking again before that changes nothing.
+#[utoipa::path(post, path = "/monitors/{id}/check", tag = "monitors", operation_id = "checkMonitor",
+    params(("id" = String, Path, description = "The monitor.", format = Uuid)),
+    responses((status = 202, body = CheckAskedView), (status = 409, description = "It is paused.")))]
+async fn check(
+    State(app): State<App>,
+    principal: Principal,
+    PathId(id): PathId,
+) -> Result<(StatusCode, Json<CheckAskedView>), Problem> {
+    Ok((StatusCode::ACCEPTED, Json(monitors::check_now(&app, &principal, id).await?)))
+}
+
+/// Check a monitor now, by its external id
+#[utoipa::path(post, path = "/monitors/by-external-id/{external_id}/check", tag = "monitors",
+    operation_id = "checkMonitorByExternalId",
+    params(("external_id" = String, Path, description = "The external id.")),
+    responses((status = 202, body = CheckAskedView), (status = 409, description = "It is paused.")))]
+async fn check_external(
+    State(app): State<App>,
+    principal: Principal,
+    PathText(external_id): PathText,
+) -> Result<(StatusCode, Json<CheckAskedView>), Problem> {
+    principal.require(crate::Right::Write)?;
+    let row = principal.tenant.monitor_by_external_id(&external_id).await?;
+    Ok((StatusCode::ACCEPTED, Json(monitors::check_now(&app, &principal, row.id).await?)))
 }

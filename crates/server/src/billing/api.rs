@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use http::StatusCode;
-use landfall_store::Id;
+use jiff::Timestamp;
+use landfall_store::{Id, billing as stored};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,7 +15,9 @@ use utoipa_axum::routes;
 
 use super::stripe::{self, NewSession, StripeError};
 use super::{Limits, PLANS, Plan, limits_of, plan};
+use crate::api::model::Listing;
 use crate::extract::Json;
+use crate::service::jobs::operator;
 use crate::{App, Principal, Problem, Right};
 
 /// A session of Stripe lives for a day; one that is offered again should not be about to end.
@@ -47,6 +50,22 @@ pub struct SubscriptionView {
     pub status: String,
     /// Whether it counts: it runs, and it is paid for.
     pub counts: bool,
+}
+
+/// An event of the payment provider that needs a person.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BillingEventView {
+    /// The provider's id of it; its dashboard shows the rest.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// When it came.
+    #[schema(value_type = String, format = DateTime)]
+    pub received: Timestamp,
+    /// `unassigned`: no organisation fits. `unreadable`: of a known type, and not understood.
+    pub outcome: String,
+    /// Why, in words.
+    pub say: String,
 }
 
 /// Which plan is to be bought.
@@ -90,6 +109,24 @@ pub async fn show(app: &App, who: &Principal) -> Result<BillingView, Problem> {
         unpaid_invoices: who.tenant.unpaid_invoices().await?,
         plans: PLANS.iter().filter(|p| settings.prices.contains_key(p.id)).copied().collect(),
     })
+}
+
+/// Events that need a person, newest first, at most a hundred. Their content stays in the database and with the provider.
+///
+/// # Errors
+/// 403 for everybody but owners of the first organisation, signed in: they run the server.
+pub async fn events(app: &App, who: &Principal) -> Result<Listing<BillingEventView>, Problem> {
+    who.require(Right::Own)?;
+    operator(app, who).await?;
+    let events = stored::needing_a_person(&app.store).await?;
+    let view = |e: stored::StoredEvent| BillingEventView {
+        id: e.id,
+        kind: e.kind,
+        received: e.received,
+        outcome: e.outcome,
+        say: e.say,
+    };
+    Ok(Listing { items: events.into_iter().map(view).collect(), next: None })
 }
 
 /// Starts a checkout: where it is paid.
@@ -183,7 +220,11 @@ fn gateway(error: &StripeError) -> Problem {
 
 /// The routes below `/api/v1`.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(get)).routes(routes!(post_checkout)).routes(routes!(post_portal))
+    OpenApiRouter::new()
+        .routes(routes!(get))
+        .routes(routes!(get_events))
+        .routes(routes!(post_checkout))
+        .routes(routes!(post_portal))
 }
 
 /// What the organisation is on
@@ -191,6 +232,18 @@ pub fn routes() -> OpenApiRouter<App> {
     responses((status = 200, body = BillingView)))]
 async fn get(State(app): State<App>, who: Principal) -> Result<Json<BillingView>, Problem> {
     show(&app, &who).await.map(Json)
+}
+
+/// List payment events that need a person
+///
+/// For owners of the server's first organisation.
+#[utoipa::path(get, path = "/billing/events", tag = "billing", operation_id = "listBillingEvents",
+    responses((status = 200, body = Listing<BillingEventView>)))]
+async fn get_events(
+    State(app): State<App>,
+    who: Principal,
+) -> Result<Json<Listing<BillingEventView>>, Problem> {
+    events(&app, &who).await.map(Json)
 }
 
 /// Start a checkout

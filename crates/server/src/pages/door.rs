@@ -325,17 +325,16 @@ pub async fn dress(request: Request, next: Next) -> Response {
                 if method == Method::GET { uri.path_and_query().map_or("/", |p| p.as_str()) } else { "/" };
             let query =
                 url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
-            return go(&if next == "/" { "/sign-in".to_owned() } else { format!("/sign-in?{query}") });
+            let mut led = go(&if next == "/" { "/sign-in".to_owned() } else { format!("/sign-in?{query}") });
+            carry_over(response.headers(), &mut led);
+            led.headers_mut().remove(header::WWW_AUTHENTICATE);
+            return led;
         }
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, PROBLEM_BYTE).collect().await.map(|b| b.to_bytes()).unwrap_or_default();
         let problem = read_problem(status, &body);
         response = errors::answer(&bare(&headers), &headers, &problem);
-        for (name, value) in &parts.headers {
-            if ![header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CACHE_CONTROL].contains(name) {
-                response.headers_mut().insert(name, value.clone());
-            }
-        }
+        carry_over(&parts.headers, &mut response);
     }
     if cookie(&headers, FLASH).is_some() && method == Method::GET && kind(&response, "text/html") {
         let gone = format!("{FLASH}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
@@ -344,6 +343,18 @@ pub async fn dress(request: Request, next: Next) -> Response {
         }
     }
     response
+}
+
+/// What the answer in its other dress keeps: everything that the new one does not say itself. A page needs its own policy
+/// for what it may load, and not that of an answer to a program.
+fn carry_over(from: &HeaderMap, to: &mut Response) {
+    let own = to.headers().clone();
+    for (name, value) in from {
+        let body = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CACHE_CONTROL].contains(name);
+        if !body && !own.contains_key(name) {
+            to.headers_mut().append(name, value.clone());
+        }
+    }
 }
 
 fn read_problem(status: StatusCode, body: &[u8]) -> Problem {

@@ -8,14 +8,14 @@ use super::layout::{Shell, alone, respond, sentence};
 use super::parts::clean;
 use crate::Problem;
 
-/// Whether whoever asks would rather have a page than JSON: what `Accept` names first decides, and nothing means a page.
+/// Whether whoever asks would rather have a page than JSON: what `Accept` names first decides. A browser
+/// that goes somewhere names `text/html`; a program that takes anything is served with JSON.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("text/html");
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let place = |kind: &str| accept.find(kind);
     match (place("json"), place("text/html")) {
         (Some(json), Some(page)) => page < json,
-        (Some(_), None) => false,
-        _ => true,
+        (_, page) => page.is_some(),
     }
 }
 
@@ -88,9 +88,9 @@ mod tests {
             }
             headers
         };
-        assert!(wants_page(&headers(None)));
+        assert!(!wants_page(&headers(None)));
         assert!(wants_page(&headers(Some("text/html,application/xhtml+xml,*/*;q=0.8"))));
-        assert!(wants_page(&headers(Some("*/*"))));
+        assert!(!wants_page(&headers(Some("*/*"))));
         assert!(!wants_page(&headers(Some("application/json"))));
         assert!(!wants_page(&headers(Some("application/problem+json, text/html;q=0.5"))));
     }

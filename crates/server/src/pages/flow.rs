@@ -190,6 +190,9 @@ async fn from_the_first_run_to_a_monitor_and_its_status_page() {
             kept.contains("s3cr3t") && kept.contains("\"interval_s\":60") && !kept.contains("team"),
             "{kept}"
         );
+        let checked = browser.fill(&monitor, &format!("{monitor}/check"), &[]).await;
+        assert!(checked.text.contains("It is being checked"), "{}", checked.text);
+        assert_eq!(world.count("SELECT count(*) AS n FROM check_requests").await, 1);
         assert!(browser.fill(&monitor, &format!("{monitor}/pause"), &[]).await.text.contains("Resume"));
         assert!(browser.fill(&monitor, &format!("{monitor}/resume"), &[]).await.text.contains("Pause"));
         assert!(browser.page("/?q=API&verdict=new").await.text.contains(&monitor));
@@ -411,6 +414,7 @@ async fn somebody_elses_things_are_not_there() {
     for path in [
         format!("/monitors/{monitor}/pause"),
         format!("/monitors/{monitor}/delete"),
+        format!("/monitors/{monitor}/check"),
         format!("/monitors/{monitor}/audit"),
         format!("/incidents/{incident}/acknowledge"),
         format!("/windows/{window}/delete"),

@@ -36,6 +36,12 @@ pub(crate) const FIELDS: &[Field] = &[
         "Empty: within the grace time.",
     ),
     field(
+        "/remind_s",
+        "Remind every (s)",
+        Input::Number(300, 2_592_000),
+        "While it is down and nobody has acknowledged. Empty: it is told once.",
+    ),
+    field(
         "/alert_new_s",
         "Alert when it is never pinged within (s)",
         Input::Number(60, 31_536_000),

@@ -176,7 +176,7 @@ pub(crate) fn framed(shell: &Shell, page: &Page<'_>) -> Markup {
                     header.bar {
                         (brand())
                         span.grow {}
-                        span id="open-now" data-live { @if shell.open_incidents > 0 { a.count href="/incidents" { (shell.open_incidents) " open" } } }
+                        span id="open" data-live { @if shell.open_incidents > 0 { a.count href="/incidents" { (shell.open_incidents) " open" } } }
                         details {
                             summary { "Menu" }
                             div.sheet { (menu(shell, page.part, "small", "Main, small screen")) (who(shell, "small")) }

@@ -38,6 +38,7 @@ pub(crate) fn page(shell: &Shell, data: &MonitorPage) -> Markup {
     let owned = m.origin == "file";
     let tools = html! {
         @if editor {
+            @if !m.paused { (shell.press(&format!("{path}/check"), "Check now", "")) }
             (shell.press(&format!("{path}/audit"), "Audit now", ""))
             @if m.paused {
                 (shell.press(&format!("{path}/resume"), "Resume", ""))

@@ -10,7 +10,7 @@ use super::parts::{
     verdict_state,
 };
 use crate::Role;
-use crate::api::model::{BucketView, IncidentView, Listing, MonitorView};
+use crate::api::model::{BucketView, IncidentView, JobView, Listing, MonitorView};
 
 /// What the overview shows.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Overview {
     pub(crate) counts: BTreeMap<String, u64>,
     /// What is looked for.
     pub(crate) filter: Filter,
+    /// Jobs of the server that failed or are overdue; only for an admin of the operator's organisation.
+    pub(crate) jobs: Vec<JobView>,
 }
 
 /// What a list of monitors is narrowed down to.
@@ -72,6 +74,24 @@ pub(crate) fn page(shell: &Shell, data: &Overview) -> Markup {
     };
     let body = html! {
         (heading(html! { "Overview" }, html! {}, tools))
+        div id="jobs" data-live {
+            @if !data.jobs.is_empty() {
+                section.card.tone.warn aria-labelledby="jobs-title" {
+                    h2 id="jobs-title" { "This server's own work" }
+                    ul.rows {
+                        @for job in &data.jobs {
+                            li {
+                                div {
+                                    a.title href="/jobs" { (job.title) }
+                                    @if let Some(say) = &job.say { div.meta { (foreign(say)) } }
+                                }
+                                div.end { (super::parts::state(Tone::Warn, if job.status == "failed" { "Failed" } else { "Overdue" })) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
         @if all == 0 {
             (start(shell))
         } @else {
@@ -85,7 +105,7 @@ pub(crate) fn page(shell: &Shell, data: &Overview) -> Markup {
             title: &title,
             part: "overview",
             body,
-            watch: "monitor incident",
+            watch: "monitor incident job",
             only: "",
             say: &say,
             stage: "",

@@ -120,6 +120,18 @@ pub(crate) fn time(at: Timestamp) -> Markup {
     html! { time.num datetime=(at) { (stamp(at)) } }
 }
 
+/// From when to when, in UTC and, when that is another one, in the zone in which it was said.
+pub(crate) fn times(starts: Timestamp, ends: Option<Timestamp>, zone: &str) -> Markup {
+    let local = jiff::tz::TimeZone::get(zone).ok().filter(|_| zone != "UTC");
+    let there = |at: Timestamp, tz: &jiff::tz::TimeZone| at.to_zoned(tz.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+    html! {
+        (time(starts)) @if let Some(end) = ends { " to " (time(end)) }
+        @if let Some(tz) = &local {
+            " (" (there(starts, tz)) @if let Some(end) = ends { " to " (there(end, tz)) } " " (clean(zone)) ")"
+        }
+    }
+}
+
 /// A moment, as its distance from now; the moment itself on hovering and for programs.
 pub(crate) fn ago(now: Timestamp, at: Timestamp) -> Markup {
     html! { time.num datetime=(at) title=(stamp(at)) data-ago { (distance(now, at)) } }

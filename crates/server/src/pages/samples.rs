@@ -370,6 +370,7 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         monitors: listing(vec![]),
         hours: BTreeMap::new(),
         counts: BTreeMap::new(),
+        jobs: Vec::new(),
         filter: Filter::default(),
     };
     let verdicts = ["down", "degraded", "inconclusive", "blocked", "up", "maintenance", "paused", "new"];
@@ -391,6 +392,7 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         monitors: Listing { items: monitors, next: Some(id(9)) },
         hours,
         counts: verdicts.iter().map(|v| ((*v).to_owned(), 3)).collect(),
+        jobs: Vec::new(),
         filter: Filter::default(),
     };
     let one = MonitorPage {
@@ -414,9 +416,10 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
     let wrong_errors = monitor_form::spec("http", &wrong).expect_err("wrong");
     let existing = form::of_json(&monitor_form::fields("http"), &monitor(1, name, "up").spec);
     let webhook = form::fresh(&channels::fields("webhook"));
-    let page = landfall_store::status::StatusPage {
-        id: landfall_store::Id::default(),
+    let page = StatusPageView {
+        id: id(300),
         slug: "levqor".into(),
+        url: "https://landfall.example/status/levqor".into(),
         title: name.into(),
         about: "API and site".into(),
         label: String::new(),
@@ -424,23 +427,24 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         published: true,
         created: at(900),
     };
-    let fixed: landfall_store::Id = id(300).parse().expect("an id");
-    let page = landfall_store::status::StatusPage { id: fixed, ..page };
-    let posts = vec![landfall_store::status::StatusPost {
-        id: fixed,
-        kind: landfall_store::status::PostKind::Incident,
+    let pages = listing(vec![page.clone()]);
+    let posts = listing(vec![AnnouncementView {
+        id: id(301),
+        page: id(300),
+        kind: "incident".into(),
         title: name.into(),
         state: "identified".into(),
         starts: at(90),
         ends: None,
+        zone: "Europe/Berlin".into(),
         closed: None,
-        updates: vec![landfall_store::status::StatusUpdate {
+        updates: vec![AnnouncementUpdateView {
             at: at(80),
             state: "identified".into(),
             author: "ines@example.com".into(),
             say: name.into(),
         }],
-    }];
+    }]);
     let page_values = status_pages::values(&page);
     let post_values = form::fresh(status_pages::POST);
     let org = OrganisationView {
@@ -727,7 +731,8 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
             "status-pages",
             status_pages::list_page(
                 &owner,
-                std::slice::from_ref(&page),
+                &pages,
+                true,
                 &form::fresh(status_pages::FIELDS),
                 &[],
             ),
@@ -739,6 +744,7 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
                 &OnePage {
                     page: &page,
                     posts: &posts,
+                    first: true,
                     values: &page_values,
                     errors: &[],
                     post: &post_values,

@@ -172,8 +172,8 @@ pub(crate) fn members(
             }
         }
         @if let Some(invitations) = invitations.filter(|i| !i.items.is_empty()) {
-            section.card aria-labelledby="open" {
-                h2 id="open" { "Open invitations" }
+            section.card aria-labelledby="open-invitations" {
+                h2 id="open-invitations" { "Open invitations" }
                 ul.rows {
                     @for i in &invitations.items {
                         li {

@@ -1,13 +1,13 @@
 //! Keeping public status pages, and announcing things on them.
 
-use jiff::Timestamp;
-use landfall_store::status::{PostKind, StatusPage, StatusPost};
+use landfall_store::status::PostKind;
 use maud::{Markup, html};
 
 use super::form::{self, Field, Input, Values, field};
 use super::layout::{Page, Shell, framed, heading, trail};
-use super::parts::{Tone, clean, foreign, state, time};
+use super::parts::{Tone, clean, foreign, pager, state, time, times};
 use crate::Role;
+use crate::api::model::{AnnouncementView, Listing, StatusPageView};
 use crate::problem::FieldError;
 
 /// Everything that can be said of a status page.
@@ -36,81 +36,14 @@ pub(crate) const POST: &[Field] = &[
     .at_first("incident"),
     field("/title", "Title", Input::Line("text"), "").needed(),
     field("/say", "What to tell people", Input::Text, "").needed(),
-    field("/starts", "Begins (UTC)", Input::Line("datetime-local"), "Empty: now."),
-    field("/ends", "Ends (UTC)", Input::Line("datetime-local"), "For maintenance."),
+    field("/starts", "Begins", Input::Line("datetime-local"), "Empty: now."),
+    field("/ends", "Ends", Input::Line("datetime-local"), "For maintenance."),
+    field("/zone", "Time zone of these times", Input::Line("text"), "As Europe/Berlin. People see them there and in UTC.")
+        .at_first("UTC"),
 ];
 
-/// What a form says of a status page, read and held against its rules.
-///
-/// # Errors
-/// The fields that are wrong.
-pub(crate) fn check(values: &Values) -> Result<StatusPageForm, Vec<FieldError>> {
-    form::to_json(FIELDS, values)?;
-    let text = |at: &str| values.get(at).to_owned();
-    let form = StatusPageForm {
-        slug: text("/slug"),
-        title: text("/title"),
-        about: text("/about"),
-        label: text("/label"),
-        noindex: values.ticked("/noindex"),
-        published: values.ticked("/published"),
-    };
-    let mut errors = Vec::new();
-    let mut wrong =
-        |field: &str, detail: &str| errors.push(FieldError { field: field.into(), detail: detail.into() });
-    let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if form.slug.len() > 60 || !form.slug.chars().all(fine) || form.slug.starts_with('-') {
-        wrong("/slug", "is not 1 to 60 of a-z, 0-9 and -, with a letter or digit first");
-    }
-    if form.title.chars().count() > 200 {
-        wrong("/title", "has more than 200 characters");
-    }
-    if form.about.chars().count() > 2000 {
-        wrong("/about", "has more than 2000 characters");
-    }
-    if !form.label.is_empty()
-        && form.label.split_once('=').is_none_or(|(n, v)| n.trim().is_empty() || v.trim().is_empty())
-    {
-        wrong("/label", "is not of the form name=value");
-    }
-    if errors.is_empty() { Ok(form) } else { Err(errors) }
-}
-
-/// A status page as a form says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StatusPageForm {
-    /// Its name in the URL.
-    pub(crate) slug: String,
-    /// Its title.
-    pub(crate) title: String,
-    /// Below the title.
-    pub(crate) about: String,
-    /// The label.
-    pub(crate) label: String,
-    /// Whether search engines are to leave it out.
-    pub(crate) noindex: bool,
-    /// Whether it can be seen.
-    pub(crate) published: bool,
-}
-
-/// A moment of a `datetime-local` field, taken as UTC.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn moment(text: &str) -> Result<Option<Timestamp>, String> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let civil: Result<jiff::civil::DateTime, _> = text.parse();
-    civil
-        .ok()
-        .and_then(|c| c.to_zoned(jiff::tz::TimeZone::UTC).ok())
-        .map(|z| Some(z.timestamp()))
-        .ok_or_else(|| format!("{text:?} is not a date with a time, as 2026-11-25T22:00"))
-}
-
 /// The values that stand in the form of a page.
-pub(crate) fn values(page: &StatusPage) -> Values {
+pub(crate) fn values(page: &StatusPageView) -> Values {
     let mut values = Values::default();
     values.push("/title", &*page.title);
     values.push("/slug", &*page.slug);
@@ -128,16 +61,17 @@ pub(crate) fn values(page: &StatusPage) -> Values {
 /// The list, with the form for a new one.
 pub(crate) fn list_page(
     shell: &Shell,
-    pages: &[StatusPage],
+    pages: &Listing<StatusPageView>,
+    first: bool,
     filled: &Values,
     errors: &[FieldError],
 ) -> Markup {
     let body = html! {
         (heading(html! { "Status pages" }, html! { p.soft { "What the public sees. A monitor appears there once it is marked as public." } }, html! {}))
         section.card aria-label="Status pages" {
-            @if pages.is_empty() { p { "None yet." } }
+            @if pages.items.is_empty() { p { "None yet." } }
             ul.rows {
-                @for page in pages {
+                @for page in &pages.items {
                     li {
                         div {
                             a.title href={ "/status-pages/" (page.id) } { (foreign(&page.title)) }
@@ -147,6 +81,7 @@ pub(crate) fn list_page(
                     }
                 }
             }
+            (pager(pages, "/status-pages", &[], first))
         }
         @if shell.may(Role::Editor) {
             section.card aria-labelledby="new" {
@@ -167,9 +102,11 @@ pub(crate) fn list_page(
 #[derive(Debug)]
 pub(crate) struct OnePage<'a> {
     /// The page.
-    pub(crate) page: &'a StatusPage,
+    pub(crate) page: &'a StatusPageView,
     /// What was announced, newest first.
-    pub(crate) posts: &'a [StatusPost],
+    pub(crate) posts: &'a Listing<AnnouncementView>,
+    /// Whether this is the first page of them.
+    pub(crate) first: bool,
     /// What stands in its form.
     pub(crate) values: &'a Values,
     /// What is wrong there.
@@ -190,8 +127,9 @@ pub(crate) fn page(shell: &Shell, data: &OnePage<'_>) -> Markup {
         (heading(foreign(&data.page.title), html! { p.soft { a href=(url) { (shell.public_url) (url) } } }, html! {}))
         section.card aria-labelledby="posts" {
             h2 id="posts" { "Announcements" }
-            @if data.posts.is_empty() { p.soft { "None yet. Incidents that the watch sees appear by themselves." } }
-            @for post in data.posts { (post_part(shell, post, editor)) }
+            @if data.posts.items.is_empty() { p.soft { "None yet. Incidents that the watch sees appear by themselves." } }
+            @for post in &data.posts.items { (post_part(shell, post, editor)) }
+            (pager(data.posts, &path, &[], data.first))
         }
         @if editor {
             section.card aria-labelledby="announce" {
@@ -263,16 +201,17 @@ pub(crate) fn unrenamed(values: &Values) -> Values {
     out
 }
 
-fn post_part(shell: &Shell, post: &StatusPost, editor: bool) -> Markup {
-    let id = post.id.to_string();
-    let kind = match post.kind {
+fn post_part(shell: &Shell, post: &AnnouncementView, editor: bool) -> Markup {
+    let id = post.id.as_str();
+    let kind: PostKind = post.kind.parse().unwrap_or(PostKind::Incident);
+    let word = match kind {
         PostKind::Incident => "Incident",
         PostKind::Maintenance => "Maintenance",
     };
     html! {
         div.step {
             h3 { (foreign(&post.title)) }
-            p.soft { (kind) ", " (clean(&post.state)) " · " (time(post.starts)) @if let Some(end) = post.ends { " to " (time(end)) } }
+            p.soft { (word) ", " (clean(&post.state)) " · " (times(post.starts, post.ends, &post.zone)) }
             ol.line {
                 @for u in &post.updates { li { p { strong { (clean(&u.state)) ": " } (foreign(&u.say)) } p.soft.small { (time(u.at)) " · " (foreign(&u.author)) } } }
             }
@@ -283,7 +222,7 @@ fn post_part(shell: &Shell, post: &StatusPost, editor: bool) -> Markup {
                         (shell.token())
                         div.field {
                             label for={ "state-" (id) } { "State from now on" }
-                            select id={ "state-" (id) } name="state" { @for s in post.kind.states() { option value=(s) selected[*s == post.state] { (s) } } }
+                            select id={ "state-" (id) } name="state" { @for s in kind.states() { option value=(s) selected[*s == post.state] { (s) } } }
                         }
                         div.field {
                             label for={ "say-" (id) } { "What to tell people" }

@@ -1,6 +1,9 @@
 //! A status page: what it shows, and how it looks.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use landfall_monitor::WindowSpec;
 use landfall_store::status::{PostKind, PublicIncident, PublicMonitor, PublicStatus, StatusPost, Sums};
 use maud::{DOCTYPE, Markup, html};
 use serde_json::{Value, json};
@@ -8,7 +11,7 @@ use serde_json::{Value, json};
 use crate::api::model::BucketView;
 use crate::pages::assets::{CSS, ICON, JS};
 use crate::pages::parts::{
-    Tone, ago, bars, bars_legend, clean, distance, filled, foreign, icon, percent, span, stamp, state, time,
+    Tone, ago, bars, bars_legend, clean, distance, filled, foreign, icon, percent, span, stamp, state, time, times,
     uptime, verdict,
 };
 
@@ -70,9 +73,70 @@ fn overall(status: &PublicStatus, seen: &Seen) -> (Tone, String) {
     }
 }
 
+/// An opening of a maintenance window as the public sees it: neither its name, which may say more than is for everybody,
+/// nor monitors that are not public.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Work {
+    monitors: Vec<String>,
+    starts: Option<Timestamp>,
+    ends: Option<Timestamp>,
+    zone: String,
+}
+
+/// Openings that begin within so long are shown.
+const AHEAD: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Windows that are open now (without a beginning, which nobody asks for), and the next openings of all of them.
+fn works(status: &PublicStatus, seen: &Seen) -> Vec<Work> {
+    let mut found = Vec::new();
+    for text in &status.windows {
+        let Ok(spec) = serde_json::from_str::<WindowSpec>(text) else { continue };
+        let Ok(window) = spec.compile() else { continue };
+        let concerned = status.monitors.iter().filter(|m| spec.applies(&m.external_id, &m.labels));
+        let monitors: Vec<String> = concerned.map(|m| m.name.clone()).collect();
+        if monitors.is_empty() {
+            continue;
+        }
+        let end = |at: Timestamp| window.open_until(at).filter(|end| *end < Timestamp::MAX);
+        if window.is_open(seen.now) {
+            let (monitors, zone) = (monitors.clone(), spec.zone.clone());
+            found.push(Work { monitors, starts: None, ends: end(seen.now), zone });
+        }
+        let latest = seen.now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+        if let Some(next) = window.next_open(seen.now).filter(|next| *next <= latest) {
+            found.push(Work { monitors, starts: Some(next), ends: end(next), zone: spec.zone });
+        }
+    }
+    found.sort_by_key(|w| w.starts);
+    found
+}
+
+fn work_part(work: &Work, seen: &Seen) -> Markup {
+    html! {
+        div.step {
+            h3 { "Maintenance of " (foreign(&names(&work.monitors))) }
+            p {
+                (state(Tone::Idle, post_state(if work.starts.is_none() { "in-progress" } else { "scheduled" }))) " "
+                span.soft.small {
+                    @match (work.starts, work.ends) {
+                        (Some(starts), ends) => { (times(starts, ends, &work.zone)) ", " (distance(seen.now, starts)) }
+                        (None, Some(ends)) => { "until " (times(ends, None, &work.zone)) }
+                        (None, None) => {}
+                    }
+                }
+            }
+            @if work.monitors.len() > 2 { p.soft.small { (foreign(&work.monitors.join(", "))) } }
+        }
+    }
+}
+
 /// The title of an incident that the watch saw.
 pub(super) fn incident_title(incident: &PublicIncident) -> String {
-    match incident.monitors.as_slice() {
+    names(&incident.monitors)
+}
+
+fn names(monitors: &[String]) -> String {
+    match monitors {
         [] => "a service".into(),
         [one] => one.clone(),
         [one, two] => format!("{one} and {two}"),
@@ -134,6 +198,8 @@ pub(super) fn page(status: &PublicStatus, seen: &Seen) -> Markup {
         open.into_iter().partition(|p| p.kind == PostKind::Maintenance && p.state == "scheduled");
     let (current, past): (Vec<&PublicIncident>, Vec<&PublicIncident>) =
         status.incidents.iter().partition(|i| i.resolved.is_none());
+    let (under_way, ahead): (Vec<Work>, Vec<Work>) =
+        works(status, seen).into_iter().partition(|w| w.starts.is_none());
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -166,15 +232,20 @@ pub(super) fn page(status: &PublicStatus, seen: &Seen) -> Markup {
                             }
                         }
                         p class={ "banner " (tone.class()) } role="status" { (icon(tone)) (sentence) }
-                        @if !open.is_empty() || !current.is_empty() {
-                            section.card.tone.bad aria-labelledby="now" {
+                        @if !open.is_empty() || !current.is_empty() || !under_way.is_empty() {
+                            section class={ "card tone " (if open.is_empty() && current.is_empty() { "idle" } else { "bad" }) } aria-labelledby="now" {
                                 h2 id="now" { "Now" }
                                 @for post in &open { (announcement(post, seen)) }
                                 @for incident in &current { (automatic(incident, seen)) }
+                                @for work in &under_way { (work_part(work, seen)) }
                             }
                         }
-                        @if !planned.is_empty() {
-                            section.card aria-labelledby="planned" { h2 id="planned" { "Scheduled maintenance" } @for post in &planned { (announcement(post, seen)) } }
+                        @if !planned.is_empty() || !ahead.is_empty() {
+                            section.card aria-labelledby="planned" {
+                                h2 id="planned" { "Scheduled maintenance" }
+                                @for post in &planned { (announcement(post, seen)) }
+                                @for work in &ahead { (work_part(work, seen)) }
+                            }
                         }
                         section.card aria-labelledby="services" {
                             h2 { span id="services" { "Services" } span.note { "the last 90 days" } }
@@ -235,8 +306,7 @@ fn announcement(post: &StatusPost, seen: &Seen) -> Markup {
             p {
                 (state(post_tone(post), post_state(&post.state))) " "
                 span.soft.small {
-                    (time(post.starts))
-                    @if let Some(end) = post.ends { " to " (time(end)) }
+                    (times(post.starts, post.ends, &post.zone))
                     @if post.starts > seen.now { ", " (distance(seen.now, post.starts)) }
                 }
             }
@@ -278,6 +348,13 @@ pub(super) fn json(status: &PublicStatus, seen: &Seen) -> Value {
             "began": i.began.to_string(),
             "resolved": i.resolved.map(|t| t.to_string()),
         })).collect::<Vec<_>>(),
+        "maintenance": works(status, seen).iter().map(|w| json!({
+            "monitors": w.monitors,
+            "open": w.starts.is_none(),
+            "starts": w.starts.map(|t| t.to_string()),
+            "ends": w.ends.map(|t| t.to_string()),
+            "zone": w.zone,
+        })).collect::<Vec<_>>(),
         "announcements": status.posts.iter().map(|p| json!({
             "id": p.id.to_string(),
             "kind": p.kind.word(),
@@ -285,6 +362,7 @@ pub(super) fn json(status: &PublicStatus, seen: &Seen) -> Value {
             "state": p.state,
             "starts": p.starts.to_string(),
             "ends": p.ends.map(|t| t.to_string()),
+            "zone": p.zone,
             "closed": p.closed.map(|t| t.to_string()),
             "updates": p.updates.iter().map(|u| json!({ "at": u.at.to_string(), "state": u.state, "say": u.say })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),

@@ -1,5 +1,6 @@
 //! What the public sees, on both databases.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ fn days(broken: usize) -> Vec<Sums> {
 fn sample(title: &str) -> PublicStatus {
     let monitor = |name: &str, verdict: &str, broken| PublicMonitor {
         id: Id::default(),
+        external_id: name.to_lowercase(),
+        labels: BTreeMap::new(),
         name: name.into(),
         verdict: verdict.into(),
         last_check: Some(back(2)),
@@ -69,6 +72,7 @@ fn sample(title: &str) -> PublicStatus {
             noindex: false,
             published: true,
             created: back(9000),
+            updated: back(9000),
         },
         monitors: vec![
             monitor("API", "down", 0),
@@ -90,9 +94,16 @@ fn sample(title: &str) -> PublicStatus {
                 resolved: Some(back(8900)),
             },
         ],
+        windows: vec![
+            r#"{"name":"secret customer","monitors":["site","internal-db"],"start":"2026-03-01T00:00","duration_min":60}"#.into(),
+            r#"{"name":"nightly","monitors":["api"],"repeat":"daily","start":"03:00","duration_min":30,"zone":"Europe/Berlin"}"#.into(),
+            r#"{"name":"other","monitors":["internal-db"],"repeat":"daily","start":"04:00","duration_min":30}"#.into(),
+        ],
         posts: vec![
             StatusPost {
                 id: Id::default(),
+                page: Id::default(),
+                zone: "Europe/Berlin".into(),
                 kind: PostKind::Maintenance,
                 title: "Database upgrade".into(),
                 state: "scheduled".into(),
@@ -108,6 +119,8 @@ fn sample(title: &str) -> PublicStatus {
             },
             StatusPost {
                 id: Id::default(),
+                page: Id::default(),
+                zone: "UTC".into(),
                 kind: PostKind::Incident,
                 title: title.into(),
                 state: "identified".into(),
@@ -300,7 +313,7 @@ impl World {
         let org = organisation(&db.store, "levqor").await;
         let public = add_monitor(&db.store, &org, "Shown service", true, "core", "up").await;
         let private = add_monitor(&db.store, &org, "Hidden service", false, "core", "down").await;
-        org.create_status_page(put("levqor", ""), now()).await.expect("a page");
+        org.create_status_page(put("levqor", ""), "a@example.com", now()).await.expect("a page");
         Self { db, clock, app, org, public, private }
     }
 
@@ -403,9 +416,9 @@ async fn a_label_narrows_a_page_and_a_draft_is_not_there() {
     for db in TestDb::both().await {
         let world = World::new(db).await;
         add_monitor(&world.db.store, &world.org, "Web", true, "web", "up").await;
-        world.org.create_status_page(put("web", "team=web"), now()).await.expect("a page");
+        world.org.create_status_page(put("web", "team=web"), "a@example.com", now()).await.expect("a page");
         let draft = StatusPagePut { published: false, ..put("draft", "") };
-        world.org.create_status_page(draft, now()).await.expect("a page");
+        world.org.create_status_page(draft, "a@example.com", now()).await.expect("a page");
         let router = world.router();
         let (_, _, body) = world.get(&router, "/status/web/json", None).await;
         let json: Json = serde_json::from_str(&body).expect("JSON");
@@ -520,17 +533,54 @@ async fn a_dead_database_leaves_the_page_and_its_age() {
     assert_eq!(headers[header::RETRY_AFTER], "5");
 }
 
+#[test]
+fn maintenance_windows_are_shown_by_themselves_with_public_names_only() {
+    let mut status = sample("Levqor");
+    let read = now();
+    let local = read.to_zoned(jiff::tz::TimeZone::UTC);
+    // One that is open now, and one that opens in an hour.
+    let text = |minutes: i64| {
+        let at = local.checked_add(jiff::SignedDuration::from_mins(minutes)).expect("in range");
+        at.strftime("%Y-%m-%dT%H:%M").to_string()
+    };
+    status.windows.push(format!(
+        r#"{{"name":"secret customer","monitors":["site","internal-db"],"start":"{}","duration_min":60}}"#,
+        text(-30)
+    ));
+    status.windows.push(format!(
+        r#"{{"name":"secret upgrade","all":true,"start":"{}","duration_min":60}}"#,
+        text(60)
+    ));
+    let seen = super::status::Seen {
+        now: read,
+        read,
+        failing: false,
+        public_url: "https://status.example".into(),
+    };
+    let page = super::status::page(&status, &seen).into_string();
+    assert!(!page.contains("secret") && !page.contains("internal-db"), "{page}");
+    let open = page.find("Maintenance of Site").expect("the open window is shown with its public service");
+    assert!(page[..open].contains(r#"id="now""#), "{page}");
+    assert!(page.contains("Maintenance of API and 3 more"), "{page}");
+    let json = super::status::json(&status, &seen);
+    let open: Vec<_> = json["maintenance"].as_array().expect("a list").iter().filter(|w| w["open"] == true).collect();
+    assert_eq!(open.len(), 1, "{json}");
+    assert_eq!(open[0]["monitors"], serde_json::json!(["Site"]), "{json}");
+    assert!(!json.to_string().contains("internal-db"), "{json}");
+}
+
 #[tokio::test]
 async fn posts_go_through_their_states() {
     for db in TestDb::both().await {
         let world = World::new(db).await;
-        let page = world.org.status_pages().await.expect("pages")[0].id;
+        let page = world.org.status_pages(landfall_store::Page::default()).await.expect("pages")[0].id;
         let put = StatusPostPut {
             kind: PostKind::Incident,
             title: "Slow",
             state: "investigating",
             starts: now(),
             ends: None,
+            zone: "UTC",
             say: "We look.",
             author: "ines@example.com",
         };
@@ -544,7 +594,7 @@ async fn posts_go_through_their_states() {
             .update_status_post(post, "resolved", "Over.", "ines@example.com", world.clock.now())
             .await
             .expect("an update");
-        let posts = world.org.page_posts(page).await.expect("posts");
+        let posts = world.org.announcements(page, landfall_store::Page::default()).await.expect("posts");
         assert_eq!((posts.len(), posts[0].state.as_str(), posts[0].updates.len()), (1, "resolved", 2));
         assert!(posts[0].closed.is_some());
         // Somebody else's page and post are not there.
@@ -552,13 +602,13 @@ async fn posts_go_through_their_states() {
         assert!(other.status_page(page).await.is_err());
         assert!(other.create_status_post(page, put, now()).await.is_err());
         assert!(other.update_status_post(post, "resolved", "x", "a", now()).await.is_err());
-        assert!(other.delete_status_page(page).await.is_err());
+        assert!(other.delete_status_page(page, "a@example.com", now()).await.is_err());
         assert!(matches!(
-            other.create_status_page(super::tests::put("levqor", ""), now()).await,
+            other.create_status_page(super::tests::put("levqor", ""), "a@example.com", now()).await,
             Err(StoreError::Exists { .. })
         ));
-        world.org.delete_status_page(page).await.expect("gone");
-        assert!(world.org.status_pages().await.expect("pages").is_empty());
+        world.org.delete_status_page(page, "a@example.com", now()).await.expect("gone");
+        assert!(world.org.status_pages(landfall_store::Page::default()).await.expect("pages").is_empty());
         let left = world
             .db
             .store

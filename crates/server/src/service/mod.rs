@@ -11,6 +11,7 @@ pub mod monitors;
 pub mod organisation;
 pub mod reports;
 pub(crate) mod room;
+pub mod status;
 pub mod windows;
 
 use jiff::Timestamp;

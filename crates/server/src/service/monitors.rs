@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::room::{self, Thing};
 use super::{check_external_id, external_id_of, fits, listing, ms, no_errors, tell, wrong};
-use crate::api::model::{BucketView, Listing, MonitorView, PhasesView, ResultView, UptimeView};
+use crate::api::model::{BucketView, CheckAskedView, Listing, MonitorView, PhasesView, ResultView, UptimeView};
 use crate::auth::Right;
 use crate::problem::FieldError;
 use crate::{App, Principal, Problem};
@@ -229,6 +229,50 @@ pub async fn pause(
     get(app, principal, id).await
 }
 
+/// Shows a monitor on status pages, or hides it.
+///
+/// # Errors
+/// 403 without the right; 404; 409 when a configuration file owns it.
+pub async fn publish(
+    app: &App,
+    principal: &Principal,
+    id: Id,
+    public: bool,
+) -> Result<Versioned<MonitorView>, Problem> {
+    principal.require(Right::Write)?;
+    let row = principal.tenant.monitor(id).await?;
+    if row.spec["public"].as_bool().unwrap_or_default() == public {
+        return get(app, principal, id).await;
+    }
+    let mut spec: MonitorSpec = serde_json::from_value(row.spec).map_err(|error| {
+        tracing::error!(%error, monitor = %id, "a stored declaration could not be read");
+        Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the stored declaration cannot be read")
+    })?;
+    spec.public = public;
+    Ok(put(app, principal, &row.external_id, spec, Expect::Unchanged(row.updated)).await?.0)
+}
+
+/// Asks for a check before the next tick. It is in the database, so the server that watches the monitor makes it, whichever
+/// it is.
+///
+/// # Errors
+/// 403 without the right; 404; 409 when it is paused.
+pub async fn check_now(app: &App, principal: &Principal, id: Id) -> Result<CheckAskedView, Problem> {
+    principal.require(Right::Write)?;
+    let row = principal.tenant.monitor(id).await?;
+    if row.paused {
+        return Err(Problem::conflict("it is paused; resume it first"));
+    }
+    let now = app.clock.now();
+    principal.tenant.request_check(id, now).await?;
+    app.watch.nudge();
+    Ok(CheckAskedView {
+        monitor: id.to_string(),
+        asked: now,
+        say: "It is checked within seconds; its result appears in the results and as an event.".into(),
+    })
+}
+
 /// Deletes a monitor.
 ///
 /// # Errors
@@ -302,7 +346,7 @@ pub async fn uptime(app: &App, principal: &Principal, id: Id) -> Result<UptimeVi
         principal.tenant.bucket_sum(id, grain, from, now).await.map(|b| b.uptime())
     };
     Ok(UptimeView {
-        day: over(Grain::Hour, day).await?,
+        day: principal.tenant.uptimes(id, id, day_ago(app)).await?.remove(&id),
         week: over(Grain::Hour, 7 * day).await?,
         days_30: over(Grain::Day, 30 * day).await?,
         days_90: over(Grain::Day, 90 * day).await?,

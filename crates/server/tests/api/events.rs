@@ -110,3 +110,53 @@ async fn a_stream_refuses_who_may_not_read() {
     world.stranger().get("/api/v1/events").await.is(401);
     owner.clone().with("accept", "application/json").get("/api/v1/events").await.is(406);
 }
+
+#[tokio::test]
+async fn a_reader_is_not_told_the_secret_of_a_ping_url() {
+    for world in World::both().await {
+        let owner = world.owner().await;
+        let reader = world.member(&owner, "reader", "reader@example.com").await;
+        let path = "/api/v1/heartbeats/by-external-id/nightly";
+        let made = owner.put(path, json!({ "name": "Nightly", "period_s": 3600 })).await.is(201);
+        let secret = made.id();
+        let mut theirs = Reading::of(&reader).await;
+        let mut ours = Reading::of(&owner).await;
+        let org = world.app.store.orgs().await.expect("answers")[0].id;
+        world.app.bus.tell(Happened {
+            org,
+            kind: "heartbeat",
+            id: secret.parse().expect("an id"),
+            what: "ping",
+            detail: json!({}),
+        });
+        assert!(ours.until("ping").await.expect("told").contains(&secret));
+        assert!(!theirs.until("ping").await.expect("told").contains(&secret));
+    }
+}
+
+#[tokio::test]
+async fn the_steps_of_an_audit_are_told_as_they_are_taken() {
+    let world = World::sqlite().await;
+    let owner = world.owner().await;
+    let report = owner.post("/api/v1/reports", json!({ "url": "https://example.com/" })).await.is(202);
+    let org = world.app.store.orgs().await.expect("answers")[0].id;
+    let mut reading = Reading::of(&owner).await;
+    for (event, step) in [("begin", "DNS of example.com"), ("end", "DNS of example.com"), ("wait", "5 s")] {
+        world.app.bus.tell(Happened {
+            org,
+            kind: "report",
+            id: report.id().parse().expect("an id"),
+            what: "progress",
+            detail: json!({ "event": event, "step": step }),
+        });
+    }
+    let said = reading.until("\"wait\"").await.expect("told").to_owned();
+    let of = |event: &str| {
+        let data = said.lines().filter_map(|l| l.strip_prefix("data: "));
+        let data = data.filter_map(|d| serde_json::from_str::<serde_json::Value>(d).ok());
+        data.filter(|d| d["detail"]["event"] == event).map(|d| (d["id"].clone(), d["detail"]["step"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(of("begin"), [(json!(report.id()), json!("DNS of example.com"))], "{said}");
+    assert_eq!(of("end").len(), 1, "{said}");
+    assert_eq!(of("wait"), [(json!(report.id()), json!("5 s"))], "{said}");
+}

@@ -3,11 +3,13 @@
 mod accounts;
 mod bounds;
 mod channels;
+mod docs;
 mod doors;
 mod events;
 mod limits;
 mod monitors;
 mod plans;
 mod schemathesis;
+mod status;
 mod tenancy;
 mod world;

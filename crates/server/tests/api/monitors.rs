@@ -109,3 +109,35 @@ async fn what_is_wrong_with_a_declaration_is_said_with_its_place() {
         assert_eq!(answer.body["errors"][0]["field"], field, "{spec}: {}", answer.text);
     }
 }
+
+#[tokio::test]
+async fn uptime_is_known_before_the_first_hour_is_summed_up() {
+    for world in World::both().await {
+        let owner = world.owner().await;
+        let made = owner.put("/api/v1/monitors/by-external-id/web", http_monitor("Web")).await.is(201);
+        let path = format!("/api/v1/monitors/{}", made.id());
+        assert!(owner.get(&path).await.is(200).body.get("uptime_24h").is_none());
+        let store = &world.app.store;
+        let org = store.orgs().await.expect("answers")[0].id;
+        let hour_us = 3_600_000_000;
+        let now_us = world.now().as_microsecond().div_euclid(hour_us) * hour_us;
+        let sum = async |grain: &str, from_us: i64, up: i64, down: i64| {
+            store
+                .execute(
+                    "INSERT INTO rollups (monitor_id, org_id, grain, bucket_us, up, down) VALUES ($1, $2, $3, $4, $5, $6)",
+                    landfall_store::params![made.id(), org, grain, from_us, up, down],
+                )
+                .await
+                .expect("written");
+        };
+        sum("minute", now_us - hour_us, 1, 0).await;
+        sum("minute", now_us, 1, 2).await;
+        assert_eq!(owner.get(&path).await.is(200).body["uptime_24h"], 0.5);
+        assert_eq!(owner.get(&format!("{path}/uptime")).await.is(200).body["day"], 0.5);
+        // The hour takes the place of its minutes, and those after it are still counted.
+        sum("hour", now_us - hour_us, 1, 0).await;
+        assert_eq!(owner.get(&path).await.is(200).body["uptime_24h"], 0.5);
+        let list = owner.get("/api/v1/monitors").await.is(200);
+        assert_eq!(list.items()[0]["uptime_24h"], 0.5);
+    }
+}

@@ -213,3 +213,28 @@ async fn an_invitation_is_mailed_where_there_is_a_mail_server_and_shown_where_th
         }
     }
 }
+
+#[tokio::test]
+async fn events_that_need_a_person_are_shown_to_owners_of_the_first_organisation_alone() {
+    for world in World::both_with(with_billing).await {
+        let owner = world.owner().await;
+        let path = "/api/v1/billing/events";
+        assert!(owner.get(path).await.is(200).items().is_empty());
+        for (id, outcome) in [("evt_1", "unassigned"), ("evt_2", "applied"), ("evt_3", "unreadable")] {
+            let sql =
+                "INSERT INTO billing_events (id, kind, created_us, received_us, livemode, outcome, say, body)
+                       VALUES ($1, 'invoice.paid', 0, 0, 0, $2, 'why', '{\"secret\":1}')";
+            world.app.store.execute(sql, params![id, outcome]).await.expect("written");
+        }
+        let seen = owner.get(path).await.is(200);
+        let ids: Vec<_> = seen.items().iter().map(|e| e["id"].as_str().expect("an id")).collect();
+        assert_eq!(ids, ["evt_1", "evt_3"]);
+        assert!(!seen.text.contains("secret"));
+        put_on(&world, "team").await;
+        let admin = world.member(&owner, "admin", "admin@example.com").await;
+        admin.get(path).await.is(403);
+        world.key(&owner, &["admin"]).await.1.get(path).await.is(403);
+        world.foreigner().await.get(path).await.is(403);
+        world.stranger().get(path).await.is(401);
+    }
+}

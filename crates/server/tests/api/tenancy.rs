@@ -139,8 +139,25 @@ pub(crate) async fn things(world: &World, owner: &Asker, mark: &str) -> Vec<(&'s
         )
         .await
         .expect("written");
+    let page = owner
+        .put(
+            &format!("/api/v1/status-pages/by-slug/{mark}"),
+            json!({ "title": format!("{mark} page"), "about": format!("{mark} words"), "published": false }),
+        )
+        .await
+        .is(201);
+    let announcement = owner
+        .post(
+            &format!("/api/v1/status-pages/{}/announcements", page.id()),
+            json!({ "kind": "incident", "title": format!("{mark} announcement"), "say": format!("{mark} trouble") }),
+        )
+        .await
+        .is(201);
     vec![
         ("monitors", monitor.id()),
+        ("status-pages", page.id()),
+        ("announcements", announcement.id()),
+        ("slug", mark.to_owned()),
         ("windows", window.id()),
         ("reports", report.id()),
         ("keys", key.id()),
@@ -170,6 +187,10 @@ fn body_for(operation: &str, mark: &str) -> Option<Json> {
         "putWindow" => {
             json!({ "name": "stolen", "all": true, "start": "2026-11-25T22:00", "duration_min": 60 })
         }
+        "putStatusPage" => json!({ "title": "stolen", "published": true }),
+        "renameStatusPage" => json!({ "slug": "stolen" }),
+        "announce" => json!({ "kind": "maintenance", "title": "stolen", "say": "stolen" }),
+        "updateAnnouncement" => json!({ "state": "resolved", "say": "stolen" }),
         "createKey" => json!({ "name": "stolen", "scopes": ["read"] }),
         "rotateKey" => json!({ "overlap_s": 60 }),
         "invite" => json!({ "role": "reader" }),
@@ -250,6 +271,9 @@ async fn whole(world: &World) -> String {
         "channels",
         "outbox",
         "users",
+        "status_pages",
+        "status_posts",
+        "status_updates",
     ] {
         let key = if table == "members" { "user_id" } else { "id" };
         let rows = world
@@ -332,7 +356,10 @@ async fn every_route_refuses_strangers_revoked_keys_and_foreigners() {
                     "putMonitor" | "putWindow" | "putChannel" | "putHeartbeat"
                 );
                 let servers = operation.name == "listJobRuns";
-                if operation.names && !own_name && !servers {
+                // A name in public URLs is one for the whole server, and taken is all that is said of it.
+                if operation.name == "putStatusPage" {
+                    assert!(answer.status == 409 && answer.body["errors"][0]["field"] == "/slug", "{what}");
+                } else if operation.names && !own_name && !servers {
                     let by_own_name = operation.path.contains("by-external-id") && answer.status < 300;
                     assert!(answer.status == 404 || answer.status == 403 || by_own_name, "{what}");
                 }
@@ -355,6 +382,7 @@ async fn every_route_refuses_strangers_revoked_keys_and_foreigners() {
             "channels",
             "deliveries",
             "outbox",
+            "status-pages",
         ] {
             let list = owner.get(&format!("/api/v1/{kind}")).await.is(200);
             assert!(!list.text.contains("stolen"), "{kind}: {}", list.text);
@@ -365,7 +393,7 @@ async fn every_route_refuses_strangers_revoked_keys_and_foreigners() {
         }
         for line in before.lines() {
             let table = line.split(':').next().unwrap_or_default();
-            if matches!(table, "deliveries" | "incidents" | "incident_events" | "captures" | "results") {
+            if matches!(table, "status_pages" | "status_posts" | "status_updates" | "deliveries" | "incidents" | "incident_events" | "captures" | "results") {
                 assert!(whole(&world).await.contains(line), "{table} is as it was");
             }
         }
@@ -422,7 +450,7 @@ async fn what_is_not_there_and_what_is_somebody_elses_are_answered_alike() {
         let foreigner = world.foreigner().await;
         let ours = things(&world, &owner, "secret").await;
         let none = landfall_store::Id::new().to_string();
-        for (kind, id) in ours.iter().filter(|(k, _)| *k != "external_id") {
+        for (kind, id) in ours.iter().filter(|(k, _)| !matches!(*k, "external_id" | "slug")) {
             for method in [Method::GET, Method::DELETE] {
                 let theirs = foreigner.send(&method, &format!("/api/v1/{kind}/{id}"), None).await;
                 let nothing = foreigner.send(&method, &format!("/api/v1/{kind}/{none}"), None).await;
@@ -445,6 +473,7 @@ async fn what_is_not_there_and_what_is_somebody_elses_are_answered_alike() {
             "outbox",
             "invitations",
             "keys",
+            "status-pages",
         ] {
             empty(foreigner.get(&format!("/api/v1/{kind}")).await);
         }

@@ -6,20 +6,27 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use landfall_notify::{Event, IncidentRef, Message, MonitorRef};
+use landfall_store::heartbeats::Listener;
 use landfall_store::jobs as stored;
 use landfall_store::rollups::{self, Grain, Sums};
 
 use super::{Context, Done, hears, monitors, post, spec_of, target, words};
+use crate::heartbeat::HeartbeatSpec;
 use crate::incident::note;
 
 pub(super) async fn reminders(c: Context) -> Result<Done, String> {
     let now = c.clock.now();
     let open = stored::unacknowledged(&c.store).await.map_err(words)?;
-    if open.is_empty() {
+    let beats = stored::unacknowledged_beats(&c.store).await.map_err(words)?;
+    let looked = open.len() + beats.len();
+    if looked == 0 {
         return Ok(Done::on(0u64, "no open incident waits for an acknowledgement"));
     }
-    let all: BTreeMap<_, _> = monitors(&c.store).await?.into_iter().map(|m| (m.id, m)).collect();
-    let (looked, mut reminded) = (open.len(), 0);
+    let mut reminded = 0;
+    let all: BTreeMap<_, _> = match open.is_empty() {
+        true => BTreeMap::new(),
+        false => monitors(&c.store).await?.into_iter().map(|m| (m.id, m)).collect(),
+    };
     for incident in &open {
         let part: Vec<_> = incident
             .monitors
@@ -27,15 +34,62 @@ pub(super) async fn reminders(c: Context) -> Result<Done, String> {
             .filter_map(|id| all.get(id))
             .filter_map(|m| Some((m, spec_of(m)?)))
             .collect();
-        let every = part.iter().filter_map(|(_, spec)| spec.remind_s).min();
-        let Some(every) = every else { continue };
-        // Never more often than every five minutes, whatever was declared.
-        let wait = Duration::from_secs(u64::from(every.max(300)));
-        if incident.told.checked_add(wait).is_ok_and(|due| due > now) {
+        let Some(every) = part.iter().filter_map(|(_, spec)| spec.remind_s).min() else { continue };
+        let members = part.iter().take(20).map(|(m, spec)| MonitorRef {
+            id: m.id.to_string(),
+            name: m.name.clone(),
+            target: target(spec),
+            say: m.verdict.clone().unwrap_or_default(),
+        });
+        let heard = |l: &Listener| part.iter().any(|(_, spec)| hears(spec, l));
+        let whom = Reminder { incident, every, members: members.collect(), count: part.len() };
+        reminded += usize::from(whom.write(&c, now, heard).await?);
+    }
+    for beat in &beats {
+        let Ok(spec) = serde_json::from_str::<HeartbeatSpec>(&beat.spec) else {
+            tracing::error!(heartbeat = %beat.external_id, "a heartbeat cannot be read");
             continue;
+        };
+        let Some(every) = spec.remind_s else { continue };
+        let member = MonitorRef {
+            // As in the alert: the id of a heartbeat is the secret of its ping URL.
+            id: beat.external_id.clone(),
+            name: beat.name.clone(),
+            target: format!("heartbeat {}", beat.slug),
+            say: "down".into(),
+        };
+        let heard = |l: &Listener| spec.channels.as_ref().is_none_or(|wanted| wanted.contains(&l.external_id));
+        let whom = Reminder { incident: &beat.incident, every, members: vec![member], count: 1 };
+        reminded += usize::from(whom.write(&c, now, heard).await?);
+    }
+    Ok(Done::on(looked, format!("{looked} open incidents looked at, {reminded} told again")))
+}
+
+/// Something that people may be told of again.
+struct Reminder<'a> {
+    incident: &'a stored::OpenIncident,
+    /// In seconds.
+    every: u32,
+    members: Vec<MonitorRef>,
+    count: usize,
+}
+
+impl Reminder<'_> {
+    /// Whether it was time, and nothing had changed meanwhile.
+    async fn write(
+        self,
+        c: &Context,
+        now: Timestamp,
+        heard: impl Fn(&Listener) -> bool,
+    ) -> Result<bool, String> {
+        let incident = self.incident;
+        // Never more often than every five minutes, whatever was declared.
+        let wait = Duration::from_secs(u64::from(self.every.max(300)));
+        if incident.told.checked_add(wait).is_ok_and(|due| due > now) {
+            return Ok(false);
         }
         let minutes = now.duration_since(incident.began).as_mins();
-        let mut message = Message {
+        let message = Message {
             event: Event::Reminder,
             organisation: String::new(),
             headline: format!("STILL DOWN for {} {}", span(minutes), incident.title),
@@ -46,8 +100,8 @@ pub(super) async fn reminders(c: Context) -> Result<Done, String> {
                 began: incident.began,
                 ended: None,
             }),
-            monitors: Vec::new(),
-            monitor_count: u32::try_from(part.len()).unwrap_or(u32::MAX),
+            monitors: self.members,
+            monitor_count: u32::try_from(self.count).unwrap_or(u32::MAX),
             cause: None,
             rivals: Vec::new(),
             changes: Vec::new(),
@@ -56,27 +110,19 @@ pub(super) async fn reminders(c: Context) -> Result<Done, String> {
             link: Some(format!("{}/incidents/{}", c.settings.public_url.trim_end_matches('/'), incident.id)),
             at: now,
         };
-        message.monitors.extend(part.iter().take(20).map(|(m, spec)| MonitorRef {
-            id: m.id.to_string(),
-            name: m.name.clone(),
-            target: target(spec),
-            say: m.verdict.clone().unwrap_or_default(),
-        }));
         let subject = format!("incident/{}", incident.id);
         let key = format!("{subject}/reminder/{}", incident.told.as_microsecond());
         let mut tx = c.store.begin().await.map_err(words)?;
         // Acknowledged, resolved or reminded meanwhile: then there is nothing to say.
         if !stored::reminded(&mut tx, incident, now).await.map_err(words)? {
-            continue;
+            return Ok(false);
         }
-        let heard = |l: &_| part.iter().any(|(_, spec)| hears(spec, l));
         let sent = post(&mut tx, incident.org, &subject, &key, message, now, heard).await.map_err(words)?;
         let say = format!("reminded {sent} channel(s)");
         note(&mut tx, incident.org, incident.id, now, "reminded", None, &say).await.map_err(words)?;
         tx.commit().await.map_err(words)?;
-        reminded += 1;
+        Ok(true)
     }
-    Ok(Done::on(looked, format!("{looked} open incidents looked at, {reminded} told again")))
 }
 
 /// What a summary is about.

@@ -12,10 +12,10 @@ mod trouble;
 use axum::Router;
 use landfall_store::Page;
 
-use crate::pages::door::{dress, id};
+use crate::pages::door::id;
 use crate::{App, Problem};
 
-/// All pages. Problems come out dressed as pages for whoever prefers pages.
+/// All pages. Problems leave them as problem+json; [`dress`](crate::pages::dress) stands round the whole server.
 pub fn router() -> Router<App> {
     Router::new()
         .merge(account::routes())
@@ -26,7 +26,6 @@ pub fn router() -> Router<App> {
         .merge(trouble::routes())
         .merge(settings::routes())
         .merge(status::routes())
-        .layer(axum::middleware::from_fn(dress))
 }
 
 /// Where a list begins.

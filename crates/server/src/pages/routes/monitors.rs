@@ -37,6 +37,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/monitors/{id}/edit", get(edit))
         .route("/monitors/{id}/pause", post(pause))
         .route("/monitors/{id}/resume", post(resume))
+        .route("/monitors/{id}/check", post(check))
         .route("/monitors/{id}/audit", post(audit))
         .route("/monitors/{id}/delete", post(delete))
         .route("/windows", get(window_list).post(window_create))
@@ -79,7 +80,17 @@ async fn home(visitor: Visitor, Query(wanted): Query<Wanted>) -> Result<Response
     };
     let hours =
         hours.into_iter().map(|(id, sums)| (id.to_string(), sums.iter().map(bucket).collect())).collect();
-    let data = Overview { troubles, monitors, hours, counts, filter };
+    // Trouble of the server itself is for those who can do something about it.
+    let jobs = match visitor.principal.can(Right::Admin) {
+        true => match service::jobs::list(&visitor.app, &visitor.principal).await {
+            Ok(list) => list.items,
+            Err(problem) if problem.status == 403 => Vec::new(),
+            Err(problem) => return Err(problem),
+        },
+        false => Vec::new(),
+    };
+    let jobs = jobs.into_iter().filter(|j| matches!(j.status.as_str(), "failed" | "overdue")).collect();
+    let data = Overview { troubles, monitors, hours, counts, filter, jobs };
     Ok(visitor.show(overview::page(&visitor.shell, &data)))
 }
 
@@ -280,6 +291,13 @@ async fn pause(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem
 
 async fn resume(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {
     set_paused(sent, &name, false).await
+}
+
+async fn check(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {
+    let visitor = sent.visitor;
+    let id = id(&name, "monitor")?;
+    service::monitors::check_now(&visitor.app, &visitor.principal, id).await?;
+    Ok(visitor.done(&format!("/monitors/{id}"), "It is being checked; the result appears here."))
 }
 
 async fn audit(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {

@@ -1,16 +1,19 @@
 //! Keeping status pages.
 
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use axum::routing::{get, post};
-use landfall_store::StoreError;
-use landfall_store::status::{PostKind, StatusPagePut, StatusPostPut};
+use landfall_store::Id;
+use landfall_store::monitors::Expect;
 
-use crate::pages::door::{Sent, Visitor, id};
+use super::After;
+use super::monitors::declared;
+use crate::pages::door::{Sent, Visitor, fields_of, id};
 use crate::pages::form::{self, Values};
-use crate::pages::status_pages::{self as draw, OnePage, StatusPageForm};
+use crate::pages::status_pages::{self as draw, OnePage};
 use crate::problem::FieldError;
+use crate::service::status::{self, AnnouncementUpdate, NewAnnouncement, StatusPageSpec};
 use crate::{App, Problem, Right};
 
 pub(super) fn routes() -> Router<App> {
@@ -22,8 +25,8 @@ pub(super) fn routes() -> Router<App> {
         .route("/status-posts/{id}", post(update))
 }
 
-/// Characters of one announcement.
-const SAY: usize = 4000;
+/// Status pages, or announcements, on one page.
+const ROWS: u32 = 50;
 
 fn fresh() -> Values {
     let mut values = form::fresh(draw::FIELDS);
@@ -31,47 +34,56 @@ fn fresh() -> Values {
     values
 }
 
-fn put(form: &StatusPageForm) -> StatusPagePut<'_> {
-    StatusPagePut {
-        slug: &form.slug,
-        title: &form.title,
-        about: &form.about,
-        label: &form.label,
-        noindex: form.noindex,
-        published: form.published,
+/// What a form says of a status page.
+fn page_of(values: &Values) -> Result<StatusPageSpec, Vec<FieldError>> {
+    form::to_json(draw::FIELDS, values)?;
+    Ok(StatusPageSpec {
+        title: values.get("/title").to_owned(),
+        about: values.raw("/about").replace("\r\n", "\n"),
+        label: values.get("/label").to_owned(),
+        noindex: values.ticked("/noindex"),
+        published: values.ticked("/published"),
+    })
+}
+
+/// Field errors of the service; those of a conflict stand beside their fields, too.
+fn wrong(problem: Problem) -> Result<Vec<FieldError>, Problem> {
+    if problem.status == 409 && !problem.errors.is_empty() {
+        return Ok(problem.errors);
     }
+    fields_of(problem)
 }
 
-fn wrong(field: &str, detail: impl Into<String>) -> FieldError {
-    FieldError { field: field.into(), detail: detail.into() }
-}
-
-fn taken(error: StoreError) -> Result<Vec<FieldError>, Problem> {
-    match error {
-        StoreError::Exists { .. } => Ok(vec![wrong("/slug", "is taken; choose another one")]),
-        error => Err(error.into()),
-    }
-}
-
-async fn list(visitor: Visitor) -> Result<Response, Problem> {
-    visitor.principal.require(Right::Read)?;
-    let pages = visitor.principal.tenant.status_pages().await?;
-    Ok(visitor.show(draw::list_page(&visitor.shell, &pages, &fresh(), &[])))
+async fn list(visitor: Visitor, Query(at): Query<After>) -> Result<Response, Problem> {
+    let pages = status::list(&visitor.app, &visitor.principal, at.page(ROWS)?).await?;
+    Ok(visitor.show(draw::list_page(&visitor.shell, &pages, at.after.is_empty(), &fresh(), &[])))
 }
 
 async fn create(sent: Sent) -> Result<Response, Problem> {
     let Sent { visitor, values } = sent;
     visitor.principal.require(Right::Write)?;
-    let tenant = &visitor.principal.tenant;
-    let errors = match draw::check(&values) {
-        Ok(form) => match tenant.create_status_page(put(&form), visitor.shell.now).await {
-            Ok(id) => return Ok(visitor.done(&format!("/status-pages/{id}"), "The status page is there.")),
-            Err(error) => taken(error)?,
-        },
+    let errors = match page_of(&values) {
+        Ok(asked) => {
+            let slug = values.get("/slug");
+            match status::put(&visitor.app, &visitor.principal, slug, &asked, Expect::Absent).await {
+                Ok((made, _)) => {
+                    let path = format!("/status-pages/{}", made.value.id);
+                    return Ok(visitor.done(&path, "The status page is there."));
+                }
+                // One of our own has this name in the URL.
+                Err(problem) if problem.status == 412 => {
+                    vec![FieldError {
+                        field: "/slug".into(),
+                        detail: "is taken by another page of yours; choose another one".into(),
+                    }]
+                }
+                Err(problem) => wrong(problem)?,
+            }
+        }
         Err(errors) => errors,
     };
-    let pages = tenant.status_pages().await?;
-    Ok(visitor.again(draw::list_page(&visitor.shell, &pages, &values, &errors)))
+    let pages = status::list(&visitor.app, &visitor.principal, After::default().page(ROWS)?).await?;
+    Ok(visitor.again(draw::list_page(&visitor.shell, &pages, true, &values, &errors)))
 }
 
 /// What one of the two forms of a page held, and what is wrong with it.
@@ -81,15 +93,15 @@ struct Wrong {
     post: Option<(Values, Vec<FieldError>)>,
 }
 
-async fn drawn(visitor: &Visitor, id: landfall_store::Id, wrong: Wrong) -> Result<maud::Markup, Problem> {
-    let tenant = &visitor.principal.tenant;
-    let page = tenant.status_page(id).await?;
-    let posts = tenant.page_posts(id).await?;
+async fn drawn(visitor: &Visitor, id: Id, at: &After, wrong: Wrong) -> Result<maud::Markup, Problem> {
+    let page = status::get(&visitor.app, &visitor.principal, id).await?.value;
+    let posts = status::announcements(&visitor.principal, id, at.page(ROWS)?).await?;
     let (values, errors) = wrong.page.unwrap_or_else(|| (draw::values(&page), Vec::new()));
     let (post, post_errors) = wrong.post.unwrap_or_else(|| (form::fresh(draw::POST), Vec::new()));
     let data = OnePage {
         page: &page,
         posts: &posts,
+        first: at.after.is_empty(),
         values: &values,
         errors: &errors,
         post: &post,
@@ -98,9 +110,13 @@ async fn drawn(visitor: &Visitor, id: landfall_store::Id, wrong: Wrong) -> Resul
     Ok(draw::page(&visitor.shell, &data))
 }
 
-async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<Response, Problem> {
-    visitor.principal.require(Right::Read)?;
-    Ok(visitor.show(drawn(&visitor, id(&name, "status page")?, Wrong::default()).await?))
+async fn show(
+    visitor: Visitor,
+    Path(name): Path<String>,
+    Query(at): Query<After>,
+) -> Result<Response, Problem> {
+    let page = drawn(&visitor, id(&name, "status page")?, &at, Wrong::default()).await?;
+    Ok(visitor.show(page))
 }
 
 async fn change(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {
@@ -108,24 +124,24 @@ async fn change(Path(name): Path<String>, sent: Sent) -> Result<Response, Proble
     visitor.principal.require(Right::Write)?;
     let id = id(&name, "status page")?;
     let values = draw::unrenamed(&values);
-    let errors = match draw::check(&values) {
-        Ok(form) => {
-            let done = visitor.principal.tenant.change_status_page(id, put(&form), visitor.shell.now).await;
-            match done {
-                Ok(()) => return Ok(visitor.done(&format!("/status-pages/{id}"), "Saved.")),
-                Err(error) => taken(error)?,
+    let errors = match page_of(&values) {
+        Ok(asked) => {
+            let slug = values.get("/slug");
+            let (app, who) = (&visitor.app, &visitor.principal);
+            match status::change(app, who, id, slug, &asked, Expect::Anything).await {
+                Ok(_) => return Ok(visitor.done(&format!("/status-pages/{id}"), "Saved.")),
+                Err(problem) => wrong(problem)?,
             }
         }
         Err(errors) => errors,
     };
     let wrong = Wrong { page: Some((values, errors)), post: None };
-    Ok(visitor.again(drawn(&visitor, id, wrong).await?))
+    Ok(visitor.again(drawn(&visitor, id, &After::default(), wrong).await?))
 }
 
 async fn delete(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {
     let visitor = sent.visitor;
-    visitor.principal.require(Right::Write)?;
-    visitor.principal.tenant.delete_status_page(id(&name, "status page")?).await?;
+    status::delete(&visitor.app, &visitor.principal, id(&name, "status page")?).await?;
     Ok(visitor.done("/status-pages", "The status page is gone."))
 }
 
@@ -133,60 +149,26 @@ async fn announce(Path(name): Path<String>, sent: Sent) -> Result<Response, Prob
     let Sent { visitor, values } = sent;
     visitor.principal.require(Right::Write)?;
     let id = id(&name, "status page")?;
-    let now = visitor.shell.now;
-    let mut errors = form::to_json(draw::POST, &values).err().unwrap_or_default();
-    let mut moment = |at: &str| match draw::moment(values.get(at)) {
-        Ok(moment) => moment,
-        Err(detail) => {
-            errors.push(wrong(at, detail));
-            None
-        }
+    let errors = match form::to_json(draw::POST, &values).and_then(declared::<NewAnnouncement>) {
+        Ok(asked) => match status::announce(&visitor.app, &visitor.principal, id, &asked).await {
+            Ok(_) => {
+                return Ok(visitor.done(&format!("/status-pages/{id}"), "It is on the status page."));
+            }
+            Err(problem) => wrong(problem)?,
+        },
+        Err(errors) => errors,
     };
-    let (starts, ends) = (moment("/starts"), moment("/ends"));
-    let starts = starts.unwrap_or(now);
-    let kind: PostKind = values.get("/kind").parse().unwrap_or(PostKind::Incident);
-    let say = values.get("/say").replace("\r\n", "\n");
-    if say.chars().count() > SAY {
-        errors.push(wrong("/say", format!("has more than {SAY} characters")));
-    }
-    if values.get("/title").chars().count() > 200 {
-        errors.push(wrong("/title", "has more than 200 characters"));
-    }
-    if ends.is_some_and(|e| e <= starts) {
-        errors.push(wrong("/ends", "is not after the beginning"));
-    }
-    if errors.is_empty() {
-        let state = match kind {
-            PostKind::Maintenance if starts <= now => "in-progress",
-            kind => kind.states()[0],
-        };
-        let put = StatusPostPut {
-            kind,
-            title: values.get("/title"),
-            state,
-            starts,
-            ends,
-            say: &say,
-            author: &visitor.principal.name,
-        };
-        visitor.principal.tenant.create_status_post(id, put, now).await?;
-        return Ok(visitor.done(&format!("/status-pages/{id}"), "It is on the status page."));
-    }
     let wrong = Wrong { page: None, post: Some((values, errors)) };
-    Ok(visitor.again(drawn(&visitor, id, wrong).await?))
+    Ok(visitor.again(drawn(&visitor, id, &After::default(), wrong).await?))
 }
 
 async fn update(Path(name): Path<String>, sent: Sent) -> Result<Response, Problem> {
     let Sent { visitor, values } = sent;
-    visitor.principal.require(Right::Write)?;
+    let asked = AnnouncementUpdate {
+        state: values.get("state").to_owned(),
+        say: values.raw("say").replace("\r\n", "\n"),
+    };
     let post = id(&name, "announcement")?;
-    let say = values.get("say").replace("\r\n", "\n");
-    if say.is_empty() || say.chars().count() > SAY {
-        return Err(Problem::bad_request(format!("an update has 1 to {SAY} characters")));
-    }
-    let tenant = &visitor.principal.tenant;
-    let page = tenant
-        .update_status_post(post, values.get("state"), &say, &visitor.principal.name, visitor.shell.now)
-        .await?;
-    Ok(visitor.done(&format!("/status-pages/{page}"), "The update is on the status page."))
+    let post = status::update(&visitor.app, &visitor.principal, post, &asked).await?;
+    Ok(visitor.done(&format!("/status-pages/{}", post.page), "The update is on the status page."))
 }
