@@ -277,8 +277,7 @@ const DAY_US: i64 = 86_400_000_000;
 /// Monitors that one page shows at most.
 const MOST_MONITORS: usize = 500;
 
-const PAGE: &str =
-    "SELECT id, org_id, slug, title, about, label, noindex, published, created_us, updated_us FROM status_pages";
+const PAGE: &str = "SELECT id, org_id, slug, title, about, label, noindex, published, created_us, updated_us FROM status_pages";
 
 const POST: &str =
     "SELECT id, page_id, kind, title, state, starts_us, ends_us, zone, closed_us FROM status_posts";
@@ -413,9 +412,11 @@ impl Store {
     ) -> Result<Vec<StatusPost>, StoreError> {
         let rows = self
             .query(
-                &format!("{POST}
+                &format!(
+                    "{POST}
                  WHERE org_id = $1 AND page_id = $2 AND (closed_us IS NULL OR starts_us >= $3)
-                 ORDER BY starts_us DESC, id DESC LIMIT 200"),
+                 ORDER BY starts_us DESC, id DESC LIMIT 200"
+                ),
                 params![org, page, since],
             )
             .await?;
@@ -652,7 +653,8 @@ impl Tenant {
     pub async fn announcement(&self, id: Id) -> Result<StatusPost, StoreError> {
         let sql = format!("{POST} WHERE org_id = $1 AND id = $2");
         let row = self.store.query_opt(&sql, params![self.org, id]).await?;
-        let mut found = row.as_ref().map(post).transpose()?.ok_or(StoreError::Missing { what: "announcement" })?;
+        let mut found =
+            row.as_ref().map(post).transpose()?.ok_or(StoreError::Missing { what: "announcement" })?;
         let rows = self
             .store
             .query(

@@ -536,7 +536,10 @@ pub async fn servers(
 /// When the database fails.
 pub async fn check_requests(store: &Store) -> Result<Vec<(Id, Timestamp)>, StoreError> {
     let rows = store
-        .query("SELECT monitor_id, asked_us FROM check_requests ORDER BY asked_us, monitor_id LIMIT 1000", &[])
+        .query(
+            "SELECT monitor_id, asked_us FROM check_requests ORDER BY asked_us, monitor_id LIMIT 1000",
+            &[],
+        )
         .await?;
     rows.iter().map(|r| Ok((r.id("monitor_id")?, r.time("asked_us")?))).collect()
 }
@@ -555,6 +558,7 @@ pub async fn take_check_request(store: &Store, monitor: Id, asked: Timestamp) ->
 /// # Errors
 /// When the database fails.
 pub async fn last_attempt(store: &Store, monitor: Id, tick: Timestamp) -> Result<i64, StoreError> {
-    let sql = "SELECT COALESCE(max(attempt), 0) AS n FROM results WHERE monitor_id = $1 AND scheduled_us = $2";
+    let sql =
+        "SELECT COALESCE(max(attempt), 0) AS n FROM results WHERE monitor_id = $1 AND scheduled_us = $2";
     store.query_opt(sql, params![monitor, tick]).await?.map_or(Ok(0), |r| r.int("n"))
 }

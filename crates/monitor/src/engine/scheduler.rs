@@ -171,7 +171,11 @@ impl Inner {
         for (id, asked) in watch::check_requests(store).await? {
             let found = {
                 let board = self.board();
-                board.entries.get(&id).filter(|e| e.due.is_some()).map(|e| (e.in_flight, e.attempt, e.held.tick, e.ticks))
+                board
+                    .entries
+                    .get(&id)
+                    .filter(|e| e.due.is_some())
+                    .map(|e| (e.in_flight, e.attempt, e.held.tick, e.ticks))
             };
             let Some((in_flight, attempt, held, ticks)) = found else {
                 let old = now.duration_since(asked).unsigned_abs() > REQUEST;
@@ -185,8 +189,11 @@ impl Inner {
             }
             let tick = ticks.at_or_before(now);
             // After a start nothing is known of the attempts of this tick but what is stored.
-            let stored =
-                if attempt.0 < tick && held >= tick { watch::last_attempt(store, id, tick).await? } else { 0 };
+            let stored = if attempt.0 < tick && held >= tick {
+                watch::last_attempt(store, id, tick).await?
+            } else {
+                0
+            };
             let mut board = self.board();
             if let Some(entry) = board.entries.get_mut(&id).filter(|e| stored > 0 && e.attempt.0 < tick) {
                 entry.attempt = (tick, stored);

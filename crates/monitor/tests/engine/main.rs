@@ -546,7 +546,8 @@ async fn a_check_that_was_asked_for_is_made_at_once_and_once() {
         assert_eq!(attempts, [1, 2, 3]);
         // Somebody else's organisation has no such monitor.
         let mut tx = db.store.begin().await.expect("begins");
-        let other = landfall_store::Store::create_org(&mut tx, "other", "Other", kit::start()).await.expect("made");
+        let other =
+            landfall_store::Store::create_org(&mut tx, "other", "Other", kit::start()).await.expect("made");
         tx.commit().await.expect("made");
         let other = db.store.tenant(other.id);
         assert!(other.request_check(monitor, world.clock.now()).await.is_err());

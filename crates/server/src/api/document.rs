@@ -154,7 +154,9 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json
     if method == "put" {
         statuses.extend(["409", "412"]);
     }
-    let conditional = method == "put" && (path.contains("by-external-id") || path.contains("by-slug")) && !path.contains("/channels/");
+    let conditional = method == "put"
+        && (path.contains("by-external-id") || path.contains("by-slug"))
+        && !path.contains("/channels/");
     if conditional
         && let Some(parameters) = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut()
     {

@@ -123,7 +123,9 @@ pub(crate) fn time(at: Timestamp) -> Markup {
 /// From when to when, in UTC and, when that is another one, in the zone in which it was said.
 pub(crate) fn times(starts: Timestamp, ends: Option<Timestamp>, zone: &str) -> Markup {
     let local = jiff::tz::TimeZone::get(zone).ok().filter(|_| zone != "UTC");
-    let there = |at: Timestamp, tz: &jiff::tz::TimeZone| at.to_zoned(tz.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+    let there = |at: Timestamp, tz: &jiff::tz::TimeZone| {
+        at.to_zoned(tz.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    };
     html! {
         (time(starts)) @if let Some(end) = ends { " to " (time(end)) }
         @if let Some(tz) = &local {

@@ -729,13 +729,7 @@ pub(crate) fn pages(name: &str) -> Vec<(&'static str, Markup)> {
         ),
         (
             "status-pages",
-            status_pages::list_page(
-                &owner,
-                &pages,
-                true,
-                &form::fresh(status_pages::FIELDS),
-                &[],
-            ),
+            status_pages::list_page(&owner, &pages, true, &form::fresh(status_pages::FIELDS), &[]),
         ),
         (
             "status-page",

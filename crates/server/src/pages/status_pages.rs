@@ -38,8 +38,13 @@ pub(crate) const POST: &[Field] = &[
     field("/say", "What to tell people", Input::Text, "").needed(),
     field("/starts", "Begins", Input::Line("datetime-local"), "Empty: now."),
     field("/ends", "Ends", Input::Line("datetime-local"), "For maintenance."),
-    field("/zone", "Time zone of these times", Input::Line("text"), "As Europe/Berlin. People see them there and in UTC.")
-        .at_first("UTC"),
+    field(
+        "/zone",
+        "Time zone of these times",
+        Input::Line("text"),
+        "As Europe/Berlin. People see them there and in UTC.",
+    )
+    .at_first("UTC"),
 ];
 
 /// The values that stand in the form of a page.

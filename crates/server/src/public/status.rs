@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::api::model::BucketView;
 use crate::pages::assets::{CSS, ICON, JS};
 use crate::pages::parts::{
-    Tone, ago, bars, bars_legend, clean, distance, filled, foreign, icon, percent, span, stamp, state, time, times,
-    uptime, verdict,
+    Tone, ago, bars, bars_legend, clean, distance, filled, foreign, icon, percent, span, stamp, state, time,
+    times, uptime, verdict,
 };
 
 /// From when and where a page is seen.

@@ -547,23 +547,19 @@ fn maintenance_windows_are_shown_by_themselves_with_public_names_only() {
         r#"{{"name":"secret customer","monitors":["site","internal-db"],"start":"{}","duration_min":60}}"#,
         text(-30)
     ));
-    status.windows.push(format!(
-        r#"{{"name":"secret upgrade","all":true,"start":"{}","duration_min":60}}"#,
-        text(60)
-    ));
-    let seen = super::status::Seen {
-        now: read,
-        read,
-        failing: false,
-        public_url: "https://status.example".into(),
-    };
+    status
+        .windows
+        .push(format!(r#"{{"name":"secret upgrade","all":true,"start":"{}","duration_min":60}}"#, text(60)));
+    let seen =
+        super::status::Seen { now: read, read, failing: false, public_url: "https://status.example".into() };
     let page = super::status::page(&status, &seen).into_string();
     assert!(!page.contains("secret") && !page.contains("internal-db"), "{page}");
     let open = page.find("Maintenance of Site").expect("the open window is shown with its public service");
     assert!(page[..open].contains(r#"id="now""#), "{page}");
     assert!(page.contains("Maintenance of API and 3 more"), "{page}");
     let json = super::status::json(&status, &seen);
-    let open: Vec<_> = json["maintenance"].as_array().expect("a list").iter().filter(|w| w["open"] == true).collect();
+    let open: Vec<_> =
+        json["maintenance"].as_array().expect("a list").iter().filter(|w| w["open"] == true).collect();
     assert_eq!(open.len(), 1, "{json}");
     assert_eq!(open[0]["monitors"], serde_json::json!(["Site"]), "{json}");
     assert!(!json.to_string().contains("internal-db"), "{json}");

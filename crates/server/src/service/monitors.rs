@@ -15,7 +15,9 @@ use utoipa::ToSchema;
 
 use super::room::{self, Thing};
 use super::{check_external_id, external_id_of, fits, listing, ms, no_errors, tell, wrong};
-use crate::api::model::{BucketView, CheckAskedView, Listing, MonitorView, PhasesView, ResultView, UptimeView};
+use crate::api::model::{
+    BucketView, CheckAskedView, Listing, MonitorView, PhasesView, ResultView, UptimeView,
+};
 use crate::auth::Right;
 use crate::problem::FieldError;
 use crate::{App, Principal, Problem};

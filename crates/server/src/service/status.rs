@@ -148,7 +148,8 @@ pub async fn put(
         }
         None if matches!(expect, Expect::Unchanged(_)) => Err(changed_meanwhile()),
         None => {
-            let made = principal.tenant.create_status_page(sent(slug, asked), &principal.name, app.clock.now());
+            let made =
+                principal.tenant.create_status_page(sent(slug, asked), &principal.name, app.clock.now());
             let id = made.await.map_err(taken)?;
             tell(app, principal.tenant.id(), "status-page", id, "created", &principal.name);
             Ok((get(app, principal, id).await?, Written::Created))
@@ -346,7 +347,9 @@ fn check(slug: &str, asked: &StatusPageSpec) -> Result<(), Problem> {
         errors.push(wrong("/about", "has control characters other than line breaks"));
     }
     let said = asked.label.split_once('=').is_some_and(|(n, v)| !n.trim().is_empty() && !v.trim().is_empty());
-    if !asked.label.is_empty() && (!said || asked.label.len() > 200 || asked.label.chars().any(char::is_control)) {
+    if !asked.label.is_empty()
+        && (!said || asked.label.len() > 200 || asked.label.chars().any(char::is_control))
+    {
         errors.push(wrong("/label", "is not of the form name=value"));
     }
     no_errors(errors)
@@ -355,7 +358,8 @@ fn check(slug: &str, asked: &StatusPageSpec) -> Result<(), Problem> {
 fn check_words(field: &str, say: &str, errors: &mut Vec<FieldError>) {
     let count = say.chars().count();
     if say.trim().is_empty() || count > 4000 {
-        errors.push(wrong(field, format!("has {count} characters; 1 to 4000 are taken, and not only spaces")));
+        errors
+            .push(wrong(field, format!("has {count} characters; 1 to 4000 are taken, and not only spaces")));
     } else if say.chars().any(|c| c.is_control() && c != '\n') {
         errors.push(wrong(field, "has control characters other than line breaks"));
     }

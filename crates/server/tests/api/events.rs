@@ -154,7 +154,9 @@ async fn the_steps_of_an_audit_are_told_as_they_are_taken() {
     let of = |event: &str| {
         let data = said.lines().filter_map(|l| l.strip_prefix("data: "));
         let data = data.filter_map(|d| serde_json::from_str::<serde_json::Value>(d).ok());
-        data.filter(|d| d["detail"]["event"] == event).map(|d| (d["id"].clone(), d["detail"]["step"].clone())).collect::<Vec<_>>()
+        data.filter(|d| d["detail"]["event"] == event)
+            .map(|d| (d["id"].clone(), d["detail"]["step"].clone()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(of("begin"), [(json!(report.id()), json!("DNS of example.com"))], "{said}");
     assert_eq!(of("end").len(), 1, "{said}");

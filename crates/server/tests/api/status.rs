@@ -70,14 +70,20 @@ async fn an_announcement_goes_through_its_states_and_keeps_its_zone() {
             .await
             .is(201);
         assert_eq!(planned.body["starts"], "2026-07-01T20:00:00Z");
-        assert_eq!((&planned.body["state"], &planned.body["zone"]), (&json!("scheduled"), &json!("Europe/Berlin")));
+        assert_eq!(
+            (&planned.body["state"], &planned.body["zone"]),
+            (&json!("scheduled"), &json!("Europe/Berlin"))
+        );
         let wrong = owner
             .post(&path, json!({ "kind": "incident", "title": "a", "say": "b", "zone": "Mars/Base", "starts": "soon" }))
             .await
             .is(422);
         assert_eq!(wrong.body["errors"].as_array().map(Vec::len), Some(2), "{}", wrong.text);
         owner
-            .post(&path, json!({ "kind": "incident", "title": "a", "say": "b", "ends": "2020-01-01T00:00:00Z" }))
+            .post(
+                &path,
+                json!({ "kind": "incident", "title": "a", "say": "b", "ends": "2020-01-01T00:00:00Z" }),
+            )
             .await
             .is(409);
         let one = format!("/api/v1/announcements/{}", planned.id());
@@ -86,7 +92,8 @@ async fn an_announcement_goes_through_its_states_and_keeps_its_zone() {
         owner.post(&update, json!({ "state": "completed", "say": "  " })).await.is(422);
         let done = owner.post(&update, json!({ "state": "completed", "say": "Done." })).await.is(200);
         assert!(done.body["closed"].is_string());
-        let said: Vec<_> = done.body["updates"].as_array().expect("updates").iter().map(|u| u["say"].clone()).collect();
+        let said: Vec<_> =
+            done.body["updates"].as_array().expect("updates").iter().map(|u| u["say"].clone()).collect();
         assert_eq!(said, [json!("Done."), json!("Ten minutes.")]);
         owner.post(&path, json!({ "kind": "incident", "title": "Slow", "say": "We look." })).await.is(201);
         let list = owner.get(&format!("{path}?limit=1")).await.is(200);
@@ -106,7 +113,10 @@ async fn a_monitor_is_published_and_hidden_and_checked_on_request() {
         let public = owner.patch(&path, json!({ "public": true })).await.is(200);
         assert_eq!(public.body["spec"]["public"], true);
         let hidden = owner.patch(&path, json!({ "public": false, "paused": true })).await.is(200);
-        assert_eq!((hidden.body["paused"].as_bool(), hidden.body["spec"]["public"].as_bool().unwrap_or(false)), (Some(true), false));
+        assert_eq!(
+            (hidden.body["paused"].as_bool(), hidden.body["spec"]["public"].as_bool().unwrap_or(false)),
+            (Some(true), false)
+        );
         let check = format!("{path}/check");
         owner.send(&Method::POST, &check, None).await.is(409);
         owner.patch(&path, json!({ "paused": false })).await.is(200);
@@ -149,10 +159,11 @@ async fn browsers_get_pages_and_programs_get_problems() {
     let wrong = browser.send(&Method::DELETE, "/no/such/page", None).await;
     assert!(wrong.status == 404 || wrong.status == 405, "{}", wrong.text);
     // Too many requests: a page for a browser, with the time to wait.
-    let world = World::on(landfall_store::testkit::TestDb::sqlite().await, &|s: &mut landfall_server::Settings| {
-        s.limits.address.requests = 1;
-    })
-    .await;
+    let world =
+        World::on(landfall_store::testkit::TestDb::sqlite().await, &|s: &mut landfall_server::Settings| {
+            s.limits.address.requests = 1;
+        })
+        .await;
     let browser = world.stranger().with("accept", "text/html");
     let mut last = browser.get("/no/such/page").await;
     for _ in 0..50 {

@@ -393,7 +393,17 @@ async fn every_route_refuses_strangers_revoked_keys_and_foreigners() {
         }
         for line in before.lines() {
             let table = line.split(':').next().unwrap_or_default();
-            if matches!(table, "status_pages" | "status_posts" | "status_updates" | "deliveries" | "incidents" | "incident_events" | "captures" | "results") {
+            if matches!(
+                table,
+                "status_pages"
+                    | "status_posts"
+                    | "status_updates"
+                    | "deliveries"
+                    | "incidents"
+                    | "incident_events"
+                    | "captures"
+                    | "results"
+            ) {
                 assert!(whole(&world).await.contains(line), "{table} is as it was");
             }
         }

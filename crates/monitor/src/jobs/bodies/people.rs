@@ -58,7 +58,8 @@ pub(super) async fn reminders(c: Context) -> Result<Done, String> {
             target: format!("heartbeat {}", beat.slug),
             say: "down".into(),
         };
-        let heard = |l: &Listener| spec.channels.as_ref().is_none_or(|wanted| wanted.contains(&l.external_id));
+        let heard =
+            |l: &Listener| spec.channels.as_ref().is_none_or(|wanted| wanted.contains(&l.external_id));
         let whom = Reminder { incident: &beat.incident, every, members: vec![member], count: 1 };
         reminded += usize::from(whom.write(&c, now, heard).await?);
     }
