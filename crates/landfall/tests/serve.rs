@@ -209,7 +209,7 @@ async fn nothing_acknowledged_is_lost(database: &str) {
         assert!(seen.keys().all(|status| matches!(status, 0 | 200)), "{seen:?}");
         let ok = pings.end().await;
         assert!(ok.len() >= 400);
-        acknowledged.extend(ok.into_iter());
+        acknowledged.extend(ok);
         let server = Server::start(folder.path(), &["--database", database]).await;
         assert_eq!(server.token, None, "the account is there");
         let api = api.at(&server);
