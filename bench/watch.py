@@ -221,7 +221,7 @@ def watch(binary, folder, site, options, processes):
                 "check": {"kind": "http", "url": f"https://bench.test:{site.port}/health/{n}", "certificate_days": 0}}
         base.execute(
             "INSERT INTO monitors (id, org_id, external_id, name, kind, spec, interval_us, created_us, updated_us) VALUES (?, ?, ?, ?, 'http', ?, 30000000, ?, ?)",
-            (str(uuid.uuid4()), str(org), f"m{n}", f"m{n}", json.dumps(spec), now, now))
+            (str(uuid.uuid4()), str(org), f"m{n}", f"m{n}", json.dumps(spec, separators=(",", ":")), now, now))
     base.commit()
     ours, port = serve(binary, folder, site, processes, name="watch")
     print(f"(b) {options.monitors} monitors at 30 s for {options.seconds} s")
@@ -262,13 +262,16 @@ def watch(binary, folder, site, options, processes):
     print(f"(c) public status page of 50 monitors ({size} bytes): {wrk(port, '/status/bench')} requests per second")
     script = folder / "ping.lua"
     script.write_text("local ids = {" + ",".join(f'"{b}"' for b in beats) + "}\nlocal n = 0\nrequest = function() n = n + 1; return wrk.format('POST', '/ping/' .. ids[n % #ids + 1]) end\n")
+    with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/ping/{beats[0]}", method="POST")) as answer:
+        if answer.read() != b"OK":
+            sys.exit("a ping is not answered with OK")
     rate = wrk(port, "/", script, connections=256)
     print(f"(d) heartbeat pings, durable before the answer (SQLite, synchronous=FULL): {rate} per second")
 
 
 def heartbeat_rows(base, org, beats, now):
     """Rows as the server writes them: one made by hand would not be understood, so the shape is read from the schema."""
-    spec = json.dumps({"name": "beat", "kind": "simple", "period_s": 86400, "grace_s": 3600})
+    spec = json.dumps({"name": "beat", "period_s": 86400, "grace_s": 3600})
     info = base.execute("PRAGMA table_info(heartbeats)").fetchall()
     for n, beat in enumerate(beats):
         values = {"id": beat, "org_id": str(org), "external_id": f"b{n}", "slug": f"b{n}", "name": f"b{n}", "spec": spec, "kind": "simple",
@@ -286,7 +289,7 @@ def wrk(port, path, script=None, connections=64, seconds=15):
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     if bad:
-        sys.exit(f"wrk: {bad[0]}\n{said}")
+        sys.exit(f"wrk {path}: {bad[0]}\n{said}")
     return round(float(re.search(r"Requests/sec:\s+([0-9.]+)", said)[1]))
 
 

@@ -2,6 +2,7 @@
 //! Chromium does what a person would do. The story itself is `e2e/story.mjs`; here stands what it plays in.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::{Path, PathBuf};
@@ -133,11 +134,11 @@ async fn datagrams(udp: Arc<UdpSocket>, ends: [SocketAddr; 2], behind: watch::Re
         // An ICMP error of an earlier datagram may surface here; it says nothing of the next one.
         let Ok((length, client)) = udp.recv_from(&mut buffer).await else { continue };
         let end = now(&behind, ends);
-        if !flows.contains_key(&(client, end)) {
+        if let Entry::Vacant(flow) = flows.entry((client, end)) {
             let out = UdpSocket::bind((end.ip(), 0)).await.expect("loopback");
             out.connect(end).await.expect("loopback");
             let out = Arc::new(out);
-            flows.insert((client, end), Arc::clone(&out));
+            flow.insert(Arc::clone(&out));
             let udp = Arc::clone(&udp);
             back.spawn(async move {
                 let mut buffer = vec![0; 65_536];

@@ -95,7 +95,7 @@ impl Probes {
     /// # Errors
     /// When a root certificate file cannot be used.
     pub fn new(config: ProbesConfig) -> Result<Self, RootsError> {
-        let roots = Roots::load(&config.ca_files)?;
+        let roots = Roots::load(&config.ca_files)?.classical_first();
         roots.warm();
         // A phase may take what the whole check may take; the deadline cuts each of them.
         let phase = Duration::from_secs(60);
