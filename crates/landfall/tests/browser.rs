@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long the whole story may take on a busy machine before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(420);
+const PATIENCE: Duration = Duration::from_secs(1_200);
 
 /// Which of two worlds stands behind an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
