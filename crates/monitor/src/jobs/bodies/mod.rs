@@ -76,7 +76,7 @@ pub fn registry(settings: &JobSettings, billing: bool) -> Vec<Job> {
         Job::new("rollup-hour", "Results are summed up by hour", seconds(300), s(600), |c| {
             sums::rollup(c, Grain::Hour)
         }),
-        Job::new("rollup-day", "Results are summed up by day", seconds(3600), s(1800), |c| {
+        Job::new("rollup-day", "Results are summed up by day", seconds(300), s(1800), |c| {
             sums::rollup(c, Grain::Day)
         }),
         Job::new(
