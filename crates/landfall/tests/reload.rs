@@ -172,17 +172,18 @@ async fn the_file_is_applied_at_the_start_and_at_sighup_and_a_bad_one_changes_no
     }
     assert_eq!(before[0]["origin"], "file");
 
-    // Two mistakes: both are told with their lines, and nothing changes.
+    // Two mistakes in two monitors: both are told, and nothing changes.
     let said = server.log().len();
     write(&format!(
-        "[server]\n{}{}",
+        "[server]\n{}{}{}",
         monitor("api", "Another name"),
-        "[[monitor]]\nid = \"x y\"\nname = \"\"\ncheck = { kind = \"carrier-pigeon\" }\n"
+        "[[monitor]]\nid = \"x\"\nname = \"X\"\ncheck = { kind = \"carrier-pigeon\" }\n",
+        "[[monitor]]\nid = \"y\"\nname = \"Y\"\nintervall_s = 60\ncheck = { kind = \"tcp\", host = \"127.0.0.1\", port = 9 }\n",
     ));
     server.signal("-HUP");
     let log = server.says(said, "was not applied").await;
     for said in
-        ["landfall.toml: line 6: ", "landfall.toml: line 10: ", "landfall.toml: line 12: ", "problems=3"]
+        ["landfall.toml: line 6: ", "carrier-pigeon", "landfall.toml: line 13: ", "intervall_s", "problems=2"]
     {
         assert!(log.contains(said), "{said} in\n{log}");
     }

@@ -8,9 +8,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use rustls::{ClientConfig, NamedGroup};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, TrustAnchor, pem::PemObject};
+use rustls::{ClientConfig, NamedGroup};
 
 use super::session::Judged;
 use super::verifier::{Offer, client};
