@@ -89,8 +89,7 @@ impl Problems {
             Ok(url) => {
                 if !matches!(url.scheme(), "http" | "https") {
                     self.add(at, format!("the scheme {} cannot be asked: give http or https", url.scheme()));
-                }
-                if url.host_str().is_none_or(str::is_empty) {
+                } else if url.host_str().is_none_or(str::is_empty) {
                     self.add(at, "the URL names no host");
                 }
                 if url.port() == Some(0) {
