@@ -562,3 +562,12 @@ pub async fn last_attempt(store: &Store, monitor: Id, tick: Timestamp) -> Result
         "SELECT COALESCE(max(attempt), 0) AS n FROM results WHERE monitor_id = $1 AND scheduled_us = $2";
     store.query_opt(sql, params![monitor, tick]).await?.map_or(Ok(0), |r| r.int("n"))
 }
+
+/// Says that this server is gone, so that the others take its share at once.
+///
+/// # Errors
+/// When the database fails; the others then wait until it was not seen for a while.
+pub async fn server_gone(store: &Store, me: &str) -> Result<(), StoreError> {
+    store.execute("DELETE FROM servers WHERE id = $1", params![me]).await?;
+    Ok(())
+}

@@ -138,13 +138,18 @@ impl Board {
             held.tick = now;
             self.era = self.era.max((now.as_second().rem_euclid(1_000_000) + 1) * 1_000);
         }
+        let resumed = !row.paused && old.as_ref().is_some_and(|o| o.monitor.paused);
+        if resumed {
+            // What passed while it was paused was not missed; the first check is made at once.
+            held.tick = ticks.at_or_before(now);
+        }
         let mine = self.shards.contains(&shard(row.id));
         let due = (mine && !row.paused).then(|| {
             match old.as_ref().and_then(|o| o.due).filter(|_| old.as_ref().is_some_and(|o| o.ticks == ticks))
             {
                 Some(due) => due,
                 // Its latest tick was not run: it is new, or nobody had it for a while. That is made up for at once.
-                None if held.tick < ticks.at_or_before(now) => now,
+                None if resumed || held.tick < ticks.at_or_before(now) => now,
                 None => ticks.after(now),
             }
         });

@@ -245,6 +245,8 @@ impl Inner {
     }
 
     pub(super) async fn give_up_leases(&self) {
+        // Whoever takes over counts the servers to know its share.
+        let _ = watch::server_gone(&self.parts.store, &self.parts.options.owner).await;
         let shards = std::mem::take(&mut self.board().shards);
         for shard in shards {
             // What cannot be given up runs out by itself.
