@@ -554,6 +554,7 @@ fn maintenance_windows_are_shown_by_themselves_with_public_names_only() {
         super::status::Seen { now: read, read, failing: false, public_url: "https://status.example".into() };
     let page = super::status::page(&status, &seen).into_string();
     assert!(!page.contains("secret") && !page.contains("internal-db"), "{page}");
+    let page = page.replace("<bdi>", "").replace("</bdi>", "");
     let open = page.find("Maintenance of Site").expect("the open window is shown with its public service");
     assert!(page[..open].contains(r#"id="now""#), "{page}");
     assert!(page.contains("Maintenance of API and 3 more"), "{page}");

@@ -49,7 +49,7 @@ fn yes() -> bool {
 #[serde(deny_unknown_fields)]
 pub struct NewAnnouncement {
     /// What it is.
-    #[schema(inline)]
+    #[schema(value_type = String, pattern = "^(incident|maintenance)$")]
     pub kind: AnnouncementKind,
     /// Its title.
     #[schema(min_length = 1, max_length = 200)]

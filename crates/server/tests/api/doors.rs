@@ -28,7 +28,8 @@ async fn health_and_metrics_hold_behind_the_whole_router() {
         owner.put("/api/v1/monitors/by-external-id/api", http_monitor("API")).await.is(201);
         let page = stranger.get("/metrics").await.is(200);
         assert!(
-            page.text.contains("landfall_monitor_verdict{org=\"example\",monitor=\"api\""),
+            page.text.contains("landfall_monitor_verdict{org=\"example")
+                && page.text.contains(",monitor=\"api\""),
             "{}",
             page.text
         );
