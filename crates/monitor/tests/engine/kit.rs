@@ -73,7 +73,11 @@ impl Checker for Services {
                 outcome,
                 reason: (outcome != Outcome::Up).then_some(reason),
                 say: say.into(),
-                timings: Timings { wait_us: Some(9_000), ..Timings::default() },
+                // A time-out of our own connection is one in which nothing ever stood.
+                timings: Timings {
+                    wait_us: (reason != Reason::Timeout).then_some(9_000),
+                    ..Timings::default()
+                },
                 status: Some(status),
                 snapshot: Snapshot { at: Some(now), status: Some(status), ..Snapshot::default() },
                 evidence: Vec::new(),
