@@ -17,6 +17,7 @@ use landfall_monitor::heartbeat::{self, Action, Answer, BODY_BYTE, Ingest, Ping,
 use uuid::Uuid;
 
 use crate::App;
+use crate::limits::client_address;
 
 /// How long the body of a ping is waited for. What has come by then is kept.
 const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(10);
@@ -55,7 +56,8 @@ async fn take(app: &App, ingest: &Ingest, query: &str, request: Request) -> Said
         Err(said) => return said,
     };
     let peer = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0);
-    let address = peer.map(|peer| client(app, peer, &head.headers));
+    let address = client_address(peer.map(|p| p.ip()), &head.headers, &app.settings.trusted_proxies)
+        .map(|ip| ip.to_string());
     let agent =
         head.headers.get(header::USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
     let body = if head.method == Method::POST { read(body).await } else { String::new() };
@@ -150,24 +152,6 @@ async fn read(body: Body) -> String {
     };
     let _ = tokio::time::timeout(BODY_TIME, all).await;
     String::from_utf8_lossy(&kept).into_owned()
-}
-
-/// The client's address: the rightmost one in `X-Forwarded-For` that is not a trusted hop, if the peer is one.
-fn client(app: &App, peer: SocketAddr, headers: &HeaderMap) -> String {
-    let trusted = |ip: std::net::IpAddr| app.settings.trusted_proxies.iter().any(|net| net.contains(&ip));
-    let mut at = peer.ip().to_canonical();
-    let lines: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).collect();
-    for hop in lines.join(",").rsplit(',').take(20) {
-        if !trusted(at) {
-            break;
-        }
-        match hop.trim().parse::<std::net::IpAddr>() {
-            Ok(ip) => at = ip.to_canonical(),
-            Err(_) => break,
-        }
-    }
-    at.to_string()
 }
 
 fn plain((status, text): Said) -> Response {
