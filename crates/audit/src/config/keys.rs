@@ -76,7 +76,7 @@ fn top_level_mend(name: &str) -> String {
 }
 
 /// The candidate within a third of its length in edits, at least two; the nearest one, the first on a draw.
-pub(super) fn nearest<'a>(found: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(found: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let found = found.to_ascii_lowercase();
     candidates
         .map(|c| (edits(&found, &c.to_ascii_lowercase()), c))

@@ -13,6 +13,7 @@ use landfall_evidence::{Endpoint, EndpointSource, Expectation};
 use serde::Deserialize;
 use url::Url;
 
+pub use keys::nearest;
 pub use template::template;
 
 /// A `landfall.toml`, checked.

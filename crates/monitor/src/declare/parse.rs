@@ -355,7 +355,7 @@ impl Reader<'_> {
                 return None;
             };
             let place = self.place(thing, &key);
-            let mend = match nearest(&key, &known) {
+            let mend = match landfall_audit::config::nearest(&key, known.iter().map(String::as_str)) {
                 Some(near) => format!("unknown key {key:?}; did you mean {near:?}?"),
                 None => format!("unknown key {key:?}; known here: {}", known.join(", ")),
             };
@@ -399,29 +399,4 @@ fn remove(json: &mut Json, key: &str) -> bool {
         Json::Array(items) => items.iter_mut().any(|v| remove(v, key)),
         _ => false,
     }
-}
-
-fn nearest<'a>(found: &str, known: &'a [String]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|k| (edits(found, k), k.as_str()))
-        .filter(|(distance, k)| *distance <= (k.len() / 3).max(2))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, k)| k)
-}
-
-/// Levenshtein distance, in characters.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substitution = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substitution.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
