@@ -12,7 +12,7 @@ use axum::extract::{ConnectInfo, RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodFilter;
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use landfall_monitor::heartbeat::{self, Action, Answer, BODY_BYTE, Ingest, Ping, Whom};
 use uuid::Uuid;
 
