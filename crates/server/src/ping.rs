@@ -223,7 +223,7 @@ mod tests {
     }
 
     impl Site {
-        async fn call(&self, method: &str, uri: &str, body: &str) -> (u16, String, HeaderMap) {
+        async fn call(&self, method: &str, uri: &str, body: &str) -> (u16, String, http::HeaderMap) {
             let mut request = Request::builder()
                 .method(method)
                 .uri(uri)
