@@ -103,8 +103,9 @@ impl Gunicorn {
             answer = timeout(limit, forward(address, request)) => match answer {
                 Ok(Ok(answer)) if answer.status().is_success() => return Ok(()),
                 Ok(Ok(answer)) => format!("answers GET /health with {}", answer.status()),
-                // A worker that dies at import drops the connection a moment before its master gives up.
-                Ok(Err(why)) => match self.end(GRACE).await {
+                // A worker that dies at import drops the connection before its master gives up, and the master first waits
+                // up to its graceful timeout for the workers that it was still starting.
+                Ok(Err(why)) => match self.end(limit).await {
                     Some(status) => ended(status),
                     None => format!("does not answer GET /health ({why:?})"),
                 },
