@@ -1,0 +1,1 @@
+//! The corpus: worlds whose true cause is known, recorded as evidence, replayed through the diagnosis, and scored.
