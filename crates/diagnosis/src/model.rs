@@ -137,6 +137,19 @@ pub enum Label {
     Confirmed,
 }
 
+impl Label {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+            Self::NotAssessed => "not assessed",
+            Self::RuledOut => "ruled out",
+        }
+    }
+}
+
 /// A ranked hypothesis.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cause {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 pub use fault::{Discriminator, Fault, Layer, Rung};
 
 use crate::causes::{Hypothesis, read_hypotheses};
+use crate::claims::{Statement, read_statements};
 use crate::owners::{Owner, OwnerFile};
 use crate::signatures::{Signature, SignatureIndex};
 
@@ -26,6 +27,8 @@ pub struct Sources<'a> {
     pub signatures: &'a str,
     /// `network-owners.toml`.
     pub owners: &'a str,
+    /// `statements.toml`.
+    pub statements: &'a str,
     /// The files of `causes/`, each with its name.
     pub causes: &'a [(&'a str, &'a str)],
 }
@@ -55,6 +58,7 @@ pub(crate) const EMBEDDED: Sources<'static> = Sources {
     faults: include_str!("../../../../catalogue/faults.toml"),
     signatures: include_str!("../../../../catalogue/signatures.toml"),
     owners: include_str!("../../../../catalogue/network-owners.toml"),
+    statements: include_str!("../../../../catalogue/statements.toml"),
     causes: CAUSES,
 };
 
@@ -81,6 +85,7 @@ pub struct Catalogue {
     faults: BTreeMap<String, Fault>,
     pub(crate) signatures: SignatureIndex,
     pub(crate) owners: Vec<Owner>,
+    pub(crate) statements: BTreeMap<String, Statement>,
     hypotheses: BTreeMap<String, Hypothesis>,
     hash: String,
 }
@@ -117,9 +122,10 @@ impl Catalogue {
         let (layers, faults) = fault::read(sources.faults, &mut errors);
         let signatures = SignatureIndex::read(sources.signatures, &mut errors);
         let owners = OwnerFile::read(sources.owners, &mut errors);
+        let statements = read_statements(sources.statements, &mut errors);
         let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
         if errors.is_empty() {
-            Ok(Self { layers, faults, signatures, owners, hypotheses, hash: hash_of(sources) })
+            Ok(Self { layers, faults, signatures, owners, statements, hypotheses, hash: hash_of(sources) })
         } else {
             Err(errors)
         }
@@ -173,7 +179,7 @@ impl Catalogue {
 
 fn hash_of(sources: &Sources<'_>) -> String {
     let mut hasher = Sha256::new();
-    for text in [sources.faults, sources.signatures, sources.owners] {
+    for text in [sources.faults, sources.signatures, sources.owners, sources.statements] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     }
