@@ -18,6 +18,18 @@ pub(crate) enum RungState {
     Masked,
 }
 
+impl RungState {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Broken => "broken",
+            Self::Unknown => "unknown",
+            Self::Masked => "masked",
+        }
+    }
+}
+
 /// The state of every rung. A rung behind the first broken one is unknown unless an answer from behind it was seen.
 pub(crate) fn ladder(facts: &Facts) -> BTreeMap<Rung, RungState> {
     Rung::ALL.into_iter().map(|rung| (rung, state(rung, facts))).collect()

@@ -1,6 +1,5 @@
 //! Scripted HTTP/1.1 over a real socket: what a vendor's edge answers, or how a connection dies, byte by byte.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
@@ -618,15 +617,15 @@ pub(super) async fn listen(port: u16) -> Result<Vec<TcpListener>, LabError> {
     Ok(std::iter::once(v4).chain(v6).collect())
 }
 
-/// Header fields that a test wants to see.
-#[cfg(test)]
-fn fields_of(text: &str) -> BTreeMap<String, String> {
-    split_head(text).1.into_iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    fn fields_of(text: &str) -> BTreeMap<String, String> {
+        split_head(text).1.into_iter().collect()
+    }
 
     fn values(ports: BTreeMap<String, u16>) -> Values {
         Values { dir: "/w".into(), ca: "/w/ca".into(), ports, certificates: BTreeMap::new() }
