@@ -3,10 +3,11 @@
 //! The files are built into the program, parsed once, on first use. A person who adds an entry needs no Rust; a mistake
 //! in a file is reported with the file, the entry and the mend, and the tests load every file.
 
+mod altered;
 mod fault;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 
@@ -74,13 +75,16 @@ impl CatalogueError {
 }
 
 /// A loaded catalogue.
-#[derive(Debug)]
+///
+/// Its parts are shared between a catalogue and the altered ones made of it ([`Catalogue::without`],
+/// [`Catalogue::perturbed`]), so that making one of those costs next to nothing.
+#[derive(Debug, Clone)]
 pub struct Catalogue {
-    layers: Vec<Layer>,
-    faults: BTreeMap<String, Fault>,
-    pub(crate) signatures: SignatureIndex,
-    pub(crate) owners: Vec<Owner>,
-    hypotheses: BTreeMap<String, Hypothesis>,
+    layers: Arc<[Layer]>,
+    faults: Arc<BTreeMap<String, Fault>>,
+    pub(crate) signatures: Arc<SignatureIndex>,
+    pub(crate) owners: Arc<[Owner]>,
+    hypotheses: BTreeMap<String, Arc<Hypothesis>>,
     hash: String,
 }
 
@@ -108,7 +112,14 @@ impl Catalogue {
         let owners = OwnerFile::read(sources.owners, &mut errors);
         let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
         if errors.is_empty() {
-            Ok(Self { layers, faults, signatures, owners, hypotheses, hash: hash_of(sources) })
+            Ok(Self {
+                layers: layers.into(),
+                faults: Arc::new(faults),
+                signatures: Arc::new(signatures),
+                owners: owners.into(),
+                hypotheses: hypotheses.into_iter().map(|(id, h)| (id, Arc::new(h))).collect(),
+                hash: hash_of(sources),
+            })
         } else {
             Err(errors)
         }
@@ -146,12 +157,12 @@ impl Catalogue {
 
     /// The hypothesis behind a cause, when the engine knows that cause.
     pub fn cause(&self, id: &str) -> Option<&Hypothesis> {
-        self.hypotheses.get(id)
+        self.hypotheses.get(id).map(Arc::as_ref)
     }
 
     /// All hypotheses, by id.
     pub fn causes(&self) -> impl Iterator<Item = &Hypothesis> {
-        self.hypotheses.values()
+        self.hypotheses.values().map(Arc::as_ref)
     }
 
     /// All network owners, in the order of the file.
