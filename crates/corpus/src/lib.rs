@@ -6,6 +6,7 @@
 //! given it, and [`score`](score::score) says how often the diagnosis is right.
 
 mod case;
+pub mod score;
 pub mod variants;
 
 pub use case::{Case, Corpus, CorpusError, Half, Permission, Truth};

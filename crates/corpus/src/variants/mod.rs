@@ -189,6 +189,20 @@ pub(crate) mod testkit {
             evidence: Evidence::from_json(text).expect("evidence of this version"),
         }
     }
+
+    /// A recorded world where all is well.
+    pub(crate) fn healthy() -> Case {
+        let text = include_str!("../../../../scenarios/levqor-deployed/evidence.json");
+        let mut case = case();
+        case.name = "healthy/levqor-deployed".to_owned();
+        case.layer = "healthy".to_owned();
+        case.title = "all is well".to_owned();
+        case.truth.causes.clear();
+        case.truth.never.clear();
+        case.truth.broken = None;
+        case.evidence = Evidence::from_json(text).expect("evidence of this version");
+        case
+    }
 }
 
 #[cfg(test)]
