@@ -34,7 +34,7 @@ mod verification;
 mod view;
 mod words;
 
-pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung, Sources};
+pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, NotObservable, Rung, Sources};
 pub use causes::{Hypothesis, Question, questions};
 pub use claims::{ClaimError, Claims, Grade, GradedClaim, grade};
 pub use diagnose::diagnose;

@@ -12,7 +12,7 @@ use crate::catalogue::{CatalogueError, Fault, Rung};
 use crate::facts::{Fact, FactKey, subject_matches};
 
 /// One named cause as the engine knows it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Hypothesis {
     /// Its id, that of a fault.
     pub id: String,
@@ -54,7 +54,7 @@ impl Hypothesis {
 }
 
 /// One piece of evidence that a hypothesis asks for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Evidence {
     pub(crate) group: String,
     pub(crate) condition: Condition,
@@ -67,7 +67,7 @@ pub(crate) struct Evidence {
 }
 
 /// A circumstance that adds to another cause without being it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Contribution {
     pub(crate) to: Vec<String>,
     pub(crate) condition: Condition,
@@ -75,7 +75,7 @@ pub(crate) struct Contribution {
 }
 
 /// The observation that would decide.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Probe {
     /// When this is known, either way, the observation was made.
     pub(crate) done: Condition,
@@ -102,7 +102,7 @@ pub(crate) struct Make {
 }
 
 /// A pattern over symptoms: `key`, `key:value`, each with `@subject`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     key: FactKey,
     value: Option<String>,
