@@ -173,6 +173,8 @@ pub(crate) enum SourceKind {
     Authoritative,
     /// A handshake made for its own sake.
     Handshake,
+    /// A further look at an address whose ordinary way in failed.
+    Door,
     /// The project folder.
     Project,
     /// The tests as declared.
@@ -334,6 +336,7 @@ fn source_kind(observation: &Observation) -> SourceKind {
             TestPurpose::AsDeclared => SourceKind::Tests,
             TestPurpose::Remedy { .. } => SourceKind::TestsRemedied,
         },
+        Seen::Door(_) => SourceKind::Door,
     }
 }
 
