@@ -6,6 +6,7 @@
 //! subject.
 
 mod dns;
+mod doors;
 mod endpoint;
 mod http;
 mod key;
@@ -197,6 +198,7 @@ impl Facts {
         tests_run::derive(evidence, &mut facts);
         dns::derive(evidence, catalogue, &mut facts);
         transport::derive(evidence, catalogue, &exchanges, &mut facts);
+        doors::derive(evidence, catalogue, &exchanges, &mut facts);
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
