@@ -17,7 +17,7 @@ use landfall_evidence::{
 };
 use landfall_probe::net::{Context, Ledger, Limits, Waits};
 use landfall_probe::tls::Roots;
-use landfall_probe::{dns, http, rate_limit, shell_word, tls};
+use landfall_probe::{dns, doors, http, rate_limit, shell_word, tls};
 use url::Url;
 
 use crate::plan::{Plan, PlanError, Probe};
@@ -396,6 +396,11 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
         observations.extend(late);
         observations.extend(chains);
         observations.extend(requests);
+        if vantage == Vantage::Edge && plan.runs(Probe::Tls) {
+            let other_name = target.origin.as_ref().and_then(|url| url.host_str());
+            let more = doors::look(ctx, &site, other_name, &observations);
+            observations.extend(bounded(ctx, more).await.unwrap_or_default());
+        }
         (observations, site, line)
     };
     let (zone, (mut observations, site, line)) = tokio::join!(zone, rest);

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, HttpObservation, Observation, ObservationId, ProjectSnapshot, Purpose,
+    DnsObservation, DoorObservation, HttpObservation, Observation, ObservationId, ProjectSnapshot, Purpose,
     RateLimitObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
 };
 
@@ -204,6 +204,14 @@ impl Evidence {
         self.http_of(vantage, purpose)
             .filter(|(_, seen)| seen.request.path == path)
             .max_by_key(|(o, _)| o.attempt)
+    }
+
+    /// Looks at doors that would not open, in order.
+    pub fn doors(&self) -> impl Iterator<Item = (&Observation, &DoorObservation)> {
+        self.observations.iter().filter_map(|o| match &o.seen {
+            Seen::Door(seen) => Some((o, seen)),
+            _ => None,
+        })
     }
 
     /// The rate-limit probe's runs.

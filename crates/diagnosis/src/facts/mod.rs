@@ -6,6 +6,7 @@
 //! subject.
 
 mod dns;
+mod doors;
 mod endpoint;
 mod http;
 mod key;
@@ -174,6 +175,8 @@ pub(crate) enum SourceKind {
     Authoritative,
     /// A handshake made for its own sake.
     Handshake,
+    /// A further look at an address whose ordinary way in failed.
+    Door,
     /// The project folder.
     Project,
     /// The tests as declared.
@@ -196,6 +199,7 @@ impl Facts {
         tests_run::derive(evidence, &mut facts);
         dns::derive(evidence, catalogue, &mut facts);
         transport::derive(evidence, catalogue, &exchanges, &mut facts);
+        doors::derive(evidence, catalogue, &exchanges, &mut facts);
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
@@ -336,6 +340,7 @@ fn source_kind(observation: &Observation) -> SourceKind {
             TestPurpose::AsDeclared => SourceKind::Tests,
             TestPurpose::Remedy { .. } => SourceKind::TestsRemedied,
         },
+        Seen::Door(_) => SourceKind::Door,
     }
 }
 
