@@ -704,6 +704,7 @@ fn shares_are_shares() {
 fn every_key_that_a_rule_reads_is_drawn_somewhere() {
     let sources = [
         include_str!("../facts/dns.rs"),
+        include_str!("../facts/edge.rs"),
         include_str!("../facts/endpoint.rs"),
         include_str!("../facts/http.rs"),
         include_str!("../facts/limits.rs"),

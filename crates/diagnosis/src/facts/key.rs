@@ -88,7 +88,20 @@ keys! {
     HttpElapsed "http.elapsed_class" ["instant", "short", "connect-limit", "round-30", "round-60", "round-120", "other"] "Subject exchange.",
     CacheState "cache.state" ["hit", "miss", "bypass"] "Subject exchange.",
     CacheAge "cache.age_s" [] "Subject exchange: the Age header, in seconds.",
+    CacheError "cache.error" ["yes", "no"] "Subject edge and path: an error that the cache gave.",
+    CacheStale "cache.stale" ["yes", "no"] "Subject edge and path: whether the cache's answer names another build than the origin's, or else the local backend's.",
+    CachePrivate "cache.private" ["guarded", "cookie", "marked-private", "identity"] "Subject edge and path: why an answer that the cache gave to this stranger is somebody's own.",
+    EdgeSays "edge.says" ["origin-refused", "no-backend", "origin-unreachable", "bad-gateway", "unavailable", "connect-timeout", "read-timeout", "origin-timeout", "bad-response", "tls", "tls-handshake", "tls-certificate", "dns", "tunnel-down", "points-at-itself", "cross-account", "code-failed", "address-banned", "rule-blocked", "challenge", "too-large"] "Subject exchange: what a hop before the application says of the way behind it or of the request, by its own code or page.",
+    EdgeCode "edge.code" [] "Subject exchange: that hop's code: 522, 1016, DNS_HOSTNAME_NOT_FOUND.",
+    EdgeVendors "edge.vendors" [] "Subject vantage: edges whose marks the answers carry.",
+    EdgeExpected "edge.expected" [] "The edge that production is meant to stand behind.",
+    EdgeExpectedBy "edge.expected_by" [] "Where that is said.",
+    EdgeInPath "edge.in_path" ["yes", "no"] "Whether the answers under the public name show that edge.",
+    HttpSlow "http.slow" ["yes", "no"] "Subject exchange: whether its answer began late, or not at all on a connection that stood.",
+    HttpQuota "http.quota" ["yes"] "Subject exchange: an error of the application that speaks of a vendor's quota.",
     RedirectKind "redirect.kind" ["self", "scheme-loop", "host", "path", "upgrade"] "Subject exchange.",
+    RedirectWall "redirect.wall" ["access-product", "login-host"] "Subject vantage: every path, the random one too, sends to a login on another host.",
+    RedirectWallHost "redirect.wall_host" [] "Subject vantage: that host.",
 
     EndpointOutcome "endpoint.outcome" ["ok", "not-found", "app-error", "gateway-error", "html-for-json", "wrong-type", "wrong-shape", "error-in-body", "forbidden", "redirect", "blocked", "challenged", "unexpected-status", "cut", "no-answer"] "Subject vantage and path.",
     EndpointAsLocal "endpoint.as_local" ["same", "differs"] "Subject vantage and path: whether the JSON has the local answer's shape.",
@@ -97,7 +110,7 @@ keys! {
     RoutePrefix "route.prefix" ["shifted"] "Subject vantage and path: the path is not there, and with a segment more or less in front it gives what the local backend gives here.",
     RouteFresh "route.fresh_files" [] "Files changed, added or not pushed, of a project whose route is missing in production.",
 
-    SiteKind "site.kind" ["application", "nothing-here", "other-site", "gateway-error", "app-error", "blocked", "challenged", "suspended", "starting", "default-page", "maintenance", "redirect-loop", "forbidden", "no-answer", "unclear"] "Subject vantage.",
+    SiteKind "site.kind" ["application", "nothing-here", "other-site", "gateway-error", "edge-error", "app-error", "blocked", "challenged", "suspended", "starting", "default-page", "maintenance", "redirect-loop", "forbidden", "no-answer", "unclear"] "Subject vantage.",
     SiteMeaning "site.meaning" [] "Subject vantage: what most answers say by their signature.",
     SiteVendor "site.vendor" [] "Subject vantage: whose signature that is.",
     SiteWriter "site.writer" ["app", "platform", "edge", "server", "balancer"] "Subject vantage: who wrote most answers.",
@@ -111,6 +124,7 @@ keys! {
     SiteNotFoundShape "site.not_found_shape" ["same", "differs"] "Subject vantage: whether its 404 looks as the local application's.",
 
     PairState "pair.state" ["same", "differs"] "Edge and origin, asked the same.",
+    PairMixed "pair.mixed" ["yes", "no"] "Whether some endpoints are answered at the edge as at the origin, and others only at the origin.",
     PairPath "pair.path" ["same", "differs", "origin-better", "edge-better"] "Subject path.",
 
     LocalState "local.state" ["ok", "failing", "refused", "silent", "other-program", "no-answer"] "The local backend.",
@@ -126,6 +140,7 @@ keys! {
     LimitHop "limit.hop" ["edge", "platform", "app", "server"] "Who refused.",
     LimitVendor "limit.vendor" [] "Whose limiter it is.",
     LimitRetryAfter "limit.retry_after_s" [] "Retry-After, in seconds.",
+    LimitDrain "limit.drain" ["own", "foreign"] "Whether the budget that the limiter tells fell by our own requests alone, or by others' too.",
     LimitOrigin "limit.origin" ["yes", "no"] "Whether the origin's own name refused as well.",
     LimitHealth "limit.on_health" ["yes", "no"] "Whether health paths are limited.",
 

@@ -6,6 +6,7 @@
 //! subject.
 
 mod dns;
+mod edge;
 mod endpoint;
 mod http;
 mod key;
@@ -197,7 +198,9 @@ impl Facts {
         transport::derive(evidence, catalogue, &exchanges, &mut facts);
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
+        edge::derive(&exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
+        edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         facts
     }
