@@ -15,6 +15,7 @@ mod project;
 mod site;
 mod tests_run;
 mod transport;
+mod trial;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -202,6 +203,7 @@ impl Facts {
         site::derive(evidence, catalogue, &exchanges, &mut facts);
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
+        trial::derive(&exchanges, &mut facts);
         facts
     }
 
