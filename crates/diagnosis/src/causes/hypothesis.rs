@@ -362,7 +362,7 @@ pub(crate) fn read_hypotheses(
             hypotheses.insert(id, hypothesis);
         }
     }
-    check_references(&hypotheses, &file_of, errors);
+    check_references(&hypotheses, &file_of, faults, errors);
     check_separation(&hypotheses, &file_of, faults, errors);
     hypotheses
 }
@@ -473,9 +473,11 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
     (hypothesis, mistakes)
 }
 
+/// A look-alike that is a fault of the catalogue and has no hypothesis yet may be named: the evidence holds all the same.
 fn check_references(
     hypotheses: &BTreeMap<String, Hypothesis>,
     file_of: &BTreeMap<String, &str>,
+    faults: &BTreeMap<String, Fault>,
     errors: &mut Vec<CatalogueError>,
 ) {
     for hypothesis in hypotheses.values() {
@@ -483,7 +485,7 @@ fn check_references(
         let named = named
             .chain(&hypothesis.unseparated)
             .chain(hypothesis.contributes.iter().flat_map(|item| &item.to));
-        for other in named.filter(|other| !hypotheses.contains_key(*other)) {
+        for other in named.filter(|other| !hypotheses.contains_key(*other) && !faults.contains_key(*other)) {
             errors.push(CatalogueError::new(
                 file_of[&hypothesis.id],
                 format!("{}: {other:?} is not a cause of these files", hypothesis.id),

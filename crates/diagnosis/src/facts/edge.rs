@@ -13,6 +13,7 @@ use regex::Regex;
 use serde_json::Value as Json;
 use url::Url;
 
+use super::writer::Shape;
 use super::{BodyKind, Exchange, Exchanges, FactKey, Facts, body_kind};
 use crate::catalogue::Catalogue;
 use crate::signatures::{Meaning, SignatureHop};
@@ -105,14 +106,18 @@ struct Said {
 }
 
 pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
-    for x in exchanges.all.iter().filter(|x| {
-        x.vantage != Vantage::Local
-            && matches!(x.purpose, Purpose::Endpoint | Purpose::Control | Purpose::RouteExistence)
-    }) {
+    for x in exchanges
+        .all
+        .iter()
+        .filter(|x| matches!(x.purpose, Purpose::Endpoint | Purpose::Control | Purpose::RouteExistence))
+    {
         let subject = x.subject();
         pace(x, &subject, facts);
         let Some(response) = x.response() else { continue };
-        if let Some(said) = said(x, response) {
+        facts.known(FactKey::HttpHeaderByte, subject.as_str(), header_byte(response), [x.id()]);
+        if x.vantage != Vantage::Local
+            && let Some(said) = said(x, response)
+        {
             facts.known(FactKey::EdgeSays, subject.as_str(), said.word, [x.id()]);
             facts.known(FactKey::EdgeCode, subject.as_str(), said.code, [x.id()]);
         }
@@ -152,6 +157,12 @@ fn pace(x: &Exchange<'_>, subject: &str, facts: &mut Facts) {
         _ => return,
     };
     facts.known(FactKey::HttpSlow, subject, slow, [x.id()]);
+}
+
+/// The header block as HTTP/1.1 writes it: status line, fields and line ends, in bytes. Masked values count as they stand.
+fn header_byte(response: &HttpResponse) -> i64 {
+    let fields: usize = response.headers.iter().map(|h| h.name.len() + h.value.len() + 4).sum();
+    i64::try_from(fields + 19).unwrap_or(i64::MAX)
 }
 
 /// The one word for what a hop says, where it says anything.
@@ -400,6 +411,20 @@ fn cached(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let other = [Vantage::Origin, Vantage::Local].into_iter().find_map(|vantage| {
         exchanges.at(vantage, Purpose::Endpoint, x.path).filter(|o| o.response().is_some())
     });
+    if let Some(trial) = exchanges.trials.iter().find(|t| busts(t, x)) {
+        let word = match trial.response() {
+            None => None,
+            Some(fresh) => match (build(response), build(fresh)) {
+                (Some(kept), Some(now)) if kept != now => Some("other-build"),
+                (Some(_), Some(_)) => Some("same"),
+                _ if Shape::of(fresh) != Shape::of(response) => Some("other-answer"),
+                _ => Some("same"),
+            },
+        };
+        if let Some(word) = word {
+            facts.known(FactKey::CacheBust, subject.as_str(), word, [x.id(), trial.id()]);
+        }
+    }
     let mut ids = BTreeSet::from([x.id()]);
     let there = other.and_then(Exchange::response);
     ids.extend(other.filter(|_| there.is_some()).map(Exchange::id));
@@ -412,6 +437,12 @@ fn cached(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         let stale = kept != now;
         facts.known(FactKey::CacheStale, subject, stale, ids).symptom = stale;
     }
+}
+
+/// Whether a trial asked this endpoint's path with a query that no cache has seen.
+fn busts(trial: &Exchange<'_>, x: &Exchange<'_>) -> bool {
+    let request = trial.seen.request.trial.as_ref();
+    trial.vantage == x.vantage && request.is_some_and(|t| t.name == "bust" && t.plain == x.path)
 }
 
 /// Why a cached answer should not have been kept for everybody.
