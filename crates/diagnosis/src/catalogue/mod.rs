@@ -3,6 +3,7 @@
 //! The files are built into the program, parsed once, on first use. A person who adds an entry needs no Rust; a mistake
 //! in a file is reported with the file, the entry and the mend, and the tests load every file.
 
+mod additions;
 mod fault;
 
 use std::collections::BTreeMap;
@@ -95,6 +96,16 @@ impl Catalogue {
             })
         });
         &CATALOGUE
+    }
+
+    /// The built-in catalogue with the entries of other files added. An entry with the id of a built-in one stands in its
+    /// place. `files` have the names of the built-in ones (`faults.toml`, `signatures.toml`, `causes/NAME.toml`, …), with
+    /// their text.
+    ///
+    /// # Errors
+    /// Every mistake that was found, each with its file and entry.
+    pub fn with_additions(files: &[(String, String)]) -> Result<Self, Vec<CatalogueError>> {
+        additions::read(&EMBEDDED, files)
     }
 
     /// Reads a catalogue from the text of its files.

@@ -307,6 +307,11 @@ impl RawMake {
     }
 }
 
+/// Whether an entry has the form of a hypothesis; what it says is checked with the others at hand.
+pub(crate) fn check_entry(entry: toml::Value) -> Result<(), String> {
+    entry.try_into::<RawHypothesis>().map(|_| ()).map_err(|error| error.message().to_owned())
+}
+
 /// weak 1.6:1, medium 3:1, strong 10:1, decisive 100:1; a leading minus speaks against.
 fn decibans(weight: &str) -> Result<i32, String> {
     let (sign, word) = match weight.strip_prefix('-') {

@@ -22,6 +22,7 @@ mod tests;
 
 pub(crate) use condition::edit_distance;
 pub use hypothesis::Hypothesis;
-pub(crate) use hypothesis::read_hypotheses;
+pub(crate) use hypothesis::{check_entry, read_hypotheses};
+pub(crate) use ladder::first_broken;
 pub use questions::{Question, questions};
 pub(crate) use rank::rank;

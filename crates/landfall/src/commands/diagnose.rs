@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use landfall_audit::{ExitStatus, FailOn};
-use landfall_diagnosis::{Catalogue, Severity};
+use landfall_diagnosis::Severity;
 use landfall_evidence::Evidence;
 
 use crate::args::DiagnoseArgs;
@@ -14,6 +14,7 @@ use crate::output;
 const LARGEST_BYTE: u64 = 256 * 1024 * 1024;
 
 pub(super) fn run(args: &DiagnoseArgs) -> Result<ExitStatus, Failure> {
+    let catalogue = super::catalogue(args.catalogue.as_deref())?;
     let name = args.evidence.display().to_string();
     let text = read(args)?;
     let evidence = Evidence::from_json(&text).map_err(|e| {
@@ -21,7 +22,7 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<ExitStatus, Failure> {
             "{name}: {e}\n  write a new file with: landfall audit URL --save-evidence {name}"
         ))
     })?;
-    let (diagnosis, mut report) = landfall_audit::report(&evidence, Catalogue::embedded());
+    let (diagnosis, mut report) = landfall_audit::report(&evidence, &catalogue);
     if args.output.with_evidence {
         report = report.with_evidence(&evidence);
     }
