@@ -196,6 +196,7 @@ impl Plan {
                 name,
                 production,
                 origin,
+                edge: config.edge.clone(),
                 local,
                 project: project.map(|p| p.display().to_string()),
                 endpoints: config.endpoints.clone(),

@@ -142,6 +142,7 @@ pub(crate) fn world(edge: Answers, origin: Option<Answers>, tests_fixed: bool, l
         name: "Levqor Backend".into(),
         production: url("https://api.levqor.ai/"),
         origin: origin.and_then(|_| url("https://levqor-backend.replit.app/")),
+        edge: None,
         local: url("http://127.0.0.1:8000/"),
         project: Some("/home/runner/workspace".into()),
         endpoints: vec![

@@ -27,6 +27,8 @@ pub struct Config {
     pub production: Option<Url>,
     /// The platform's own name for the deployment.
     pub origin: Option<Url>,
+    /// The CDN, WAF or proxy that production is meant to stand behind: `cloudflare`.
+    pub edge: Option<String>,
     /// The backend on this machine.
     pub local: Option<Url>,
     /// The project folder.
@@ -114,6 +116,7 @@ struct RawTarget {
     name: Option<String>,
     production: Option<toml::Spanned<String>>,
     origin: Option<toml::Spanned<String>>,
+    edge: Option<toml::Spanned<String>>,
     local: Option<toml::Spanned<String>>,
     project: Option<PathBuf>,
 }
@@ -210,6 +213,7 @@ impl Config {
             name: raw.target.name,
             production: problems.url(raw.target.production, "production"),
             origin: problems.url(raw.target.origin, "origin"),
+            edge: problems.vendor(raw.target.edge),
             local: problems.url(raw.target.local, "local"),
             project: raw.target.project,
             endpoints: raw.endpoint.into_iter().filter_map(|e| problems.endpoint(e)).collect(),
@@ -247,6 +251,22 @@ impl Problems<'_> {
         // What is quoted may stand in a terminal or a log, and a URL or a command can carry a credential.
         let source = landfall_evidence::redact_text(self.text.lines().nth(line - 1).unwrap_or_default());
         self.found.push(Problem { line, column, source, what: landfall_evidence::redact_text(&what), mend });
+    }
+
+    /// The name of an edge: a word as the catalogue spells them, so that it can be held against the marks of answers.
+    fn vendor(&mut self, value: Option<toml::Spanned<String>>) -> Option<String> {
+        let value = value?;
+        let name = value.get_ref().trim().to_ascii_lowercase();
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        if name.is_empty() || name.len() > 40 || !name.chars().all(word) {
+            self.add(
+                Some(value.span()),
+                format!("edge = {:?} is not the name of an edge", value.get_ref()),
+                Some("write the vendor's name in small letters: cloudflare, fastly, aws-cloudfront, akamai, vercel".into()),
+            );
+            return None;
+        }
+        Some(name)
     }
 
     fn done(self, file: &str) -> Result<(), ConfigError> {

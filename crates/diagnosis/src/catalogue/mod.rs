@@ -194,6 +194,17 @@ impl Catalogue {
         self.hypotheses.values().map(Arc::as_ref)
     }
 
+    /// Whether this vendor leaves marks that can be seen, or missed: header fields on every answer, or addresses that are
+    /// known to be its own.
+    pub(crate) fn knows_vendor(&self, vendor: &str) -> bool {
+        let alike = |name: &str| name == vendor || name.split('-').any(|part| part == vendor);
+        let marks = |s: &&Signature| s.meaning == crate::signatures::Meaning::HopMarker && alike(&s.vendor);
+        self.signatures().find(marks).is_some()
+            || self
+                .owners()
+                .any(|owner| alike(&owner.vendor) && !(owner.ipv4.is_empty() && owner.ipv6.is_empty()))
+    }
+
     /// All network owners, in the order of the file.
     pub fn owners(&self) -> impl Iterator<Item = &Owner> {
         self.owners.iter()

@@ -478,6 +478,7 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
     (hypothesis, mistakes)
 }
 
+/// A look-alike that is a fault of the catalogue and has no hypothesis yet may be named: the evidence holds all the same.
 fn check_references(
     hypotheses: &BTreeMap<String, Hypothesis>,
     file_of: &BTreeMap<String, &str>,

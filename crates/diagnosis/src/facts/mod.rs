@@ -7,6 +7,7 @@
 
 mod dns;
 mod doors;
+mod edge;
 mod endpoint;
 mod http;
 mod key;
@@ -202,7 +203,9 @@ impl Facts {
         doors::derive(evidence, catalogue, &exchanges, &mut facts);
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
+        edge::derive(&exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
+        edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
         facts
