@@ -198,6 +198,7 @@ impl Plan {
                 origin,
                 local,
                 project: project.map(|p| p.display().to_string()),
+                frontends: config.frontends.clone(),
                 endpoints: config.endpoints.clone(),
             },
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),

@@ -78,12 +78,23 @@ pub async fn collect(plan: &Plan, progress: &Progress) -> Result<Evidence, PlanE
             resolvers: plan.resolvers.iter().map(SocketAddr::to_string).collect(),
             mapped: !plan.map.is_empty(),
             user_agent: USER_AGENT.into(),
+            proxy_variables: proxy_variables(),
         },
         requests: ctx.ledger.counts(),
         observations: in_order(observations),
     };
     evidence.redact();
     Ok(evidence)
+}
+
+/// Variables by which programs are told to use a proxy, as curl and most HTTP libraries read them.
+const PROXY_VARIABLES: [&str; 7] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "FTP_PROXY"];
+
+/// The names of those that are set on this machine. Their values may hold credentials and are not read further.
+fn proxy_variables() -> Vec<String> {
+    let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    PROXY_VARIABLES.iter().filter(is_set).map(|name| (*name).to_owned()).collect()
 }
 
 /// Passes each wait on once, however many questions are held back by it.
