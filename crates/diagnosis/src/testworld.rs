@@ -167,6 +167,7 @@ pub(crate) fn world(edge: Answers, origin: Option<Answers>, tests_fixed: bool, l
             resolvers: Vec::new(),
             mapped: true,
             user_agent: "Landfall".into(),
+            proxy_variables: Vec::new(),
         },
         requests: Requests::default(),
         observations: Vec::new(),

@@ -703,11 +703,14 @@ fn shares_are_shares() {
 #[test]
 fn every_key_that_a_rule_reads_is_drawn_somewhere() {
     let sources = [
+        include_str!("../facts/check.rs"),
         include_str!("../facts/dns.rs"),
         include_str!("../facts/endpoint.rs"),
         include_str!("../facts/http.rs"),
         include_str!("../facts/limits.rs"),
+        include_str!("../facts/page.rs"),
         include_str!("../facts/project.rs"),
+        include_str!("../facts/redirect.rs"),
         include_str!("../facts/site.rs"),
         include_str!("../facts/tests_run.rs"),
         include_str!("../facts/transport.rs"),

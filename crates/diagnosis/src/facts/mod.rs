@@ -5,12 +5,15 @@
 //! a rung, or empty for the target as a whole. Rules address them by key and, if need be, by the first word of the
 //! subject.
 
+mod check;
 mod dns;
 mod endpoint;
 mod http;
 mod key;
 mod limits;
+mod page;
 mod project;
+mod redirect;
 mod site;
 mod tests_run;
 mod transport;
@@ -197,6 +200,9 @@ impl Facts {
         transport::derive(evidence, catalogue, &exchanges, &mut facts);
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
+        redirect::derive(evidence, &exchanges, &mut facts);
+        page::derive(evidence, &exchanges, &mut facts);
+        check::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         facts
