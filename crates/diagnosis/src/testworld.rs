@@ -576,6 +576,7 @@ fn http_seen(
             address: Some(socket(address)),
             connected_to: None,
             purpose,
+            trial: None,
             headers: Vec::new(),
         },
         answer,

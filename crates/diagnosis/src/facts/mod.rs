@@ -17,6 +17,7 @@ mod redirect;
 mod site;
 mod tests_run;
 mod transport;
+mod trial;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,6 +206,7 @@ impl Facts {
         check::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
+        trial::derive(&exchanges, &mut facts);
         facts
     }
 
