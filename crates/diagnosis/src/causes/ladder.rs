@@ -149,6 +149,7 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
         FactKey::RouteRedirect,
         FactKey::RouteMethod,
         FactKey::BodyCoding,
+        FactKey::CorsState,
         FactKey::CookieMisfit,
         FactKey::PageDebug,
         FactKey::PageHttpUrls,

@@ -704,6 +704,7 @@ fn shares_are_shares() {
 fn every_key_that_a_rule_reads_is_drawn_somewhere() {
     let sources = [
         include_str!("../facts/check.rs"),
+        include_str!("../facts/cors.rs"),
         include_str!("../facts/dns.rs"),
         include_str!("../facts/endpoint.rs"),
         include_str!("../facts/http.rs"),
@@ -714,6 +715,7 @@ fn every_key_that_a_rule_reads_is_drawn_somewhere() {
         include_str!("../facts/site.rs"),
         include_str!("../facts/tests_run.rs"),
         include_str!("../facts/transport.rs"),
+        include_str!("../facts/trial.rs"),
     ]
     .concat();
     for hypothesis in Catalogue::embedded().causes() {

@@ -6,6 +6,7 @@
 //! subject.
 
 mod check;
+mod cors;
 mod dns;
 mod endpoint;
 mod http;
@@ -207,6 +208,7 @@ impl Facts {
         site::derive(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
+        cors::derive(&exchanges, &mut facts);
         facts
     }
 
