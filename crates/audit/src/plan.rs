@@ -199,6 +199,7 @@ impl Plan {
                 edge: config.edge.clone(),
                 local,
                 project: project.map(|p| p.display().to_string()),
+                frontends: config.frontends.clone(),
                 endpoints: config.endpoints.clone(),
             },
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),

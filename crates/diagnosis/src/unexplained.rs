@@ -194,6 +194,7 @@ fn purpose(purpose: Purpose) -> &'static str {
         Purpose::Redirect => "redirect followed",
         Purpose::RateLimit => "rate limit",
         Purpose::Verification => "verification",
+        Purpose::Asset => "asset",
         Purpose::Trial => "trial",
     }
 }

@@ -59,6 +59,9 @@ pub struct Settings {
     pub mapped: bool,
     /// The User-Agent that every HTTP request carried.
     pub user_agent: String,
+    /// Names of this machine's proxy variables that are set, never their values. The audit itself asks without a proxy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxy_variables: Vec<String>,
 }
 
 /// HTTP requests sent by an audit.

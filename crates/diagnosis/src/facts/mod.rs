@@ -5,6 +5,8 @@
 //! a rung, or empty for the target as a whole. Rules address them by key and, if need be, by the first word of the
 //! subject.
 
+mod check;
+mod cors;
 mod dns;
 mod doors;
 mod edge;
@@ -12,7 +14,9 @@ mod endpoint;
 mod http;
 mod key;
 mod limits;
+mod page;
 mod project;
+mod redirect;
 mod site;
 mod tests_run;
 mod transport;
@@ -204,10 +208,14 @@ impl Facts {
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
         edge::derive(&exchanges, &mut facts);
+        redirect::derive(evidence, &exchanges, &mut facts);
+        page::derive(evidence, &exchanges, &mut facts);
+        check::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
+        cors::derive(&exchanges, &mut facts);
         facts
     }
 
