@@ -11,7 +11,8 @@ use regex::{Captures, Regex};
 use url::Url;
 
 use crate::{
-    Denial, DoorAnswer, Evidence, Header, HttpObservation, HttpResponse, Observation, Observed, ProbeFault, Seen,
+    Denial, DoorAnswer, Evidence, Header, HttpObservation, HttpResponse, Observation, Observed, ProbeFault,
+    Seen,
 };
 
 /// What stands in place of a secret.

@@ -490,7 +490,7 @@ ca_files = ["root.pem"]
         insta::assert_snapshot!(error, @r#"
         landfall.toml:2:1: unknown key "producton" in [target]
              2 | producton = "https://a.example.test"
-               = did you mean "production"? (known here: name, production, origin, local, project, frontends)
+               = did you mean "production"? (known here: name, production, origin, edge, local, project, frontends)
         "#);
     }
 
