@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use landfall_corpus::record;
-use landfall_diagnosis::{Catalogue, Diagnosis, Label, Sources, diagnose, inspect, questions};
+use landfall_diagnosis::{Catalogue, Diagnosis, Label, diagnose, inspect, questions};
 use landfall_evidence::Evidence;
 use landfall_lab::LabOptions;
 use landfall_lab::recipe::{Half, Recipe, Running};
@@ -93,25 +93,8 @@ fn recipes(parts: &[String], half: Option<Half>) -> Result<Vec<PathBuf>, String>
 }
 
 /// The catalogue of this repository as it is now.
-fn catalogue() -> Result<Catalogue, String> {
-    let folder = root().join("catalogue");
-    let read =
-        |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| format!("catalogue/{name}: {e}"));
-    let (faults, signatures, owners) =
-        (read("faults.toml")?, read("signatures.toml")?, read("network-owners.toml")?);
-    let mut causes = Vec::new();
-    for entry in std::fs::read_dir(folder.join("causes")).map_err(|e| e.to_string())?.flatten() {
-        let name = format!("causes/{}", entry.file_name().to_string_lossy());
-        if name.ends_with(".toml") {
-            let text = read(&name)?;
-            causes.push((name, text));
-        }
-    }
-    causes.sort();
-    let causes: Vec<(&str, &str)> = causes.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
-    let sources = Sources { faults: &faults, signatures: &signatures, owners: &owners, causes: &causes };
-    Catalogue::parse(&sources)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+fn catalogue() -> Result<landfall_audit::Loaded, String> {
+    landfall_audit::load_catalogue(Some(&root().join("catalogue"))).map_err(|error| error.to_string())
 }
 
 fn short(path: &Path) -> String {

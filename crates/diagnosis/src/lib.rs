@@ -9,6 +9,7 @@ mod attribution;
 mod case;
 mod catalogue;
 mod causes;
+mod claims;
 mod components;
 mod deploy_config;
 mod diagnose;
@@ -33,8 +34,9 @@ mod verification;
 mod view;
 mod words;
 
-pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung, Sources};
+pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, NotObservable, Rung, Sources};
 pub use causes::{Hypothesis, Question, questions};
+pub use claims::{ClaimError, Claims, Grade, GradedClaim, grade};
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
 pub use findings::{FindingCode, finding_codes};
