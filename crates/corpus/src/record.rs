@@ -135,6 +135,8 @@ impl Fixed {
             Value::String(text) => *text = self.text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.replace(item)),
             Value::Object(entries) => {
+                // Counts are kept by host and port, so that keys have ports as well.
+                *entries = std::mem::take(entries).into_iter().map(|(k, v)| (self.text(&k), v)).collect();
                 for (key, value) in entries.iter_mut() {
                     if matches!(key.as_str(), "port" | "local" | "external" | "listen")
                         && let Some(fixed) = value

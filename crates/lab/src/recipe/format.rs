@@ -531,7 +531,7 @@ impl Recipe {
         self.check_servers(&names)?;
         self.check_texts(&names)?;
         self.check_paths()?;
-        super::zones::of(&self.record, self.resolver.is_some()).map_err(|(what, needle)| (what, needle))?;
+        super::zones::of(&self.record, self.resolver.is_some())?;
         for spec in self.closed.iter().chain(&self.silent) {
             public(&spec.public)?;
         }
