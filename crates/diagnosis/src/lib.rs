@@ -9,6 +9,7 @@ mod attribution;
 mod case;
 mod catalogue;
 mod causes;
+mod compare;
 mod components;
 mod deploy_config;
 mod diagnose;
@@ -34,6 +35,10 @@ mod words;
 
 pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung, Sources};
 pub use causes::{Hypothesis, Question, questions};
+pub use compare::{
+    Aspect, COMPARISON_SCHEMA, Change, ComparedFinding, Comparison, Direction, HistoricStart, NamedCause, NewCause,
+    SameCause, Standing, StandingCause, StandingFact, StandingFinding, compare, source,
+};
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
 pub use findings::{FindingCode, finding_codes};
