@@ -704,6 +704,7 @@ fn shares_are_shares() {
 fn every_key_that_a_rule_reads_is_drawn_somewhere() {
     let sources = [
         include_str!("../facts/dns.rs"),
+        include_str!("../facts/doors.rs"),
         include_str!("../facts/endpoint.rs"),
         include_str!("../facts/http.rs"),
         include_str!("../facts/limits.rs"),
@@ -711,6 +712,7 @@ fn every_key_that_a_rule_reads_is_drawn_somewhere() {
         include_str!("../facts/site.rs"),
         include_str!("../facts/tests_run.rs"),
         include_str!("../facts/transport.rs"),
+        include_str!("../facts/trial.rs"),
     ]
     .concat();
     for hypothesis in Catalogue::embedded().causes() {
@@ -1035,6 +1037,7 @@ fn every_cause_is_weighed_in_some_world() {
     ] {
         weighed.insert(id.to_owned());
     }
+    weighed.extend(super::doors_tests::WEIGHED.iter().map(|id| (*id).to_owned()));
     let missing: Vec<&str> =
         Catalogue::embedded().causes().map(|h| h.id.as_str()).filter(|id| !weighed.contains(*id)).collect();
     assert!(missing.is_empty(), "no world has {missing:?}");
