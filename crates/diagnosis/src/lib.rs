@@ -16,6 +16,7 @@ mod explain;
 mod facts;
 mod findings;
 mod model;
+mod lines;
 mod owners;
 mod path;
 mod rate_limit;

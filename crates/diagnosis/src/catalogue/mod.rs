@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 pub use fault::{Discriminator, Fault, Layer, Rung};
 
 use crate::causes::{Hypothesis, read_hypotheses};
+use crate::lines::{LineIndex, LogLine};
 use crate::owners::{Owner, OwnerFile};
 use crate::signatures::{Signature, SignatureIndex};
 
@@ -25,6 +26,8 @@ pub struct Sources<'a> {
     pub signatures: &'a str,
     /// `network-owners.toml`.
     pub owners: &'a str,
+    /// `log-lines.toml`.
+    pub lines: &'a str,
     /// The files of `causes/`, each with its name.
     pub causes: &'a [(&'a str, &'a str)],
 }
@@ -54,6 +57,7 @@ const EMBEDDED: Sources<'static> = Sources {
     faults: include_str!("../../../../catalogue/faults.toml"),
     signatures: include_str!("../../../../catalogue/signatures.toml"),
     owners: include_str!("../../../../catalogue/network-owners.toml"),
+    lines: include_str!("../../../../catalogue/log-lines.toml"),
     causes: CAUSES,
 };
 
@@ -80,6 +84,7 @@ pub struct Catalogue {
     faults: BTreeMap<String, Fault>,
     pub(crate) signatures: SignatureIndex,
     pub(crate) owners: Vec<Owner>,
+    pub(crate) lines: LineIndex,
     hypotheses: BTreeMap<String, Hypothesis>,
     hash: String,
 }
@@ -106,9 +111,19 @@ impl Catalogue {
         let (layers, faults) = fault::read(sources.faults, &mut errors);
         let signatures = SignatureIndex::read(sources.signatures, &mut errors);
         let owners = OwnerFile::read(sources.owners, &mut errors);
+        let lines = LineIndex::read(sources.lines, &mut errors);
         let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
+        for hypothesis in hypotheses.values() {
+            for word in hypothesis.line_words().filter(|word| !lines.knows(word)) {
+                let message = format!(
+                    "{}: log.says and http.says never say {word:?}; it is not an id of log-lines.toml",
+                    hypothesis.id
+                );
+                errors.push(CatalogueError::new("causes", message));
+            }
+        }
         if errors.is_empty() {
-            Ok(Self { layers, faults, signatures, owners, hypotheses, hash: hash_of(sources) })
+            Ok(Self { layers, faults, signatures, owners, lines, hypotheses, hash: hash_of(sources) })
         } else {
             Err(errors)
         }
@@ -154,6 +169,11 @@ impl Catalogue {
         self.hypotheses.values()
     }
 
+    /// What lines of a log say, in the order of the file.
+    pub fn log_lines(&self) -> impl Iterator<Item = &LogLine> {
+        self.lines.iter()
+    }
+
     /// All network owners, in the order of the file.
     pub fn owners(&self) -> impl Iterator<Item = &Owner> {
         self.owners.iter()
@@ -162,7 +182,7 @@ impl Catalogue {
 
 fn hash_of(sources: &Sources<'_>) -> String {
     let mut hasher = Sha256::new();
-    for text in [sources.faults, sources.signatures, sources.owners] {
+    for text in [sources.faults, sources.signatures, sources.owners, sources.lines] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     }

@@ -32,6 +32,7 @@ async fn real(args: &AuditArgs) -> Result<(Evidence, FailOn), Failure> {
         only: args.only.clone(),
         skip: args.skip.clone(),
         test_command: args.test_command.clone(),
+        logs: args.log.clone(),
         ..args.target.overrides()
     };
     collect(&config, &said, args.quiet).await
