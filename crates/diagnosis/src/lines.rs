@@ -96,6 +96,27 @@ fn one(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).unicode(false).size_limit(PATTERN_BYTE).build()
 }
 
+impl LogLine {
+    /// What is wrong with its patterns.
+    fn mistakes(&self) -> Vec<String> {
+        let strange = |pattern: &String| match one(pattern) {
+            Err(error) => Some(error.to_string()),
+            Ok(found) => {
+                let name = found.capture_names().flatten().find(|name| !GROUPS.contains(name))?;
+                Some(format!("the group {name:?} is none of {}", GROUPS.join(", ")))
+            }
+        };
+        let patterns = self.matches.iter().chain(&self.place).chain(&self.unless);
+        patterns.filter_map(|p| Some(format!("in {p:?}: {}", strange(p)?))).collect()
+    }
+}
+
+/// Whether an entry of a person's own file is sound by itself.
+pub(crate) fn check_line(entry: toml::Value) -> Result<(), String> {
+    let line: LogLine = entry.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    line.mistakes().into_iter().next().map_or(Ok(()), Err)
+}
+
 impl LineIndex {
     /// Reads the file; mistakes go to `errors`.
     pub(crate) fn read(text: &str, errors: &mut Vec<CatalogueError>) -> Self {
@@ -125,19 +146,12 @@ impl LineIndex {
 
     /// Mistakes in the patterns themselves. Apart from [`Self::read`], because compiling takes longer than anything
     /// else of the catalogue and most evidence has no log.
+    #[cfg(test)]
     pub(crate) fn check(&self) -> Vec<CatalogueError> {
         let mut errors = Vec::new();
         for line in &self.lines {
-            for pattern in line.matches.iter().chain(&line.place).chain(&line.unless) {
-                let message = match one(pattern) {
-                    Err(error) => error.to_string(),
-                    Ok(found) => {
-                        let strange = found.capture_names().flatten().find(|name| !GROUPS.contains(name));
-                        let Some(name) = strange else { continue };
-                        format!("the group {name:?} is none of {}", GROUPS.join(", "))
-                    }
-                };
-                errors.push(CatalogueError::new(FILE, format!("{}: in {pattern:?}: {message}", line.id)));
+            for mistake in line.mistakes() {
+                errors.push(CatalogueError::new(FILE, format!("{}: {mistake}", line.id)));
             }
         }
         errors

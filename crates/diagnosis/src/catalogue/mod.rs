@@ -3,6 +3,7 @@
 //! The files are built into the program, parsed once, on first use. A person who adds an entry needs no Rust; a mistake
 //! in a file is reported with the file, the entry and the mend, and the tests load every file.
 
+mod additions;
 mod fault;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ pub use fault::{Discriminator, Fault, Layer, Rung};
 
 use crate::causes::{Hypothesis, read_hypotheses};
 use crate::lines::{LineIndex, LogLine};
+use crate::claims::{Statement, read_statements};
 use crate::owners::{Owner, OwnerFile};
 use crate::signatures::{Signature, SignatureIndex};
 
@@ -28,6 +30,8 @@ pub struct Sources<'a> {
     pub owners: &'a str,
     /// `log-lines.toml`.
     pub lines: &'a str,
+    /// `statements.toml`.
+    pub statements: &'a str,
     /// The files of `causes/`, each with its name.
     pub causes: &'a [(&'a str, &'a str)],
 }
@@ -53,11 +57,12 @@ const CAUSES: &[(&str, &str)] = &[
     ("causes/zone.toml", include_str!("../../../../catalogue/causes/zone.toml")),
 ];
 
-const EMBEDDED: Sources<'static> = Sources {
+pub(crate) const EMBEDDED: Sources<'static> = Sources {
     faults: include_str!("../../../../catalogue/faults.toml"),
     signatures: include_str!("../../../../catalogue/signatures.toml"),
     owners: include_str!("../../../../catalogue/network-owners.toml"),
     lines: include_str!("../../../../catalogue/log-lines.toml"),
+    statements: include_str!("../../../../catalogue/statements.toml"),
     causes: CAUSES,
 };
 
@@ -85,6 +90,7 @@ pub struct Catalogue {
     pub(crate) signatures: SignatureIndex,
     pub(crate) owners: Vec<Owner>,
     pub(crate) lines: LineIndex,
+    pub(crate) statements: BTreeMap<String, Statement>,
     hypotheses: BTreeMap<String, Hypothesis>,
     hash: String,
 }
@@ -102,6 +108,16 @@ impl Catalogue {
         &CATALOGUE
     }
 
+    /// The built-in catalogue with the entries of other files added. An entry with the id of a built-in one stands in its
+    /// place. `files` have the names of the built-in ones (`faults.toml`, `signatures.toml`, `causes/NAME.toml`, …), with
+    /// their text.
+    ///
+    /// # Errors
+    /// Every mistake that was found, each with its file and entry.
+    pub fn with_additions(files: &[(String, String)]) -> Result<Self, Vec<CatalogueError>> {
+        additions::read(&EMBEDDED, files)
+    }
+
     /// Reads a catalogue from the text of its files.
     ///
     /// # Errors
@@ -112,6 +128,7 @@ impl Catalogue {
         let signatures = SignatureIndex::read(sources.signatures, &mut errors);
         let owners = OwnerFile::read(sources.owners, &mut errors);
         let lines = LineIndex::read(sources.lines, &mut errors);
+        let statements = read_statements(sources.statements, &mut errors);
         let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
         for hypothesis in hypotheses.values() {
             for word in hypothesis.line_words().filter(|word| !lines.knows(word)) {
@@ -123,7 +140,8 @@ impl Catalogue {
             }
         }
         if errors.is_empty() {
-            Ok(Self { layers, faults, signatures, owners, lines, hypotheses, hash: hash_of(sources) })
+            let hash = hash_of(sources);
+            Ok(Self { layers, faults, signatures, owners, lines, statements, hypotheses, hash })
         } else {
             Err(errors)
         }
@@ -182,7 +200,7 @@ impl Catalogue {
 
 fn hash_of(sources: &Sources<'_>) -> String {
     let mut hasher = Sha256::new();
-    for text in [sources.faults, sources.signatures, sources.owners, sources.lines] {
+    for text in [sources.faults, sources.signatures, sources.owners, sources.lines, sources.statements] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     }

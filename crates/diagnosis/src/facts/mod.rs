@@ -16,6 +16,7 @@ mod project;
 mod site;
 mod tests_run;
 mod transport;
+mod trial;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,6 +206,7 @@ impl Facts {
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);
         process::derive(&exchanges, &mut facts);
+        trial::derive(&exchanges, &mut facts);
         facts
     }
 
