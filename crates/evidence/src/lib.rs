@@ -10,6 +10,7 @@ mod dns;
 mod door;
 mod evidence;
 mod http;
+mod log;
 mod observation;
 mod observed;
 mod project;
@@ -27,6 +28,7 @@ pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
 pub use http::{
     Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
 };
+pub use log::{LogEvent, LogObservation, LogTail};
 pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
@@ -37,7 +39,7 @@ pub use project::{
 pub use rate_limit::{
     Interval, LimiterClass, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop,
 };
-pub use redact::{REDACTED, redact_header, redact_text, redact_url};
+pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{
