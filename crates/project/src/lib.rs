@@ -14,10 +14,12 @@ mod read;
 mod routes;
 mod schedulers;
 mod settings;
+mod signs;
 mod source;
 mod stack;
 mod tests_run;
 mod tree;
+mod yaml;
 
 pub use endpoints::endpoints;
 pub use read::read;
