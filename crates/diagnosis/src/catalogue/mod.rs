@@ -3,6 +3,7 @@
 //! The files are built into the program, parsed once, on first use. A person who adds an entry needs no Rust; a mistake
 //! in a file is reported with the file, the entry and the mend, and the tests load every file.
 
+mod additions;
 mod fault;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 pub use fault::{Discriminator, Fault, Layer, Rung};
 
 use crate::causes::{Hypothesis, read_hypotheses};
+use crate::claims::{Statement, read_statements};
 use crate::owners::{Owner, OwnerFile};
 use crate::signatures::{Signature, SignatureIndex};
 
@@ -25,6 +27,8 @@ pub struct Sources<'a> {
     pub signatures: &'a str,
     /// `network-owners.toml`.
     pub owners: &'a str,
+    /// `statements.toml`.
+    pub statements: &'a str,
     /// The files of `causes/`, each with its name.
     pub causes: &'a [(&'a str, &'a str)],
 }
@@ -50,10 +54,11 @@ const CAUSES: &[(&str, &str)] = &[
     ("causes/zone.toml", include_str!("../../../../catalogue/causes/zone.toml")),
 ];
 
-const EMBEDDED: Sources<'static> = Sources {
+pub(crate) const EMBEDDED: Sources<'static> = Sources {
     faults: include_str!("../../../../catalogue/faults.toml"),
     signatures: include_str!("../../../../catalogue/signatures.toml"),
     owners: include_str!("../../../../catalogue/network-owners.toml"),
+    statements: include_str!("../../../../catalogue/statements.toml"),
     causes: CAUSES,
 };
 
@@ -80,6 +85,7 @@ pub struct Catalogue {
     faults: BTreeMap<String, Fault>,
     pub(crate) signatures: SignatureIndex,
     pub(crate) owners: Vec<Owner>,
+    pub(crate) statements: BTreeMap<String, Statement>,
     hypotheses: BTreeMap<String, Hypothesis>,
     hash: String,
 }
@@ -97,6 +103,16 @@ impl Catalogue {
         &CATALOGUE
     }
 
+    /// The built-in catalogue with the entries of other files added. An entry with the id of a built-in one stands in its
+    /// place. `files` have the names of the built-in ones (`faults.toml`, `signatures.toml`, `causes/NAME.toml`, …), with
+    /// their text.
+    ///
+    /// # Errors
+    /// Every mistake that was found, each with its file and entry.
+    pub fn with_additions(files: &[(String, String)]) -> Result<Self, Vec<CatalogueError>> {
+        additions::read(&EMBEDDED, files)
+    }
+
     /// Reads a catalogue from the text of its files.
     ///
     /// # Errors
@@ -106,9 +122,10 @@ impl Catalogue {
         let (layers, faults) = fault::read(sources.faults, &mut errors);
         let signatures = SignatureIndex::read(sources.signatures, &mut errors);
         let owners = OwnerFile::read(sources.owners, &mut errors);
+        let statements = read_statements(sources.statements, &mut errors);
         let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
         if errors.is_empty() {
-            Ok(Self { layers, faults, signatures, owners, hypotheses, hash: hash_of(sources) })
+            Ok(Self { layers, faults, signatures, owners, statements, hypotheses, hash: hash_of(sources) })
         } else {
             Err(errors)
         }
@@ -162,7 +179,7 @@ impl Catalogue {
 
 fn hash_of(sources: &Sources<'_>) -> String {
     let mut hasher = Sha256::new();
-    for text in [sources.faults, sources.signatures, sources.owners] {
+    for text in [sources.faults, sources.signatures, sources.owners, sources.statements] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     }

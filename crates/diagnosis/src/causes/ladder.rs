@@ -2,25 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use crate::RungState;
 use crate::catalogue::Rung;
 use crate::facts::{FactKey, Facts};
-
-/// State of one rung.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RungState {
-    /// Seen working.
-    Ok,
-    /// Seen failing.
-    Broken,
-    /// Not seen, or hidden by a rung before it.
-    Unknown,
-    /// A cache or a fallback answered in its place.
-    Masked,
-}
 
 /// The state of every rung. A rung behind the first broken one is unknown unless an answer from behind it was seen.
 pub(crate) fn ladder(facts: &Facts) -> BTreeMap<Rung, RungState> {
     Rung::ALL.into_iter().map(|rung| (rung, state(rung, facts))).collect()
+}
+
+/// The first rung on the way of a request that was seen broken.
+pub(crate) fn first_broken(rungs: &BTreeMap<Rung, RungState>) -> Option<Rung> {
+    Rung::ALL
+        .into_iter()
+        .filter(|rung| rung.on_path())
+        .find(|rung| rungs.get(rung) == Some(&RungState::Broken))
 }
 
 fn state(rung: Rung, facts: &Facts) -> RungState {
@@ -149,4 +145,23 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
 
 fn ok_if(seen: bool) -> RungState {
     if seen { RungState::Ok } else { RungState::Unknown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_broken_rung_is_the_first_that_a_request_meets() {
+        let mut rungs: BTreeMap<Rung, RungState> =
+            Rung::ALL.into_iter().map(|rung| (rung, RungState::Unknown)).collect();
+        assert_eq!(first_broken(&rungs), None, "what is not known is not broken");
+        // Rungs beside the way explain a broken one, and are none themselves.
+        rungs.insert(Rung::Project, RungState::Broken);
+        rungs.insert(Rung::Monitor, RungState::Broken);
+        assert_eq!(first_broken(&rungs), None);
+        rungs.insert(Rung::App, RungState::Broken);
+        rungs.insert(Rung::Tls, RungState::Broken);
+        assert_eq!(first_broken(&rungs), Some(Rung::Tls));
+    }
 }

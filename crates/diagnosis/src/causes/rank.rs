@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::Truth;
 use super::hypothesis::Hypothesis;
-use super::ladder::{RungState, ladder};
+use super::ladder::ladder;
 use super::score::{FactId, Scored, score};
 use super::template;
 use crate::catalogue::{Catalogue, Rung};
 use crate::facts::{FactKey, Facts, subject_matches};
-use crate::{Cause, Label, NextProbe, Rival, Tie};
+use crate::{Cause, Label, NextProbe, Rival, RungState, Tie};
 
 /// What the unknown cause scores wherever something is wrong. A named cause has to beat it.
 const UNKNOWN_CAUSE_DB: i32 = 3;
@@ -119,6 +119,29 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
         .collect();
     ranking.causes.sort_by_key(|cause| aside.contains(&cause.id));
     ranking
+}
+
+/// Every hypothesis that accounts for a symptom, with its share among those that account for the same ones (0 to 1), best
+/// first.
+pub(super) fn contenders(facts: &Facts, catalogue: &Catalogue) -> Vec<(String, f64)> {
+    let fitting: Vec<&Hypothesis> =
+        catalogue.causes().filter(|h| matches!(h.requires.ask(facts), Truth::True(_))).collect();
+    let context = Context { facts, catalogue, fitting: &fitting };
+    let candidates = context.candidates(&Ranking {
+        causes: Vec::new(),
+        ruled_out: Vec::new(),
+        ties: Vec::new(),
+        rungs: BTreeMap::new(),
+        explained: BTreeMap::new(),
+    });
+    candidates
+        .iter()
+        .map(|candidate| {
+            let rivals = candidates.iter().filter(|c| !c.explains.is_disjoint(&candidate.explains));
+            let total = rivals.map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_CAUSE_DB);
+            (candidate.hypothesis.id.clone(), odds(candidate.scored.score_db) / total)
+        })
+        .collect()
 }
 
 /// Whether a symptom was seen on the way of a request to production.
