@@ -63,7 +63,7 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
             _ => None,
         }
         .map(|odd| format!("DNS {} {} ({name}): {odd}", seen.question.name, seen.question.rtype)),
-        Seen::RateLimit(_) | Seen::Project(_) | Seen::Tests(_) => None,
+        Seen::RateLimit(_) | Seen::Project(_) | Seen::Tests(_) | Seen::Log(_) => None,
     }
 }
 

@@ -9,6 +9,7 @@
 mod dns;
 mod evidence;
 mod http;
+mod log;
 mod observation;
 mod observed;
 mod project;
@@ -23,6 +24,7 @@ pub use dns::{
     DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, ExtendedError,
 };
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
+pub use log::{LogEvent, LogObservation, LogTail};
 pub use http::{
     Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
 };
@@ -38,6 +40,7 @@ pub use rate_limit::{
 };
 pub use redact::{REDACTED, redact_header, redact_text, redact_url};
 pub use signs::{ProjectSign, SignWord};
+pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, HttpObservation, ProjectObservation, RateLimitObservation, TestsObservation,
+    DnsObservation, HttpObservation, LogObservation, ProjectObservation, RateLimitObservation, TestsObservation,
     TlsObservation,
 };
 
@@ -37,7 +37,7 @@ impl From<&str> for ObservationId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Vantage {
-    /// The project folder: files, history, the test run.
+    /// The project folder: files, history, the test run. Also log files, which lie on this machine whatever they speak of.
     Workspace,
     /// The backend that runs on this machine.
     Local,
@@ -109,6 +109,8 @@ pub enum Seen {
     Project(ProjectObservation),
     /// A run of the project's tests.
     Tests(TestsObservation),
+    /// The reading of a log file of the deployment.
+    Log(LogObservation),
 }
 
 impl Seen {
@@ -121,6 +123,7 @@ impl Seen {
             Self::RateLimit(seen) => seen.answer.was_asked(),
             Self::Project(seen) => seen.answer.was_asked(),
             Self::Tests(seen) => seen.answer.was_asked(),
+            Self::Log(seen) => seen.answer.was_asked(),
         }
     }
 }

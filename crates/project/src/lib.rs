@@ -9,6 +9,7 @@ mod deploy;
 mod endpoints;
 mod entry;
 mod git;
+mod log;
 mod process;
 mod read;
 mod routes;
@@ -22,5 +23,6 @@ mod tree;
 mod yaml;
 
 pub use endpoints::endpoints;
+pub use log::{read_log, reduce as reduce_log};
 pub use read::read;
 pub use tests_run::{TimedRun, run_tests, test_command};

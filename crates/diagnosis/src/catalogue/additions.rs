@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use super::{Catalogue, CatalogueError, Fault, Sources};
 use crate::causes::check_entry;
 use crate::claims::check_statement;
+use crate::lines::check_line;
 use crate::owners::Owner;
 use crate::signatures::Signature;
 
@@ -18,11 +19,12 @@ struct Kind {
     check: fn(Value) -> Result<(), String>,
 }
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind { file: "faults.toml", array: "fault", check: is::<Fault> },
     Kind { file: "signatures.toml", array: "signature", check: is::<Signature> },
     Kind { file: "network-owners.toml", array: "owner", check: is::<Owner> },
     Kind { file: "statements.toml", array: "statement", check: check_statement },
+    Kind { file: "log-lines.toml", array: "line", check: check_line },
 ];
 
 const CAUSE: Kind = Kind { file: "causes/", array: "hypothesis", check: check_entry };
@@ -38,7 +40,7 @@ pub(super) fn read(
 ) -> Result<Catalogue, Vec<CatalogueError>> {
     let mut errors = Vec::new();
     let mut texts =
-        [built_in.faults, built_in.signatures, built_in.owners, built_in.statements].map(str::to_owned);
+        [built_in.faults, built_in.signatures, built_in.owners, built_in.statements, built_in.lines].map(str::to_owned);
     let mut causes: Vec<(String, String)> =
         built_in.causes.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     for (name, text) in files {
@@ -75,10 +77,10 @@ pub(super) fn read(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let [faults, signatures, owners, statements] = &texts;
+    let [faults, signatures, owners, statements, lines] = &texts;
     let causes: Vec<(&str, &str)> =
         causes.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    Catalogue::parse(&Sources { faults, signatures, owners, statements, causes: &causes })
+    Catalogue::parse(&Sources { faults, signatures, owners, lines, statements, causes: &causes })
 }
 
 fn id(entry: &Value) -> Option<&str> {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 pub use fault::{Discriminator, Fault, Layer, Rung};
 
 use crate::causes::{Hypothesis, read_hypotheses};
+use crate::lines::{LineIndex, LogLine};
 use crate::claims::{Statement, read_statements};
 use crate::owners::{Owner, OwnerFile};
 use crate::signatures::{Signature, SignatureIndex};
@@ -27,6 +28,8 @@ pub struct Sources<'a> {
     pub signatures: &'a str,
     /// `network-owners.toml`.
     pub owners: &'a str,
+    /// `log-lines.toml`.
+    pub lines: &'a str,
     /// `statements.toml`.
     pub statements: &'a str,
     /// The files of `causes/`, each with its name.
@@ -58,6 +61,7 @@ pub(crate) const EMBEDDED: Sources<'static> = Sources {
     faults: include_str!("../../../../catalogue/faults.toml"),
     signatures: include_str!("../../../../catalogue/signatures.toml"),
     owners: include_str!("../../../../catalogue/network-owners.toml"),
+    lines: include_str!("../../../../catalogue/log-lines.toml"),
     statements: include_str!("../../../../catalogue/statements.toml"),
     causes: CAUSES,
 };
@@ -85,6 +89,7 @@ pub struct Catalogue {
     faults: BTreeMap<String, Fault>,
     pub(crate) signatures: SignatureIndex,
     pub(crate) owners: Vec<Owner>,
+    pub(crate) lines: LineIndex,
     pub(crate) statements: BTreeMap<String, Statement>,
     hypotheses: BTreeMap<String, Hypothesis>,
     hash: String,
@@ -122,10 +127,21 @@ impl Catalogue {
         let (layers, faults) = fault::read(sources.faults, &mut errors);
         let signatures = SignatureIndex::read(sources.signatures, &mut errors);
         let owners = OwnerFile::read(sources.owners, &mut errors);
+        let lines = LineIndex::read(sources.lines, &mut errors);
         let statements = read_statements(sources.statements, &mut errors);
         let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
+        for hypothesis in hypotheses.values() {
+            for word in hypothesis.line_words().filter(|word| !lines.knows(word)) {
+                let message = format!(
+                    "{}: log.says and http.says never say {word:?}; it is not an id of log-lines.toml",
+                    hypothesis.id
+                );
+                errors.push(CatalogueError::new("causes", message));
+            }
+        }
         if errors.is_empty() {
-            Ok(Self { layers, faults, signatures, owners, statements, hypotheses, hash: hash_of(sources) })
+            let hash = hash_of(sources);
+            Ok(Self { layers, faults, signatures, owners, lines, statements, hypotheses, hash })
         } else {
             Err(errors)
         }
@@ -171,6 +187,11 @@ impl Catalogue {
         self.hypotheses.values()
     }
 
+    /// What lines of a log say, in the order of the file.
+    pub fn log_lines(&self) -> impl Iterator<Item = &LogLine> {
+        self.lines.iter()
+    }
+
     /// All network owners, in the order of the file.
     pub fn owners(&self) -> impl Iterator<Item = &Owner> {
         self.owners.iter()
@@ -179,7 +200,7 @@ impl Catalogue {
 
 fn hash_of(sources: &Sources<'_>) -> String {
     let mut hasher = Sha256::new();
-    for text in [sources.faults, sources.signatures, sources.owners, sources.statements] {
+    for text in [sources.faults, sources.signatures, sources.owners, sources.lines, sources.statements] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     }

@@ -10,6 +10,8 @@ mod endpoint;
 mod http;
 mod key;
 mod limits;
+mod log;
+mod process;
 mod project;
 mod site;
 mod tests_run;
@@ -182,6 +184,8 @@ pub(crate) enum SourceKind {
     TestsRemedied,
     /// The rate-limit probe.
     RateLimit,
+    /// A log file of the deployment.
+    Log,
 }
 
 impl Facts {
@@ -200,6 +204,8 @@ impl Facts {
         endpoint::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
+        log::derive(evidence, catalogue, &exchanges, &mut facts);
+        process::derive(&exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
         facts
     }
@@ -332,6 +338,7 @@ fn source_kind(observation: &Observation) -> SourceKind {
         },
         Seen::RateLimit(_) => SourceKind::RateLimit,
         Seen::Project(_) => SourceKind::Project,
+        Seen::Log(_) => SourceKind::Log,
         Seen::Tests(seen) => match seen.purpose {
             TestPurpose::AsDeclared => SourceKind::Tests,
             TestPurpose::Remedy { .. } => SourceKind::TestsRemedied,
