@@ -116,6 +116,7 @@ fn outcome(x: &Exchange<'_>, response: &HttpResponse, local: Option<&HttpRespons
         (_, 401 | 403) => "forbidden",
         (_, 404 | 410) => "not-found",
         (_, 502 | 503 | 504 | 520..=530) if !x.by_app() => "gateway-error",
+        (_, 500..) if super::edge::made_by_hop(x, response) => "gateway-error",
         (_, 500..) => "app-error",
         _ => "unexpected-status",
     }
