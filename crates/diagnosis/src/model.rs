@@ -64,7 +64,7 @@ pub enum RungState {
 
 impl RungState {
     /// Its name.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Broken => "broken",
@@ -147,6 +147,19 @@ pub enum Label {
     Likely,
     /// Far ahead, from two independent kinds of source, and a discriminator against every close rival was observed.
     Confirmed,
+}
+
+impl Label {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+            Self::NotAssessed => "not assessed",
+            Self::RuledOut => "ruled out",
+        }
+    }
 }
 
 /// A ranked hypothesis.

@@ -21,6 +21,9 @@ pub struct Target {
     pub local: Option<Url>,
     /// The project folder, as a path.
     pub project: Option<String>,
+    /// The pages from which browsers call production, as origins (RFC 6454): a cross-origin call is asked as from each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frontends: Vec<Url>,
     /// The endpoints that matter, in order of importance.
     pub endpoints: Vec<Endpoint>,
 }
@@ -68,6 +71,9 @@ pub struct Expectation {
     pub content_type: Option<String>,
     /// Keys that a JSON object must have at its top.
     pub json_keys: Vec<String>,
+    /// Within how many milliseconds the whole answer must be there; `None` asks nothing beyond the audit's own limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_ms: Option<u64>,
 }
 
 impl Expectation {

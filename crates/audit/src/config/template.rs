@@ -50,6 +50,13 @@ pub fn template(target: &Target, test_command: Option<&str>) -> String {
         "the backend on this machine",
     );
     out.push_str("project = \".\"  # the folder that is deployed\n");
+    out.push_str("# The pages whose scripts call this API from another origin; their calls are asked as a browser asks them.\n");
+    let frontends: Vec<String> =
+        target.frontends.iter().map(|url| quoted(url.as_str().trim_end_matches('/'))).collect();
+    let _ = match frontends.is_empty() {
+        true => writeln!(out, "# frontends = [\"https://app.example.com\"]"),
+        false => writeln!(out, "frontends = [{}]", frontends.join(", ")),
+    };
 
     out.push_str("\n# The endpoints that matter, most important first. Anything but GET and HEAD is never sent: a GET shows\n# whether the route exists.\n");
     if target.endpoints.is_empty() {
@@ -87,6 +94,9 @@ fn write_endpoint(out: &mut String, endpoint: &Endpoint) {
         let keys: Vec<String> = endpoint.expect.json_keys.iter().map(|k| quoted(k)).collect();
         let _ = writeln!(out, "json_keys = [{}]", keys.join(", "));
     }
+    if let Some(limit) = endpoint.expect.within_ms {
+        let _ = writeln!(out, "timeout = \"{limit}ms\"");
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -109,6 +119,7 @@ mod tests {
             edge: Some("cloudflare".into()),
             local: Some("http://127.0.0.1:8000".parse().expect("valid")),
             project: None,
+            frontends: Vec::new(),
             endpoints: vec![Endpoint {
                 method: "POST".into(),
                 path: "/hook".into(),
@@ -118,6 +129,7 @@ mod tests {
                     status: vec![200, 204],
                     content_type: None,
                     json_keys: vec!["ok".into()],
+                    within_ms: Some(2_500),
                 },
             }],
         };

@@ -193,7 +193,45 @@ fn says_of_the_way(facts: &Facts) -> bool {
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     let outcomes: Vec<&str> =
         facts.at(FactKey::EndpointOutcome, Some("edge")).filter_map(|fact| fact.text()).collect();
-    let by_app = ["app-error", "not-found", "error-in-body", "forbidden", "wrong-shape", "wrong-type"];
+    let by_app = [
+        "app-error",
+        "not-found",
+        "error-in-body",
+        "forbidden",
+        "wrong-shape",
+        "wrong-type",
+        "host-refused",
+        "method-refused",
+        "unexpected-status",
+    ];
+    // What a good answer itself shows to be wrong was written by the application, or in its name.
+    let content = [
+        FactKey::RedirectDowngrade,
+        FactKey::RouteRedirect,
+        FactKey::RouteMethod,
+        FactKey::BodyCoding,
+        FactKey::CorsState,
+        FactKey::CookieMisfit,
+        FactKey::PageDebug,
+        FactKey::PageHttpUrls,
+        FactKey::PageLocalUrls,
+        FactKey::PageKept,
+    ];
+    let before = matches!(
+        facts.text(FactKey::SiteKind, "edge"),
+        None | Some(
+            "no-answer"
+                | "gateway-error"
+                | "nothing-here"
+                | "suspended"
+                | "starting"
+                | "blocked"
+                | "challenged"
+        )
+    );
+    if !before && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom)) {
+        return RungState::Broken;
+    }
     if !reaches_app {
         RungState::Unknown
     } else if facts
