@@ -26,6 +26,7 @@ mod rate_limit;
 mod readiness;
 mod signatures;
 mod specifications;
+mod story;
 #[cfg(test)]
 mod testkit;
 #[cfg(test)]
