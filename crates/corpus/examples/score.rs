@@ -58,7 +58,11 @@ fn run() -> Result<ExitCode, String> {
         (false, true) => print!("{}", score.failing_to_text()),
         (false, false) => print!("{}", score.to_text()),
     }
-    eprintln!("read in {:.1} s, judged in {:.1} s", read.as_secs_f64(), (began.elapsed() - read).as_secs_f64());
+    eprintln!(
+        "read in {:.1} s, judged in {:.1} s",
+        read.as_secs_f64(),
+        (began.elapsed() - read).as_secs_f64()
+    );
     // The gates are for the whole corpus of this repository; a part of it, or another one, has none.
     let gates = Path::new(&folder).join("../gates.toml");
     if !only.is_empty() || !gates.exists() {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use landfall_diagnosis::{Catalogue, Rung};
 use landfall_evidence::Evidence;
+pub use landfall_lab::recipe::Half;
 use serde::Deserialize;
 
 /// A recipe is a page or two of text; this bound keeps a wrong file from filling the memory.
@@ -79,16 +80,6 @@ impl Truth {
     }
 }
 
-/// How a world came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Half {
-    /// Written beside the rules, and looked at while tuning them.
-    Tuned,
-    /// Written from the catalogue's text alone, and never looked at while tuning.
-    Aside,
-}
-
 /// A change that keeps the truth of some worlds and not of others, so that the recipe has to allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -151,6 +142,7 @@ struct RawTruth {
     rivals: Vec<String>,
     #[serde(default)]
     never: Vec<String>,
+    #[serde(default)]
     broken: String,
     half: Half,
     #[serde(default = "yes")]
@@ -237,10 +229,14 @@ fn check(raw: RawTruth, catalogue: &Catalogue) -> Result<Truth, String> {
     }
     let both: BTreeSet<&String> = raw.causes.iter().chain(&raw.rivals).collect();
     if both.len() != raw.causes.len() + raw.rivals.len() {
-        return Err("a cause stands under `causes` and under `rivals`; a rival is one that is not true here".into());
+        return Err(
+            "a cause stands under `causes` and under `rivals`; a rival is one that is not true here".into()
+        );
     }
     if let Some(id) = raw.never.iter().find(|id| both.contains(id)) {
-        return Err(format!("{id:?} stands under `never` and is true or admitted here; take it out of one of them"));
+        return Err(format!(
+            "{id:?} stands under `never` and is true or admitted here; take it out of one of them"
+        ));
     }
     if raw.causes.is_empty() && !raw.rivals.is_empty() {
         return Err("a healthy world has no `rivals`: any name given to it is wrong".into());
@@ -249,7 +245,10 @@ fn check(raw: RawTruth, catalogue: &Catalogue) -> Result<Truth, String> {
         "" => None,
         name => Some(Rung::ALL.into_iter().find(|rung| rung.name() == name).ok_or_else(|| {
             let names: Vec<&str> = Rung::ALL.iter().map(|rung| rung.name()).collect();
-            format!("broken: {name:?} is no rung; it is one of {}, or empty when none is broken", names.join(", "))
+            format!(
+                "broken: {name:?} is no rung; it is one of {}, or empty when none is broken",
+                names.join(", ")
+            )
         })?),
     };
     if raw.causes.is_empty() && broken.is_some() {
@@ -267,7 +266,8 @@ fn check(raw: RawTruth, catalogue: &Catalogue) -> Result<Truth, String> {
 }
 
 fn read_recording(path: &Path, name: &str) -> Result<Evidence, CorpusError> {
-    let wrong = |message: String| CorpusError::Recording { path: path.to_owned(), name: name.to_owned(), message };
+    let wrong =
+        |message: String| CorpusError::Recording { path: path.to_owned(), name: name.to_owned(), message };
     let bytes = bounded(GzDecoder::new(open(path)?), path, LARGEST_RECORDING_BYTE)
         .map_err(|e| wrong(format!("is not a whole gzip file ({e})")))?
         .ok_or_else(|| wrong(format!("unpacks to more than {LARGEST_RECORDING_BYTE} bytes")))?;
@@ -357,7 +357,8 @@ name = "not read here"
     #[test]
     fn only_a_part_of_the_corpus_can_be_read() {
         let folder = folder(&[("a/one.toml", RECIPE.as_bytes()), ("b/two.toml", b"not even a recipe")]);
-        let corpus = Corpus::load(folder.path(), "a/", Catalogue::embedded()).expect("the other is not looked at");
+        let corpus =
+            Corpus::load(folder.path(), "a/", Catalogue::embedded()).expect("the other is not looked at");
         assert_eq!(corpus.unrecorded, ["a/one"]);
     }
 
@@ -368,10 +369,16 @@ name = "not read here"
             load(&[("a/x.toml", RECIPE.replace(from, to).as_bytes())]).expect_err("a mistake")
         };
         let unknown = with("\"cert-expired\"", "\"cert-expird\"");
-        assert_eq!(unknown, "corpus/a/x.toml: [truth] never: \"cert-expird\" is not a fault of catalogue/faults.toml");
+        assert_eq!(
+            unknown,
+            "corpus/a/x.toml: [truth] never: \"cert-expird\" is not a fault of catalogue/faults.toml"
+        );
         assert!(with("broken = \"platform\"", "broken = \"origin\"").contains("\"origin\" is no rung"));
         assert!(with("half = \"aside\"", "half = \"a side\"").contains("line 8"));
-        assert!(with("rivals = [\"app-stopped-or-paused\"]", "rivals = [\"never-deployed\"]").contains("under `rivals`"));
+        assert!(
+            with("rivals = [\"app-stopped-or-paused\"]", "rivals = [\"never-deployed\"]")
+                .contains("under `rivals`")
+        );
         assert!(with("never = [\"cert-expired\"]", "never = [\"never-deployed\"]").contains("under `never`"));
         assert!(with("causes = [\"never-deployed\"]", "causes = []").contains("has no `rivals`"));
         assert!(with("variants", "variant").contains("unknown field `variant`"));

@@ -6,6 +6,7 @@
 //! given it, and [`score`](score::score) says how often the diagnosis is right.
 
 mod case;
+pub mod record;
 pub mod score;
 pub mod variants;
 

@@ -9,6 +9,7 @@ mod attribution;
 mod case;
 mod catalogue;
 mod causes;
+mod claims;
 mod compare;
 mod components;
 mod deploy_config;
@@ -16,6 +17,7 @@ mod diagnose;
 mod explain;
 mod facts;
 mod findings;
+mod inspect;
 mod model;
 mod owners;
 mod path;
@@ -33,8 +35,9 @@ mod verification;
 mod view;
 mod words;
 
-pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung, Sources};
+pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, NotObservable, Rung, Sources};
 pub use causes::{Hypothesis, Question, questions};
+pub use claims::{ClaimError, Claims, Grade, GradedClaim, grade};
 pub use compare::{
     Aspect, COMPARISON_SCHEMA, Change, ComparedFinding, Comparison, Direction, HistoricStart, NamedCause, NewCause,
     SameCause, Standing, StandingCause, StandingFact, StandingFinding, compare, source,
@@ -42,6 +45,7 @@ pub use compare::{
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
 pub use findings::{FindingCode, finding_codes};
+pub use inspect::{Inspection, SeenFact, inspect};
 pub use model::*;
 pub use owners::{Owner, OwnerRole};
 pub use signatures::{Meaning, Signature, SignatureHop};

@@ -151,6 +151,9 @@ pub(crate) struct AuditArgs {
     /// Save the evidence, masked, to replay it with `landfall diagnose`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) save_evidence: Option<PathBuf>,
+    /// A folder with signatures and causes of your own, beside the built-in ones
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) catalogue: Option<PathBuf>,
     /// Audit a broken world that is built on loopback for the occasion and removed afterwards
     #[arg(long, conflicts_with_all = ["url", "local", "origin", "project", "config"])]
     pub(crate) demo: bool,
@@ -166,6 +169,12 @@ pub(crate) struct DiagnoseArgs {
     /// A file written by --save-evidence; - reads stdin
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) evidence: PathBuf,
+    /// Claims to grade against the evidence: proven, consistent, refuted or untested
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) claims: Option<PathBuf>,
+    /// A folder with signatures and causes of your own, beside the built-in ones
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) catalogue: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -208,6 +217,9 @@ pub(crate) struct VerifyArgs {
 pub(crate) struct ExplainArgs {
     /// A finding (LF-TLS-001), a cause (never-deployed) or a signature (cloudflare-marker)
     pub(crate) code: String,
+    /// A folder with signatures and causes of your own, beside the built-in ones
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) catalogue: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -27,7 +27,7 @@ pub use compare::{comparison, comparison_json};
 pub use format::{Format, Style, UnknownFormat};
 pub use model::{LoadError, Report, SCHEMA};
 pub use observations::observations;
-pub use page::{VerifiedRow, page, verified};
+pub use page::{VerifiedRow, claims, page, verified};
 pub use text::wrap;
 
 /// Lays a report out. The text ends with a newline.

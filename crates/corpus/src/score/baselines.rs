@@ -3,7 +3,8 @@
 //! Both read the evidence alone, know nothing of the engine, and give one name or none.
 
 use landfall_evidence::{
-    Denial, DnsServerRole, Evidence, HttpResponse, Observed, Purpose, TestPurpose, TrustRefusal, TrustResult, Vantage,
+    Denial, DnsServerRole, Evidence, HttpResponse, Observed, Purpose, TestPurpose, TrustRefusal, TrustResult,
+    Vantage,
 };
 
 /// **First failing check.** Name, port, certificate, status, tests, in the order in which a person or a monitor with
@@ -20,7 +21,9 @@ pub fn first_failing_check(evidence: &Evidence) -> Option<&'static str> {
 /// often stands behind it.
 pub fn status_code_table(evidence: &Evidence) -> Option<&'static str> {
     for endpoint in evidence.target.endpoints.iter().filter(|e| e.is_safe()) {
-        let Some((_, seen)) = evidence.http_at(Vantage::Edge, Purpose::Endpoint, &endpoint.path) else { continue };
+        let Some((_, seen)) = evidence.http_at(Vantage::Edge, Purpose::Endpoint, &endpoint.path) else {
+            continue;
+        };
         match &seen.answer {
             Observed::Present(response) if endpoint.expect.accepts_status(response.status) => {}
             Observed::Present(response) => return by_status(response),
@@ -102,7 +105,8 @@ fn certificate_check(evidence: &Evidence) -> Option<&'static str> {
         }
         match &seen.answer {
             Observed::Present(handshake) => {
-                let trusted = |t: &&landfall_evidence::TrustPath| matches!(t.result, TrustResult::Trusted { .. });
+                let trusted =
+                    |t: &&landfall_evidence::TrustPath| matches!(t.result, TrustResult::Trusted { .. });
                 let refusal = handshake.trust.iter().find_map(|t| match &t.result {
                     TrustResult::Refused { reason, .. } => Some(*reason),
                     TrustResult::Trusted { .. } => None,
@@ -161,7 +165,8 @@ mod tests {
 
     #[test]
     fn every_name_is_a_fault_of_the_catalogue() {
-        let mut response = testkit::case().evidence.http().find_map(|(_, s)| s.answer.present().cloned()).expect("one");
+        let mut response =
+            testkit::case().evidence.http().find_map(|(_, s)| s.answer.present().cloned()).expect("one");
         let mut names = 0;
         for status in 300..600 {
             response.status = status;
@@ -182,7 +187,8 @@ mod tests {
                 && seen.question.name == host
                 && let Observed::Present(answer) = seen.answer.clone()
             {
-                let answer = landfall_evidence::DnsAnswer { rcode: 3, rcode_name: "NXDOMAIN".to_owned(), ..answer };
+                let answer =
+                    landfall_evidence::DnsAnswer { rcode: 3, rcode_name: "NXDOMAIN".to_owned(), ..answer };
                 seen.answer = Observed::Denied(Denial::Rcode(Box::new(answer)));
             }
         }

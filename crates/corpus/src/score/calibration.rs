@@ -47,7 +47,8 @@ pub(super) fn calibration(claims: &[Claim]) -> Calibration {
     for at in 0..BINS {
         let inside: Vec<&Claim> = claims.iter().filter(|claim| bin_of(claim.confidence) == at).collect();
         let weight: f64 = inside.iter().map(|claim| claim.weight).sum();
-        let mean = |value: fn(&Claim) -> f64| inside.iter().map(|c| value(c) * c.weight).sum::<f64>() / weight;
+        let mean =
+            |value: fn(&Claim) -> f64| inside.iter().map(|c| value(c) * c.weight).sum::<f64>() / weight;
         let (confidence, right) = (mean(|c| c.confidence), mean(|c| f64::from(u8::from(c.right))));
         if weight > 0.0 {
             error += weight / total * (confidence - right).abs();

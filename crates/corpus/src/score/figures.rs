@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use landfall_diagnosis::{Label, Rung};
 use serde::Serialize;
 
+use super::Judged;
 use super::calibration::{Calibration, Claim, calibration};
 use super::judge::{Decision, Judgement};
-use super::Judged;
 use crate::variants::Kind;
 
 /// What is asked of the diagnosis over some worlds. A share is 0 to 1, the mean over worlds of the share of each world's
@@ -160,7 +160,8 @@ impl Figures {
     pub(super) fn of(judged: &[&Judged<'_>]) -> Self {
         let single: Vec<&Judged<'_>> = judged.iter().filter(|j| j.is_single()).copied().collect();
         let whole: Vec<&Judged<'_>> = single.iter().filter(|j| j.case.truth.inside).copied().collect();
-        let double: Vec<&Judged<'_>> = judged.iter().filter(|j| j.case.truth.causes.len() > 1).copied().collect();
+        let double: Vec<&Judged<'_>> =
+            judged.iter().filter(|j| j.case.truth.causes.len() > 1).copied().collect();
         let ill: Vec<&Judged<'_>> = judged.iter().filter(|j| !j.case.truth.is_healthy()).copied().collect();
         let healthy = || judged.iter().filter(|j| j.case.truth.is_healthy()).flat_map(|j| &j.variants);
         let (claims, by_label) = claims(judged);
@@ -213,8 +214,12 @@ impl Figures {
                 .filter(|(_, _, v)| !v.forbidden.is_empty())
                 .count(),
             baselines: Baselines {
-                first_failing_check: mean(&single, |j| Some(share_of(j.first_failing.is_some_and(|id| j.case.truth.holds(id))))),
-                status_code_table: mean(&single, |j| Some(share_of(j.by_status.is_some_and(|id| j.case.truth.holds(id))))),
+                first_failing_check: mean(&single, |j| {
+                    Some(share_of(j.first_failing.is_some_and(|id| j.case.truth.holds(id))))
+                }),
+                status_code_table: mean(&single, |j| {
+                    Some(share_of(j.by_status.is_some_and(|id| j.case.truth.holds(id))))
+                }),
                 diagnosis: mean(&single, |j| j.share(|kind| kind == Kind::Recorded, |v| v.top1)),
             },
         }
@@ -244,7 +249,8 @@ impl Judged<'_> {
     }
 
     fn set(&self) -> Option<f64> {
-        let sets: Vec<f64> = self.variants.iter().filter(|(_, kind, _)| as_seen(*kind)).map(|(_, _, v)| v.set).collect();
+        let sets: Vec<f64> =
+            self.variants.iter().filter(|(_, kind, _)| as_seen(*kind)).map(|(_, _, v)| v.set).collect();
         (!sets.is_empty()).then(|| sets.iter().sum::<f64>() / sets.len() as f64)
     }
 }
@@ -326,7 +332,10 @@ impl LayerFigures {
 }
 
 /// Variants by what was said in them, in the order of their first.
-fn said<K: PartialEq>(world: &Judged<'_>, say: impl Fn(Kind, &Judgement) -> Option<K>) -> Vec<(K, Vec<String>)> {
+fn said<K: PartialEq>(
+    world: &Judged<'_>,
+    say: impl Fn(Kind, &Judgement) -> Option<K>,
+) -> Vec<(K, Vec<String>)> {
     let mut found: Vec<(K, Vec<String>)> = Vec::new();
     for (name, kind, judgement) in &world.variants {
         let Some(key) = say(*kind, judgement) else { continue };
@@ -348,7 +357,10 @@ impl Confusion {
         for world in judged.iter().filter(|j| j.is_single()) {
             let wrong = said(world, |kind, v| (as_seen(kind) && !v.top1).then(|| first_in_words(v)));
             for (named, _) in wrong {
-                pairs.entry((world.case.truth.causes[0].clone(), named)).or_default().push(world.case.name.clone());
+                pairs
+                    .entry((world.case.truth.causes[0].clone(), named))
+                    .or_default()
+                    .push(world.case.name.clone());
             }
         }
         let mut list: Vec<Self> =
@@ -406,7 +418,12 @@ impl Miss {
                 Some(format!("{names}{rung}"))
             });
             for (said, variants) in wrong {
-                list.push(Self { world: world.case.name.clone(), truth: world.case.truth.causes.clone(), said, variants });
+                list.push(Self {
+                    world: world.case.name.clone(),
+                    truth: world.case.truth.causes.clone(),
+                    said,
+                    variants,
+                });
             }
         }
         list
@@ -507,10 +524,14 @@ mod tests {
 
     #[test]
     fn what_an_outsider_sees_comes_from_the_right_variants() {
-        let (inside, outside) = (world("tls/a", &["cert-expired"], true), world("tls/b", &["cert-expired"], false));
+        let (inside, outside) =
+            (world("tls/a", &["cert-expired"], true), world("tls/b", &["cert-expired"], false));
         let right = judgement(SURE, true);
         let wrong = judgement(WRONG, false);
-        let a = judged(&inside, &[("recorded", Kind::Recorded, right.clone()), ("outside", Kind::Outside, wrong)]);
+        let a = judged(
+            &inside,
+            &[("recorded", Kind::Recorded, right.clone()), ("outside", Kind::Outside, wrong)],
+        );
         let b = judged(&outside, &[("recorded", Kind::Recorded, right)]);
         let figures = Figures::of(&[&a, &b]);
         assert_eq!(figures.outside_only, Some(0.5));
@@ -534,7 +555,10 @@ mod tests {
         assert_eq!((figures.healthy_variants, figures.healthy_named), (2, 1));
         assert_eq!(figures.top1_all, None);
         let names = HealthyName::of(&[&a]);
-        assert_eq!((names[0].named.as_str(), names[0].variants.as_slice()), ("port-refused", &["one".to_owned()][..]));
+        assert_eq!(
+            (names[0].named.as_str(), names[0].variants.as_slice()),
+            ("port-refused", &["one".to_owned()][..])
+        );
     }
 
     #[test]

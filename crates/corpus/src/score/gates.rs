@@ -75,7 +75,8 @@ impl Gates {
     /// The gates that a score misses. A figure that the corpus cannot show, or that does not exist, is missed as well:
     /// nothing passes unseen.
     pub fn missed(&self, score: &Score) -> Vec<MissedGate> {
-        let json = serde_json::to_value(score).expect("a score has string keys only, so it always serialises");
+        let json =
+            serde_json::to_value(score).expect("a score has string keys only, so it always serialises");
         let mut missed = Vec::new();
         let mut ask = |key: &String, limit: f64, holds: fn(f64, f64) -> bool, words: &str| {
             let pointer = format!("/{}", key.replace('.', "/"));
@@ -104,9 +105,9 @@ mod tests {
     use landfall_diagnosis::Catalogue;
 
     use super::*;
+    use crate::Corpus;
     use crate::score::score;
     use crate::variants::testkit;
-    use crate::Corpus;
 
     #[test]
     fn a_worse_figure_an_unknown_one_and_a_wrong_name_are_missed() {

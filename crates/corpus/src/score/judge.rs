@@ -65,8 +65,9 @@ pub fn judge(diagnosis: &Diagnosis, truth: &Truth) -> Judgement {
     let groups = groups(diagnosis);
     let first = groups.first().cloned().unwrap_or_default();
     let holds = first.iter().any(|cause| truth.holds(&cause.id));
-    let right_group =
-        |group: &[&Cause]| group.iter().any(|c| truth.holds(&c.id)) && group.iter().all(|c| truth.admits(&c.id));
+    let right_group = |group: &[&Cause]| {
+        group.iter().any(|c| truth.holds(&c.id)) && group.iter().all(|c| truth.admits(&c.id))
+    };
     let all_named = truth.causes.iter().all(|id| diagnosis.causes.iter().any(|cause| &cause.id == id));
     let set = if truth.is_healthy() {
         f64::from(u8::from(groups.is_empty()))
@@ -184,7 +185,8 @@ mod tests {
         diagnosis.causes = causes.iter().map(|(id, label)| cause(id, *label)).collect();
         diagnosis.ties.clear();
         if !tie.is_empty() {
-            let separate = landfall_diagnosis::NextProbe { ask: "a".into(), how: "h".into(), means: Vec::new() };
+            let separate =
+                landfall_diagnosis::NextProbe { ask: "a".into(), how: "h".into(), means: Vec::new() };
             let causes = tie.iter().map(|id| (*id).to_owned()).collect();
             diagnosis.ties.push(Tie { causes, confidence: 0.9, separate });
         }
@@ -206,10 +208,16 @@ mod tests {
 
     #[test]
     fn a_single_right_name_is_right_and_decided_when_it_is_likely() {
-        let judged = judge(&diagnosis(&[("edge-origin-refused", Label::Likely)], &[]), &truth(&["edge-origin-refused"], &[]));
+        let judged = judge(
+            &diagnosis(&[("edge-origin-refused", Label::Likely)], &[]),
+            &truth(&["edge-origin-refused"], &[]),
+        );
         assert!(judged.top1 && judged.top3 && judged.in_small_group && judged.rung_right);
         assert_eq!((judged.set, judged.decision), (1.0, Decision::Decided));
-        let weak = judge(&diagnosis(&[("edge-origin-refused", Label::Possible)], &[]), &truth(&["edge-origin-refused"], &[]));
+        let weak = judge(
+            &diagnosis(&[("edge-origin-refused", Label::Possible)], &[]),
+            &truth(&["edge-origin-refused"], &[]),
+        );
         assert_eq!(weak.decision, Decision::Possible);
     }
 
@@ -226,7 +234,8 @@ mod tests {
         assert!(!unlisted.top1 && unlisted.top3 && unlisted.in_small_group);
         assert_eq!(unlisted.set, 0.0);
         assert!(unlisted.rung_right, "the first rung of the tie");
-        let elsewhere = judge(&named, &truth(&["cert-expired"], &["process-crash-loop", "edge-origin-refused"]));
+        let elsewhere =
+            judge(&named, &truth(&["cert-expired"], &["process-crash-loop", "edge-origin-refused"]));
         assert!(!elsewhere.top1, "a tie of rivals alone holds no true cause");
     }
 
@@ -250,7 +259,10 @@ mod tests {
         let judged = judge(&diagnosis(&more, &[]), &two);
         assert!((judged.set - 2.0 / 3.0).abs() < 1e-9);
         assert_eq!(judged.forbidden, ["cert-expired"]);
-        assert_eq!(judge(&diagnosis(&[("cert-expired", Label::Possible)], &[]), &two).forbidden, [] as [&str; 0]);
+        assert_eq!(
+            judge(&diagnosis(&[("cert-expired", Label::Possible)], &[]), &two).forbidden,
+            [] as [&str; 0]
+        );
     }
 
     #[test]

@@ -132,7 +132,11 @@ fn judge_world<'a>(case: &'a Case, catalogue: &Catalogue, moved: &[Catalogue]) -
 }
 
 /// The results in the order of the items, whichever thread made them.
-fn in_parallel<'a, T: Sync, R: Send>(items: &'a [T], threads: usize, work: impl Fn(&'a T) -> R + Sync) -> Vec<R> {
+fn in_parallel<'a, T: Sync, R: Send>(
+    items: &'a [T],
+    threads: usize,
+    work: impl Fn(&'a T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(items.len()));
     std::thread::scope(|scope| {
@@ -156,8 +160,8 @@ fn in_parallel<'a, T: Sync, R: Send>(items: &'a [T], threads: usize, work: impl 
 impl Score {
     /// The score as indented JSON with a final newline.
     pub fn to_json(&self) -> String {
-        let mut text =
-            serde_json::to_string_pretty(self).expect("a score has string keys only, so it always serialises");
+        let mut text = serde_json::to_string_pretty(self)
+            .expect("a score has string keys only, so it always serialises");
         text.push('\n');
         text
     }
@@ -182,14 +186,18 @@ mod tests {
     fn results_come_in_order_whatever_the_number_of_threads() {
         let items: Vec<u32> = (0..100).collect();
         for threads in [0, 1, 2, 7, 1000] {
-            assert_eq!(in_parallel(&items, threads, |n| n * 2), items.iter().map(|n| n * 2).collect::<Vec<_>>());
+            assert_eq!(
+                in_parallel(&items, threads, |n| n * 2),
+                items.iter().map(|n| n * 2).collect::<Vec<_>>()
+            );
         }
         assert_eq!(in_parallel(&[] as &[u32], 2, |n| *n), [] as [u32; 0]);
     }
 
     #[test]
     fn one_thread_and_two_give_the_same_score() {
-        let corpus = Corpus { cases: vec![testkit::case(), testkit::healthy()], unrecorded: vec!["a/b".to_owned()] };
+        let corpus =
+            Corpus { cases: vec![testkit::case(), testkit::healthy()], unrecorded: vec!["a/b".to_owned()] };
         let one = score(&corpus, Catalogue::embedded(), 1);
         assert_eq!(one, score(&corpus, Catalogue::embedded(), 2));
         assert_eq!(one.all.scenarios, 2);
@@ -197,10 +205,26 @@ mod tests {
         assert_eq!(one.unrecorded, ["a/b"]);
         let json: serde_json::Value = serde_json::from_str(&one.to_json()).expect("JSON");
         let keys = [
-            "scenarios", "variants", "top1", "top3", "outside_only", "first_broken_rung", "double_faults",
-            "healthy_variants", "healthy_named", "novel_named", "confirmed_right", "likely_right",
-            "calibration_error", "brier", "dropped_tenth_top1", "rank_stability_loss", "baselines", "halves",
-            "layers", "confusion",
+            "scenarios",
+            "variants",
+            "top1",
+            "top3",
+            "outside_only",
+            "first_broken_rung",
+            "double_faults",
+            "healthy_variants",
+            "healthy_named",
+            "novel_named",
+            "confirmed_right",
+            "likely_right",
+            "calibration_error",
+            "brier",
+            "dropped_tenth_top1",
+            "rank_stability_loss",
+            "baselines",
+            "halves",
+            "layers",
+            "confusion",
         ];
         for key in keys {
             assert!(json.get(key).is_some(), "{key} is missing");

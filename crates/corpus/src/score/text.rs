@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::figures::{Figures, LayerFigures};
 use super::Score;
+use super::figures::{Figures, LayerFigures};
 
 /// Pairs shown before the rest is only counted.
 const PAIRS: usize = 20;
@@ -16,7 +16,10 @@ pub(super) fn whole(score: &Score) -> String {
     confusion(&mut text, score);
     wrong(&mut text, score);
     if !score.unrecorded.is_empty() {
-        line(&mut text, format_args!("\nRecipes without a recording, not scored: {}", score.unrecorded.len()));
+        line(
+            &mut text,
+            format_args!("\nRecipes without a recording, not scored: {}", score.unrecorded.len()),
+        );
     }
     text
 }
@@ -83,7 +86,12 @@ fn reliability(text: &mut String, figures: &Figures) {
         let range = format!("{:.1} to {:.1}", bin.low, bin.high);
         line(
             text,
-            format_args!("{range:<16}{:>8}{:>12}{:>10}", bin.names, number(bin.confidence), number(bin.right)),
+            format_args!(
+                "{range:<16}{:>8}{:>12}{:>10}",
+                bin.names,
+                number(bin.confidence),
+                number(bin.right)
+            ),
         );
     }
 }
@@ -97,7 +105,8 @@ fn layers(text: &mut String, layers: &[LayerFigures]) {
         ),
     );
     for layer in layers {
-        let values = [layer.top1, layer.top3, layer.outside_only, layer.first_broken_rung, layer.set, layer.decided];
+        let values =
+            [layer.top1, layer.top3, layer.outside_only, layer.first_broken_rung, layer.set, layer.decided];
         let values: String = values.map(|value| format!("{:>10}", percent(value))).concat();
         line(text, format_args!("{:<14}{:>8}{values}", layer.layer, layer.scenarios));
     }
@@ -121,11 +130,19 @@ fn wrong(text: &mut String, score: &Score) {
     for name in &score.forbidden {
         line(
             text,
-            format_args!("{}: must not be named and is: {} (in {})", name.world, name.named, some(&name.variants)),
+            format_args!(
+                "{}: must not be named and is: {} (in {})",
+                name.world,
+                name.named,
+                some(&name.variants)
+            ),
         );
     }
     for name in &score.healthy_names {
-        line(text, format_args!("{}: healthy, and named: {} (in {})", name.world, name.named, some(&name.variants)));
+        line(
+            text,
+            format_args!("{}: healthy, and named: {} (in {})", name.world, name.named, some(&name.variants)),
+        );
     }
 }
 

@@ -37,8 +37,22 @@ const PAGES: &[Page] = &[
         content_type: Some("text/html"),
         body: "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n",
     },
-    Page { brand: "caddy", says: Says::NotReached, status: 502, server: Some("Caddy"), content_type: None, body: "" },
-    Page { brand: "traefik", says: Says::NotReached, status: 502, server: None, content_type: None, body: "Bad Gateway" },
+    Page {
+        brand: "caddy",
+        says: Says::NotReached,
+        status: 502,
+        server: Some("Caddy"),
+        content_type: None,
+        body: "",
+    },
+    Page {
+        brand: "traefik",
+        says: Says::NotReached,
+        status: 502,
+        server: None,
+        content_type: None,
+        body: "Bad Gateway",
+    },
     Page {
         brand: "nginx",
         says: Says::TimedOut,
@@ -55,7 +69,14 @@ const PAGES: &[Page] = &[
         content_type: Some("text/html"),
         body: "<html><body><h1>504 Gateway Time-out</h1>\nThe server didn't respond in time.\n</body></html>\n",
     },
-    Page { brand: "traefik", says: Says::TimedOut, status: 504, server: None, content_type: None, body: "Gateway Timeout" },
+    Page {
+        brand: "traefik",
+        says: Says::TimedOut,
+        status: 504,
+        server: None,
+        content_type: None,
+        body: "Gateway Timeout",
+    },
 ];
 
 /// nginx's own page, with or without a version.
@@ -123,7 +144,8 @@ pub(super) fn apply(evidence: &Evidence, at: usize) -> Option<Evidence> {
     for response in edge_answers_mut(&mut other) {
         let was_trouble = page_of(response).is_some_and(|page| std::ptr::eq(page, before));
         let server = response.header("server").map(str::to_ascii_lowercase);
-        let of_brand = server.is_some_and(|value| before.server.is_some_and(|s| value.starts_with(&s.to_ascii_lowercase())));
+        let of_brand = server
+            .is_some_and(|value| before.server.is_some_and(|s| value.starts_with(&s.to_ascii_lowercase())));
         if was_trouble || of_brand {
             set(response, "server", after.server);
         }
@@ -143,7 +165,9 @@ pub(super) fn apply(evidence: &Evidence, at: usize) -> Option<Evidence> {
 pub(super) fn status(evidence: &Evidence) -> Option<Evidence> {
     let mut other = evidence.clone();
     let mut changed = false;
-    for observation in other.observations.iter_mut().filter(|o| matches!(o.vantage, Vantage::Edge | Vantage::Origin)) {
+    for observation in
+        other.observations.iter_mut().filter(|o| matches!(o.vantage, Vantage::Edge | Vantage::Origin))
+    {
         let Seen::Http(seen) = &mut observation.seen else { continue };
         let Observed::Present(response) = &mut seen.answer else { continue };
         let (to, from_words, to_words) = match response.status {
@@ -161,12 +185,14 @@ pub(super) fn status(evidence: &Evidence) -> Option<Evidence> {
 }
 
 fn edge_answers_mut(evidence: &mut Evidence) -> impl Iterator<Item = &mut HttpResponse> {
-    evidence.observations.iter_mut().filter(|o| o.vantage == Vantage::Edge).filter_map(|o| match &mut o.seen {
-        Seen::Http(seen) => match &mut seen.answer {
-            Observed::Present(response) => Some(response),
+    evidence.observations.iter_mut().filter(|o| o.vantage == Vantage::Edge).filter_map(|o| {
+        match &mut o.seen {
+            Seen::Http(seen) => match &mut seen.answer {
+                Observed::Present(response) => Some(response),
+                _ => None,
+            },
             _ => None,
-        },
-        _ => None,
+        }
     })
 }
 
@@ -209,7 +235,8 @@ mod tests {
     fn the_pages_are_those_of_the_catalogue() {
         for page in PAGES {
             let id = format!("{}-{}", page.brand, page.status);
-            let signature = Catalogue::embedded().signature(&id).unwrap_or_else(|| panic!("no signature {id}"));
+            let signature =
+                Catalogue::embedded().signature(&id).unwrap_or_else(|| panic!("no signature {id}"));
             let meaning = match page.says {
                 Says::NotReached => Meaning::OriginUnreachable,
                 Says::TimedOut => Meaning::OriginTimeout,
@@ -257,7 +284,13 @@ mod tests {
         let other = status(&with_page(&PAGES[0])).expect("502 is there");
         let (_, response) = edge_answers(&other).next().expect("an answer");
         assert_eq!(response.status, 503);
-        assert!(response.body.text.as_deref().is_some_and(|t| t.contains("<h1>503 Service Temporarily Unavailable</h1>")));
+        assert!(
+            response
+                .body
+                .text
+                .as_deref()
+                .is_some_and(|t| t.contains("<h1>503 Service Temporarily Unavailable</h1>"))
+        );
         let mut back = status(&other).expect("503 is there");
         assert_eq!(edge_answers_mut(&mut back).next().map(|r| r.status), Some(502));
     }

@@ -103,7 +103,11 @@ mod tests {
             assert_eq!(new.headers.len() > old.headers.len(), observation.vantage != Vantage::Local);
             for header in &old.headers {
                 let values = |headers: &[Header]| {
-                    headers.iter().filter(|h| h.name == header.name).map(|h| h.value.clone()).collect::<Vec<_>>()
+                    headers
+                        .iter()
+                        .filter(|h| h.name == header.name)
+                        .map(|h| h.value.clone())
+                        .collect::<Vec<_>>()
                 };
                 if header.name == "date" {
                     assert_eq!(values(&new.headers).len(), 1);
@@ -118,7 +122,10 @@ mod tests {
 
     #[test]
     fn dates_move_by_seconds() {
-        assert_eq!(moved("Sun, 06 Nov 1994 08:49:37 GMT", 25).as_deref(), Some("Sun, 06 Nov 1994 08:50:02 GMT"));
+        assert_eq!(
+            moved("Sun, 06 Nov 1994 08:49:37 GMT", 25).as_deref(),
+            Some("Sun, 06 Nov 1994 08:50:02 GMT")
+        );
         assert_eq!(moved("yesterday", 1), None);
     }
 }

@@ -98,7 +98,10 @@ pub fn variants(case: &Case) -> Vec<Variant> {
         same("order-1", Change::Order(1)),
         same("order-2", Change::Order(2)),
     ];
-    list.extend(brand::applicable(&case.evidence).map(|at| same(&format!("brand-{}", brand::name(at)), Change::Brand(at))));
+    list.extend(
+        brand::applicable(&case.evidence)
+            .map(|at| same(&format!("brand-{}", brand::name(at)), Change::Brand(at))),
+    );
     if case.truth.variants.contains(&Permission::Status) {
         list.push(same("status", Change::Status));
     }
@@ -155,7 +158,8 @@ pub(crate) fn is_inside(observation: &landfall_evidence::Observation) -> bool {
 /// The evidence after a change of its text. Text is the one place where a name stands everywhere at once: in URLs, records,
 /// certificates, headers, bodies, commands, and in fields that this crate does not know.
 fn rewritten(evidence: &Evidence, rewrite: impl FnOnce(String) -> String) -> Option<Evidence> {
-    let before = serde_json::to_string(evidence).expect("evidence has string keys only, so it always serialises");
+    let before =
+        serde_json::to_string(evidence).expect("evidence has string keys only, so it always serialises");
     let after = rewrite(before.clone());
     if after == before {
         return None;

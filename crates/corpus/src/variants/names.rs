@@ -11,13 +11,16 @@ use super::rewritten;
 
 /// Products whose version stands in `Server` and on their pages. Languages are left out: their version may be the fault.
 static PRODUCT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\b(nginx|openresty|Apache|Tengine|LiteSpeed|Werkzeug|gunicorn|lighttpd)/(\d+)\.(\d+)((?:\.\d+)*)")
-        .expect("a literal pattern")
+    Regex::new(
+        r"\b(nginx|openresty|Apache|Tengine|LiteSpeed|Werkzeug|gunicorn|lighttpd)/(\d+)\.(\d+)((?:\.\d+)*)",
+    )
+    .expect("a literal pattern")
 });
 
 /// The label before the reserved ending `.test` (RFC 6761), which is the registered domain of every world.
-static LABEL: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?i)\b([a-z0-9](?:[a-z0-9-]*[a-z0-9])?)\.test\b").expect("a literal pattern"));
+static LABEL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b([a-z0-9](?:[a-z0-9-]*[a-z0-9])?)\.test\b").expect("a literal pattern")
+});
 
 /// Addresses for documentation (RFC 5737): what recipes call public.
 const BLOCKS: [&str; 3] = ["192.0.2.", "198.51.100.", "203.0.113."];
@@ -73,8 +76,10 @@ mod tests {
     /// The world under a name and an address as recipes have them.
     fn evidence() -> Evidence {
         let case = testkit::case();
-        let host = case.evidence.target.production.as_ref().and_then(|u| u.host_str()).expect("a host").to_owned();
-        let text = case.evidence.to_json().replace(&host, "api.example.test").replace("104.21.14.105", "192.0.2.10");
+        let host =
+            case.evidence.target.production.as_ref().and_then(|u| u.host_str()).expect("a host").to_owned();
+        let text =
+            case.evidence.to_json().replace(&host, "api.example.test").replace("104.21.14.105", "192.0.2.10");
         Evidence::from_json(&text).expect("still evidence")
     }
 
@@ -89,7 +94,10 @@ mod tests {
             text.matches("api.examplequay.test").count(),
             before.to_json().matches("api.example.test").count()
         );
-        assert_eq!(after.target.production.as_ref().map(url::Url::as_str), Some("https://api.examplequay.test/"));
+        assert_eq!(
+            after.target.production.as_ref().map(url::Url::as_str),
+            Some("https://api.examplequay.test/")
+        );
         assert_eq!(hosts(&testkit::case().evidence), None, "this world is not under .test");
     }
 
@@ -106,7 +114,8 @@ mod tests {
         let before = evidence();
         let after = addresses(&before).expect("an address of the block");
         assert!(!after.to_json().contains("192.0.2."));
-        let taken = Evidence::from_json(&before.to_json().replace("api.example.test", "198.51.100.7")).expect("evidence");
+        let taken = Evidence::from_json(&before.to_json().replace("api.example.test", "198.51.100.7"))
+            .expect("evidence");
         assert!(addresses(&taken).expect("another is free").to_json().contains("203.0.113.10"));
     }
 

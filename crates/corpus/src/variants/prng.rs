@@ -9,7 +9,8 @@ impl Prng {
     /// A stream named by a text and a number. The text is folded with FNV-1a, so that every world has its own stream.
     pub(super) fn new(name: &str, number: u64) -> Self {
         let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        let mut prng = Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, fold) ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut prng =
+            Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, fold) ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         // The first output of neighbouring seeds is well spread already; one step keeps the state itself from showing.
         prng.next();
         prng

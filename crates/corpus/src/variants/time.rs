@@ -13,9 +13,29 @@ use super::rewritten;
 /// Bounds between lengths of time that may mean something to a rule, in microseconds: an instant answer, a human wait, the
 /// usual timeouts of proxies with the width that the facts give them. No length is moved over one of them.
 const BOUNDS_US: &[u64] = &[
-    1_000, 10_000, 50_000, 100_000, 200_000, 300_000, 500_000, 1_000_000, 2_000_000, 3_000_000, 4_500_000, 5_500_000,
-    9_000_000, 11_000_000, 14_000_000, 16_000_000, 25_000_000, 28_800_000, 31_200_000, 57_900_000, 62_100_000,
-    116_100_000, 123_900_000,
+    1_000,
+    10_000,
+    50_000,
+    100_000,
+    200_000,
+    300_000,
+    500_000,
+    1_000_000,
+    2_000_000,
+    3_000_000,
+    4_500_000,
+    5_500_000,
+    9_000_000,
+    11_000_000,
+    14_000_000,
+    16_000_000,
+    25_000_000,
+    28_800_000,
+    31_200_000,
+    57_900_000,
+    62_100_000,
+    116_100_000,
+    123_900_000,
 ];
 
 /// Every length longer or shorter: all by one factor, each by a little of its own.
@@ -61,7 +81,8 @@ static DAY: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a literal pattern")
 });
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// The whole evidence some whole weeks later or earlier, so that weekdays and times of day stay as they were. `None` when
 /// no day is named, which evidence never does.
@@ -74,7 +95,8 @@ pub(super) fn day(evidence: &Evidence, prng: &mut Prng) -> Option<Evidence> {
 }
 
 fn shifted(text: &str, by: Span) -> String {
-    let number = |found: &Captures<'_>, name: &str| found.name(name).and_then(|m| m.as_str().parse::<i16>().ok());
+    let number =
+        |found: &Captures<'_>, name: &str| found.name(name).and_then(|m| m.as_str().parse::<i16>().ok());
     let later = |year: i16, month: i16, day: i16| -> Option<Date> {
         let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
         date.checked_add(by).ok()
@@ -93,7 +115,8 @@ fn shifted(text: &str, by: Span) -> String {
         let date = later(number(found, "y3")?, number(found, "m3")?, number(found, "d3")?)?;
         Some(format!("{}{}", date.strftime("%Y%m%d"), &found["r3"]))
     };
-    DAY.replace_all(text, |found: &Captures<'_>| replace(found).unwrap_or_else(|| found[0].to_owned())).into_owned()
+    DAY.replace_all(text, |found: &Captures<'_>| replace(found).unwrap_or_else(|| found[0].to_owned()))
+        .into_owned()
 }
 
 #[cfg(test)]
@@ -110,7 +133,8 @@ mod tests {
         assert_eq!(moved(0, 1.4), 0);
         let before = testkit::case().evidence;
         let after = timing(&before, &mut Prng::new("x", 1));
-        let differing = before.observations.iter().zip(&after.observations).filter(|(a, b)| a.took_us != b.took_us);
+        let differing =
+            before.observations.iter().zip(&after.observations).filter(|(a, b)| a.took_us != b.took_us);
         assert!(differing.count() * 2 > before.observations.len());
     }
 
@@ -120,8 +144,14 @@ mod tests {
         assert_eq!(shifted("2026-11-25T20:00:00Z", two), "2026-12-09T20:00:00Z");
         assert_eq!(shifted("Wed, 25 Nov 2026 20:00:00 GMT", two), "Wed, 09 Dec 2026 20:00:00 GMT");
         assert_eq!(shifted("[25/Nov/2026:20:00:00 +0000]", two), "[09/Dec/2026:20:00:00 +0000]");
-        assert_eq!(shifted("A 13 3 300 20261231000000 20261125000000", two), "A 13 3 300 20270114000000 20261209000000");
-        assert_eq!(shifted("2026-13-45 is no day, 192.0.2.10 neither", two), "2026-13-45 is no day, 192.0.2.10 neither");
+        assert_eq!(
+            shifted("A 13 3 300 20261231000000 20261125000000", two),
+            "A 13 3 300 20270114000000 20261209000000"
+        );
+        assert_eq!(
+            shifted("2026-13-45 is no day, 192.0.2.10 neither", two),
+            "2026-13-45 is no day, 192.0.2.10 neither"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The files are built into the program, parsed once, on first use. A person who adds an entry needs no Rust; a mistake
 //! in a file is reported with the file, the entry and the mend, and the tests load every file.
 
+mod additions;
 mod altered;
 mod fault;
 
@@ -11,9 +12,10 @@ use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 
-pub use fault::{Discriminator, Fault, Layer, Rung};
+pub use fault::{Discriminator, Fault, Layer, NotObservable, Rung};
 
 use crate::causes::{Hypothesis, read_hypotheses};
+use crate::claims::{Statement, read_statements};
 use crate::owners::{Owner, OwnerFile};
 use crate::signatures::{Signature, SignatureIndex};
 
@@ -26,6 +28,10 @@ pub struct Sources<'a> {
     pub signatures: &'a str,
     /// `network-owners.toml`.
     pub owners: &'a str,
+    /// `statements.toml`.
+    pub statements: &'a str,
+    /// `not-observable.toml`.
+    pub not_observable: &'a str,
     /// The files of `causes/`, each with its name.
     pub causes: &'a [(&'a str, &'a str)],
 }
@@ -55,6 +61,8 @@ pub(crate) const EMBEDDED: Sources<'static> = Sources {
     faults: include_str!("../../../../catalogue/faults.toml"),
     signatures: include_str!("../../../../catalogue/signatures.toml"),
     owners: include_str!("../../../../catalogue/network-owners.toml"),
+    statements: include_str!("../../../../catalogue/statements.toml"),
+    not_observable: include_str!("../../../../catalogue/not-observable.toml"),
     causes: CAUSES,
 };
 
@@ -84,6 +92,8 @@ pub struct Catalogue {
     faults: Arc<BTreeMap<String, Fault>>,
     pub(crate) signatures: Arc<SignatureIndex>,
     pub(crate) owners: Arc<[Owner]>,
+    pub(crate) statements: Arc<BTreeMap<String, Statement>>,
+    not_observable: Arc<BTreeMap<String, NotObservable>>,
     hypotheses: BTreeMap<String, Arc<Hypothesis>>,
     hash: String,
 }
@@ -101,6 +111,16 @@ impl Catalogue {
         &CATALOGUE
     }
 
+    /// The built-in catalogue with the entries of other files added. An entry with the id of a built-in one stands in its
+    /// place. `files` have the names of the built-in ones (`faults.toml`, `signatures.toml`, `causes/NAME.toml`, …), with
+    /// their text.
+    ///
+    /// # Errors
+    /// Every mistake that was found, each with its file and entry.
+    pub fn with_additions(files: &[(String, String)]) -> Result<Self, Vec<CatalogueError>> {
+        additions::read(&EMBEDDED, files)
+    }
+
     /// Reads a catalogue from the text of its files.
     ///
     /// # Errors
@@ -110,6 +130,8 @@ impl Catalogue {
         let (layers, faults) = fault::read(sources.faults, &mut errors);
         let signatures = SignatureIndex::read(sources.signatures, &mut errors);
         let owners = OwnerFile::read(sources.owners, &mut errors);
+        let statements = read_statements(sources.statements, &mut errors);
+        let not_observable = fault::read_not_observable(sources.not_observable, &faults, &mut errors);
         let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
         if errors.is_empty() {
             Ok(Self {
@@ -117,6 +139,8 @@ impl Catalogue {
                 faults: Arc::new(faults),
                 signatures: Arc::new(signatures),
                 owners: owners.into(),
+                statements: Arc::new(statements),
+                not_observable: Arc::new(not_observable),
                 hypotheses: hypotheses.into_iter().map(|(id, h)| (id, Arc::new(h))).collect(),
                 hash: hash_of(sources),
             })
@@ -145,6 +169,11 @@ impl Catalogue {
         self.faults.values()
     }
 
+    /// Why no observation shows a fault, when the catalogue admits that none does.
+    pub fn not_observable(&self, id: &str) -> Option<&NotObservable> {
+        self.not_observable.get(id)
+    }
+
     /// A signature by its id.
     pub fn signature(&self, id: &str) -> Option<&Signature> {
         self.signatures.by_id(id)
@@ -165,6 +194,17 @@ impl Catalogue {
         self.hypotheses.values().map(Arc::as_ref)
     }
 
+    /// Whether this vendor leaves marks that can be seen, or missed: header fields on every answer, or addresses that are
+    /// known to be its own.
+    pub(crate) fn knows_vendor(&self, vendor: &str) -> bool {
+        let alike = |name: &str| name == vendor || name.split('-').any(|part| part == vendor);
+        let marks = |s: &&Signature| s.meaning == crate::signatures::Meaning::HopMarker && alike(&s.vendor);
+        self.signatures().find(marks).is_some()
+            || self
+                .owners()
+                .any(|owner| alike(&owner.vendor) && !(owner.ipv4.is_empty() && owner.ipv6.is_empty()))
+    }
+
     /// All network owners, in the order of the file.
     pub fn owners(&self) -> impl Iterator<Item = &Owner> {
         self.owners.iter()
@@ -173,7 +213,9 @@ impl Catalogue {
 
 fn hash_of(sources: &Sources<'_>) -> String {
     let mut hasher = Sha256::new();
-    for text in [sources.faults, sources.signatures, sources.owners] {
+    for text in
+        [sources.faults, sources.signatures, sources.owners, sources.statements, sources.not_observable]
+    {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     }

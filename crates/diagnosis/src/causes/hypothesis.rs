@@ -307,6 +307,11 @@ impl RawMake {
     }
 }
 
+/// Whether an entry has the form of a hypothesis; what it says is checked with the others at hand.
+pub(crate) fn check_entry(entry: toml::Value) -> Result<(), String> {
+    entry.try_into::<RawHypothesis>().map(|_| ()).map_err(|error| error.message().to_owned())
+}
+
 /// weak 1.6:1, medium 3:1, strong 10:1, decisive 100:1; a leading minus speaks against.
 fn decibans(weight: &str) -> Result<i32, String> {
     let (sign, word) = match weight.strip_prefix('-') {
@@ -362,7 +367,7 @@ pub(crate) fn read_hypotheses(
             hypotheses.insert(id, hypothesis);
         }
     }
-    check_references(&hypotheses, &file_of, errors);
+    check_references(&hypotheses, &file_of, faults, errors);
     check_separation(&hypotheses, &file_of, faults, errors);
     hypotheses
 }
@@ -473,9 +478,11 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
     (hypothesis, mistakes)
 }
 
+/// A look-alike that is a fault of the catalogue and has no hypothesis yet may be named: the evidence holds all the same.
 fn check_references(
     hypotheses: &BTreeMap<String, Hypothesis>,
     file_of: &BTreeMap<String, &str>,
+    faults: &BTreeMap<String, Fault>,
     errors: &mut Vec<CatalogueError>,
 ) {
     for hypothesis in hypotheses.values() {
@@ -483,7 +490,7 @@ fn check_references(
         let named = named
             .chain(&hypothesis.unseparated)
             .chain(hypothesis.contributes.iter().flat_map(|item| &item.to));
-        for other in named.filter(|other| !hypotheses.contains_key(*other)) {
+        for other in named.filter(|other| !hypotheses.contains_key(*other) && !faults.contains_key(*other)) {
             errors.push(CatalogueError::new(
                 file_of[&hypothesis.id],
                 format!("{}: {other:?} is not a cause of these files", hypothesis.id),

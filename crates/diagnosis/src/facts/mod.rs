@@ -5,12 +5,18 @@
 //! a rung, or empty for the target as a whole. Rules address them by key and, if need be, by the first word of the
 //! subject.
 
+mod check;
+mod cors;
 mod dns;
+mod doors;
+mod edge;
 mod endpoint;
 mod http;
 mod key;
 mod limits;
+mod page;
 mod project;
+mod redirect;
 mod site;
 mod tests_run;
 mod transport;
@@ -174,6 +180,8 @@ pub(crate) enum SourceKind {
     Authoritative,
     /// A handshake made for its own sake.
     Handshake,
+    /// A further look at an address whose ordinary way in failed.
+    Door,
     /// The project folder.
     Project,
     /// The tests as declared.
@@ -196,11 +204,18 @@ impl Facts {
         tests_run::derive(evidence, &mut facts);
         dns::derive(evidence, catalogue, &mut facts);
         transport::derive(evidence, catalogue, &exchanges, &mut facts);
+        doors::derive(evidence, catalogue, &exchanges, &mut facts);
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
+        edge::derive(&exchanges, &mut facts);
+        redirect::derive(evidence, &exchanges, &mut facts);
+        page::derive(evidence, &exchanges, &mut facts);
+        check::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
+        edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
+        cors::derive(&exchanges, &mut facts);
         facts
     }
 
@@ -336,6 +351,7 @@ fn source_kind(observation: &Observation) -> SourceKind {
             TestPurpose::AsDeclared => SourceKind::Tests,
             TestPurpose::Remedy { .. } => SourceKind::TestsRemedied,
         },
+        Seen::Door(_) => SourceKind::Door,
     }
 }
 
