@@ -49,7 +49,8 @@ fn an_old_build_in_place_of_the_new_one_is_worse() {
     assert!(found.worse);
     let new: Vec<&str> = found.new_causes.iter().map(|c| c.cause.id.as_str()).collect();
     assert!(new.contains(&"deploy-failed-old-build-live"), "{new:?}");
-    let stale = found.new_causes.iter().find(|c| c.cause.id == "deploy-failed-old-build-live").expect("named");
+    let stale =
+        found.new_causes.iter().find(|c| c.cause.id == "deploy-failed-old-build-live").expect("named");
     assert!(!stale.shows_in.is_empty(), "{stale:?}");
     assert!(stale.say.contains("HTTP 200") && stale.say.contains("HTTP 404"), "{}", stale.say);
     assert!(text(&found).ends_with("Something is worse.\n"));
@@ -82,7 +83,8 @@ fn a_changed_start_command_is_traced_to_its_commit() {
             let git = project.git.as_mut().expect("under git");
             let before = git.deploy_history[0].start_before.clone();
             git.head = "1328493aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned();
-            let production = project.deploy.iter_mut().find(|d| d.stage == landfall_evidence::DeployStage::Production);
+            let production =
+                project.deploy.iter_mut().find(|d| d.stage == landfall_evidence::DeployStage::Production);
             production.expect("a deploy configuration").start = before;
         }
     }

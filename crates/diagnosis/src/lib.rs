@@ -18,6 +18,7 @@ mod explain;
 mod facts;
 mod findings;
 mod inspect;
+mod lines;
 mod model;
 mod owners;
 mod path;
@@ -39,13 +40,14 @@ pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, NotO
 pub use causes::{Hypothesis, Question, questions};
 pub use claims::{ClaimError, Claims, Grade, GradedClaim, grade};
 pub use compare::{
-    Aspect, COMPARISON_SCHEMA, Change, ComparedFinding, Comparison, Direction, HistoricStart, NamedCause, NewCause,
-    SameCause, Standing, StandingCause, StandingFact, StandingFinding, compare, source,
+    Aspect, COMPARISON_SCHEMA, Change, ComparedFinding, Comparison, Direction, HistoricStart, NamedCause,
+    NewCause, SameCause, Standing, StandingCause, StandingFact, StandingFinding, compare, source,
 };
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
 pub use findings::{FindingCode, finding_codes};
 pub use inspect::{Inspection, SeenFact, inspect};
+pub use lines::{LineRole, LogLine};
 pub use model::*;
 pub use owners::{Owner, OwnerRole};
 pub use signatures::{Meaning, Signature, SignatureHop};

@@ -21,7 +21,14 @@ const BUILD_KEYS: &[&str] =
     &["version", "build", "build_id", "commit", "git_sha", "sha", "revision", "release"];
 /// Headers that say the same.
 const BUILD_HEADERS: &[&str] = &[
-    "x-version", "x-app-version", "x-build", "x-build-id", "x-commit", "x-git-sha", "x-release", "x-revision",
+    "x-version",
+    "x-app-version",
+    "x-build",
+    "x-build-id",
+    "x-commit",
+    "x-git-sha",
+    "x-release",
+    "x-revision",
 ];
 /// Columns of one value in the text; the JSON has it whole.
 const VALUE_COLUMNS: usize = 160;
@@ -29,7 +36,8 @@ const VALUE_COLUMNS: usize = 160;
 impl Report {
     /// How things stand by this report, for [`landfall_diagnosis::compare`].
     pub fn standing(&self) -> Standing {
-        let target = self.target.production.as_ref().map_or_else(|| self.target.name.clone(), ToString::to_string);
+        let target =
+            self.target.production.as_ref().map_or_else(|| self.target.name.clone(), ToString::to_string);
         let sources = |ids: &[ObservationId]| ids.iter().map(source).collect::<BTreeSet<_>>();
         Standing {
             target,
@@ -47,8 +55,11 @@ impl Report {
                 .causes
                 .iter()
                 .map(|cause| {
-                    let evidence: BTreeSet<ObservationId> =
-                        cause.evidence_for.iter().flat_map(|argument| argument.evidence.iter().cloned()).collect();
+                    let evidence: BTreeSet<ObservationId> = cause
+                        .evidence_for
+                        .iter()
+                        .flat_map(|argument| argument.evidence.iter().cloned())
+                        .collect();
                     StandingCause {
                         id: cause.id.clone(),
                         title: cause.title.clone(),
@@ -104,7 +115,9 @@ impl Report {
         // Several builds on one side are one fact: that is what a half-finished rollout looks like.
         let mut builds: BTreeMap<Vantage, (BTreeSet<String>, Vec<ObservationId>)> = BTreeMap::new();
         for endpoint in &self.health.endpoints {
-            for answer in endpoint.answers.iter().filter(|a| a.outcome != Outcome::Unasked && !a.fell_to_limiter) {
+            for answer in
+                endpoint.answers.iter().filter(|a| a.outcome != Outcome::Unasked && !a.fell_to_limiter)
+            {
                 let kind = answer.media_type.as_ref().map(|kind| format!(", {kind}")).unwrap_or_default();
                 facts.push(StandingFact {
                     aspect: Aspect::Endpoint,
@@ -129,8 +142,11 @@ impl Report {
                 rests_on,
             });
         }
-        let hops: Vec<String> =
-            self.path.iter().filter_map(|hop| Some(format!("{} ({})", hop.vendor.as_ref()?, words::hop_kind(hop.hop)))).collect();
+        let hops: Vec<String> = self
+            .path
+            .iter()
+            .filter_map(|hop| Some(format!("{} ({})", hop.vendor.as_ref()?, words::hop_kind(hop.hop))))
+            .collect();
         if !hops.is_empty() {
             let edge = self.health.endpoints.iter().filter_map(|endpoint| endpoint.from(Vantage::Edge));
             facts.push(StandingFact {
@@ -155,9 +171,16 @@ impl Report {
             let mut addresses = family.addresses.clone();
             addresses.sort();
             let value = if addresses.is_empty() { family.words.clone() } else { addresses.join(", ") };
-            let rests_on = rows(&|name, kind| kind == rtype && self.dns.name.as_deref().is_none_or(|n| n == name));
+            let rests_on =
+                rows(&|name, kind| kind == rtype && self.dns.name.as_deref().is_none_or(|n| n == name));
             if !value.is_empty() {
-                facts.push(StandingFact { aspect: Aspect::Addresses, subject: family.family.clone(), value, good: None, rests_on });
+                facts.push(StandingFact {
+                    aspect: Aspect::Addresses,
+                    subject: family.family.clone(),
+                    value,
+                    good: None,
+                    rests_on,
+                });
             }
         }
         let mut servers: Vec<&str> = self.dns.nameservers.iter().map(|server| server.name.as_str()).collect();
@@ -178,12 +201,14 @@ impl Report {
         let mut push = |aspect, subject: String, value: String| {
             facts.push(StandingFact { aspect, subject, value, good: None, rests_on: vec![id.clone()] });
         };
-        for config in self.environment.deploy.iter().filter(|config| config.stage == DeployStage::Production) {
+        for config in self.environment.deploy.iter().filter(|config| config.stage == DeployStage::Production)
+        {
             if let Some(start) = &config.start {
                 push(Aspect::Start, config.file.clone(), start.raw.clone());
             }
             if !config.ports.is_empty() {
-                let ports: Vec<String> = config.ports.iter().map(|map| format!("{}→{}", map.local, map.external)).collect();
+                let ports: Vec<String> =
+                    config.ports.iter().map(|map| format!("{}→{}", map.local, map.external)).collect();
                 push(Aspect::Ports, config.file.clone(), ports.join(", "));
             }
             if let Some(path) = &config.health_path {
@@ -206,7 +231,9 @@ impl Report {
                 push(Aspect::Branch, String::new(), branch.clone());
             }
             let files = git.uncommitted.len() + git.untracked.len();
-            let ahead = git.ahead.map_or_else(String::new, |n| format!(", {} not pushed", words::count(n, "commit", "commits")));
+            let ahead = git.ahead.map_or_else(String::new, |n| {
+                format!(", {} not pushed", words::count(n, "commit", "commits"))
+            });
             let value = format!("{} not committed{ahead}", words::count(files as u64, "file", "files"));
             push(Aspect::Unpushed, String::new(), value);
         }
@@ -222,7 +249,13 @@ impl Report {
             Some(None) => return,
             None => "none met".to_owned(),
         };
-        facts.push(StandingFact { aspect: Aspect::Limiter, subject: String::new(), value, good: None, rests_on: vec![id] });
+        facts.push(StandingFact {
+            aspect: Aspect::Limiter,
+            subject: String::new(),
+            value,
+            good: None,
+            rests_on: vec![id],
+        });
     }
 }
 
@@ -257,8 +290,10 @@ fn build_of(answer: &Answer) -> Option<String> {
 /// One fact for all addresses of a side: what differs between addresses is a finding's business.
 fn certificates(handshakes: &[TlsReport], facts: &mut Vec<StandingFact>) {
     for vantage in [Vantage::Edge, Vantage::Origin] {
-        let of_side: Vec<&TlsReport> =
-            handshakes.iter().filter(|tls| tls.vantage == vantage && tls.outcome != Outcome::Unasked).collect();
+        let of_side: Vec<&TlsReport> = handshakes
+            .iter()
+            .filter(|tls| tls.vantage == vantage && tls.outcome != Outcome::Unasked)
+            .collect();
         if of_side.is_empty() {
             continue;
         }
@@ -268,12 +303,17 @@ fn certificates(handshakes: &[TlsReport], facts: &mut Vec<StandingFact>) {
         let mut good = true;
         for tls in &of_side {
             // A chain that was shown before is not shown again; the earlier handshake has it.
-            let earlier = tls.same_as.as_ref().and_then(|id| of_side.iter().find(|other| &other.evidence == id));
+            let earlier =
+                tls.same_as.as_ref().and_then(|id| of_side.iter().find(|other| &other.evidence == id));
             let shown = earlier.unwrap_or(tls);
             if let Some(leaf) = shown.chain.first() {
                 let leaf = &leaf.certificate;
                 let issuer = leaf.issuer_organisation.as_deref().unwrap_or(&leaf.issuer);
-                leaves.insert(format!("{issuer}, serial {}, until {}", leaf.serial, words::day(leaf.not_after)));
+                leaves.insert(format!(
+                    "{issuer}, serial {}, until {}",
+                    leaf.serial,
+                    words::day(leaf.not_after)
+                ));
             }
             let trusted = shown.trust.iter().any(|path| matches!(path.result, TrustResult::Trusted { .. }));
             let named = shown.name_matches == Some(true);
@@ -296,7 +336,13 @@ fn certificates(handshakes: &[TlsReport], facts: &mut Vec<StandingFact>) {
                 rests_on: rests_on.clone(),
             });
         }
-        facts.push(StandingFact { aspect: Aspect::Trust, subject, value: joined(trust), good: Some(good), rests_on });
+        facts.push(StandingFact {
+            aspect: Aspect::Trust,
+            subject,
+            value: joined(trust),
+            good: Some(good),
+            rests_on,
+        });
     }
 }
 
@@ -309,7 +355,8 @@ fn tests(run: &TestsReport) -> Option<StandingFact> {
         ),
         None => run.words.clone(),
     };
-    let passed = matches!(ended.exit, Exit::Code { code: 0 }) && ended.counts.is_none_or(|counts| counts.collected > 0);
+    let passed = matches!(ended.exit, Exit::Code { code: 0 })
+        && ended.counts.is_none_or(|counts| counts.collected > 0);
     Some(StandingFact {
         aspect: Aspect::Tests,
         subject: run.command.clone(),
@@ -341,7 +388,10 @@ pub fn comparison(comparison: &Comparison, style: &Style) -> String {
             }
         }
         for finding in &c.new_findings {
-            page.item("new", &format!("{} {} ({})", finding.code, finding.title, words::severity(finding.severity)));
+            page.item(
+                "new",
+                &format!("{} {} ({})", finding.code, finding.title, words::severity(finding.severity)),
+            );
         }
         for change in of(Direction::Worse) {
             page.item("worse", &change_in_short(change));

@@ -277,7 +277,9 @@ fn explained(cause: &StandingCause, new: &Standing, changes: &[Change]) -> NewCa
     let shows_in: Vec<usize> = changes
         .iter()
         .enumerate()
-        .filter(|(_, change)| change.direction == Direction::Worse && !change.aspect.is_made() && rests(change))
+        .filter(|(_, change)| {
+            change.direction == Direction::Worse && !change.aspect.is_made() && rests(change)
+        })
         .map(|(at, _)| at)
         .collect();
     let effect = match shows_in.as_slice() {
@@ -338,7 +340,13 @@ mod tests {
                 fact(Aspect::Endpoint, "GET /health at the edge", "200", Some(true), "http/edge/GET /health"),
                 fact(Aspect::Start, ".replit", "gunicorn --bind 0.0.0.0:5000 run:app", None, "project/read"),
                 fact(Aspect::Commit, "", "1328493", None, "project/read"),
-                fact(Aspect::Certificate, "the edge", "R11, until 2027-01-01", None, "tls/edge/192.0.2.1:443"),
+                fact(
+                    Aspect::Certificate,
+                    "the edge",
+                    "R11, until 2027-01-01",
+                    None,
+                    "tls/edge/192.0.2.1:443",
+                ),
             ],
             history: Vec::new(),
         }

@@ -195,9 +195,21 @@ mod tests {
     #[test]
     fn aspects_bear_on_rungs_that_exist() {
         let all = [
-            Aspect::Certificate, Aspect::Addresses, Aspect::Nameservers, Aspect::Way, Aspect::Build, Aspect::Start,
-            Aspect::Ports, Aspect::HealthPath, Aspect::Variables, Aspect::SettingsRead, Aspect::SettingsPresent,
-            Aspect::Limiter, Aspect::Branch, Aspect::Unpushed, Aspect::Commit,
+            Aspect::Certificate,
+            Aspect::Addresses,
+            Aspect::Nameservers,
+            Aspect::Way,
+            Aspect::Build,
+            Aspect::Start,
+            Aspect::Ports,
+            Aspect::HealthPath,
+            Aspect::Variables,
+            Aspect::SettingsRead,
+            Aspect::SettingsPresent,
+            Aspect::Limiter,
+            Aspect::Branch,
+            Aspect::Unpushed,
+            Aspect::Commit,
         ];
         for aspect in all {
             assert!(Rung::ALL.iter().any(|rung| aspect.bears_on(rung.name())), "{aspect:?}");

@@ -348,7 +348,7 @@ fn handshakes(evidence: &Evidence, facts: &mut Facts) {
     for (observation, seen) in evidence.http().filter(|(o, _)| o.vantage == Vantage::Edge) {
         if let (Observed::Denied(Denial::TlsAlert { name, .. }), Some(address)) =
             (&seen.answer, seen.request.address)
-            && seen.timings.tls_us.is_some()
+            && evidence.tls().any(|(_, t)| t.question.address == address && t.answer.present().is_some())
         {
             let subject = format!("edge {address}");
             facts.known(FactKey::TlsAlertAfter, subject, name.as_str(), [observation.id.clone()]);
