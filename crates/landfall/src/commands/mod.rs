@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod compare;
 mod completions;
 mod diagnose;
 mod explain;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
     match cli.command {
         Command::Audit(args) => audit::run(args),
         Command::Diagnose(args) => diagnose::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Verify(args) => verify::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Init(args) => init::run(&args),
