@@ -242,7 +242,8 @@ impl Evidence {
     /// the audit's critical path. First to last; empty when nothing was asked over the network.
     pub fn critical_path(&self) -> Vec<&Observation> {
         let networked = |o: &&Observation| {
-            !matches!(o.seen, Seen::Project(_) | Seen::Tests(_) | Seen::Log(_)) && o.vantage != Vantage::Workspace
+            !matches!(o.seen, Seen::Project(_) | Seen::Tests(_) | Seen::Log(_))
+                && o.vantage != Vantage::Workspace
         };
         let mut path = Vec::new();
         let mut next = self.observations.iter().filter(networked).max_by_key(|o| o.ended_us());

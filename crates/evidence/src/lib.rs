@@ -24,10 +24,10 @@ pub use dns::{
     DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, ExtendedError,
 };
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
-pub use log::{LogEvent, LogObservation, LogTail};
 pub use http::{
     Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
 };
+pub use log::{LogEvent, LogObservation, LogTail};
 pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
@@ -38,9 +38,8 @@ pub use project::{
 pub use rate_limit::{
     Interval, LimiterClass, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop,
 };
-pub use redact::{REDACTED, redact_header, redact_text, redact_url};
-pub use signs::{ProjectSign, SignWord};
 pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};
+pub use signs::{ProjectSign, SignWord};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{

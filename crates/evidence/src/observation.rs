@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, HttpObservation, LogObservation, ProjectObservation, RateLimitObservation, TestsObservation,
-    TlsObservation,
+    DnsObservation, HttpObservation, LogObservation, ProjectObservation, RateLimitObservation,
+    TestsObservation, TlsObservation,
 };
 
 /// Names an observation inside one evidence file, readable by a person: `http/edge/GET /health/h2/104.21.14.105`.

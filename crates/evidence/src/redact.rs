@@ -339,8 +339,14 @@ mod tests {
             ("{'API_TOKEN': 'abc def', 'x': 1}", "{'API_TOKEN': [redacted], 'x': 1}"),
             ("connecting to postgres://app:hunter2@db/shop", "connecting to postgres://[redacted]@db/shop"),
             ("KeyError: 'STRIPE_SECRET_KEY'", "KeyError: 'STRIPE_SECRET_KEY'"),
-            ("FATAL:  password authentication failed for user \"app\"", "FATAL:  password authentication failed for user \"app\""),
-            ("jwt.exceptions.InvalidTokenError: not yet valid", "jwt.exceptions.InvalidTokenError: not yet valid"),
+            (
+                "FATAL:  password authentication failed for user \"app\"",
+                "FATAL:  password authentication failed for user \"app\"",
+            ),
+            (
+                "jwt.exceptions.InvalidTokenError: not yet valid",
+                "jwt.exceptions.InvalidTokenError: not yet valid",
+            ),
         ];
         for (line, want) in cases {
             assert_eq!(redact_log_line(line), want);

@@ -40,7 +40,8 @@ pub(super) fn read(
 ) -> Result<Catalogue, Vec<CatalogueError>> {
     let mut errors = Vec::new();
     let mut texts =
-        [built_in.faults, built_in.signatures, built_in.owners, built_in.statements, built_in.lines].map(str::to_owned);
+        [built_in.faults, built_in.signatures, built_in.owners, built_in.statements, built_in.lines]
+            .map(str::to_owned);
     let mut causes: Vec<(String, String)> =
         built_in.causes.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     for (name, text) in files {

@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 pub use fault::{Discriminator, Fault, Layer, Rung};
 
 use crate::causes::{Hypothesis, read_hypotheses};
-use crate::lines::{LineIndex, LogLine};
 use crate::claims::{Statement, read_statements};
+use crate::lines::{LineIndex, LogLine};
 use crate::owners::{Owner, OwnerFile};
 use crate::signatures::{Signature, SignatureIndex};
 

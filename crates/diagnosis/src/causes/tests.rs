@@ -703,6 +703,8 @@ fn shares_are_shares() {
 #[test]
 fn every_key_that_a_rule_reads_is_drawn_somewhere() {
     let sources = [
+        include_str!("../facts/build.rs"),
+        include_str!("../facts/deployed.rs"),
         include_str!("../facts/dns.rs"),
         include_str!("../facts/endpoint.rs"),
         include_str!("../facts/http.rs"),

@@ -5,6 +5,8 @@
 //! a rung, or empty for the target as a whole. Rules address them by key and, if need be, by the first word of the
 //! subject.
 
+mod build;
+mod deployed;
 mod dns;
 mod endpoint;
 mod http;
@@ -207,6 +209,8 @@ impl Facts {
         log::derive(evidence, catalogue, &exchanges, &mut facts);
         process::derive(&exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
+        build::derive(evidence, &exchanges, &mut facts);
+        deployed::derive(evidence, catalogue, &exchanges, &mut facts);
         facts
     }
 

@@ -1,6 +1,6 @@
 //! Signs of the server process that several answers show together: a development server, and silence.
 
-use landfall_evidence::{HttpResponse, Observed, ObservationId, Phase, Purpose, Vantage};
+use landfall_evidence::{HttpResponse, ObservationId, Observed, Phase, Purpose, Vantage};
 
 use super::{Exchange, Exchanges, FactKey, Facts};
 
@@ -29,10 +29,8 @@ pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
     for vantage in [Vantage::Edge, Vantage::Origin, Vantage::Local] {
         let subject = vantage.to_string();
         let all: Vec<&Exchange<'_>> = exchanges.site(vantage).filter(|x| !x.limited).collect();
-        let shown: Vec<(&str, ObservationId)> = all
-            .iter()
-            .filter_map(|x| Some((dev_server(x.response()?)?, x.id())))
-            .collect();
+        let shown: Vec<(&str, ObservationId)> =
+            all.iter().filter_map(|x| Some((dev_server(x.response()?)?, x.id()))).collect();
         // One stray page may quote another; a server writes its name on every answer that it gives.
         let answered = all.iter().filter(|x| x.response().is_some()).count();
         if let Some((name, _)) = shown.first().filter(|_| shown.len() * 2 >= answered) {
@@ -62,7 +60,8 @@ fn silence(all: &[&Exchange<'_>], subject: &str, facts: &mut Facts) {
         .filter(|x| matches!(x.purpose, Purpose::Endpoint | Purpose::Control) && x.seen.answer.was_asked())
         .collect();
     let silent = |x: &Exchange<'_>| {
-        let waited = matches!(&x.seen.answer, Observed::Silent(s) if matches!(s.phase, Phase::Wait | Phase::Transfer));
+        let waited =
+            matches!(&x.seen.answer, Observed::Silent(s) if matches!(s.phase, Phase::Wait | Phase::Transfer));
         let gateway = x.response().is_some_and(|r| matches!(r.status, 504 | 524) && !x.by_app());
         waited || gateway
     };
