@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, HttpObservation, LogObservation, Observation, ObservationId, ProjectSnapshot, Purpose,
-    RateLimitObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
+    DnsObservation, DoorObservation, HttpObservation, LogObservation, Observation, ObservationId,
+    ProjectSnapshot, Purpose, RateLimitObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
 };
 
 /// The schema that this version writes. A reader accepts the same major number.
@@ -59,6 +59,9 @@ pub struct Settings {
     pub mapped: bool,
     /// The User-Agent that every HTTP request carried.
     pub user_agent: String,
+    /// Names of this machine's proxy variables that are set, never their values. The audit itself asks without a proxy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxy_variables: Vec<String>,
 }
 
 /// HTTP requests sent by an audit.
@@ -204,6 +207,14 @@ impl Evidence {
         self.http_of(vantage, purpose)
             .filter(|(_, seen)| seen.request.path == path)
             .max_by_key(|(o, _)| o.attempt)
+    }
+
+    /// Looks at doors that would not open, in order.
+    pub fn doors(&self) -> impl Iterator<Item = (&Observation, &DoorObservation)> {
+        self.observations.iter().filter_map(|o| match &o.seen {
+            Seen::Door(seen) => Some((o, seen)),
+            _ => None,
+        })
     }
 
     /// The rate-limit probe's runs.

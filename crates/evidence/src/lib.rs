@@ -7,6 +7,7 @@
 //! Times are integers in microseconds (`_us`) so that they survive a round trip through JSON unchanged.
 
 mod dns;
+mod door;
 mod evidence;
 mod http;
 mod log;
@@ -23,6 +24,7 @@ mod tls;
 pub use dns::{
     DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, ExtendedError,
 };
+pub use door::{DoorAnswer, DoorAsk, DoorObservation, DoorQuestion, DoorTls};
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
 pub use http::{
     Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,

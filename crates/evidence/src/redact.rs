@@ -10,7 +10,10 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use url::Url;
 
-use crate::{Denial, Evidence, Header, HttpObservation, Observation, Observed, ProbeFault, Seen};
+use crate::{
+    Denial, DoorAnswer, Evidence, Header, HttpObservation, HttpResponse, Observation, Observed, ProbeFault,
+    Seen,
+};
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "[redacted]";
@@ -203,13 +206,17 @@ fn clean_http(seen: &mut HttpObservation) {
     clean_headers(&mut seen.request.headers);
     clean_outcome(&mut seen.answer);
     if let Observed::Present(response) = &mut seen.answer {
-        clean_headers(&mut response.headers);
-        if let Some(text) = &mut response.body.text {
-            clean(text);
-        }
-        if let Some(url) = &mut response.redirect_to {
-            clean_url_text(url);
-        }
+        clean_response(response);
+    }
+}
+
+fn clean_response(response: &mut HttpResponse) {
+    clean_headers(&mut response.headers);
+    if let Some(text) = &mut response.body.text {
+        clean(text);
+    }
+    if let Some(url) = &mut response.redirect_to {
+        clean_url_text(url);
     }
 }
 
@@ -225,6 +232,15 @@ impl Observation {
             Seen::Dns(seen) => clean_outcome(&mut seen.answer),
             Seen::Tls(seen) => clean_outcome(&mut seen.answer),
             Seen::Http(seen) => clean_http(seen),
+            Seen::Door(seen) => {
+                if let Some(url) = &mut seen.question.url {
+                    clean_url_text(url);
+                }
+                clean_outcome(&mut seen.answer);
+                if let Observed::Present(DoorAnswer::Http { response }) = &mut seen.answer {
+                    clean_response(response);
+                }
+            }
             Seen::RateLimit(seen) => {
                 clean_url_text(&mut seen.url);
                 clean_outcome(&mut seen.answer);

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use landfall_evidence::{Evidence, LogTail, ObservationId, ProjectSnapshot, StartCommand, redact_log_line};
 
-use super::{Exchanges, FactKey, Facts, Value, Why, why_absent};
+use super::{Exchanges, FactKey, Facts, Why, why_absent};
 use crate::catalogue::Catalogue;
 use crate::lines::{LineIndex, LineRole};
 
