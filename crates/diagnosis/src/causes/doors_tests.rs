@@ -39,7 +39,13 @@ fn world() -> World {
     let a = records("api.example.test", "A", &["192.0.2.10"], false);
     world.dns_outcome(DnsServerRole::Recursive, "9.9.9.9", "api.example.test", "A", Observed::Present(a));
     let none = records("api.example.test", "AAAA", &[], false);
-    world.dns_outcome(DnsServerRole::Recursive, "9.9.9.9", "api.example.test", "AAAA", Observed::Present(none));
+    world.dns_outcome(
+        DnsServerRole::Recursive,
+        "9.9.9.9",
+        "api.example.test",
+        "AAAA",
+        Observed::Present(none),
+    );
     world
 }
 
@@ -171,7 +177,8 @@ fn silence_is_a_firewall_or_a_queue() {
 fn a_home_router_answers_in_place_of_the_server() {
     let mut w = world();
     denied(&mut w, &Denial::Refused);
-    let login = response(200).html("<html><head><title>RouterOS router configuration page</title></head></html>");
+    let login =
+        response(200).html("<html><head><title>RouterOS router configuration page</title></head></html>");
     plain(&mut w, Observed::Present(login.build()));
     is(&mut w, "nat-not-forwarded");
 }
@@ -183,8 +190,20 @@ fn a_host_with_ipv6_alone_is_seen_whether_or_not_this_machine_has_it() {
         w.endpoint("GET", "/health", EndpointSource::Declared, true, &["ok"]);
         for (rtype, data) in [("A", &[][..]), ("AAAA", &["2001:db8::10"][..])] {
             let answer = records("api.example.test", rtype, data, true);
-            w.dns_outcome(DnsServerRole::Authoritative, "ns1.example.test", "api.example.test", rtype, Observed::Present(answer.clone()));
-            w.dns_outcome(DnsServerRole::Recursive, "9.9.9.9", "api.example.test", rtype, Observed::Present(answer));
+            w.dns_outcome(
+                DnsServerRole::Authoritative,
+                "ns1.example.test",
+                "api.example.test",
+                rtype,
+                Observed::Present(answer.clone()),
+            );
+            w.dns_outcome(
+                DnsServerRole::Recursive,
+                "9.9.9.9",
+                "api.example.test",
+                rtype,
+                Observed::Present(answer),
+            );
         }
         let at = "[2001:db8::10]:443";
         if reached {
@@ -219,12 +238,7 @@ fn a_platform_whose_own_router_is_away() {
     w.origin("https://app.up.railway.app");
     silent(&mut w, Phase::Connect);
     door(&mut w, DoorAsk::Again, 443, Observed::Silent(silence(Phase::Connect)));
-    w.http_outcome(
-        Vantage::Origin,
-        Purpose::Endpoint,
-        "/health",
-        Observed::Silent(silence(Phase::Connect)),
-    );
+    w.http_outcome(Vantage::Origin, Purpose::Endpoint, "/health", Observed::Silent(silence(Phase::Connect)));
     let ranking = ranked(&mut w);
     let tie = ranking.causes.iter().take(4).any(|c| c.id == "provider-or-region-outage");
     assert!(tie, "{:?}", ranking.causes.iter().map(|c| (&c.id, c.score_db)).collect::<Vec<_>>());
@@ -281,7 +295,11 @@ fn versions_that_nobody_speaks_any_more() {
         door(&mut w, DoorAsk::NoName, 443, Observed::Denied(first.clone()));
         door(&mut w, DoorAsk::LegacyHello, 443, shown("TLSv1.0", None));
         let ranking = is(&mut w, "tls-version-unsupported");
-        assert!(ranking.causes[0].evidence_for.iter().any(|a| a.say.contains("TLSv1.0")), "{:#?}", ranking.causes[0]);
+        assert!(
+            ranking.causes[0].evidence_for.iter().any(|a| a.say.contains("TLSv1.0")),
+            "{:#?}",
+            ranking.causes[0]
+        );
     }
 }
 
@@ -289,7 +307,8 @@ fn versions_that_nobody_speaks_any_more() {
 fn a_client_certificate_is_asked_for() {
     let mut w = world();
     let page = "<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n<center>No required SSL certificate was sent</center>\r\n<hr><center>nginx/1.26.3</center>\r\n</body>\r\n</html>\r\n";
-    let refusal = response(400).header("server", "nginx/1.26.3").header("content-type", "text/html").body(page).build();
+    let refusal =
+        response(400).header("server", "nginx/1.26.3").header("content-type", "text/html").body(page).build();
     meets(
         &mut w,
         Observed::Present(handshake(trusted(), true, &["api.example.test"])),

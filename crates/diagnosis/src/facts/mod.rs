@@ -5,13 +5,20 @@
 //! a rung, or empty for the target as a whole. Rules address them by key and, if need be, by the first word of the
 //! subject.
 
+mod check;
+mod cors;
 mod dns;
 mod doors;
+mod edge;
 mod endpoint;
 mod http;
 mod key;
 mod limits;
+mod log;
+mod page;
+mod process;
 mod project;
+mod redirect;
 mod site;
 mod tests_run;
 mod transport;
@@ -185,6 +192,8 @@ pub(crate) enum SourceKind {
     TestsRemedied,
     /// The rate-limit probe.
     RateLimit,
+    /// A log file of the deployment.
+    Log,
 }
 
 impl Facts {
@@ -202,9 +211,17 @@ impl Facts {
         doors::derive(evidence, catalogue, &exchanges, &mut facts);
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
+        edge::derive(&exchanges, &mut facts);
+        redirect::derive(evidence, &exchanges, &mut facts);
+        page::derive(evidence, &exchanges, &mut facts);
+        check::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
+        edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
+        log::derive(evidence, catalogue, &exchanges, &mut facts);
+        process::derive(&exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
+        cors::derive(&exchanges, &mut facts);
         facts
     }
 
@@ -336,6 +353,7 @@ fn source_kind(observation: &Observation) -> SourceKind {
         },
         Seen::RateLimit(_) => SourceKind::RateLimit,
         Seen::Project(_) => SourceKind::Project,
+        Seen::Log(_) => SourceKind::Log,
         Seen::Tests(seen) => match seen.purpose {
             TestPurpose::AsDeclared => SourceKind::Tests,
             TestPurpose::Remedy { .. } => SourceKind::TestsRemedied,
