@@ -41,6 +41,7 @@ fn body(bytes: &[u8]) -> Body {
         cut: None,
         text: Some(String::from_utf8_lossy(kept).into_owned()),
         sha256,
+        opening: None,
     }
 }
 
