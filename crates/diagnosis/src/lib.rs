@@ -6,6 +6,8 @@
 mod acceptance;
 mod actions;
 mod attribution;
+#[cfg(test)]
+mod captures_tests;
 mod case;
 mod catalogue;
 mod causes;
