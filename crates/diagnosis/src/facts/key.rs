@@ -38,6 +38,7 @@ keys! {
     VantageAnswered "vantage.answered" ["dns", "edge", "origin"] "Which kinds of outside service answered.",
     VantageFamily "vantage.family" ["ok", "no-route"] "Subject IPv4 or IPv6: whether a peer answered over it, or this machine has no route for it.",
     ClockOffset "clock.offset_s" [] "This machine's clock minus the servers' Date headers, in seconds.",
+    ClockServer "clock.server_s" [] "Subject vantage: how far its Date headers lie behind this machine's clock, in seconds, where the servers of another vantage agree with this clock.",
     PlatformName "platform.name" [] "The hosting platform.",
     TargetOriginHost "target.origin_host" [] "The platform's own name for the deployment.",
 
@@ -164,6 +165,7 @@ keys! {
     LogListens "log.listens" [] "Subject log: addresses that the server says it listens on.",
     LogBind "log.bind" ["loopback", "any", "other"] "Subject log: which kind of address the last of them is.",
     LogPort "log.port" [] "Subject log: the port of the last of them.",
+    LogPortFits "log.port_fits" ["yes", "no"] "Subject log: whether that port is one that the deploy configuration leads to.",
     LogExit "log.exit" [] "Subject log: exit codes.",
     LogSignal "log.signal" [] "Subject log: signals that ended a process.",
     LogModule "log.module" [] "Subject log: modules or libraries that are not there.",

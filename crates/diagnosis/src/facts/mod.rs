@@ -205,7 +205,7 @@ impl Facts {
         site::derive(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);
-        process::derive(&exchanges, &mut facts);
+        process::derive(evidence, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
         facts
     }
