@@ -20,7 +20,7 @@ pub const DEFAULT_BUDGET: u32 = 60;
 pub const DEFAULT_TEST_LIMIT: Duration = Duration::from_secs(300);
 
 /// Log files that one audit reads at most: those of a few processes, and of the proxy before them.
-pub const MAX_LOGS: usize = 16;
+pub(crate) const MAX_LOGS: usize = 16;
 
 /// A probe by the name that `--only` and `--skip` take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -216,8 +216,10 @@ impl Plan {
                 name,
                 production,
                 origin,
+                edge: config.edge.clone(),
                 local,
                 project: project.map(|p| p.display().to_string()),
+                frontends: config.frontends.clone(),
                 endpoints: config.endpoints.clone(),
             },
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use landfall_corpus::record;
-use landfall_diagnosis::{Catalogue, Diagnosis, Label, Sources, diagnose, inspect, questions};
+use landfall_diagnosis::{Catalogue, Diagnosis, Label, diagnose, inspect, questions};
 use landfall_evidence::Evidence;
 use landfall_lab::LabOptions;
 use landfall_lab::recipe::{Half, Recipe, Running};
@@ -93,26 +93,8 @@ fn recipes(parts: &[String], half: Option<Half>) -> Result<Vec<PathBuf>, String>
 }
 
 /// The catalogue of this repository as it is now.
-fn catalogue() -> Result<Catalogue, String> {
-    let folder = root().join("catalogue");
-    let read = |name: &str| {
-        std::fs::read_to_string(folder.join(name)).map_err(|e| format!("catalogue/{name}: {e}"))
-    };
-    let (faults, signatures, owners) =
-        (read("faults.toml")?, read("signatures.toml")?, read("network-owners.toml")?);
-    let mut causes = Vec::new();
-    for entry in std::fs::read_dir(folder.join("causes")).map_err(|e| e.to_string())?.flatten() {
-        let name = format!("causes/{}", entry.file_name().to_string_lossy());
-        if name.ends_with(".toml") {
-            let text = read(&name)?;
-            causes.push((name, text));
-        }
-    }
-    causes.sort();
-    let causes: Vec<(&str, &str)> = causes.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
-    let sources = Sources { faults: &faults, signatures: &signatures, owners: &owners, causes: &causes };
-    Catalogue::parse(&sources)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+fn catalogue() -> Result<landfall_audit::Loaded, String> {
+    landfall_audit::load_catalogue(Some(&root().join("catalogue"))).map_err(|error| error.to_string())
 }
 
 fn short(path: &Path) -> String {
@@ -160,7 +142,9 @@ fn record_all(parts: &[String], half: Option<Half>) -> Result<bool, String> {
                     verdict(&recipe, &evidence, &diagnosis, &catalogue).1
                 );
             }
-            Err(problem) if problem == "stopped" => return Err("stopped; nothing is left of the world".into()),
+            Err(problem) if problem == "stopped" => {
+                return Err("stopped; nothing is left of the world".into());
+            }
             Err(problem) => {
                 whole = false;
                 println!("{} NOT recorded: {problem}", short(path));
@@ -185,7 +169,12 @@ fn verdict(
         wrong.push(format!("names {id}, which must never be"));
     }
     if truth.causes.is_empty() {
-        wrong.extend(diagnosis.causes.iter().map(|c| format!("healthy, but {} ({:?}, {} db)", c.id, c.label, c.score_db)));
+        wrong.extend(
+            diagnosis
+                .causes
+                .iter()
+                .map(|c| format!("healthy, but {} ({:?}, {} db)", c.id, c.label, c.score_db)),
+        );
     } else {
         let first = diagnosis.causes.first().map(|c| c.id.as_str());
         let tie: Vec<&str> = diagnosis
@@ -197,7 +186,10 @@ fn verdict(
         let holds = |id: &str| truth.causes.iter().any(|cause| cause == id);
         let mine = |id: &str| holds(id) || truth.rivals.iter().any(|rival| rival == id);
         if !tie.iter().any(|id| holds(id)) {
-            wrong.push(format!("first is {}", if tie.is_empty() { "nothing".into() } else { tie.join(" = ") }));
+            wrong.push(format!(
+                "first is {}",
+                if tie.is_empty() { "nothing".into() } else { tie.join(" = ") }
+            ));
         } else {
             wrong.extend(tie.iter().filter(|id| !mine(id)).map(|id| format!("tied with {id}")));
         }
@@ -259,8 +251,19 @@ fn show(path: &Path, recipe: &Recipe, evidence: &Evidence, catalogue: &Catalogue
     let inner = inspect(evidence, catalogue);
     let truth = &recipe.truth;
     println!("== {}: {}", short(path), recipe.title);
-    println!("   truth: {:?}, rivals {:?}, never {:?}, broken {:?}", truth.causes, truth.rivals, truth.never, truth.broken);
-    println!("   rungs: {}", inner.rungs.iter().map(|(rung, state)| format!("{} {state}", rung.name())).collect::<Vec<_>>().join(", "));
+    println!(
+        "   truth: {:?}, rivals {:?}, never {:?}, broken {:?}",
+        truth.causes, truth.rivals, truth.never, truth.broken
+    );
+    println!(
+        "   rungs: {}",
+        inner
+            .rungs
+            .iter()
+            .map(|(rung, state)| format!("{} {state}", rung.name()))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
     for fact in inner.facts.iter().filter(|fact| facts || fact.symptom) {
         let value = match &fact.value {
             Ok(value) => value.clone(),
@@ -293,10 +296,22 @@ fn show(path: &Path, recipe: &Recipe, evidence: &Evidence, catalogue: &Catalogue
         println!("   ruled out: {}", out.join(", "));
     }
     for question in questions(evidence, catalogue) {
-        println!("   question {} {} at {:?}, worth {}: {}", question.name, question.path, question.vantage, question.value, question.causes.join(", "));
+        println!(
+            "   question {} {} at {:?}, worth {}: {}",
+            question.name,
+            question.path,
+            question.vantage,
+            question.value,
+            question.causes.join(", ")
+        );
     }
     for finding in &diagnosis.findings {
-        println!("   finding {} {:?}{}", finding.code, finding.severity, finding.cause.as_ref().map(|c| format!("  <- {c}")).unwrap_or_default());
+        println!(
+            "   finding {} {:?}{}",
+            finding.code,
+            finding.severity,
+            finding.cause.as_ref().map(|c| format!("  <- {c}")).unwrap_or_default()
+        );
     }
     for other in &diagnosis.unexplained {
         println!("   unexplained {other:?}");

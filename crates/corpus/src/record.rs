@@ -77,8 +77,12 @@ pub async fn record(
 /// The plan of an audit that may reach nothing but the world.
 fn plan(access: &Access) -> Result<Plan, String> {
     let config = Config::load(&access.config).map_err(|e| e.to_string())?;
-    let skip: Vec<Probe> =
-        access.skip.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(|e: landfall_audit::PlanError| e.to_string())?;
+    let skip: Vec<Probe> = access
+        .skip
+        .iter()
+        .map(|name| name.parse())
+        .collect::<Result<_, _>>()
+        .map_err(|e: landfall_audit::PlanError| e.to_string())?;
     let said = Overrides {
         project: access.project.clone(),
         skip,
@@ -98,7 +102,8 @@ fn stable(evidence: &Evidence, access: &Access) -> Result<Evidence, String> {
     let mut value = serde_json::to_value(evidence).map_err(|e| e.to_string())?;
     let fixed = Fixed::new(access);
     fixed.replace(&mut value);
-    serde_json::from_value(value).map_err(|e| format!("the evidence is no longer valid after replacing ports: {e}"))
+    serde_json::from_value(value)
+        .map_err(|e| format!("the evidence is no longer valid after replacing ports: {e}"))
 }
 
 /// Texts and their replacements.
@@ -120,7 +125,8 @@ impl Fixed {
         }
         let mut named = access.ports.clone();
         named.sort();
-        let ports = named.iter().zip(FIRST_PORT..).map(|((_, port), fixed)| (port.to_string(), fixed.to_string()));
+        let ports =
+            named.iter().zip(FIRST_PORT..).map(|((_, port), fixed)| (port.to_string(), fixed.to_string()));
         Self { folders, ports: ports.collect() }
     }
 
@@ -129,9 +135,14 @@ impl Fixed {
             Value::String(text) => *text = self.text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.replace(item)),
             Value::Object(entries) => {
+                // Counts are kept by host and port, so that keys have ports as well.
+                *entries = std::mem::take(entries).into_iter().map(|(k, v)| (self.text(&k), v)).collect();
                 for (key, value) in entries.iter_mut() {
                     if matches!(key.as_str(), "port" | "local" | "external" | "listen")
-                        && let Some(fixed) = value.as_u64().and_then(|n| self.port(&n.to_string())).and_then(|f| f.parse::<u64>().ok())
+                        && let Some(fixed) = value
+                            .as_u64()
+                            .and_then(|n| self.port(&n.to_string()))
+                            .and_then(|f| f.parse::<u64>().ok())
                     {
                         *value = fixed.into();
                     } else {
@@ -176,7 +187,10 @@ impl Fixed {
 /// # Errors
 /// When the file cannot be written.
 pub fn write(file: &Path, evidence: &Evidence) -> Result<(), RecordError> {
-    let fail = |e: std::io::Error| RecordError::File { file: file.to_owned(), problem: format!("cannot be written: {e}") };
+    let fail = |e: std::io::Error| RecordError::File {
+        file: file.to_owned(),
+        problem: format!("cannot be written: {e}"),
+    };
     let json = serde_json::to_vec(evidence).map_err(|e| fail(e.into()))?;
     let mut packer = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     packer.write_all(&json).map_err(fail)?;

@@ -10,6 +10,7 @@ mod case;
 mod catalogue;
 mod causes;
 mod claims;
+mod compare;
 mod components;
 mod deploy_config;
 mod diagnose;
@@ -17,8 +18,8 @@ mod explain;
 mod facts;
 mod findings;
 mod inspect;
-mod model;
 mod lines;
+mod model;
 mod owners;
 mod path;
 mod rate_limit;
@@ -35,9 +36,13 @@ mod verification;
 mod view;
 mod words;
 
-pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung, Sources};
+pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, NotObservable, Rung, Sources};
 pub use causes::{Hypothesis, Question, questions};
 pub use claims::{ClaimError, Claims, Grade, GradedClaim, grade};
+pub use compare::{
+    Aspect, COMPARISON_SCHEMA, Change, ComparedFinding, Comparison, Direction, HistoricStart, NamedCause,
+    NewCause, SameCause, Standing, StandingCause, StandingFact, StandingFinding, compare, source,
+};
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
 pub use findings::{FindingCode, finding_codes};

@@ -135,7 +135,9 @@ impl LineIndex {
                 ));
             };
             if line.id.is_empty() || line.id == "nothing" {
-                mistake("an id is a word, and not \"nothing\", which stands for a log that says none".to_owned());
+                mistake(
+                    "an id is a word, and not \"nothing\", which stands for a log that says none".to_owned(),
+                );
             }
             if line.matches.is_empty() {
                 mistake("matches is empty; give at least one regular expression".to_owned());
@@ -205,7 +207,8 @@ impl LineIndex {
                     .as_ref()
                     .zip(place)
                     .is_some_and(|(pattern, place)| pattern.is_match(place.as_bytes()));
-            let excluded = compiled.unless[*entry].as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()));
+            let excluded =
+                compiled.unless[*entry].as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()));
             if !placed || excluded || !told.insert(*entry) {
                 continue;
             }
@@ -273,10 +276,16 @@ mod tests {
         };
         let read = Some("/app/a.py:4 URL = os.environ['DATABASE_URL']");
         assert!(says("KeyError: 'DATABASE_URL'", read).contains(&"variable-missing".to_owned()));
-        assert!(!says("KeyError: 'DATABASE_URL'", Some("/app/a.py:9 row['DATABASE_URL']")).contains(&"variable-missing".to_owned()));
+        assert!(
+            !says("KeyError: 'DATABASE_URL'", Some("/app/a.py:9 row['DATABASE_URL']"))
+                .contains(&"variable-missing".to_owned())
+        );
         assert!(!says("KeyError: 'DATABASE_URL'", None).contains(&"variable-missing".to_owned()));
         assert!(says("web exited with code 1", None).contains(&"exits-with-error".to_owned()));
         let worker = says("[ERROR] Worker (pid:7) exited with code 1.", None);
-        assert!(!worker.contains(&"exits-with-error".to_owned()) && worker.contains(&"worker-exited".to_owned()), "{worker:?}");
+        assert!(
+            !worker.contains(&"exits-with-error".to_owned()) && worker.contains(&"worker-exited".to_owned()),
+            "{worker:?}"
+        );
     }
 }

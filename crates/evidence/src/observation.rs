@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, HttpObservation, LogObservation, ProjectObservation, RateLimitObservation, TestsObservation,
-    TlsObservation,
+    DnsObservation, DoorObservation, HttpObservation, LogObservation, ProjectObservation,
+    RateLimitObservation, TestsObservation, TlsObservation,
 };
 
 /// Names an observation inside one evidence file, readable by a person: `http/edge/GET /health/h2/104.21.14.105`.
@@ -109,6 +109,8 @@ pub enum Seen {
     Project(ProjectObservation),
     /// A run of the project's tests.
     Tests(TestsObservation),
+    /// A look at a door that would not open.
+    Door(DoorObservation),
     /// The reading of a log file of the deployment.
     Log(LogObservation),
 }
@@ -123,6 +125,7 @@ impl Seen {
             Self::RateLimit(seen) => seen.answer.was_asked(),
             Self::Project(seen) => seen.answer.was_asked(),
             Self::Tests(seen) => seen.answer.was_asked(),
+            Self::Door(seen) => seen.answer.was_asked(),
             Self::Log(seen) => seen.answer.was_asked(),
         }
     }

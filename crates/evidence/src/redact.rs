@@ -10,7 +10,10 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use url::Url;
 
-use crate::{Denial, Evidence, Header, HttpObservation, Observation, Observed, ProbeFault, Seen};
+use crate::{
+    Denial, DoorAnswer, Evidence, Header, HttpObservation, HttpResponse, Observation, Observed, ProbeFault,
+    Seen,
+};
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "[redacted]";
@@ -203,13 +206,17 @@ fn clean_http(seen: &mut HttpObservation) {
     clean_headers(&mut seen.request.headers);
     clean_outcome(&mut seen.answer);
     if let Observed::Present(response) = &mut seen.answer {
-        clean_headers(&mut response.headers);
-        if let Some(text) = &mut response.body.text {
-            clean(text);
-        }
-        if let Some(url) = &mut response.redirect_to {
-            clean_url_text(url);
-        }
+        clean_response(response);
+    }
+}
+
+fn clean_response(response: &mut HttpResponse) {
+    clean_headers(&mut response.headers);
+    if let Some(text) = &mut response.body.text {
+        clean(text);
+    }
+    if let Some(url) = &mut response.redirect_to {
+        clean_url_text(url);
     }
 }
 
@@ -225,6 +232,15 @@ impl Observation {
             Seen::Dns(seen) => clean_outcome(&mut seen.answer),
             Seen::Tls(seen) => clean_outcome(&mut seen.answer),
             Seen::Http(seen) => clean_http(seen),
+            Seen::Door(seen) => {
+                if let Some(url) = &mut seen.question.url {
+                    clean_url_text(url);
+                }
+                clean_outcome(&mut seen.answer);
+                if let Observed::Present(DoorAnswer::Http { response }) = &mut seen.answer {
+                    clean_response(response);
+                }
+            }
             Seen::RateLimit(seen) => {
                 clean_url_text(&mut seen.url);
                 clean_outcome(&mut seen.answer);
@@ -339,8 +355,14 @@ mod tests {
             ("{'API_TOKEN': 'abc def', 'x': 1}", "{'API_TOKEN': [redacted], 'x': 1}"),
             ("connecting to postgres://app:hunter2@db/shop", "connecting to postgres://[redacted]@db/shop"),
             ("KeyError: 'STRIPE_SECRET_KEY'", "KeyError: 'STRIPE_SECRET_KEY'"),
-            ("FATAL:  password authentication failed for user \"app\"", "FATAL:  password authentication failed for user \"app\""),
-            ("jwt.exceptions.InvalidTokenError: not yet valid", "jwt.exceptions.InvalidTokenError: not yet valid"),
+            (
+                "FATAL:  password authentication failed for user \"app\"",
+                "FATAL:  password authentication failed for user \"app\"",
+            ),
+            (
+                "jwt.exceptions.InvalidTokenError: not yet valid",
+                "jwt.exceptions.InvalidTokenError: not yet valid",
+            ),
         ];
         for (line, want) in cases {
             assert_eq!(redact_log_line(line), want);

@@ -162,6 +162,15 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_world_lets_nothing_out_but_what_is_listed() {
+        let world = Egress::only(vec!["127.0.0.0/8".parse().expect("a network")]);
+        assert!(world.allows("127.0.0.1".parse().expect("an address")).is_ok());
+        for outside in ["104.16.1.1", "192.0.2.1", "10.0.0.1", "::1", "2606:4700::1"] {
+            assert!(world.allows(outside.parse().expect("an address")).is_err(), "{outside}");
+        }
+    }
+
+    #[test]
     fn every_block_of_the_registries_is_special_from_its_first_address_to_its_last() {
         // https://www.iana.org/assignments/iana-ipv4-special-registry, …/iana-ipv6-special-registry, …/multicast-addresses
         let blocks = [

@@ -15,10 +15,12 @@ mod read;
 mod routes;
 mod schedulers;
 mod settings;
+mod signs;
 mod source;
 mod stack;
 mod tests_run;
 mod tree;
+mod yaml;
 
 pub use endpoints::endpoints;
 pub use log::{read_log, reduce as reduce_log};

@@ -87,7 +87,9 @@ fn tail(file: &Path) -> Result<(Vec<u8>, u64, bool), String> {
     })?;
     // A pipe or a device would make us wait for whoever writes to it.
     if !about.is_file() {
-        return Err(format!("the log {shown} is not a regular file; save it first, and name that file with --log"));
+        return Err(format!(
+            "the log {shown} is not a regular file; save it first, and name that file with --log"
+        ));
     }
     let mut open = File::open(file).map_err(told)?;
     let from = about.len().saturating_sub(TAIL_BYTE);
@@ -108,7 +110,8 @@ fn sniff(file: &Path, bytes: &[u8]) -> Result<(), String> {
             "the log {shown} is not text: a NUL byte at {at}; a log in UTF-16 has to be converted first: iconv -f UTF-16 -t UTF-8"
         ));
     }
-    let strange = String::from_utf8_lossy(begin).chars().filter(|c| *c == char::REPLACEMENT_CHARACTER).count();
+    let strange =
+        String::from_utf8_lossy(begin).chars().filter(|c| *c == char::REPLACEMENT_CHARACTER).count();
     if strange * 10 > begin.len().max(100) {
         return Err(format!("the log {shown} is not text; name the log itself with --log"));
     }
@@ -171,7 +174,8 @@ pub fn reduce(bytes: &[u8], cut: bool) -> LogTail {
 impl Reducer {
     fn line(&mut self, number: u64, raw: &str) {
         let p = &*PATTERNS;
-        let line: String = p.escape.replace_all(raw, "").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line: String =
+            p.escape.replace_all(raw, "").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         if let Some(found) = p.time.find(&line)
             && let Some(at) = timestamp(found.as_str())
         {
@@ -184,7 +188,8 @@ impl Reducer {
         if let Some(request) = p.request.captures(&line) {
             let status = &request[3];
             // Failing paths are told one by one; the others only that they are served.
-            let key = if status.starts_with('5') { format!("{status} {}", &request[2]) } else { status.to_owned() };
+            let key =
+                if status.starts_with('5') { format!("{status} {}", &request[2]) } else { status.to_owned() };
             self.keep(number, key, format!("{} {} answered {status}", &request[1], &request[2]), None);
             return;
         }
@@ -193,7 +198,8 @@ impl Reducer {
         }
         let key = p.time.replace_all(&line, "#");
         let key = p.changing.replace_all(&key, "#").into_owned();
-        let place = self.trace.frames.then(|| self.trace.own.take().unwrap_or_else(|| "(library)".to_owned()));
+        let place =
+            self.trace.frames.then(|| self.trace.own.take().unwrap_or_else(|| "(library)".to_owned()));
         self.trace = Trace::default();
         self.thrown = self.keep(number, key, line, place);
     }
@@ -231,7 +237,11 @@ impl Reducer {
                 let own = !is_library(&frame[1]);
                 let empty = event.place.as_deref().is_none_or(|place| place == "(library)");
                 if empty {
-                    event.place = Some(if own { clip(&format!("{}:{}", &frame[1], &frame[2])) } else { "(library)".to_owned() });
+                    event.place = Some(if own {
+                        clip(&format!("{}:{}", &frame[1], &frame[2]))
+                    } else {
+                        "(library)".to_owned()
+                    });
                 }
             }
             return true;
@@ -262,9 +272,18 @@ impl Reducer {
 
 /// Whether a source file belongs to the runtime or to an installed package.
 fn is_library(file: &str) -> bool {
-    ["site-packages", "dist-packages", "/lib/python", "node_modules", "node:", "/bin/gunicorn", "/bin/uvicorn", "/bin/flask"]
-        .iter()
-        .any(|part| file.contains(part))
+    [
+        "site-packages",
+        "dist-packages",
+        "/lib/python",
+        "node_modules",
+        "node:",
+        "/bin/gunicorn",
+        "/bin/uvicorn",
+        "/bin/flask",
+    ]
+    .iter()
+    .any(|part| file.contains(part))
         || file.starts_with('<')
 }
 
@@ -328,25 +347,42 @@ mod tests {
 
     #[test]
     fn requests_are_told_by_status_and_failing_ones_by_path_too() {
-        let line = |path: &str, status: u16| format!("10.0.0.1 - - [25/Nov/2026:20:56:06 +0000] \"GET {path} HTTP/1.1\" {status} 12 \"-\" \"curl\"\n");
-        let log = [line("/a?token=abc", 200), line("/b", 200), line("/pay?card=1", 500), line("/x", 500)].concat();
+        let line = |path: &str, status: u16| {
+            format!(
+                "10.0.0.1 - - [25/Nov/2026:20:56:06 +0000] \"GET {path} HTTP/1.1\" {status} 12 \"-\" \"curl\"\n"
+            )
+        };
+        let log =
+            [line("/a?token=abc", 200), line("/b", 200), line("/pay?card=1", 500), line("/x", 500)].concat();
         assert_eq!(
             texts(&log),
-            [(2, "GET /b answered 200".to_owned()), (1, "GET /pay answered 500".to_owned()), (1, "GET /x answered 500".to_owned())]
+            [
+                (2, "GET /b answered 200".to_owned()),
+                (1, "GET /pay answered 500".to_owned()),
+                (1, "GET /x answered 500".to_owned())
+            ]
         );
     }
 
     #[test]
     fn what_is_kept_is_masked_clipped_and_free_of_control_characters() {
-        let long = format!("\u{1b}[31merror\u{1b}[0m postgres://app:hunter2@db/shop for jane@example.test {}\u{7}\r\n", "x".repeat(20_000));
+        let long = format!(
+            "\u{1b}[31merror\u{1b}[0m postgres://app:hunter2@db/shop for jane@example.test {}\u{7}\r\n",
+            "x".repeat(20_000)
+        );
         let found = reduce(long.as_bytes(), false).events;
         assert_eq!(found[0].text.chars().count(), TEXT);
-        assert!(found[0].text.starts_with("error postgres://[redacted]@db/shop for [redacted] x"), "{}", found[0].text);
+        assert!(
+            found[0].text.starts_with("error postgres://[redacted]@db/shop for [redacted] x"),
+            "{}",
+            found[0].text
+        );
     }
 
     #[test]
     fn many_different_lines_keep_the_first_and_the_last() {
-        let letters = |n: usize| -> String { format!("{n:05}").bytes().map(|b| char::from(b'a' + b - b'0')).collect() };
+        let letters =
+            |n: usize| -> String { format!("{n:05}").bytes().map(|b| char::from(b'a' + b - b'0')).collect() };
         let log: String = (0..1000).map(|n| format!("error {}\n", letters(n))).collect();
         let found = reduce(log.as_bytes(), false);
         assert_eq!(found.events.len(), EVENTS);

@@ -12,7 +12,7 @@ use crate::catalogue::{CatalogueError, Fault, Rung};
 use crate::facts::{Fact, FactKey, subject_matches};
 
 /// One named cause as the engine knows it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Hypothesis {
     /// Its id, that of a fault.
     pub id: String,
@@ -64,7 +64,7 @@ impl Hypothesis {
 }
 
 /// One piece of evidence that a hypothesis asks for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Evidence {
     pub(crate) group: String,
     pub(crate) condition: Condition,
@@ -77,7 +77,7 @@ pub(crate) struct Evidence {
 }
 
 /// A circumstance that adds to another cause without being it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Contribution {
     pub(crate) to: Vec<String>,
     pub(crate) condition: Condition,
@@ -85,7 +85,7 @@ pub(crate) struct Contribution {
 }
 
 /// The observation that would decide.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Probe {
     /// When this is known, either way, the observation was made.
     pub(crate) done: Condition,
@@ -112,7 +112,7 @@ pub(crate) struct Make {
 }
 
 /// A pattern over symptoms: `key`, `key:value`, each with `@subject`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     key: FactKey,
     value: Option<String>,
@@ -377,7 +377,7 @@ pub(crate) fn read_hypotheses(
             hypotheses.insert(id, hypothesis);
         }
     }
-    check_references(&hypotheses, &file_of, errors);
+    check_references(&hypotheses, &file_of, faults, errors);
     check_separation(&hypotheses, &file_of, faults, errors);
     hypotheses
 }
@@ -488,9 +488,11 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
     (hypothesis, mistakes)
 }
 
+/// A look-alike that is a fault of the catalogue and has no hypothesis yet may be named: the evidence holds all the same.
 fn check_references(
     hypotheses: &BTreeMap<String, Hypothesis>,
     file_of: &BTreeMap<String, &str>,
+    faults: &BTreeMap<String, Fault>,
     errors: &mut Vec<CatalogueError>,
 ) {
     for hypothesis in hypotheses.values() {
@@ -498,7 +500,7 @@ fn check_references(
         let named = named
             .chain(&hypothesis.unseparated)
             .chain(hypothesis.contributes.iter().flat_map(|item| &item.to));
-        for other in named.filter(|other| !hypotheses.contains_key(*other)) {
+        for other in named.filter(|other| !hypotheses.contains_key(*other) && !faults.contains_key(*other)) {
             errors.push(CatalogueError::new(
                 file_of[&hypothesis.id],
                 format!("{}: {other:?} is not a cause of these files", hypothesis.id),

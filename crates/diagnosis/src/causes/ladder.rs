@@ -82,6 +82,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             }
         }
         Rung::Edge => match site {
+            _ if edge_is_at_fault(facts) => RungState::Broken,
             Some("blocked" | "challenged" | "redirect-loop") => RungState::Broken,
             Some("no-answer") | None => RungState::Unknown,
             Some(_) if facts.at(CacheState, Some("edge")).any(|fact| fact.text() == Some("hit")) => {
@@ -90,6 +91,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some(_) => RungState::Ok,
         },
         Rung::EdgeOrigin => match (site, word(SiteMeaning, "edge")) {
+            _ if says_of_the_way(facts) => RungState::Broken,
             (Some("gateway-error"), Some(meaning))
                 if meaning.starts_with("origin-") || meaning == "no-healthy-upstream" =>
             {
@@ -125,10 +127,111 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
     }
 }
 
+/// Whether the edge itself is where a request goes wrong: by its own word, by its cache, by a login of its own, or by not
+/// being there.
+fn edge_is_at_fault(facts: &Facts) -> bool {
+    let by_word = [
+        "code-failed",
+        "points-at-itself",
+        "cross-account",
+        "rule-blocked",
+        "address-banned",
+        "challenge",
+        "too-large",
+    ];
+    let endpoint_fails = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
+    let says = facts
+        .at(FactKey::EdgeSays, Some("edge"))
+        .any(|fact| endpoint_fails && fact.text().is_some_and(|word| by_word.contains(&word)));
+    let cache = [FactKey::CacheStale, FactKey::CachePrivate]
+        .into_iter()
+        .any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom));
+    let kept_error =
+        endpoint_fails && facts.at(FactKey::CacheError, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    let wall = endpoint_fails && facts.get(FactKey::RedirectWall, "edge").is_some();
+    // Some paths go through as at the origin, and others only there: a rule at the edge parts them.
+    let parted = endpoint_fails
+        && facts.is(FactKey::PairMixed, "", "yes") == Some(true)
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+            fact.symptom && matches!(fact.text(), Some("html-for-json" | "not-found" | "redirect"))
+        });
+    let upgrade = facts.at(FactKey::EndpointUpgrade, Some("edge")).any(|fact| fact.symptom)
+        && facts.at(FactKey::EndpointUpgrade, None).any(|fact| fact.text() == Some("upgraded"));
+    says || cache
+        || kept_error
+        || wall
+        || parted
+        || upgrade
+        || facts.is(FactKey::EdgeInPath, "", "no") == Some(true)
+}
+
+/// Whether a hop says that the way to the server behind it is broken, for an endpoint that fails.
+fn says_of_the_way(facts: &Facts) -> bool {
+    let words = [
+        "origin-refused",
+        "no-backend",
+        "origin-unreachable",
+        "bad-gateway",
+        "connect-timeout",
+        "read-timeout",
+        "origin-timeout",
+        "bad-response",
+        "tls",
+        "tls-handshake",
+        "tls-certificate",
+        "dns",
+        "tunnel-down",
+    ];
+    let by_app_process = facts.text(FactKey::SiteMeaning, "edge") == Some("app-crashed");
+    !by_app_process
+        && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
+            facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
+                && fact.text().is_some_and(|word| words.contains(&word))
+        })
+}
+
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     let outcomes: Vec<&str> =
         facts.at(FactKey::EndpointOutcome, Some("edge")).filter_map(|fact| fact.text()).collect();
-    let by_app = ["app-error", "not-found", "error-in-body", "forbidden", "wrong-shape", "wrong-type"];
+    let by_app = [
+        "app-error",
+        "not-found",
+        "error-in-body",
+        "forbidden",
+        "wrong-shape",
+        "wrong-type",
+        "host-refused",
+        "method-refused",
+        "unexpected-status",
+    ];
+    // What a good answer itself shows to be wrong was written by the application, or in its name.
+    let content = [
+        FactKey::RedirectDowngrade,
+        FactKey::RouteRedirect,
+        FactKey::RouteMethod,
+        FactKey::BodyCoding,
+        FactKey::CorsState,
+        FactKey::CookieMisfit,
+        FactKey::PageDebug,
+        FactKey::PageHttpUrls,
+        FactKey::PageLocalUrls,
+        FactKey::PageKept,
+    ];
+    let before = matches!(
+        facts.text(FactKey::SiteKind, "edge"),
+        None | Some(
+            "no-answer"
+                | "gateway-error"
+                | "nothing-here"
+                | "suspended"
+                | "starting"
+                | "blocked"
+                | "challenged"
+        )
+    );
+    if !before && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom)) {
+        return RungState::Broken;
+    }
     if !reaches_app {
         RungState::Unknown
     } else if facts

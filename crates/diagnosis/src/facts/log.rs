@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use landfall_evidence::{DeployStage, Evidence, LogTail, ObservationId, ProjectSnapshot, StartCommand, redact_log_line};
+use landfall_evidence::{
+    DeployStage, Evidence, LogTail, ObservationId, ProjectSnapshot, StartCommand, redact_log_line,
+};
 
-use super::{Exchanges, FactKey, Facts, Value, Why, why_absent};
+use super::{Exchanges, FactKey, Facts, Why, why_absent};
 use crate::catalogue::Catalogue;
 use crate::lines::{LineIndex, LineRole};
 
@@ -20,7 +22,12 @@ const LOOP_STARTS: u64 = 3;
 const PAGE_LINES: usize = 400;
 const PAGE_TEXT: usize = 600;
 
-pub(super) fn derive(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+pub(super) fn derive(
+    evidence: &Evidence,
+    catalogue: &Catalogue,
+    exchanges: &Exchanges<'_>,
+    facts: &mut Facts,
+) {
     pages(catalogue, exchanges, facts);
     let mut read = false;
     for (observation, seen) in evidence.logs() {
@@ -105,13 +112,15 @@ fn log(
     let starts = meanings.get("starts").map_or(0, |meaning| meaning.count);
     facts.known(FactKey::LogStarts, subject, i64::try_from(starts).unwrap_or(i64::MAX), id());
 
-    let current: Vec<&Meaning> = meanings.iter().filter(|(id, _)| !past.contains(**id)).map(|(_, m)| m).collect();
+    let current: Vec<&Meaning> =
+        meanings.iter().filter(|(id, _)| !past.contains(**id)).map(|(_, m)| m).collect();
     let failing = current
         .iter()
         .filter(|m| matches!(m.role, Some(LineRole::Boot | LineRole::Exit)))
         .map(|m| m.last_line)
         .max();
-    let repeated = current.iter().filter(|m| m.role == Some(LineRole::Exit)).map(|m| m.count).max().unwrap_or(0);
+    let repeated =
+        current.iter().filter(|m| m.role == Some(LineRole::Exit)).map(|m| m.count).max().unwrap_or(0);
     let state = if says.contains("crash-loop")
         || (failing.is_some() && (starts >= LOOP_STARTS || (starts >= 2 && repeated >= 2)))
     {
@@ -174,7 +183,13 @@ impl Named {
         }
     }
 
-    fn facts(self, subject: &str, id: &[ObservationId; 1], project: Option<&ProjectSnapshot>, facts: &mut Facts) {
+    fn facts(
+        self,
+        subject: &str,
+        id: &[ObservationId; 1],
+        project: Option<&ProjectSnapshot>,
+        facts: &mut Facts,
+    ) {
         let id = || id.clone();
         for (name, key) in [
             ("listen", FactKey::LogListens),
@@ -266,7 +281,9 @@ fn host_kind(host: &str) -> &'static str {
         Ok(_) => "remote",
         // A compose file's service names have no dot; a name in public DNS has one.
         Err(_) if !bare.contains('.') => "short-name",
-        Err(_) if bare.ends_with(".internal") || bare.ends_with(".local") || bare.ends_with(".svc") => "private",
+        Err(_) if bare.ends_with(".internal") || bare.ends_with(".local") || bare.ends_with(".svc") => {
+            "private"
+        }
         Err(_) => "remote",
     }
 }
@@ -278,12 +295,14 @@ fn module_kind(module: &str, place: Option<&str>, project: Option<&ProjectSnapsh
     let starts = |start: &StartCommand| {
         let word = |word: &str| {
             let target = word.split(':').next().unwrap_or(word).trim_start_matches("./");
-            target == module || (!path_like && target.split('.').next() == Some(top) && word.contains(':'))
+            target == module
+                || (!path_like && target.split('.').next() == Some(top) && word.contains(':'))
                 || (path_like && !target.is_empty() && target.contains('/') && module.ends_with(target))
         };
         start.raw.split([' ', '\'', '"', ',', '[', ']']).any(word)
     };
-    let configs = project.iter().flat_map(|project| &project.deploy).filter_map(|config| config.start.as_ref());
+    let configs =
+        project.iter().flat_map(|project| &project.deploy).filter_map(|config| config.start.as_ref());
     // Every frame of the trace lies in the server: it is the server that was told to load it.
     if configs.clone().any(starts) || place == Some("(library)") {
         return "start-target";
@@ -301,7 +320,8 @@ fn module_kind(module: &str, place: Option<&str>, project: Option<&ProjectSnapsh
         return "own";
     }
     let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_', '.'], "");
-    let declared = project.stacks.iter().flat_map(|stack| &stack.dependencies).any(|d| plain(&d.name) == plain(top));
+    let declared =
+        project.stacks.iter().flat_map(|stack| &stack.dependencies).any(|d| plain(&d.name) == plain(top));
     if declared { "declared" } else { "third-party" }
 }
 
@@ -311,7 +331,9 @@ fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         let subject = x.subject();
         let fails = x.response().is_some_and(|response| response.status >= 500)
             || matches!(facts.text(FactKey::EndpointOutcome, &subject), Some("error-in-body"));
-        let Some(text) = x.response().filter(|_| fails).and_then(|r| r.body.text.as_deref()) else { continue };
+        let Some(text) = x.response().filter(|_| fails).and_then(|r| r.body.text.as_deref()) else {
+            continue;
+        };
         let mut says = BTreeSet::new();
         for line in text.lines().take(PAGE_LINES) {
             let line = match line.char_indices().nth(PAGE_TEXT) {
@@ -319,9 +341,20 @@ fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
                 None => line,
             };
             // Pages write quotes as entities.
-            let line = redact_log_line(&line.replace("&#39;", "'").replace("&#x27;", "'").replace("&quot;", "\"").replace("\\\"", "\""));
+            let line = redact_log_line(
+                &line
+                    .replace("&#39;", "'")
+                    .replace("&#x27;", "'")
+                    .replace("&quot;", "\"")
+                    .replace("\\\"", "\""),
+            );
             says.extend(
-                catalogue.lines.says(&line, Some(&line)).into_iter().filter(|said| said.line.page).map(|said| said.line.id.clone()),
+                catalogue
+                    .lines
+                    .says(&line, Some(&line))
+                    .into_iter()
+                    .filter(|said| said.line.page)
+                    .map(|said| said.line.id.clone()),
             );
         }
         facts.known_list(FactKey::HttpSays, subject, says, [x.id()]);
@@ -440,11 +473,15 @@ mod tests {
         assert_eq!(kind("gunicorn-module-missing"), "start-target");
         assert_eq!(kind("uvicorn-module-missing"), "start-target");
         assert_eq!(kind("node-own-file-missing"), "own");
-        let bind = |name: &str| captured(name).2.text(FactKey::LogBind, "log app.log").unwrap_or_default().to_owned();
+        let bind = |name: &str| {
+            captured(name).2.text(FactKey::LogBind, "log app.log").unwrap_or_default().to_owned()
+        };
         assert_eq!(bind("gunicorn-good"), "loopback");
         assert_eq!(bind("gunicorn-wildcard"), "any");
         assert_eq!(bind("node-listen-localhost"), "loopback");
-        let host = |name: &str| captured(name).2.text(FactKey::LogHostKind, "log app.log").unwrap_or_default().to_owned();
+        let host = |name: &str| {
+            captured(name).2.text(FactKey::LogHostKind, "log app.log").unwrap_or_default().to_owned()
+        };
         assert_eq!(host("redis-host-unknown"), "short-name");
         assert_eq!(host("psycopg-refused-localhost"), "this-machine");
     }

@@ -5,14 +5,20 @@
 //! a rung, or empty for the target as a whole. Rules address them by key and, if need be, by the first word of the
 //! subject.
 
+mod check;
+mod cors;
 mod dns;
+mod doors;
+mod edge;
 mod endpoint;
 mod http;
 mod key;
 mod limits;
 mod log;
+mod page;
 mod process;
 mod project;
+mod redirect;
 mod site;
 mod tests_run;
 mod transport;
@@ -176,6 +182,8 @@ pub(crate) enum SourceKind {
     Authoritative,
     /// A handshake made for its own sake.
     Handshake,
+    /// A further look at an address whose ordinary way in failed.
+    Door,
     /// The project folder.
     Project,
     /// The tests as declared.
@@ -200,13 +208,20 @@ impl Facts {
         tests_run::derive(evidence, &mut facts);
         dns::derive(evidence, catalogue, &mut facts);
         transport::derive(evidence, catalogue, &exchanges, &mut facts);
+        doors::derive(evidence, catalogue, &exchanges, &mut facts);
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
+        edge::derive(&exchanges, &mut facts);
+        redirect::derive(evidence, &exchanges, &mut facts);
+        page::derive(evidence, &exchanges, &mut facts);
+        check::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
+        edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);
         process::derive(evidence, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
+        cors::derive(&exchanges, &mut facts);
         facts
     }
 
@@ -343,6 +358,7 @@ fn source_kind(observation: &Observation) -> SourceKind {
             TestPurpose::AsDeclared => SourceKind::Tests,
             TestPurpose::Remedy { .. } => SourceKind::TestsRemedied,
         },
+        Seen::Door(_) => SourceKind::Door,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use landfall_evidence::{Evidence, HttpResponse, Observed, ObservationId, Phase, Purpose, Vantage};
+use landfall_evidence::{Evidence, HttpResponse, ObservationId, Observed, Phase, Purpose, Vantage};
 
 use super::{Exchange, Exchanges, FactKey, Facts};
 
@@ -32,10 +32,8 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
     for vantage in [Vantage::Edge, Vantage::Origin, Vantage::Local] {
         let subject = vantage.to_string();
         let all: Vec<&Exchange<'_>> = exchanges.site(vantage).filter(|x| !x.limited).collect();
-        let shown: Vec<(&str, ObservationId)> = all
-            .iter()
-            .filter_map(|x| Some((dev_server(x.response()?)?, x.id())))
-            .collect();
+        let shown: Vec<(&str, ObservationId)> =
+            all.iter().filter_map(|x| Some((dev_server(x.response()?)?, x.id()))).collect();
         // One stray page may quote another; a server writes its name on every answer that it gives.
         let answered = all.iter().filter(|x| x.response().is_some()).count();
         if let Some((name, _)) = shown.first().filter(|_| shown.len() * 2 >= answered) {
@@ -55,7 +53,9 @@ const AGREES_S: i64 = 10;
 fn clocks(exchanges: &Exchanges<'_>, started: Timestamp, facts: &mut Facts) {
     let mut offsets: BTreeMap<String, (Vec<i64>, Vec<ObservationId>)> = BTreeMap::new();
     for x in exchanges.all.iter().filter(|x| x.vantage != Vantage::Local) {
-        let Some(date) = x.seen.answer.present().and_then(|response| response.header("date")) else { continue };
+        let Some(date) = x.seen.answer.present().and_then(|response| response.header("date")) else {
+            continue;
+        };
         let Ok(date) = jiff::fmt::rfc2822::parse(date) else { continue };
         let micros = i64::try_from(x.observation.ended_us()).unwrap_or(0);
         let here = started.as_second().saturating_add(micros / 1_000_000);
@@ -94,7 +94,8 @@ fn silence(all: &[&Exchange<'_>], subject: &str, facts: &mut Facts) {
         .filter(|x| matches!(x.purpose, Purpose::Endpoint | Purpose::Control) && x.seen.answer.was_asked())
         .collect();
     let silent = |x: &Exchange<'_>| {
-        let waited = matches!(&x.seen.answer, Observed::Silent(s) if matches!(s.phase, Phase::Wait | Phase::Transfer));
+        let waited =
+            matches!(&x.seen.answer, Observed::Silent(s) if matches!(s.phase, Phase::Wait | Phase::Transfer));
         let gateway = x.response().is_some_and(|r| matches!(r.status, 504 | 524) && !x.by_app());
         waited || gateway
     };

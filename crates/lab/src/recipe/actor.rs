@@ -1,8 +1,8 @@
 //! Scripted HTTP/1.1 over a real socket: what a vendor's edge answers, or how a connection dies, byte by byte.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -53,11 +53,11 @@ pub(super) fn handshake(text: &str) -> Result<Handshake, String> {
         "reset" => Ok(Handshake::Reset),
         "silent" => Ok(Handshake::Silent),
         "plain" => Ok(Handshake::Plain),
-        other => other
-            .strip_prefix("alert:")
-            .and_then(|code| code.parse().ok())
-            .map(Handshake::Alert)
-            .ok_or_else(|| format!("handshake = {other:?}; use ok, close, reset, silent, plain or alert:CODE")),
+        other => {
+            other.strip_prefix("alert:").and_then(|code| code.parse().ok()).map(Handshake::Alert).ok_or_else(
+                || format!("handshake = {other:?}; use ok, close, reset, silent, plain or alert:CODE"),
+            )
+        }
     }
 }
 
@@ -66,17 +66,24 @@ pub(super) fn check(answer: &AnswerSpec) -> Result<(), (String, String)> {
     let patterns = answer.path.iter().chain(&answer.host).chain(answer.header.values());
     for pattern in patterns {
         if let Some(source) = pattern.strip_prefix('~') {
-            Regex::new(source)
-                .map_err(|e| (format!("answer: {source:?} is not a regular expression: {e}"), source.to_owned()))?;
+            Regex::new(source).map_err(|e| {
+                (format!("answer: {source:?} is not a regular expression: {e}"), source.to_owned())
+            })?;
         }
     }
     if !(200..=999).contains(&answer.status) {
-        return Err((format!("answer: status = {} is none", answer.status), format!("status = {}", answer.status)));
+        return Err((
+            format!("answer: status = {} is none", answer.status),
+            format!("status = {}", answer.status),
+        ));
     }
     for (name, value) in &answer.headers {
         let texts = value.is_str() || value.as_array().is_some_and(|all| all.iter().all(toml::Value::is_str));
         if !texts || name.parse::<http::HeaderName>().is_err() {
-            return Err((format!("answer: header {name:?} is not a field name with a text or a list of texts"), name.clone()));
+            return Err((
+                format!("answer: header {name:?} is not a field name with a text or a list of texts"),
+                name.clone(),
+            ));
         }
     }
     if let Some(body) = &answer.body_base64 {
@@ -97,10 +104,9 @@ impl Pattern {
     fn new(text: &str) -> Result<Self, LabError> {
         match text.strip_prefix('~') {
             None => Ok(Self::Exact(text.to_owned())),
-            Some(source) => Regex::new(source).map(Self::Matches).map_err(|e| LabError::Recipe {
-                file: "recipe".into(),
-                problem: e.to_string(),
-            }),
+            Some(source) => Regex::new(source)
+                .map(Self::Matches)
+                .map_err(|e| LabError::Recipe { file: "recipe".into(), problem: e.to_string() }),
         }
     }
 
@@ -347,9 +353,10 @@ impl Message {
         if request.method == "HEAD" || self.status == 204 || self.status == 304 {
             return Vec::new();
         }
-        let chunked = self.fields.iter().any(|(n, v)| {
-            n.eq_ignore_ascii_case("transfer-encoding") && v.eq_ignore_ascii_case("chunked")
-        });
+        let chunked = self
+            .fields
+            .iter()
+            .any(|(n, v)| n.eq_ignore_ascii_case("transfer-encoding") && v.eq_ignore_ascii_case("chunked"));
         if chunked {
             let mut framed = format!("{:x}\r\n", self.body.len()).into_bytes();
             framed.extend_from_slice(&self.body);
@@ -437,7 +444,8 @@ impl Rule {
                 Some(End::Over)
             }
             Action::Garbage => {
-                let noise: &[u8] = if message.body.is_empty() { b"\x00\x01\x02 not http\r\n\r\n" } else { &message.body };
+                let noise: &[u8] =
+                    if message.body.is_empty() { b"\x00\x01\x02 not http\r\n\r\n" } else { &message.body };
                 let _ = write(stream, noise).await;
                 Some(End::Over)
             }
@@ -466,7 +474,8 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> std::io::
 /// Waits in silence until the client leaves.
 async fn until_gone<S: AsyncRead + Unpin>(stream: &mut S) {
     let mut ignored = [0; 4_096];
-    let _ = timeout(SILENCE, async { while matches!(stream.read(&mut ignored).await, Ok(n) if n > 0) {} }).await;
+    let _ =
+        timeout(SILENCE, async { while matches!(stream.read(&mut ignored).await, Ok(n) if n > 0) {} }).await;
 }
 
 /// The next close sends RST and not FIN.
@@ -652,7 +661,9 @@ mod tests {
         let mut stream = TcpStream::connect(to).await?;
         stream.write_all(request.as_bytes()).await?;
         let mut text = String::new();
-        timeout(Duration::from_secs(5), stream.read_to_string(&mut text)).await.map_err(std::io::Error::from)??;
+        timeout(Duration::from_secs(5), stream.read_to_string(&mut text))
+            .await
+            .map_err(std::io::Error::from)??;
         Ok(text)
     }
 
@@ -683,8 +694,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_is_passed_on_and_a_dead_server_behind_falls_through() {
-        let (_behind, app) = up("[[answer]]\nbody = \"from behind\"\nheaders = { server = \"app\" }\n", BTreeMap::new()).await;
-        let dead = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
+        let (_behind, app) =
+            up("[[answer]]\nbody = \"from behind\"\nheaders = { server = \"app\" }\n", BTreeMap::new()).await;
+        let dead =
+            std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
         let ports = [("app".to_owned(), app.port()), ("dead".to_owned(), dead)].into();
         let (_tasks, at) = up(
             "[[answer]]\npath = \"/\"\nforward = \"app\"\nheaders = { server = \"edge\" }\n\
@@ -694,7 +707,11 @@ mod tests {
         .await;
         let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
         let whole = ask(at, &get("/")).await.expect("answered");
-        assert!(whole.ends_with("from behind") && whole.contains("server: edge") && !whole.contains("server: app"));
+        assert!(
+            whole.ends_with("from behind")
+                && whole.contains("server: edge")
+                && !whole.contains("server: app")
+        );
         assert!(ask(at, &get("/x")).await.expect("answered").ends_with("error code: 521"));
     }
 }

@@ -453,10 +453,7 @@ impl Recipe {
     pub fn parse(file: &str, text: &str) -> Result<Self, LabError> {
         let fail = |problem: String| LabError::Recipe { file: file.to_owned(), problem };
         if text.len() > MAX_RECIPE_BYTE {
-            return Err(fail(format!(
-                "it has {} bytes; a recipe has {MAX_RECIPE_BYTE} at most",
-                text.len()
-            )));
+            return Err(fail(format!("it has {} bytes; a recipe has {MAX_RECIPE_BYTE} at most", text.len())));
         }
         let recipe: Self = toml::from_str(text).map_err(|e| fail(e.to_string().trim_end().to_owned()))?;
         recipe.check().map_err(|(what, needle)| {
@@ -519,7 +516,10 @@ impl Recipe {
             return Ok(());
         }
         if self.audit.config.trim().is_empty() {
-            return Err(("[audit] config is empty: it is the landfall.toml of the audit".into(), "[audit]".into()));
+            return Err((
+                "[audit] config is empty: it is the landfall.toml of the audit".into(),
+                "[audit]".into(),
+            ));
         }
         if self.truth.inside && !self.has_inside() {
             return Err((
@@ -531,7 +531,7 @@ impl Recipe {
         self.check_servers(&names)?;
         self.check_texts(&names)?;
         self.check_paths()?;
-        super::zones::of(&self.record, self.resolver.is_some()).map_err(|(what, needle)| (what, needle))?;
+        super::zones::of(&self.record, self.resolver.is_some())?;
         for spec in self.closed.iter().chain(&self.silent) {
             public(&spec.public)?;
         }
@@ -552,7 +552,10 @@ impl Recipe {
             let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             if name.is_empty() || !plain || RESERVED.contains(&name) {
                 return Err((
-                    format!("a server cannot be called {name:?}: lower-case letters, digits and hyphens, and not {}", RESERVED.join(", ")),
+                    format!(
+                        "a server cannot be called {name:?}: lower-case letters, digits and hyphens, and not {}",
+                        RESERVED.join(", ")
+                    ),
                     format!("{name:?}"),
                 ));
             }
@@ -567,15 +570,21 @@ impl Recipe {
         let certificates: BTreeSet<String> = self.certificates().into_iter().map(|c| c.name).collect();
         for spec in &self.certificate {
             if spec.hosts.is_empty() && spec.common_name.is_none() {
-                return Err((format!("certificate {:?} has neither hosts nor common_name", spec.name), format!("{:?}", spec.name)));
+                return Err((
+                    format!("certificate {:?} has neither hosts nor common_name", spec.name),
+                    format!("{:?}", spec.name),
+                ));
             }
         }
         for server in &self.server {
-            let wrong = |what: String, needle: &str| (format!("server {}: {what}", server.name), needle.to_owned());
+            let wrong =
+                |what: String, needle: &str| (format!("server {}: {what}", server.name), needle.to_owned());
             let here = format!("{:?}", server.name);
             let conf = server.conf.as_deref().unwrap_or_default();
             match server.kind {
-                Kind::Nginx | Kind::Haproxy | Kind::Caddy | Kind::Named | Kind::Nsd | Kind::Unbound if conf.is_empty() => {
+                Kind::Nginx | Kind::Haproxy | Kind::Caddy | Kind::Named | Kind::Nsd | Kind::Unbound
+                    if conf.is_empty() =>
+                {
                     return Err(wrong("it needs conf = \"\"\"…\"\"\"".into(), &here));
                 }
                 Kind::Gunicorn | Kind::Uvicorn | Kind::Node | Kind::Command if server.run.is_none() => {
@@ -605,33 +614,49 @@ impl Recipe {
                 return Err(wrong("an actor has no conf, run or then".into(), &here));
             }
             if let Some(tls) = server.tls.as_deref().filter(|tls| !certificates.contains(*tls)) {
-                return Err(wrong(format!("tls = {tls:?}, but no certificate is called so"), &format!("tls = {tls:?}")));
+                return Err(wrong(
+                    format!("tls = {tls:?}, but no certificate is called so"),
+                    &format!("tls = {tls:?}"),
+                ));
             }
-            if !["listen", "exit", "none"].contains(&server.ready.as_str()) && !server.ready.starts_with("log:") {
-                return Err(wrong(format!("ready = {:?}; use listen, log:TEXT, exit or none", server.ready), &server.ready));
+            if !["listen", "exit", "none"].contains(&server.ready.as_str())
+                && !server.ready.starts_with("log:")
+            {
+                return Err(wrong(
+                    format!("ready = {:?}; use listen, log:TEXT, exit or none", server.ready),
+                    &server.ready,
+                ));
             }
             super::actor::handshake(&server.handshake).map_err(|what| wrong(what, &server.handshake))?;
             for answer in &server.answer {
                 super::actor::check(answer).map_err(|(what, needle)| wrong(what, &needle))?;
                 if let Some(to) = &answer.forward {
-                    placeholders::check_port(to, names).map_err(|what| wrong(format!("forward: {what}"), to))?;
+                    placeholders::check_port(to, names)
+                        .map_err(|what| wrong(format!("forward: {what}"), to))?;
                 }
             }
             for entry in &server.public {
                 let (address, port) = entry.split_once('=').unwrap_or((entry, &server.name));
                 public(address)?;
                 if port != server.name && !port.starts_with(&format!("{}-", server.name)) {
-                    return Err(wrong(format!("public {entry:?}: its ports are called {0:?} and {0}-…", server.name), entry));
+                    return Err(wrong(
+                        format!("public {entry:?}: its ports are called {0:?} and {0}-…", server.name),
+                        entry,
+                    ));
                 }
             }
         }
         if let Some(resolver) = &self.resolver {
             for name in resolver.r#use.all() {
-                placeholders::check_port(name, names).map_err(|what| (format!("resolver: {what}"), "use".into()))?;
+                placeholders::check_port(name, names)
+                    .map_err(|what| (format!("resolver: {what}"), "use".into()))?;
             }
             for entry in &resolver.authority {
                 let Some((address, _)) = entry.split_once('=') else {
-                    return Err((format!("resolver: authority {entry:?} is not ADDR:PORT=ADDR:PORT"), entry.clone()));
+                    return Err((
+                        format!("resolver: authority {entry:?} is not ADDR:PORT=ADDR:PORT"),
+                        entry.clone(),
+                    ));
                 };
                 public(address)?;
             }
@@ -647,7 +672,9 @@ impl Recipe {
             let strict = server.conf.iter().chain(&server.run).chain(&server.args).chain(server.env.values());
             texts.extend(strict.map(|text| (format!("server {}", server.name), text.as_str())));
         }
-        texts.extend(self.resolver.iter().flat_map(|r| &r.authority).map(|t| ("resolver".to_owned(), t.as_str())));
+        texts.extend(
+            self.resolver.iter().flat_map(|r| &r.authority).map(|t| ("resolver".to_owned(), t.as_str())),
+        );
         texts.extend(self.visit.iter().map(|v| ("visit".to_owned(), v.url.as_str())));
         for (place, text) in texts {
             placeholders::check(text, names, &certificates)
@@ -663,7 +690,10 @@ impl Recipe {
             let inside = !path.is_empty()
                 && Path::new(path).components().all(|c| matches!(c, std::path::Component::Normal(_)));
             if !inside {
-                return Err((format!("{path:?} is not a path inside the world's folder"), format!("{path:?}")));
+                return Err((
+                    format!("{path:?} is not a path inside the world's folder"),
+                    format!("{path:?}"),
+                ));
             }
         }
         if let Some(name) = self.logs.keys().find(|name| name.contains('/')) {

@@ -49,7 +49,7 @@ mod world;
 mod zones;
 
 pub use format::{
-    Action, Anchor, AnswerSpec, AuditSpec, CertificateSpec, CommitSpec, Half, KeyKind, Kind, OneOrMore, PublicSpec,
-    Recipe, RecordSpec, ResolverSpec, Sent, ServerSpec, Then, Truth, Usage, VisitSpec,
+    Action, Anchor, AnswerSpec, AuditSpec, CertificateSpec, CommitSpec, Half, KeyKind, Kind, OneOrMore,
+    PublicSpec, Recipe, RecordSpec, ResolverSpec, Sent, ServerSpec, Then, Truth, Usage, VisitSpec,
 };
 pub use world::{Access, Running};

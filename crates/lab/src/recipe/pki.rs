@@ -58,7 +58,8 @@ fn intermediate(
 ) -> Result<(Issuer<'static, KeyPair>, String), rcgen::Error> {
     let mut params = authority(name, organisation, days);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let pem = params.signed_by(&key, root)?.pem();
     Ok((Issuer::new(params, key), pem))

@@ -92,7 +92,12 @@ impl Process {
     }
 
     /// Waits until the server is what the recipe calls ready. `ports` are those that it must listen on.
-    pub(super) async fn ready(&mut self, spec: &ServerSpec, ports: &[u16], limit: Duration) -> Result<(), LabError> {
+    pub(super) async fn ready(
+        &mut self,
+        spec: &ServerSpec,
+        ports: &[u16],
+        limit: Duration,
+    ) -> Result<(), LabError> {
         let until = Instant::now() + limit;
         loop {
             let ended = self.child.try_wait().ok().flatten();
@@ -104,7 +109,8 @@ impl Process {
                         return Err(self.error(format!("ended with {status} before it listened")));
                     }
                     // Caddy's TCP ports listen before its QUIC ones do; this is its last word before it serves.
-                    let quic = spec.kind != Kind::Caddy || self.log_text().contains("serving initial configuration");
+                    let quic =
+                        spec.kind != Kind::Caddy || self.log_text().contains("serving initial configuration");
                     quic && ports.iter().all(|port| listens(*port))
                 }
                 other => {
@@ -120,7 +126,11 @@ impl Process {
                 break;
             }
             if Instant::now() >= until {
-                return Err(self.error(format!("was not ready ({}) within {} s", spec.ready, limit.as_secs())));
+                return Err(self.error(format!(
+                    "was not ready ({}) within {} s",
+                    spec.ready,
+                    limit.as_secs()
+                )));
             }
             sleep(LOOK).await;
         }
@@ -176,7 +186,11 @@ impl Process {
         while !log.is_char_boundary(from) {
             from += 1;
         }
-        LabError::Backend { what: format!("server {}", self.name), problem, log: log[from..].trim().to_owned() }
+        LabError::Backend {
+            what: format!("server {}", self.name),
+            problem,
+            log: log[from..].trim().to_owned(),
+        }
     }
 }
 
@@ -255,7 +269,9 @@ fn command(spec: &ServerSpec, place: &Place<'_>, own: &Path) -> Result<(PathBuf,
         }
         Kind::Node => (find("node"), vec![run]),
         Kind::Command => {
-            let program = if run.contains('/') { PathBuf::from(run) } else {
+            let program = if run.contains('/') {
+                PathBuf::from(run)
+            } else {
                 let of_venv = place.venv.join("bin").join(&run);
                 if of_venv.is_file() { of_venv } else { find(&run) }
             };
@@ -285,6 +301,7 @@ fn nginx(conf: &str, own: &str) -> String {
 pub(super) fn find(name: &str) -> PathBuf {
     let usual = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    let found = std::env::split_paths(&usual).chain(more).map(|folder| folder.join(name)).find(|f| f.is_file());
+    let found =
+        std::env::split_paths(&usual).chain(more).map(|folder| folder.join(name)).find(|f| f.is_file());
     found.unwrap_or_else(|| name.into())
 }

@@ -99,7 +99,9 @@ impl Running {
         let mut named: BTreeMap<u16, String> = BTreeMap::new();
         for entry in &of.connect_to {
             if let Some(port) = entry.rsplit(':').next().and_then(|p| p.parse().ok()) {
-                named.entry(port).or_insert_with(|| entry.rsplitn(3, ':').nth(2).unwrap_or_default().to_owned());
+                named
+                    .entry(port)
+                    .or_insert_with(|| entry.rsplitn(3, ':').nth(2).unwrap_or_default().to_owned());
             }
         }
         for resolver in &of.resolvers {
@@ -174,8 +176,10 @@ async fn build(recipe: &Recipe, options: &LabOptions) -> Result<Running, LabErro
     let venv = python::find(options.venv.as_deref())?;
     let dir = parts.folder.path().to_owned();
     let certificates = pki::make(&recipe.certificates(), &recipe.audit.trust, &dir.join("pki"))?;
-    let values = Values { dir, ca: certificates.anchors, ports: BTreeMap::new(), certificates: certificates.files };
-    let builder = Builder { recipe, venv, startup: options.startup, parts, values, connect_to: BTreeMap::new() };
+    let values =
+        Values { dir, ca: certificates.anchors, ports: BTreeMap::new(), certificates: certificates.files };
+    let builder =
+        Builder { recipe, venv, startup: options.startup, parts, values, connect_to: BTreeMap::new() };
     builder.build().await
 }
 
@@ -255,7 +259,12 @@ impl Builder<'_> {
         Ok((authoritative, public))
     }
 
-    async fn name_server(&mut self, role: Role, zones: &Arc<Zones>, name: &str) -> Result<SocketAddr, LabError> {
+    async fn name_server(
+        &mut self,
+        role: Role,
+        zones: &Arc<Zones>,
+        name: &str,
+    ) -> Result<SocketAddr, LabError> {
         const WHAT: &str = "name server";
         let fail = |source| LabError::Listen { what: WHAT, source };
         let (tcp, udp) = tcp_and_udp(LOOPBACK, WHAT).await?;
@@ -273,7 +282,9 @@ impl Builder<'_> {
         for server in &recipe.server {
             let texts = server.conf.iter().chain(&server.run).chain(&server.args).chain(server.env.values());
             wanted.extend(texts.flat_map(|text| placeholders::ports(text)));
-            wanted.extend(server.public.iter().filter_map(|p| p.split_once('=')).map(|(_, name)| name.to_owned()));
+            wanted.extend(
+                server.public.iter().filter_map(|p| p.split_once('=')).map(|(_, name)| name.to_owned()),
+            );
             wanted.extend(server.answer.iter().filter_map(|a| a.forward.clone()));
         }
         wanted.extend(placeholders::ports(&recipe.audit.config));
@@ -299,7 +310,10 @@ impl Builder<'_> {
     }
 
     /// Leads every public address of the recipe to its server, and those without one to a closed port.
-    fn lead_addresses(&mut self, (authoritative, name_servers): (SocketAddr, Vec<IpAddr>)) -> Result<(), LabError> {
+    fn lead_addresses(
+        &mut self,
+        (authoritative, name_servers): (SocketAddr, Vec<IpAddr>),
+    ) -> Result<(), LabError> {
         let recipe = self.recipe;
         let describe = |(problem, _)| LabError::Recipe { file: recipe.title.clone(), problem };
         let closed = self.values.ports.get("closed").copied().unwrap_or_default();
@@ -428,7 +442,8 @@ impl Builder<'_> {
                 && placeholders::owner(name, others.iter().copied()) == Some(spec.name.as_str())
         };
         let mut wanted: BTreeSet<&String> = named.iter().filter(|n| takes(n)).collect();
-        if matches!(spec.kind, Kind::Gunicorn | Kind::Uvicorn) && spec.args.iter().all(|a| !a.contains("-b")) {
+        if matches!(spec.kind, Kind::Gunicorn | Kind::Uvicorn) && spec.args.iter().all(|a| !a.contains("-b"))
+        {
             wanted.insert(&spec.name);
         }
         let ports: Vec<u16> = wanted.into_iter().map(|name| self.port(name)).collect();
@@ -440,7 +455,16 @@ impl Builder<'_> {
     async fn visit(&self, visit: &VisitSpec) -> Result<(), LabError> {
         for _ in 0..visit.times {
             let mut command = Command::new(find("curl"));
-            command.args(["--silent", "--insecure", "--noproxy", "*", "--max-time", VISIT_S, "--output", "/dev/null"]);
+            command.args([
+                "--silent",
+                "--insecure",
+                "--noproxy",
+                "*",
+                "--max-time",
+                VISIT_S,
+                "--output",
+                "/dev/null",
+            ]);
             if let Some(method) = &visit.method {
                 command.args(if method == "HEAD" { vec!["--head"] } else { vec!["--request", method] });
             }

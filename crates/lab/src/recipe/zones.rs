@@ -85,12 +85,15 @@ mod tests {
     fn records_fall_into_zones_and_a_faulty_one_is_found() {
         assert_eq!(of(&[], false).expect("the usual zone").zone[0].origin, "example.test.");
         assert!(of(&[], true).expect("no zone").zone.is_empty());
-        let records =
-            [record("api.example.test", "CNAME", "app.platform.test"), record("app.platform.test", "A", "192.0.2.1")];
+        let records = [
+            record("api.example.test", "CNAME", "app.platform.test"),
+            record("app.platform.test", "A", "192.0.2.1"),
+        ];
         let dns = of(&records, false).expect("valid");
         assert_eq!(dns.zone.len(), 2);
         assert!(dns.zone[0].records.contains(&"api.example.test. 60 CNAME app.platform.test.".to_owned()));
-        let (problem, needle) = of(&[record("api.example.test", "A", "192.0.2.300")], false).expect_err("wrong");
+        let (problem, needle) =
+            of(&[record("api.example.test", "A", "192.0.2.300")], false).expect_err("wrong");
         assert!(problem.contains("192.0.2.300") && needle == "\"192.0.2.300\"", "{problem}");
     }
 }
