@@ -221,7 +221,7 @@ impl Facts {
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);
-        process::derive(&exchanges, &mut facts);
+        process::derive(evidence, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
         build::derive(evidence, &exchanges, &mut facts);
         deployed::derive(evidence, catalogue, &exchanges, &mut facts);
