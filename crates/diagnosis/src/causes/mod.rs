@@ -19,6 +19,8 @@ mod score;
 mod template;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_app;
 
 pub(crate) use condition::edit_distance;
 pub use hypothesis::Hypothesis;
