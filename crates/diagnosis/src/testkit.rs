@@ -100,6 +100,7 @@ impl World {
                     name: url.host_str().unwrap_or("target").into(),
                     production: Some(url),
                     origin: None,
+                    edge: None,
                     local: None,
                     project: None,
                     frontends: Vec::new(),

@@ -143,6 +143,7 @@ pub(crate) fn world(edge: Answers, origin: Option<Answers>, tests_fixed: bool, l
         name: "Levqor Backend".into(),
         production: url("https://api.levqor.ai/"),
         origin: origin.and_then(|_| url("https://levqor-backend.replit.app/")),
+        edge: None,
         local: url("http://127.0.0.1:8000/"),
         project: Some("/home/runner/workspace".into()),
         frontends: Vec::new(),
@@ -737,6 +738,9 @@ fn snapshot() -> ProjectSnapshot {
         git: Some(GitState {
             head: "0123456789abcdef".into(),
             branch: Some("main".into()),
+            commits: Vec::new(),
+            branches: Vec::new(),
+            default_branch: None,
             deploy_history: vec![HistoricChange {
                 commit: "0123456".into(),
                 at: None,

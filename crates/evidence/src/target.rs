@@ -13,6 +13,10 @@ pub struct Target {
     pub production: Option<Url>,
     /// The deployment under the platform's own name, which needs neither the custom domain nor the edge.
     pub origin: Option<Url>,
+    /// The CDN, WAF or proxy that production is meant to stand behind, by its name in the catalogue: `cloudflare`.
+    /// `None` when nothing says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<String>,
     /// The backend on this machine.
     pub local: Option<Url>,
     /// The project folder, as a path.

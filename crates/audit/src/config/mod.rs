@@ -27,12 +27,16 @@ pub struct Config {
     pub production: Option<Url>,
     /// The platform's own name for the deployment.
     pub origin: Option<Url>,
+    /// The CDN, WAF or proxy that production is meant to stand behind: `cloudflare`.
+    pub edge: Option<String>,
     /// The backend on this machine.
     pub local: Option<Url>,
     /// The project folder.
     pub project: Option<PathBuf>,
     /// The pages from which browsers call production.
     pub frontends: Vec<Url>,
+    /// Log files of the deployment.
+    pub logs: Vec<PathBuf>,
     /// Endpoints that matter, most important first.
     pub endpoints: Vec<Endpoint>,
     /// The test command.
@@ -116,9 +120,11 @@ struct RawTarget {
     name: Option<String>,
     production: Option<toml::Spanned<String>>,
     origin: Option<toml::Spanned<String>>,
+    edge: Option<toml::Spanned<String>>,
     local: Option<toml::Spanned<String>>,
     project: Option<PathBuf>,
     frontends: Vec<toml::Spanned<String>>,
+    logs: Vec<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -185,8 +191,8 @@ impl Config {
         let mut config = Self::parse(&text, &name)?;
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         config.project = Some(folder.join(config.project.unwrap_or_else(|| PathBuf::from("."))));
-        for ca in &mut config.ca_files {
-            *ca = folder.join(&*ca);
+        for file in config.ca_files.iter_mut().chain(&mut config.logs) {
+            *file = folder.join(&*file);
         }
         config.file = Some(file.to_owned());
         Ok(config)
@@ -216,9 +222,11 @@ impl Config {
             name: raw.target.name,
             production: problems.url(raw.target.production, "production"),
             origin: problems.url(raw.target.origin, "origin"),
+            edge: problems.vendor(raw.target.edge),
             local: problems.url(raw.target.local, "local"),
             project: raw.target.project,
             frontends: problems.frontends(raw.target.frontends),
+            logs: raw.target.logs,
             endpoints: raw.endpoint.into_iter().filter_map(|e| problems.endpoint(e)).collect(),
             test_command: raw.tests.command,
             test_timeout: problems.duration(raw.tests.timeout),
@@ -254,6 +262,22 @@ impl Problems<'_> {
         // What is quoted may stand in a terminal or a log, and a URL or a command can carry a credential.
         let source = landfall_evidence::redact_text(self.text.lines().nth(line - 1).unwrap_or_default());
         self.found.push(Problem { line, column, source, what: landfall_evidence::redact_text(&what), mend });
+    }
+
+    /// The name of an edge: a word as the catalogue spells them, so that it can be held against the marks of answers.
+    fn vendor(&mut self, value: Option<toml::Spanned<String>>) -> Option<String> {
+        let value = value?;
+        let name = value.get_ref().trim().to_ascii_lowercase();
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        if name.is_empty() || name.len() > 40 || !name.chars().all(word) {
+            self.add(
+                Some(value.span()),
+                format!("edge = {:?} is not the name of an edge", value.get_ref()),
+                Some("write the vendor's name in small letters: cloudflare, fastly, aws-cloudfront, akamai, vercel".into()),
+            );
+            return None;
+        }
+        Some(name)
     }
 
     fn done(self, file: &str) -> Result<(), ConfigError> {
@@ -470,7 +494,7 @@ ca_files = ["root.pem"]
         insta::assert_snapshot!(error, @r#"
         landfall.toml:2:1: unknown key "producton" in [target]
              2 | producton = "https://a.example.test"
-               = did you mean "production"? (known here: name, production, origin, local, project, frontends)
+               = did you mean "production"? (known here: name, production, origin, edge, local, project, frontends, logs)
         "#);
     }
 

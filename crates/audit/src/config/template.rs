@@ -37,6 +37,13 @@ pub fn template(target: &Target, test_command: Option<&str>) -> String {
     );
     line(
         &mut out,
+        "edge",
+        target.edge.as_deref(),
+        "cloudflare",
+        "the CDN or WAF that the public name should lead through",
+    );
+    line(
+        &mut out,
         "local",
         url(&target.local).as_deref(),
         "http://127.0.0.1:8000",
@@ -109,6 +116,7 @@ mod tests {
             name: "a \"quoted\" name".into(),
             production: Some("https://api.example.test".parse().expect("valid")),
             origin: None,
+            edge: Some("cloudflare".into()),
             local: Some("http://127.0.0.1:8000".parse().expect("valid")),
             project: None,
             frontends: Vec::new(),
@@ -129,6 +137,7 @@ mod tests {
             Config::parse(&template(&target, Some("pytest -q")), "x").expect("the template is valid");
         assert_eq!(config.name.as_deref(), Some(target.name.as_str()));
         assert_eq!(config.production, target.production);
+        assert_eq!(config.edge, target.edge);
         assert_eq!(config.endpoints, target.endpoints);
         assert_eq!(config.test_command.as_deref(), Some("pytest -q"));
         let empty = Target { production: None, local: None, endpoints: vec![], ..target };

@@ -44,6 +44,7 @@ fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         Observed::Present(response) => outcome(x, response, local, exchanges.control(x.vantage)),
         Observed::Denied(_) | Observed::Silent(_) => "no-answer",
     };
+    let word = upgrade(x, exchanges, &subject, facts).unwrap_or(word);
     let named = x.endpoint.is_some_and(is_named);
     // A usual path that is not there, moved, or guarded is no fault; one that fails is.
     let trouble = word != "ok" && (named || matches!(word, "app-error" | "gateway-error"));
@@ -53,6 +54,36 @@ fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     {
         facts.known(FactKey::EndpointAsLocal, subject, if a == b { "same" } else { "differs" }, [x.id()]);
     }
+}
+
+/// The trial in which a path is asked to become a WebSocket.
+const UPGRADE_TRIAL: &str = "upgrade";
+
+/// An endpoint that is expected to give 101 is a WebSocket: a plain GET does not tell whether it works, a handshake does.
+/// Returns the word that the handshake gives the endpoint, where one was made.
+fn upgrade(
+    x: &Exchange<'_>,
+    exchanges: &Exchanges<'_>,
+    subject: &str,
+    facts: &mut Facts,
+) -> Option<&'static str> {
+    x.endpoint.filter(|endpoint| endpoint.expect.status.contains(&101))?;
+    let trial = exchanges.trials.iter().find(|t| {
+        let request = t.seen.request.trial.as_ref();
+        t.vantage == x.vantage
+            && request.is_some_and(|trial| trial.name == UPGRADE_TRIAL && trial.plain == x.path)
+    });
+    let asked = trial.filter(|t| t.seen.answer.was_asked());
+    let (word, ids) = match asked {
+        Some(trial) if trial.response().is_some_and(|r| r.status == 101) => {
+            ("upgraded", vec![x.id(), trial.id()])
+        }
+        Some(trial) => ("refused", vec![x.id(), trial.id()]),
+        None => ("unasked", vec![x.id()]),
+    };
+    let trouble = word == "refused" && matches!(x.vantage, Vantage::Edge | Vantage::Origin);
+    facts.known(FactKey::EndpointUpgrade, subject, word, ids).symptom = trouble;
+    (word == "upgraded").then_some("ok")
 }
 
 /// The word for a response. JSON is due where the target says so, or where the local backend gives it.

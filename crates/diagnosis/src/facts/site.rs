@@ -221,6 +221,11 @@ fn kind(vantage: Vantage, answered: &[&Exchange<'_>], facts: &Facts) -> &'static
             !endpoints.is_empty() && endpoints.iter().all(|x| x.response().is_some_and(|r| r.status >= 500));
         return if all_fail { "app-error" } else { "application" };
     }
+    let named =
+        |x: &Exchange<'_>| facts.text(FactKey::EdgeSays, &x.subject()).is_some_and(super::edge::is_named);
+    if !endpoints.is_empty() && endpoints.iter().all(|x| named(x)) {
+        return "edge-error";
+    }
     let said = |wanted: Meaning| {
         answered.iter().filter(|x| x.meaning() == Some(wanted)).count() * 2 >= answered.len()
     };
