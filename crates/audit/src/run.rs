@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use landfall_diagnosis::Catalogue;
 use landfall_evidence::{
-    Endpoint, EndpointSource, Evidence, Expectation, Header, Observation, ObservationId, Observed,
-    ProbeFault, ProjectObservation, ProjectSnapshot, SCHEMA, Seen, Settings, Target, TestPurpose,
+    Endpoint, EndpointSource, Evidence, Expectation, Header, LogObservation, Observation, ObservationId,
+    Observed, ProbeFault, ProjectObservation, ProjectSnapshot, SCHEMA, Seen, Settings, Target, TestPurpose,
     TestsObservation, Tool, Vantage,
 };
 use landfall_probe::net::{Context, Ledger, Limits, Waits};
@@ -93,7 +93,9 @@ pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) ->
         let project = async {
             if plan.target.endpoints.is_empty() { None } else { read_project(&ctx, plan, progress).await.0 }
         };
-        let (project, mut survey) = tokio::join!(project, ask_network(&ctx, plan, &target, progress));
+        let (project, logs, mut survey) =
+            tokio::join!(project, read_logs(&ctx, plan), ask_network(&ctx, plan, &target, progress));
+        survey.observations.extend(logs);
         survey.observations.extend(project);
         survey.observations.extend(first);
         cross_origin(&ctx, plan, &target, &mut survey).await;
@@ -305,6 +307,41 @@ async fn read_project(
         seen: Seen::Project(ProjectObservation { root, answer }),
     };
     (Some(observation), endpoints)
+}
+
+/// The log files that the caller named. They are read on threads of their own: a file may lie on a slow disk.
+async fn read_logs(ctx: &Context, plan: &Plan) -> Vec<Observation> {
+    let mut names: BTreeMap<String, u32> = BTreeMap::new();
+    let each = plan.logs.iter().map(|file| {
+        let base =
+            file.file_name().map_or_else(|| file.display().to_string(), |n| n.to_string_lossy().into_owned());
+        let count = names.entry(base.clone()).and_modify(|n| *n += 1).or_insert(1);
+        let name = if *count == 1 { base } else { format!("{base}#{count}") };
+        async move {
+            let began = Instant::now();
+            let path = file.clone();
+            let reading = tokio::task::spawn_blocking(move || landfall_project::read_log(&path));
+            let answer = match bounded(ctx, reading).await {
+                Some(Ok(answer)) => answer,
+                Some(Err(crash)) => Observed::Unasked(ProbeFault::Local {
+                    detail: format!("reading the log failed: {crash}"),
+                }),
+                None => Observed::Unasked(ProbeFault::DeadlineSpent),
+            };
+            Observation {
+                id: format!("log/{name}").into(),
+                vantage: Vantage::Workspace,
+                started_us: ctx.offset_us(began),
+                took_us: micros(began.elapsed()),
+                after: None,
+                round_trips: 0,
+                attempt: 1,
+                by_hand: format!("tail -n 100 {}", shell_word(&file.display().to_string())),
+                seen: Seen::Log(LogObservation { name, answer }),
+            }
+        }
+    });
+    futures_util::future::join_all(each.collect::<Vec<_>>()).await
 }
 
 /// The usual paths, when nobody says which endpoints matter. That one of them does not exist is no fault.

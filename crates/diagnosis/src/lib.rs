@@ -10,6 +10,7 @@ mod case;
 mod catalogue;
 mod causes;
 mod claims;
+mod compare;
 mod components;
 mod deploy_config;
 mod diagnose;
@@ -17,6 +18,7 @@ mod explain;
 mod facts;
 mod findings;
 mod inspect;
+mod lines;
 mod model;
 mod owners;
 mod path;
@@ -37,10 +39,15 @@ mod words;
 pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, NotObservable, Rung, Sources};
 pub use causes::{Hypothesis, Question, questions};
 pub use claims::{ClaimError, Claims, Grade, GradedClaim, grade};
+pub use compare::{
+    Aspect, COMPARISON_SCHEMA, Change, ComparedFinding, Comparison, Direction, HistoricStart, NamedCause,
+    NewCause, SameCause, Standing, StandingCause, StandingFact, StandingFinding, compare, source,
+};
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
 pub use findings::{FindingCode, finding_codes};
 pub use inspect::{Inspection, SeenFact, inspect};
+pub use lines::{LineRole, LogLine};
 pub use model::*;
 pub use owners::{Owner, OwnerRole};
 pub use signatures::{Meaning, Signature, SignatureHop};

@@ -738,6 +738,9 @@ fn snapshot() -> ProjectSnapshot {
         git: Some(GitState {
             head: "0123456789abcdef".into(),
             branch: Some("main".into()),
+            commits: Vec::new(),
+            branches: Vec::new(),
+            default_branch: None,
             deploy_history: vec![HistoricChange {
                 commit: "0123456".into(),
                 at: None,

@@ -64,7 +64,7 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
         }
         .map(|odd| format!("DNS {} {} ({name}): {odd}", seen.question.name, seen.question.rtype)),
         // A look at a door follows from something that is odd already.
-        Seen::RateLimit(_) | Seen::Project(_) | Seen::Tests(_) | Seen::Door(_) => None,
+        Seen::RateLimit(_) | Seen::Project(_) | Seen::Tests(_) | Seen::Door(_) | Seen::Log(_) => None,
     }
 }
 

@@ -417,7 +417,7 @@ fn something_outside_answered(evidence: &Evidence) -> bool {
             Seen::Http(seen) => answered(&seen.answer),
             Seen::RateLimit(seen) => answered(&seen.answer),
             Seen::Door(seen) => answered(&seen.answer),
-            Seen::Project(_) | Seen::Tests(_) => false,
+            Seen::Project(_) | Seen::Tests(_) | Seen::Log(_) => false,
         },
     )
 }

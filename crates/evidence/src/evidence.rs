@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, DoorObservation, HttpObservation, Observation, ObservationId, ProjectSnapshot, Purpose,
-    RateLimitObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
+    DnsObservation, DoorObservation, HttpObservation, LogObservation, Observation, ObservationId,
+    ProjectSnapshot, Purpose, RateLimitObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
 };
 
 /// The schema that this version writes. A reader accepts the same major number.
@@ -233,6 +233,14 @@ impl Evidence {
         })
     }
 
+    /// Log files, in order.
+    pub fn logs(&self) -> impl Iterator<Item = (&Observation, &LogObservation)> {
+        self.observations.iter().filter_map(|o| match &o.seen {
+            Seen::Log(seen) => Some((o, seen)),
+            _ => None,
+        })
+    }
+
     /// The project folder as read, when it could be read.
     pub fn project(&self) -> Option<(&Observation, &ProjectSnapshot)> {
         self.observations.iter().find_map(|o| match &o.seen {
@@ -245,7 +253,8 @@ impl Evidence {
     /// the audit's critical path. First to last; empty when nothing was asked over the network.
     pub fn critical_path(&self) -> Vec<&Observation> {
         let networked = |o: &&Observation| {
-            !matches!(o.seen, Seen::Project(_) | Seen::Tests(_)) && o.vantage != Vantage::Workspace
+            !matches!(o.seen, Seen::Project(_) | Seen::Tests(_) | Seen::Log(_))
+                && o.vantage != Vantage::Workspace
         };
         let mut path = Vec::new();
         let mut next = self.observations.iter().filter(networked).max_by_key(|o| o.ended_us());

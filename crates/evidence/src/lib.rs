@@ -10,11 +10,13 @@ mod dns;
 mod door;
 mod evidence;
 mod http;
+mod log;
 mod observation;
 mod observed;
 mod project;
 mod rate_limit;
 mod redact;
+mod signs;
 mod target;
 mod tests_run;
 mod tls;
@@ -27,17 +29,20 @@ pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
 pub use http::{
     Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
 };
+pub use log::{LogEvent, LogObservation, LogTail};
 pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
-    Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange, PortMap, PortSetting,
-    ProjectObservation, ProjectSnapshot, Route, Runtime, Scheduler, ServerSetting, SettingRead,
-    SettingsInventory, Stack, StartCommand,
+    BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
+    PortMap, PortSetting, ProjectObservation, ProjectSnapshot, Route, Runtime, Scheduler, ServerSetting,
+    SettingRead, SettingsInventory, Stack, StartCommand,
 };
 pub use rate_limit::{
     Interval, LimiterClass, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop,
 };
 pub use redact::{REDACTED, redact_header, redact_text, redact_url};
+pub use signs::{ProjectSign, SignWord};
+pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{

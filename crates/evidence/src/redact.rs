@@ -11,7 +11,8 @@ use regex::{Captures, Regex};
 use url::Url;
 
 use crate::{
-    Denial, DoorAnswer, Evidence, Header, HttpObservation, HttpResponse, Observation, Observed, ProbeFault, Seen,
+    Denial, DoorAnswer, Evidence, Header, HttpObservation, HttpResponse, Observation, Observed, ProbeFault,
+    Seen,
 };
 
 /// What stands in place of a secret.
@@ -41,6 +42,9 @@ struct Patterns {
     query_pair: Regex,
     secret_key: Regex,
     cookie_value: Regex,
+    email: Regex,
+    colon_pair: Regex,
+    cookie_line: Regex,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
@@ -73,6 +77,9 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         )),
         secret_key: compile(&format!(r"(?i)^(?:{KEY}|sig|signature|key|code)$")),
         cookie_value: compile(r"^([^=;]+=)[^;]*"),
+        email: compile(r"\b[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+\b"),
+        colon_pair: compile(&format!(r"(?i)(\b{KEY}'?:\s+)('[^']*'|[^\s,;}})]+)")),
+        cookie_line: compile(r"(?i)\b((?:set-)?cookie'?\s*[:=]\s*).*"),
     }
 });
 
@@ -92,6 +99,22 @@ pub fn redact_text(text: &str) -> String {
         }
     });
     text.into_owned()
+}
+
+/// Masks secrets in a line of a log: as [`redact_text`], and also e-mail addresses, cookies, and what follows a telling
+/// key and a colon, since logs print settings and people in those forms.
+pub fn redact_log_line(line: &str) -> String {
+    let p = &*PATTERNS;
+    let line = p.cookie_line.replace(line, |c: &Captures<'_>| format!("{}{REDACTED}", &c[1]));
+    let line = redact_text(&line);
+    let line = p.colon_pair.replace_all(&line, |c: &Captures<'_>| {
+        if c[2].starts_with(REDACTED.trim_end_matches(']')) {
+            c[0].to_owned()
+        } else {
+            format!("{}{REDACTED}", &c[1])
+        }
+    });
+    p.email.replace_all(&line, REDACTED).into_owned()
 }
 
 /// Masks user names, passwords and telling query values in a URL.
@@ -136,6 +159,13 @@ fn clean(text: &mut String) {
     let masked = redact_text(text);
     if masked != *text {
         *text = masked;
+    }
+}
+
+fn clean_line(line: &mut String) {
+    let masked = redact_log_line(line);
+    if masked != *line {
+        *line = masked;
     }
 }
 
@@ -248,6 +278,15 @@ impl Observation {
                     snapshot.unread.iter_mut().for_each(clean);
                 }
             }
+            Seen::Log(seen) => {
+                clean_outcome(&mut seen.answer);
+                if let Observed::Present(tail) = &mut seen.answer {
+                    for event in &mut tail.events {
+                        clean_line(&mut event.text);
+                        event.place.iter_mut().for_each(clean_line);
+                    }
+                }
+            }
             Seen::Tests(seen) => {
                 clean(&mut seen.command);
                 clean_outcome(&mut seen.answer);
@@ -303,6 +342,31 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(redact_text(text), want);
             assert_eq!(redact_text(&redact_text(text)), want, "masking twice changes nothing");
+        }
+    }
+
+    #[test]
+    fn lines_of_a_log_lose_people_cookies_and_settings() {
+        let cases = [
+            ("login of jane.doe+x@mail.example.test failed", "login of [redacted] failed"),
+            ("Cookie: session=abc; theme=dark", "Cookie: [redacted]"),
+            ("set-cookie: sid=1", "set-cookie: [redacted]"),
+            ("db password: hunter2, retrying", "db password: [redacted], retrying"),
+            ("{'API_TOKEN': 'abc def', 'x': 1}", "{'API_TOKEN': [redacted], 'x': 1}"),
+            ("connecting to postgres://app:hunter2@db/shop", "connecting to postgres://[redacted]@db/shop"),
+            ("KeyError: 'STRIPE_SECRET_KEY'", "KeyError: 'STRIPE_SECRET_KEY'"),
+            (
+                "FATAL:  password authentication failed for user \"app\"",
+                "FATAL:  password authentication failed for user \"app\"",
+            ),
+            (
+                "jwt.exceptions.InvalidTokenError: not yet valid",
+                "jwt.exceptions.InvalidTokenError: not yet valid",
+            ),
+        ];
+        for (line, want) in cases {
+            assert_eq!(redact_log_line(line), want);
+            assert_eq!(redact_log_line(want), want, "masking twice changes nothing");
         }
     }
 

@@ -146,6 +146,9 @@ pub(crate) struct AuditArgs {
     /// The project's test command; found from the project when left out
     #[arg(long, value_name = "COMMAND")]
     pub(crate) test_command: Option<String>,
+    /// A log file of the deployment: its end is read, masked, and weighed with the rest; may be repeated
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) log: Vec<PathBuf>,
     /// Save the evidence, masked, to replay it with `landfall diagnose`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) save_evidence: Option<PathBuf>,

@@ -245,7 +245,15 @@ impl Look<'_> {
                 let by_hand = format!("curl -sSI {}", shell_word(&format!("https://{parent}/")));
                 let url = Some(format!("https://{parent}/"));
                 let to = self.address;
-                self.observation(DoorAsk::ParentPolicy, &parent, url, to, began, by_hand, Observed::Unasked(fault))
+                self.observation(
+                    DoorAsk::ParentPolicy,
+                    &parent,
+                    url,
+                    to,
+                    began,
+                    by_hand,
+                    Observed::Unasked(fault),
+                )
             }
         }
     }
@@ -279,8 +287,11 @@ impl Look<'_> {
         let shown = tls::noted(self.ctx, self.host(), &name, self.address, small).await;
         let to = self.ctx.map.address(self.address);
         let name = if ask == DoorAsk::NoName { String::new() } else { name };
-        let sni =
-            if name.is_empty() { "-noservername".to_owned() } else { format!("-servername {}", shell_word(&name)) };
+        let sni = if name.is_empty() {
+            "-noservername".to_owned()
+        } else {
+            format!("-servername {}", shell_word(&name))
+        };
         let by_hand = format!("openssl s_client -connect {to} {sni} </dev/null");
         self.observation(ask, &name, None, self.address, began, by_hand, observed(shown.map(DoorAnswer::Tls)))
     }
@@ -417,7 +428,9 @@ mod tests {
         let ports: Vec<u16> = seen.iter().filter(|s| s.0 == DoorAsk::OtherPort).map(|s| s.1).collect();
         assert_eq!(ports, [8000, 8080], "only where the map leads");
         assert!(matches!(seen[0].2, Observed::Denied(Denial::Refused)));
-        assert!(matches!(&seen[1].2, Observed::Present(DoorAnswer::Http { response }) if response.status == 200));
+        assert!(
+            matches!(&seen[1].2, Observed::Present(DoorAnswer::Http { response }) if response.status == 200)
+        );
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@
 //! terminal, open a tag in a page or close a fence in Markdown.
 
 mod build;
+mod compare;
 mod format;
 mod html;
 mod json;
@@ -22,6 +23,7 @@ mod text;
 mod words;
 
 pub use build::build;
+pub use compare::{comparison, comparison_json};
 pub use format::{Format, Style, UnknownFormat};
 pub use model::{LoadError, Report, SCHEMA};
 pub use observations::observations;

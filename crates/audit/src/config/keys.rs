@@ -6,7 +6,7 @@ use super::Problems;
 
 /// Tables of the file with the keys that each may hold.
 const TABLES: [(&str, &[&str]); 5] = [
-    ("target", &["name", "production", "origin", "edge", "local", "project", "frontends"]),
+    ("target", &["name", "production", "origin", "edge", "local", "project", "frontends", "logs"]),
     ("endpoint", &["path", "method", "core", "status", "content_type", "json_keys", "timeout"]),
     ("tests", &["command", "timeout"]),
     ("audit", &["timeout", "budget", "fail_on"]),

@@ -35,6 +35,8 @@ pub struct Config {
     pub project: Option<PathBuf>,
     /// The pages from which browsers call production.
     pub frontends: Vec<Url>,
+    /// Log files of the deployment.
+    pub logs: Vec<PathBuf>,
     /// Endpoints that matter, most important first.
     pub endpoints: Vec<Endpoint>,
     /// The test command.
@@ -122,6 +124,7 @@ struct RawTarget {
     local: Option<toml::Spanned<String>>,
     project: Option<PathBuf>,
     frontends: Vec<toml::Spanned<String>>,
+    logs: Vec<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -188,8 +191,8 @@ impl Config {
         let mut config = Self::parse(&text, &name)?;
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         config.project = Some(folder.join(config.project.unwrap_or_else(|| PathBuf::from("."))));
-        for ca in &mut config.ca_files {
-            *ca = folder.join(&*ca);
+        for file in config.ca_files.iter_mut().chain(&mut config.logs) {
+            *file = folder.join(&*file);
         }
         config.file = Some(file.to_owned());
         Ok(config)
@@ -223,6 +226,7 @@ impl Config {
             local: problems.url(raw.target.local, "local"),
             project: raw.target.project,
             frontends: problems.frontends(raw.target.frontends),
+            logs: raw.target.logs,
             endpoints: raw.endpoint.into_iter().filter_map(|e| problems.endpoint(e)).collect(),
             test_command: raw.tests.command,
             test_timeout: problems.duration(raw.tests.timeout),
@@ -490,7 +494,7 @@ ca_files = ["root.pem"]
         insta::assert_snapshot!(error, @r#"
         landfall.toml:2:1: unknown key "producton" in [target]
              2 | producton = "https://a.example.test"
-               = did you mean "production"? (known here: name, production, origin, local, project, frontends)
+               = did you mean "production"? (known here: name, production, origin, edge, local, project, frontends, logs)
         "#);
     }
 

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use super::{Catalogue, CatalogueError, Fault, NotObservable, Sources};
 use crate::causes::check_entry;
 use crate::claims::check_statement;
+use crate::lines::check_line;
 use crate::owners::Owner;
 use crate::signatures::Signature;
 
@@ -18,12 +19,13 @@ struct Kind {
     check: fn(Value) -> Result<(), String>,
 }
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     Kind { file: "faults.toml", array: "fault", check: is::<Fault> },
     Kind { file: "signatures.toml", array: "signature", check: is::<Signature> },
     Kind { file: "network-owners.toml", array: "owner", check: is::<Owner> },
     Kind { file: "statements.toml", array: "statement", check: check_statement },
     Kind { file: "not-observable.toml", array: "fault", check: is::<NotObservable> },
+    Kind { file: "log-lines.toml", array: "line", check: check_line },
 ];
 
 const CAUSE: Kind = Kind { file: "causes/", array: "hypothesis", check: check_entry };
@@ -38,9 +40,15 @@ pub(super) fn read(
     files: &[(String, String)],
 ) -> Result<Catalogue, Vec<CatalogueError>> {
     let mut errors = Vec::new();
-    let mut texts =
-        [built_in.faults, built_in.signatures, built_in.owners, built_in.statements, built_in.not_observable]
-            .map(str::to_owned);
+    let mut texts = [
+        built_in.faults,
+        built_in.signatures,
+        built_in.owners,
+        built_in.statements,
+        built_in.not_observable,
+        built_in.lines,
+    ]
+    .map(str::to_owned);
     let mut causes: Vec<(String, String)> =
         built_in.causes.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     for (name, text) in files {
@@ -77,10 +85,18 @@ pub(super) fn read(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let [faults, signatures, owners, statements, not_observable] = &texts;
+    let [faults, signatures, owners, statements, not_observable, lines] = &texts;
     let causes: Vec<(&str, &str)> =
         causes.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    Catalogue::parse(&Sources { faults, signatures, owners, statements, not_observable, causes: &causes })
+    Catalogue::parse(&Sources {
+        faults,
+        signatures,
+        owners,
+        lines,
+        statements,
+        not_observable,
+        causes: &causes,
+    })
 }
 
 fn id(entry: &Value) -> Option<&str> {

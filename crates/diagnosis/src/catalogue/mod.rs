@@ -16,6 +16,7 @@ pub use fault::{Discriminator, Fault, Layer, NotObservable, Rung};
 
 use crate::causes::{Hypothesis, read_hypotheses};
 use crate::claims::{Statement, read_statements};
+use crate::lines::{LineIndex, LogLine};
 use crate::owners::{Owner, OwnerFile};
 use crate::signatures::{Signature, SignatureIndex};
 
@@ -28,6 +29,8 @@ pub struct Sources<'a> {
     pub signatures: &'a str,
     /// `network-owners.toml`.
     pub owners: &'a str,
+    /// `log-lines.toml`.
+    pub lines: &'a str,
     /// `statements.toml`.
     pub statements: &'a str,
     /// `not-observable.toml`.
@@ -61,6 +64,7 @@ pub(crate) const EMBEDDED: Sources<'static> = Sources {
     faults: include_str!("../../../../catalogue/faults.toml"),
     signatures: include_str!("../../../../catalogue/signatures.toml"),
     owners: include_str!("../../../../catalogue/network-owners.toml"),
+    lines: include_str!("../../../../catalogue/log-lines.toml"),
     statements: include_str!("../../../../catalogue/statements.toml"),
     not_observable: include_str!("../../../../catalogue/not-observable.toml"),
     causes: CAUSES,
@@ -92,6 +96,7 @@ pub struct Catalogue {
     faults: Arc<BTreeMap<String, Fault>>,
     pub(crate) signatures: Arc<SignatureIndex>,
     pub(crate) owners: Arc<[Owner]>,
+    pub(crate) lines: Arc<LineIndex>,
     pub(crate) statements: Arc<BTreeMap<String, Statement>>,
     not_observable: Arc<BTreeMap<String, NotObservable>>,
     hypotheses: BTreeMap<String, Arc<Hypothesis>>,
@@ -130,15 +135,26 @@ impl Catalogue {
         let (layers, faults) = fault::read(sources.faults, &mut errors);
         let signatures = SignatureIndex::read(sources.signatures, &mut errors);
         let owners = OwnerFile::read(sources.owners, &mut errors);
+        let lines = LineIndex::read(sources.lines, &mut errors);
         let statements = read_statements(sources.statements, &mut errors);
         let not_observable = fault::read_not_observable(sources.not_observable, &faults, &mut errors);
         let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
+        for hypothesis in hypotheses.values() {
+            for word in hypothesis.line_words().filter(|word| !lines.knows(word)) {
+                let message = format!(
+                    "{}: log.says and http.says never say {word:?}; it is not an id of log-lines.toml",
+                    hypothesis.id
+                );
+                errors.push(CatalogueError::new("causes", message));
+            }
+        }
         if errors.is_empty() {
             Ok(Self {
                 layers: layers.into(),
                 faults: Arc::new(faults),
                 signatures: Arc::new(signatures),
                 owners: owners.into(),
+                lines: Arc::new(lines),
                 statements: Arc::new(statements),
                 not_observable: Arc::new(not_observable),
                 hypotheses: hypotheses.into_iter().map(|(id, h)| (id, Arc::new(h))).collect(),
@@ -205,6 +221,11 @@ impl Catalogue {
                 .any(|owner| alike(&owner.vendor) && !(owner.ipv4.is_empty() && owner.ipv6.is_empty()))
     }
 
+    /// What lines of a log say, in the order of the file.
+    pub fn log_lines(&self) -> impl Iterator<Item = &LogLine> {
+        self.lines.iter()
+    }
+
     /// All network owners, in the order of the file.
     pub fn owners(&self) -> impl Iterator<Item = &Owner> {
         self.owners.iter()
@@ -213,9 +234,14 @@ impl Catalogue {
 
 fn hash_of(sources: &Sources<'_>) -> String {
     let mut hasher = Sha256::new();
-    for text in
-        [sources.faults, sources.signatures, sources.owners, sources.statements, sources.not_observable]
-    {
+    for text in [
+        sources.faults,
+        sources.signatures,
+        sources.owners,
+        sources.lines,
+        sources.statements,
+        sources.not_observable,
+    ] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     }
@@ -239,7 +265,7 @@ mod tests {
             panic!("{}", lines.join("\n"))
         });
         assert_eq!(catalogue.faults().count(), 200);
-        assert_eq!(catalogue.signatures().count(), 572);
+        assert_eq!(catalogue.signatures().count(), 577);
         assert_eq!(catalogue.owners().count(), 90);
         assert!(catalogue.causes().count() >= 30, "{} causes", catalogue.causes().count());
         assert_eq!(catalogue.hash().len(), 16);

@@ -249,6 +249,20 @@ impl Condition {
         }
     }
 
+    /// The words that it asks of what logs and error pages say.
+    pub(crate) fn line_words(&self) -> Vec<&str> {
+        match self {
+            Self::Fact {
+                key: FactKey::LogSays | FactKey::LogSaidBefore | FactKey::HttpSays,
+                test: Test::OneOf(words),
+                ..
+            } => words.iter().map(String::as_str).collect(),
+            Self::Fact { .. } | Self::Always => Vec::new(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::line_words).collect(),
+            Self::Not(part) => part.line_words(),
+        }
+    }
+
     /// Every key that the condition names.
     #[cfg(test)]
     pub(super) fn keys(&self) -> Vec<FactKey> {

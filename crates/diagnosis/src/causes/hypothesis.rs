@@ -47,6 +47,16 @@ impl Hypothesis {
             .unwrap_or_default()
     }
 
+    /// Every word that it asks of what logs and error pages say, for the check that such a word exists.
+    pub(crate) fn line_words(&self) -> impl Iterator<Item = &str> {
+        let conditions = [Some(&self.requires), self.mention.as_ref()].into_iter().flatten();
+        let conditions = conditions
+            .chain(self.evidence.iter().map(|item| &item.condition))
+            .chain(self.contributes.iter().map(|item| &item.condition))
+            .chain(self.probe.iter().map(|probe| &probe.done));
+        conditions.flat_map(Condition::line_words)
+    }
+
     /// The rules in words: weight in decibans, and what it says when it holds. For `landfall explain`.
     pub fn rules(&self) -> impl Iterator<Item = (i32, &str)> {
         self.evidence.iter().map(|item| (item.weight_db, item.say.as_str()))

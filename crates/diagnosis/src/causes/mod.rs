@@ -11,6 +11,8 @@
 //! no cause at all.
 
 mod condition;
+#[cfg(test)]
+mod doors_tests;
 mod hypothesis;
 mod ladder;
 mod questions;

@@ -360,7 +360,7 @@ fn certificates() {
         let ranking = ranked(&world.build());
         assert_eq!(ids(&ranking), [want]);
         assert!(
-            ranking.causes[0].label >= Label::Likely && ranking.causes[0].confidence >= 0.9,
+            ranking.causes[0].label >= Label::Likely && ranking.causes[0].confidence >= 0.8,
             "{:#?}",
             ranking.causes[0]
         );
@@ -1004,7 +1004,9 @@ fn causes_of_the_corpus() -> BTreeSet<String> {
             } else if path.extension().is_some_and(|end| end == "toml") {
                 let text = std::fs::read_to_string(&path).expect("a recipe is text");
                 let line = text.lines().find(|line| line.starts_with("causes"));
-                found.extend(line.into_iter().flat_map(|l| l.split('"').skip(1).step_by(2)).map(str::to_owned));
+                found.extend(
+                    line.into_iter().flat_map(|l| l.split('"').skip(1).step_by(2)).map(str::to_owned),
+                );
             }
         }
     }
@@ -1050,6 +1052,7 @@ fn every_cause_is_weighed_in_some_world() {
     ] {
         weighed.insert(id.to_owned());
     }
+    weighed.extend(super::doors_tests::WEIGHED.iter().map(|id| (*id).to_owned()));
     let missing: Vec<&str> =
         Catalogue::embedded().causes().map(|h| h.id.as_str()).filter(|id| !weighed.contains(*id)).collect();
     assert!(missing.is_empty(), "no world has {missing:?}");

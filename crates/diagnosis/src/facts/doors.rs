@@ -15,7 +15,8 @@ use crate::signatures::Meaning;
 
 /// A connect of about one, three or seven seconds: the first SYN or more were lost and one sent again was answered
 /// (RFC 6298: one second at first, doubled each time). A round trip of up to 400 ms is allowed for.
-const RETRANSMITTED_US: [(u64, u64); 3] = [(990_000, 1_400_000), (2_990_000, 3_400_000), (6_990_000, 7_400_000)];
+const RETRANSMITTED_US: [(u64, u64); 3] =
+    [(990_000, 1_400_000), (2_990_000, 3_400_000), (6_990_000, 7_400_000)];
 
 /// A body that stalls before this many bytes stalls within the first packets of a transfer.
 const FIRST_PACKETS_BYTE: u64 = 16 * 1024;
@@ -23,8 +24,32 @@ const FIRST_PACKETS_BYTE: u64 = 16 * 1024;
 /// Top-level domains whose whole content browsers ask over HTTPS only (the HSTS preload list of Chromium, entries with
 /// policy "public-suffix", https://hstspreload.org/).
 const PRELOADED_TLDS: &[&str] = &[
-    "app", "bank", "boo", "dad", "day", "dev", "eat", "esq", "fly", "foo", "gle", "google", "how", "ing", "insurance", "meet",
-    "meme", "mov", "new", "nexus", "page", "phd", "prof", "rsvp", "soy", "zip",
+    "app",
+    "bank",
+    "boo",
+    "dad",
+    "day",
+    "dev",
+    "eat",
+    "esq",
+    "fly",
+    "foo",
+    "gle",
+    "google",
+    "how",
+    "ing",
+    "insurance",
+    "meet",
+    "meme",
+    "mov",
+    "new",
+    "nexus",
+    "page",
+    "phd",
+    "prof",
+    "rsvp",
+    "soy",
+    "zip",
 ];
 
 /// Certificates that proxies and platforms show until there is one for the name: a part of the subject, issuer or a name,
@@ -64,7 +89,12 @@ fn doors(evidence: &Evidence, ask: DoorAsk) -> impl Iterator<Item = (&Observatio
 }
 
 /// What an HTTP answer at a door is: the application's, or any other.
-fn answer_word(evidence: &Evidence, catalogue: &Catalogue, path: &str, response: &HttpResponse) -> &'static str {
+fn answer_word(
+    evidence: &Evidence,
+    catalogue: &Catalogue,
+    path: &str,
+    response: &HttpResponse,
+) -> &'static str {
     let elsewhere = response.redirect_to.as_deref().unwrap_or_default();
     if (300..400).contains(&response.status) && elsewhere.starts_with("https://") {
         return "redirect";
@@ -82,7 +112,9 @@ fn ports(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>, 
     let word = |path: &str, answer: &Observed<HttpResponse>| match answer {
         Observed::Present(response) => Some(answer_word(evidence, catalogue, path, response)),
         other => match outcome_word(other) {
-            Some("tls" | "not-tls" | "malformed" | "closed" | "reset" | "too-large" | "other") => Some("other"),
+            Some("tls" | "not-tls" | "malformed" | "closed" | "reset" | "too-large" | "other") => {
+                Some("other")
+            }
             word => word,
         },
     };
@@ -143,7 +175,9 @@ fn ports(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>, 
                 let word = if word == "answered" { "ok" } else { word };
                 facts.known(FactKey::DoorAgain, "edge", word, [observation.id.clone()]);
             }
-            None => facts.unknown(FactKey::DoorAgain, "edge", why_absent(&door.answer), [observation.id.clone()]),
+            None => {
+                facts.unknown(FactKey::DoorAgain, "edge", why_absent(&door.answer), [observation.id.clone()])
+            }
         }
     }
 }
@@ -158,9 +192,7 @@ fn configured_ports(evidence: &Evidence) -> BTreeSet<String> {
             ports.insert(map.external.to_string());
         }
         match config.start.as_ref().map(|start| &start.bind_port) {
-            Some(
-                PortSetting::Literal { port } | PortSetting::Variable { default: Some(port), .. },
-            ) => {
+            Some(PortSetting::Literal { port } | PortSetting::Variable { default: Some(port), .. }) => {
                 ports.insert(port.to_string());
             }
             _ => {}
@@ -262,7 +294,9 @@ fn handshakes(evidence: &Evidence, facts: &mut Facts) {
                 Observed::Present(_) => "ok",
                 Observed::Silent(_) => "silent",
                 Observed::Denied(Denial::TlsAlert { .. }) => "alert",
-                Observed::Denied(Denial::NotTls { first_bytes }) if super::transport::is_http(first_bytes) => {
+                Observed::Denied(Denial::NotTls { first_bytes })
+                    if super::transport::is_http(first_bytes) =>
+                {
                     "plain-http"
                 }
                 Observed::Denied(Denial::Reset { .. }) => "reset",
@@ -314,7 +348,7 @@ fn handshakes(evidence: &Evidence, facts: &mut Facts) {
     for (observation, seen) in evidence.http().filter(|(o, _)| o.vantage == Vantage::Edge) {
         if let (Observed::Denied(Denial::TlsAlert { name, .. }), Some(address)) =
             (&seen.answer, seen.request.address)
-            && seen.timings.tls_us.is_some()
+            && evidence.tls().any(|(_, t)| t.question.address == address && t.answer.present().is_some())
         {
             let subject = format!("edge {address}");
             facts.known(FactKey::TlsAlertAfter, subject, name.as_str(), [observation.id.clone()]);
@@ -457,10 +491,8 @@ fn policy(evidence: &Evidence, facts: &mut Facts) {
     }
     facts.known_list(FactKey::HstsBy, "", by.clone(), ids.clone());
     let plain = facts.get(FactKey::DoorPlain, "edge").cloned();
-    let plain_works = plain
-        .as_ref()
-        .and_then(super::Fact::text)
-        .is_some_and(|word| matches!(word, "app" | "answer"));
+    let plain_works =
+        plain.as_ref().and_then(super::Fact::text).is_some_and(|word| matches!(word, "app" | "answer"));
     let bad = |key: FactKey| {
         facts.at(key, Some("edge")).any(|fact| fact.text().is_some_and(|word| word != "ok")) && {
             let mut all = facts.at(key, Some("edge"));
@@ -540,7 +572,10 @@ fn addresses(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
         facts.known(FactKey::NetCarrierNat, "", carrier, ids.clone());
     }
     let local = evidence.target.local.as_ref().and_then(|url| url.host_str()).and_then(|host| {
-        host.trim_matches(['[', ']']).parse::<IpAddr>().ok().or((host == "localhost").then_some([127, 0, 0, 1].into()))
+        host.trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .ok()
+            .or((host == "localhost").then_some([127, 0, 0, 1].into()))
     });
     if let Some(address) = local {
         let lan = !address.is_loopback() && is_lan(address);
@@ -619,6 +654,9 @@ mod tests {
         let ip = |text: &str| text.parse::<IpAddr>().expect("valid");
         assert!(is_carrier_nat(ip("100.64.0.1")) && !is_carrier_nat(ip("100.128.0.1")));
         assert!(is_lan(ip("192.168.1.20")) && !is_lan(ip("192.0.2.1")));
-        assert!(same_range(ip("198.51.100.7"), ip("198.51.7.1")) && !same_range(ip("198.51.100.7"), ip("198.52.100.7")));
+        assert!(
+            same_range(ip("198.51.100.7"), ip("198.51.7.1"))
+                && !same_range(ip("198.51.100.7"), ip("198.52.100.7"))
+        );
     }
 }

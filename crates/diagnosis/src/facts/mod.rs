@@ -14,7 +14,9 @@ mod endpoint;
 mod http;
 mod key;
 mod limits;
+mod log;
 mod page;
+mod process;
 mod project;
 mod redirect;
 mod site;
@@ -190,6 +192,8 @@ pub(crate) enum SourceKind {
     TestsRemedied,
     /// The rate-limit probe.
     RateLimit,
+    /// A log file of the deployment.
+    Log,
 }
 
 impl Facts {
@@ -214,6 +218,8 @@ impl Facts {
         site::derive(evidence, catalogue, &exchanges, &mut facts);
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
+        log::derive(evidence, catalogue, &exchanges, &mut facts);
+        process::derive(&exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
         cors::derive(&exchanges, &mut facts);
         facts
@@ -347,6 +353,7 @@ fn source_kind(observation: &Observation) -> SourceKind {
         },
         Seen::RateLimit(_) => SourceKind::RateLimit,
         Seen::Project(_) => SourceKind::Project,
+        Seen::Log(_) => SourceKind::Log,
         Seen::Tests(seen) => match seen.purpose {
             TestPurpose::AsDeclared => SourceKind::Tests,
             TestPurpose::Remedy { .. } => SourceKind::TestsRemedied,

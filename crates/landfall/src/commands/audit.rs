@@ -34,6 +34,7 @@ async fn real(args: &AuditArgs, catalogue: &Catalogue) -> Result<(Evidence, Fail
         only: args.only.clone(),
         skip: args.skip.clone(),
         test_command: args.test_command.clone(),
+        logs: args.log.clone(),
         ..args.target.overrides()
     };
     collect(&config, &said, catalogue, args.quiet).await

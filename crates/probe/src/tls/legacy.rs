@@ -111,8 +111,7 @@ fn client_hello(host: &str, hello: Hello) -> Vec<u8> {
         extension(&mut extensions, 10, &vector16(&[0x00, 0x1d, 0x00, 0x17, 0x00, 0x18]));
         extension(&mut extensions, 11, &[1, 0]);
         // signature_algorithms: RSA and ECDSA with SHA-256, SHA-384, SHA-1, and RSA-PSS with SHA-256.
-        let schemes =
-            [0x04, 0x01, 0x04, 0x03, 0x08, 0x04, 0x05, 0x01, 0x05, 0x03, 0x02, 0x01, 0x02, 0x03];
+        let schemes = [0x04, 0x01, 0x04, 0x03, 0x08, 0x04, 0x05, 0x01, 0x05, 0x03, 0x02, 0x01, 0x02, 0x03];
         extension(&mut extensions, 13, &vector16(&schemes));
     }
     if !extensions.is_empty() {
@@ -141,9 +140,8 @@ fn vector16(content: &[u8]) -> Vec<u8> {
 
 /// Reads the first record of an answer.
 fn read(answer: &[u8]) -> Result<DoorTls, Fault> {
-    let malformed = |detail: &str| {
-        Err(Fault::Denied(Denial::Malformed { phase: Phase::Tls, detail: detail.to_owned() }))
-    };
+    let malformed =
+        |detail: &str| Err(Fault::Denied(Denial::Malformed { phase: Phase::Tls, detail: detail.to_owned() }));
     match answer {
         [] => Err(Fault::Denied(Denial::Closed { phase: Phase::Tls })),
         [0x15, _, _, _, _, _, description, ..] => Err(Fault::Denied(alert::denial(*description))),
@@ -165,7 +163,13 @@ fn read(answer: &[u8]) -> Result<DoorTls, Fault> {
                 (3, minor) => format!("TLSv1.{}", minor - 1),
                 _ => return malformed("the ServerHello names a version that is not of TLS"),
             };
-            Ok(DoorTls { version, cipher_suite, names: Vec::new(), certificate_asked: None, alert_after: None })
+            Ok(DoorTls {
+                version,
+                cipher_suite,
+                names: Vec::new(),
+                certificate_asked: None,
+                alert_after: None,
+            })
         }
         [0x14..=0x17, ..] => malformed("the first record is neither a ServerHello nor an alert"),
         other => {
@@ -185,7 +189,10 @@ mod tests {
         hello.extend([7; 32]);
         hello.extend([2, 9, 9, 0x00, 0x2f, 0]);
         let shown = read(&hello).expect("a ServerHello");
-        assert_eq!((shown.version.as_str(), shown.cipher_suite.as_str()), ("TLSv1.1", "TLS_RSA_WITH_AES_128_CBC_SHA"));
+        assert_eq!(
+            (shown.version.as_str(), shown.cipher_suite.as_str()),
+            ("TLSv1.1", "TLS_RSA_WITH_AES_128_CBC_SHA")
+        );
         for cut in 1..hello.len() - 1 {
             // No length of a cut answer panics; what it is called does not matter.
             drop(read(&hello[..cut]));

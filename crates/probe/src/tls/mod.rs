@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use landfall_evidence::{
-    DoorTls, Observation, ObservationId, Observed, ProbeFault, Seen, TlsHandshake, TlsObservation, TlsQuestion,
-    Vantage,
+    DoorTls, Observation, ObservationId, Observed, ProbeFault, Seen, TlsHandshake, TlsObservation,
+    TlsQuestion, Vantage,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -34,9 +34,9 @@ pub(crate) use legacy::{Hello, hello};
 pub use roots::{Roots, RootsError};
 pub use session::{Judged, Problem, Session};
 pub(crate) use stream::upgrade;
+use verifier::Noting;
 pub use verifier::Offer;
 pub(crate) use verifier::quic_client;
-use verifier::Noting;
 
 /// What a browser offers.
 const ALPN: [&str; 2] = ["h2", "http/1.1"];

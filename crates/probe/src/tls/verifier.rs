@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureScheme, SupportedProtocolVersion, version,
+    ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureScheme, SupportedProtocolVersion,
+    version,
 };
 
 use super::Roots;
@@ -75,8 +76,7 @@ pub(super) fn noting_client(
     if small {
         provider.kx_groups.retain(|group| matches!(group.name(), NamedGroup::X25519 | NamedGroup::secp256r1));
     }
-    let mut config =
-        build(&Arc::new(provider), &[&version::TLS13, &version::TLS12], Offer::Http.alpn());
+    let mut config = build(&Arc::new(provider), &[&version::TLS13, &version::TLS12], Offer::Http.alpn());
     config.client_auth_cert_resolver = noting;
     Arc::new(config)
 }

@@ -84,6 +84,7 @@ fn seen(seen: &Seen) -> (Kind, Outcome, String) {
         Seen::Project(p) => (Kind::Project, outcome(&p.answer), p.answer.describe()),
         Seen::Tests(t) => (Kind::Tests, outcome(&t.answer), t.answer.describe()),
         Seen::Door(d) => (Kind::Tls, outcome(&d.answer), d.answer.describe()),
+        Seen::Log(l) => (Kind::Log, outcome(&l.answer), l.answer.describe()),
     }
 }
 
@@ -107,5 +108,6 @@ fn label(observation: &Observation) -> String {
         Seen::Project(_) => "project folder".to_owned(),
         Seen::Tests(t) => t.command.clone(),
         Seen::Door(d) => format!("{}, {}", d.question.ask.name(), d.question.address),
+        Seen::Log(l) => format!("log {}", l.name),
     }
 }
