@@ -27,7 +27,10 @@ fn answers(evidence: &Evidence) -> Vec<String> {
         .http()
         .filter(|(observation, _)| observation.vantage == Vantage::Edge)
         .filter_map(|(observation, seen)| match &seen.answer {
-            Observed::Present(response) => Some(format!("{} = {}", observation.id, response.status)),
+            Observed::Present(response) => Some({
+                let id = observation.id.to_string();
+                format!("{} = {}", id.strip_prefix("http/").unwrap_or(&id), response.status)
+            }),
             _ => None,
         })
         .collect()
@@ -128,9 +131,7 @@ async fn an_address_without_a_server_refuses_and_a_silent_one_is_silent() {
         record::record(&dropped, Catalogue::embedded(), &options)
     );
     let first = |evidence: &Evidence| {
-        let edge = evidence
-            .http()
-            .find(|(o, _)| o.id.0.starts_with("edge/GET / ") || o.id.0.starts_with("edge/GET //"));
+        let edge = evidence.http().find(|(o, _)| o.id.0.starts_with("http/edge/GET //"));
         serde_json::to_string(&edge.expect("asked").1.answer).expect("serialises")
     };
     let (refused, dropped) = (first(&refused.expect("recorded")), first(&dropped.expect("recorded")));

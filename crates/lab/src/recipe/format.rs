@@ -802,26 +802,26 @@ public = ["192.0.2.10:443"]
         let additions = [
             (
                 "[[record]]\nname = \"api.example.test\"\ntype = \"A\"\nvalue = \"192.0.2.300\"\n".to_owned(),
-                "line 23: ",
+                "line 24: ",
             ),
-            ("[files]\n\"../outside\" = \"x\"\n".to_owned(), "line 21: \"../outside\" is not a path inside"),
+            ("[files]\n\"../outside\" = \"x\"\n".to_owned(), "line 22: \"../outside\" is not a path inside"),
             (
                 "[resolver]\nuse = \"unbound\"\n".to_owned(),
-                "line 21: resolver: no port is called \"unbound\"",
+                "line 22: resolver: no port is called \"unbound\"",
             ),
-            (actor.to_owned(), "line 21: server cf: it needs at least one [[server.answer]]"),
+            (actor.to_owned(), "line 22: server cf: it needs at least one [[server.answer]]"),
             (
                 format!("{actor}[[server.answer]]\npath = \"~(\"\n"),
-                "line 24: server cf: answer: \"(\" is not a regular",
+                "line 25: server cf: answer: \"(\" is not a regular",
             ),
             (
                 format!("{actor}[[server.answer]]\nstatus = 42\n"),
-                "line 24: server cf: answer: status = 42 is none",
+                "line 25: server cf: answer: status = 42 is none",
             ),
-            (format!("{actor}tls = \"none\"\n[[server.answer]]\n"), "line 23: server cf: tls = \"none\""),
+            (format!("{actor}tls = \"none\"\n[[server.answer]]\n"), "line 24: server cf: tls = \"none\""),
             (
                 "[[server]]\nname = \"c\"\nkind = \"caddy\"\nconf = \"x\"\n".to_owned(),
-                "line 21: server c: conf must say `admin off`",
+                "line 22: server c: conf must say `admin off`",
             ),
             (
                 "[[server]]\nname = \"n\"\nkind = \"named\"\nconf = \"x\"\n".to_owned(),
@@ -829,7 +829,7 @@ public = ["192.0.2.10:443"]
             ),
             (
                 "[[server]]\nname = \"app\"\nkind = \"gunicorn\"\n".to_owned(),
-                "line 21: server app: it needs run",
+                "line 22: server app: it needs run",
             ),
         ];
         for (more, expected) in additions {
