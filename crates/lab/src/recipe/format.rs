@@ -649,7 +649,7 @@ impl Recipe {
         if let Some(resolver) = &self.resolver {
             for name in resolver.r#use.all() {
                 placeholders::check_port(name, names)
-                    .map_err(|what| (format!("resolver: {what}"), "use".into()))?;
+                    .map_err(|what| (format!("resolver: {what}"), format!("{name:?}")))?;
             }
             for entry in &resolver.authority {
                 let Some((address, _)) = entry.split_once('=') else {
