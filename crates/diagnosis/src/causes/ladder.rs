@@ -157,7 +157,14 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         });
     let upgrade = facts.at(FactKey::EndpointUpgrade, Some("edge")).any(|fact| fact.symptom)
         && facts.at(FactKey::EndpointUpgrade, None).any(|fact| fact.text() == Some("upgraded"));
-    says || cache
+    let refused = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+        let writer = facts.text(FactKey::HttpWriter, &fact.subject);
+        fact.symptom
+            && fact.text() == Some("forbidden")
+            && matches!(writer, Some("edge" | "balancer" | "server"))
+    });
+    says || refused
+        || cache
         || kept_error
         || wall
         || parted
