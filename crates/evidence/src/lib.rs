@@ -13,6 +13,7 @@ mod observation;
 mod observed;
 mod project;
 mod rate_limit;
+mod rdap;
 mod redact;
 mod target;
 mod tests_run;
@@ -26,13 +27,14 @@ pub use http::{Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVer
 pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
-    Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange, PortMap, PortSetting,
+    Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange, HostRole, NamedHost, PortMap, PortSetting,
     ProjectObservation, ProjectSnapshot, Route, Runtime, Scheduler, ServerSetting, SettingRead,
     SettingsInventory, Stack, StartCommand,
 };
 pub use rate_limit::{
     Interval, LimiterClass, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop,
 };
+pub use rdap::{RdapAnswer, RdapObservation};
 pub use redact::{REDACTED, redact_header, redact_text, redact_url};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};

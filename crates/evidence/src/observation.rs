@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, HttpObservation, ProjectObservation, RateLimitObservation, TestsObservation,
+    DnsObservation, HttpObservation, ProjectObservation, RateLimitObservation, RdapObservation, TestsObservation,
     TlsObservation,
 };
 
@@ -101,6 +101,8 @@ pub enum Seen {
     Dns(DnsObservation),
     /// A TLS handshake made for its own sake.
     Tls(TlsObservation),
+    /// A registry's record of the domain.
+    Rdap(RdapObservation),
     /// An HTTP request.
     Http(HttpObservation),
     /// The rate-limit probe's run.
@@ -117,6 +119,7 @@ impl Seen {
         match self {
             Self::Dns(seen) => seen.answer.was_asked(),
             Self::Tls(seen) => seen.answer.was_asked(),
+            Self::Rdap(seen) => seen.answer.was_asked(),
             Self::Http(seen) => seen.answer.was_asked(),
             Self::RateLimit(seen) => seen.answer.was_asked(),
             Self::Project(seen) => seen.answer.was_asked(),
