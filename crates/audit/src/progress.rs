@@ -16,6 +16,8 @@ pub enum Step {
     Origin,
     /// The local backend.
     Local,
+    /// The observations that decide between causes, by their round, counted from 1.
+    Deciding(usize),
     /// The rate-limit sequence.
     RateLimit,
 }
@@ -23,6 +25,7 @@ pub enum Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Deciding(_) => "what decides",
             Self::Project => "project folder",
             Self::Tests => "tests",
             Self::Production => "production",

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use landfall_diagnosis::Catalogue;
 use landfall_evidence::{
     Endpoint, EndpointSource, Evidence, Expectation, Observation, ObservationId, Observed, ProbeFault,
     ProjectObservation, ProjectSnapshot, SCHEMA, Seen, Settings, Target, TestPurpose, TestsObservation, Tool,
@@ -37,53 +38,136 @@ const GRACE: Duration = Duration::from_secs(1);
 /// At most this many addresses of one name get a handshake and a parity request of their own.
 const ADDRESSES: usize = 8;
 
+/// Rounds of deciding observations at most. Each round begins from all that is known by then.
+const ROUNDS: usize = 3;
+
+/// Deciding requests in one round at most.
+const REQUESTS_A_ROUND: u32 = 6;
+
 /// Collects the evidence that a plan asks for. Never longer than the plan's timeout plus a moment to wind down; what was
 /// not answered by then is in the evidence as silent or not asked.
 ///
+/// The catalogue says which further observations decide between causes that the first answers leave open; those are made
+/// in at most three rounds. It decides only what is asked, never what an answer means.
+///
 /// # Errors
 /// When the plan cannot be started at all (a root certificate file that cannot be read).
-pub async fn collect(plan: &Plan, progress: &Progress) -> Result<Evidence, PlanError> {
+pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) -> Result<Evidence, PlanError> {
     let started = Instant::now();
     let started_at = Timestamp::now();
     let ctx = Context { waits: waits(progress), ..context(plan, started)? };
 
     let mut target = plan.target.clone();
-    let mut observations = Vec::new();
+    let mut first = Vec::new();
     if target.endpoints.is_empty() {
         // The questions to the network depend on what the folder names, so the folder has to be read first.
         let (project, found) = read_project(&ctx, plan, progress).await;
         target.endpoints = if found.is_empty() { guessed() } else { found };
-        observations.extend(project);
+        first.extend(project);
     }
-    let project = async {
-        if plan.target.endpoints.is_empty() { None } else { read_project(&ctx, plan, progress).await.0 }
+    let assemble = |observations: Vec<Observation>| {
+        let mut evidence = Evidence {
+            schema: SCHEMA.to_owned(),
+            tool: Tool { name: "landfall".into(), version: env!("CARGO_PKG_VERSION").into() },
+            target: target.clone(),
+            started_at,
+            took_us: ctx.offset_us(Instant::now()),
+            settings: Settings {
+                timeout_ms: u64::try_from(plan.timeout.as_millis()).unwrap_or(u64::MAX),
+                budget: plan.budget,
+                skipped: plan.skip.iter().map(|p| p.name().to_owned()).collect(),
+                resolvers: plan.resolvers.iter().map(SocketAddr::to_string).collect(),
+                mapped: !plan.map.is_empty(),
+                user_agent: USER_AGENT.into(),
+            },
+            requests: ctx.ledger.counts(),
+            observations: in_order(observations),
+        };
+        evidence.redact();
+        evidence
     };
     // The tests are a process on this machine and have a limit of their own, but an audit's deadline binds them too.
     let tests = bounded(&ctx, run_tests(&ctx, plan, progress));
-    let (project, tests, network) = tokio::join!(project, tests, ask_network(&ctx, plan, &target, progress));
-    observations.extend(project);
-    observations.extend(tests.unwrap_or_default());
-    observations.extend(network);
-
-    let mut evidence = Evidence {
-        schema: SCHEMA.to_owned(),
-        tool: Tool { name: "landfall".into(), version: env!("CARGO_PKG_VERSION").into() },
-        target,
-        started_at,
-        took_us: ctx.offset_us(Instant::now()),
-        settings: Settings {
-            timeout_ms: u64::try_from(plan.timeout.as_millis()).unwrap_or(u64::MAX),
-            budget: plan.budget,
-            skipped: plan.skip.iter().map(|p| p.name().to_owned()).collect(),
-            resolvers: plan.resolvers.iter().map(SocketAddr::to_string).collect(),
-            mapped: !plan.map.is_empty(),
-            user_agent: USER_AGENT.into(),
-        },
-        requests: ctx.ledger.counts(),
-        observations: in_order(observations),
+    let rest = async {
+        let project = async {
+            if plan.target.endpoints.is_empty() { None } else { read_project(&ctx, plan, progress).await.0 }
+        };
+        let (project, mut survey) = tokio::join!(project, ask_network(&ctx, plan, &target, progress));
+        survey.observations.extend(project);
+        survey.observations.extend(first);
+        decide(&ctx, plan, catalogue, &mut survey, &assemble, progress).await;
+        let edge = survey.edge.take();
+        let limits = ask_rate_limit(&ctx, plan, edge, &survey.observations, progress).await;
+        survey.observations.extend(limits);
+        survey.observations
     };
-    evidence.redact();
-    Ok(evidence)
+    let (tests, mut observations) = tokio::join!(tests, rest);
+    observations.extend(tests.unwrap_or_default());
+    Ok(assemble(observations))
+}
+
+/// Makes the deciding observations that the catalogue asks for, round by round, until nothing is left to decide, a limiter
+/// refuses, or budget, rounds or time are spent.
+async fn decide(
+    ctx: &Context,
+    plan: &Plan,
+    catalogue: &Catalogue,
+    survey: &mut Survey,
+    assemble: &impl Fn(Vec<Observation>) -> Evidence,
+    progress: &Progress,
+) {
+    for round in 0..ROUNDS {
+        let questions = landfall_diagnosis::questions(&assemble(survey.observations.clone()), catalogue);
+        let mut left = REQUESTS_A_ROUND;
+        let mut asked = false;
+        for question in questions.iter().filter(|q| may_ask(plan, q.vantage)) {
+            let Some(site) = survey.sites.iter().find(|site| site.vantage == question.vantage) else {
+                continue;
+            };
+            if question.times > left || ctx.is_over() {
+                continue;
+            }
+            left -= question.times;
+            if !asked {
+                progress.begin(Step::Deciding(round + 1));
+            }
+            asked = true;
+            for serial in 1..=question.times {
+                let request = http::TrialRequest {
+                    name: question.name.clone(),
+                    serial: (question.times > 1).then_some(serial),
+                    method: question.method.clone(),
+                    path: question.path.clone(),
+                    plain: question.plain.clone(),
+                    headers: question.headers.clone(),
+                    host: question.host.clone(),
+                };
+                // One at a time: what decides must not be the thing that trips a limiter.
+                let Some(answer) = bounded(ctx, http::trial(ctx, site, &request)).await else { break };
+                let refused = matches!(&answer.seen, Seen::Http(seen)
+                    if seen.answer.present().is_some_and(http::refused_by_limiter));
+                survey.observations.push(answer);
+                if refused {
+                    progress.end(Step::Deciding(round + 1));
+                    return;
+                }
+            }
+        }
+        if !asked {
+            return;
+        }
+        progress.end(Step::Deciding(round + 1));
+    }
+}
+
+/// Whether the caller lets that part of the world be asked over HTTP.
+fn may_ask(plan: &Plan, vantage: Vantage) -> bool {
+    match vantage {
+        Vantage::Edge => plan.runs(Probe::Http),
+        Vantage::Origin => plan.runs(Probe::Origin),
+        Vantage::Local => plan.runs(Probe::Local),
+        Vantage::Workspace | Vantage::ThirdParty => false,
+    }
 }
 
 /// Passes each wait on once, however many questions are held back by it.
@@ -205,7 +289,16 @@ async fn run_tests(ctx: &Context, plan: &Plan, progress: &Progress) -> Vec<Obser
     runs.into_iter().enumerate().map(|(n, run)| wrap(n, run.started, run.took, run.observation)).collect()
 }
 
-async fn ask_network(ctx: &Context, plan: &Plan, target: &Target, progress: &Progress) -> Vec<Observation> {
+/// What the first questions to the network brought.
+struct Survey {
+    observations: Vec<Observation>,
+    /// Every vantage that was asked.
+    sites: Vec<http::Site>,
+    /// Production, with the rate-limit probe's connection.
+    edge: Option<(http::Site, rate_limit::Line)>,
+}
+
+async fn ask_network(ctx: &Context, plan: &Plan, target: &Target, progress: &Progress) -> Survey {
     let ask = |url: &Option<Url>, vantage: Vantage, probe: Probe, step: Step| {
         let url =
             url.clone().filter(|_| plan.runs(probe) || (vantage == Vantage::Edge && runs_without_http(plan)));
@@ -223,16 +316,15 @@ async fn ask_network(ctx: &Context, plan: &Plan, target: &Target, progress: &Pro
         ask(&target.origin, Vantage::Origin, Probe::Origin, Step::Origin),
         ask(&target.local, Vantage::Local, Probe::Local, Step::Local),
     );
-    let mut observations = Vec::new();
-    let mut edge_site = None;
+    let mut survey = Survey { observations: Vec::new(), sites: Vec::new(), edge: None };
     for asked in [edge, origin, local].into_iter().flatten() {
-        observations.extend(asked.observations);
+        survey.observations.extend(asked.observations);
+        survey.sites.push(asked.site.clone());
         if asked.site.vantage == Vantage::Edge {
-            edge_site = asked.line.map(|line| (asked.site, line));
+            survey.edge = asked.line.map(|line| (asked.site, line));
         }
     }
-    observations.extend(ask_rate_limit(ctx, plan, edge_site, &observations, progress).await);
-    observations
+    survey
 }
 
 /// `--only dns` or `--only tls` still resolve and connect to production, without an HTTP request.

@@ -33,7 +33,7 @@ mod view;
 mod words;
 
 pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung, Sources};
-pub use causes::Hypothesis;
+pub use causes::{Hypothesis, Question, questions};
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
 pub use findings::{FindingCode, finding_codes};

@@ -203,6 +203,7 @@ impl World {
                 address: answer.was_asked().then(|| address.parse().expect("a valid address")),
                 connected_to: None,
                 purpose,
+                trial: None,
                 headers: Vec::new(),
             },
             timings: Timings { wait_us: answer.present().map(|_| 20_000), ..Timings::default() },

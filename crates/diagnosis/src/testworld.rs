@@ -573,6 +573,7 @@ fn http_seen(
             address: Some(socket(address)),
             connected_to: None,
             purpose,
+            trial: None,
             headers: Vec::new(),
         },
         answer,

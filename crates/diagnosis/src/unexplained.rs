@@ -80,6 +80,8 @@ fn http(
 ) -> Option<String> {
     let request = &seen.request;
     match &seen.answer {
+        // A trial asks what no client asks; its answer is for the causes to judge.
+        _ if request.purpose == Purpose::Trial => None,
         Observed::Unasked(_) => None,
         Observed::Silent(_) if !case.view.vantage_is_sane() => None,
         // Nothing on port 80 is a choice; so is a version that is not offered.
@@ -191,6 +193,7 @@ fn purpose(purpose: Purpose) -> &'static str {
         Purpose::Redirect => "redirect followed",
         Purpose::RateLimit => "rate limit",
         Purpose::Verification => "verification",
+        Purpose::Trial => "trial",
     }
 }
 

@@ -181,8 +181,18 @@ impl Evidence {
         })
     }
 
-    /// All HTTP observations, in order.
+    /// All HTTP observations but the trials, in order. A trial asks in an odd way on purpose, so what it gets must not be
+    /// taken for what a client gets.
     pub fn http(&self) -> impl Iterator<Item = (&Observation, &HttpObservation)> {
+        self.all_http().filter(|(_, seen)| seen.request.purpose != Purpose::Trial)
+    }
+
+    /// The deciding observations over HTTP, in order.
+    pub fn trials(&self) -> impl Iterator<Item = (&Observation, &HttpObservation)> {
+        self.all_http().filter(|(_, seen)| seen.request.purpose == Purpose::Trial)
+    }
+
+    fn all_http(&self) -> impl Iterator<Item = (&Observation, &HttpObservation)> {
         self.observations.iter().filter_map(|o| match &o.seen {
             Seen::Http(seen) => Some((o, seen)),
             _ => None,

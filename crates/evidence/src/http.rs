@@ -21,7 +21,7 @@ pub struct HttpObservation {
 /// A request as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HttpRequest {
-    /// `GET` or `HEAD`; the audit sends nothing else.
+    /// `GET` or `HEAD`, and `OPTIONS` in a trial; the audit sends nothing else.
     pub method: String,
     /// The full URL.
     pub url: String,
@@ -35,6 +35,9 @@ pub struct HttpRequest {
     pub connected_to: Option<SocketAddr>,
     /// Why it was sent.
     pub purpose: Purpose,
+    /// Which trial it is, when its purpose is [`Purpose::Trial`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
     /// Headers sent, in order.
     pub headers: Vec<Header>,
 }
@@ -89,6 +92,17 @@ pub enum Purpose {
     RateLimit,
     /// A request of the verification procedure.
     Verification,
+    /// A deciding observation: a path asked in another way, because rival causes expect different answers to it.
+    Trial,
+}
+
+/// A request that differs from the plain one in one respect, so that the difference of the answers decides something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Trial {
+    /// What is different, as the catalogue names it: `head`, `slash`, `bust`.
+    pub name: String,
+    /// Path and query of the plain request that the answer is held against.
+    pub plain: String,
 }
 
 /// A response as received.

@@ -23,7 +23,9 @@ pub use dns::{
     DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, ExtendedError,
 };
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
-pub use http::{Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings};
+pub use http::{
+    Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
+};
 pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{

@@ -50,7 +50,7 @@ const CAUSES: &[(&str, &str)] = &[
     ("causes/zone.toml", include_str!("../../../../catalogue/causes/zone.toml")),
 ];
 
-const EMBEDDED: Sources<'static> = Sources {
+pub(crate) const EMBEDDED: Sources<'static> = Sources {
     faults: include_str!("../../../../catalogue/faults.toml"),
     signatures: include_str!("../../../../catalogue/signatures.toml"),
     owners: include_str!("../../../../catalogue/network-owners.toml"),

@@ -150,7 +150,7 @@ impl RawCondition {
 
 fn check_word(key: FactKey, word: &str) -> Result<(), String> {
     let fits = match key {
-        FactKey::HttpMeaning | FactKey::SiteMeaning => Meaning::parse(word).is_some(),
+        FactKey::HttpMeaning | FactKey::SiteMeaning | FactKey::TrialMeaning => Meaning::parse(word).is_some(),
         _ => key.values().is_empty() || key.values().contains(&word),
     };
     if fits {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use landfall_evidence::Vantage;
 use serde::Deserialize;
 
 use super::condition::{Condition, RawCondition, unknown_key};
@@ -81,6 +82,23 @@ pub(crate) struct Probe {
     pub(crate) ask: String,
     pub(crate) how: String,
     pub(crate) means: Vec<String>,
+    /// The requests with which the audit makes that observation itself.
+    pub(crate) make: Vec<Make>,
+}
+
+/// A request that the audit makes to decide: a path asked with one difference.
+#[derive(Debug, Clone)]
+pub(crate) struct Make {
+    /// Names the trial; facts have it as the first word of their subject.
+    pub(crate) name: String,
+    pub(crate) vantage: Vantage,
+    pub(crate) method: String,
+    /// A template; `{path}` is the path of the plain request.
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) host: Option<String>,
+    /// How often it is asked.
+    pub(crate) times: u32,
 }
 
 /// A pattern over symptoms: `key`, `key:value`, each with `@subject`.
@@ -196,6 +214,97 @@ struct RawProbe {
     ask: String,
     how: String,
     means: Vec<String>,
+    #[serde(default)]
+    make: Vec<RawMake>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMake {
+    #[serde(rename = "as")]
+    name: String,
+    #[serde(default = "edge")]
+    at: Vantage,
+    #[serde(default = "get")]
+    method: String,
+    #[serde(default = "plain_path")]
+    path: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    host: Option<String>,
+    #[serde(default = "once")]
+    times: u32,
+}
+
+fn edge() -> Vantage {
+    Vantage::Edge
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn plain_path() -> String {
+    PLAIN_PATH.to_owned()
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// Stands in a trial's texts for the path of the plain request.
+pub(super) const PLAIN_PATH: &str = "{path}";
+
+/// Requests of one trial at most: it decides, it does not load.
+const MOST_TIMES: u32 = 6;
+
+/// Longest header that a trial may carry, in bytes: what servers refuse begins at 4 to 16 KiB.
+const LONGEST_HEADER_BYTE: usize = 24 * 1024;
+
+impl RawMake {
+    fn build(self) -> Result<Make, String> {
+        let place = format!("probe.make {:?}", self.name);
+        let is_word = |text: &str| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
+        if !is_word(&self.name) {
+            return Err(format!("{place}: `as` is a word of lower-case letters, digits and hyphens"));
+        }
+        if !matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
+            return Err(format!(
+                "{place}: the method {:?} may change something; GET, HEAD and OPTIONS may be sent",
+                self.method
+            ));
+        }
+        if !matches!(self.at, Vantage::Edge | Vantage::Origin | Vantage::Local) {
+            return Err(format!("{place}: `at` is edge, origin or local"));
+        }
+        if !(1..=MOST_TIMES).contains(&self.times) {
+            return Err(format!("{place}: times is 1 to {MOST_TIMES}"));
+        }
+        let mut headers = Vec::new();
+        for (name, value) in self.headers {
+            let token = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            if name.is_empty() || !name.chars().all(token) || name == "host" {
+                return Err(format!(
+                    "{place}: {name:?} is not a header name in lower case; the host has a key of its own"
+                ));
+            }
+            if value.len() > LONGEST_HEADER_BYTE || value.chars().any(|c| c.is_ascii_control()) {
+                return Err(format!("{place}: the value of {name} is too long or holds control characters"));
+            }
+            headers.push((name, value));
+        }
+        for text in headers.iter().map(|(_, value)| value).chain(&self.host).chain([&self.path]) {
+            template::check(&text.replace(PLAIN_PATH, ""))
+                .map_err(|message| format!("{place}: {message}"))?;
+        }
+        if !self.path.starts_with('/') && !self.path.starts_with(PLAIN_PATH) {
+            return Err(format!("{place}: the path begins with a slash or with {PLAIN_PATH}"));
+        }
+        let Self { name, at: vantage, method, path, host, times, .. } = self;
+        Ok(Make { name, vantage, method, path, headers, host, times })
+    }
 }
 
 /// weak 1.6:1, medium 3:1, strong 10:1, decisive 100:1; a leading minus speaks against.
@@ -281,12 +390,19 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
             say: item.say,
         })
         .collect();
+    let mut makes = Vec::new();
     let probe = raw.probe.map(|probe| Probe {
         done: condition(probe.done, "probe.done"),
         ask: probe.ask,
         how: probe.how,
         means: probe.means,
+        make: probe
+            .make
+            .into_iter()
+            .filter_map(|raw| raw.build().map_err(|message| makes.push(message)).ok())
+            .collect(),
     });
+    mistakes.extend(makes);
     let mut evidence = Vec::new();
     for (item, condition) in raw.evidence.into_iter().zip(conditions) {
         let weight_db = decibans(&item.weight).unwrap_or_else(|message| {

@@ -13,6 +13,7 @@
 mod condition;
 mod hypothesis;
 mod ladder;
+mod questions;
 mod rank;
 mod score;
 mod template;
@@ -22,4 +23,5 @@ mod tests;
 pub(crate) use condition::edit_distance;
 pub use hypothesis::Hypothesis;
 pub(crate) use hypothesis::read_hypotheses;
+pub use questions::{Question, questions};
 pub(crate) use rank::rank;

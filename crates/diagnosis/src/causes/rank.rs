@@ -121,6 +121,29 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
     ranking
 }
 
+/// Every hypothesis that accounts for a symptom, with its share among those that account for the same ones (0 to 1), best
+/// first.
+pub(super) fn contenders(facts: &Facts, catalogue: &Catalogue) -> Vec<(String, f64)> {
+    let fitting: Vec<&Hypothesis> =
+        catalogue.causes().filter(|h| matches!(h.requires.ask(facts), Truth::True(_))).collect();
+    let context = Context { facts, catalogue, fitting: &fitting };
+    let candidates = context.candidates(&Ranking {
+        causes: Vec::new(),
+        ruled_out: Vec::new(),
+        ties: Vec::new(),
+        rungs: BTreeMap::new(),
+        explained: BTreeMap::new(),
+    });
+    candidates
+        .iter()
+        .map(|candidate| {
+            let rivals = candidates.iter().filter(|c| !c.explains.is_disjoint(&candidate.explains));
+            let total = rivals.map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_CAUSE_DB);
+            (candidate.hypothesis.id.clone(), odds(candidate.scored.score_db) / total)
+        })
+        .collect()
+}
+
 /// Whether a symptom was seen on the way of a request to production.
 fn on_path((key, subject): &FactId) -> bool {
     let beside = ["tests.", "limit.", "local."].iter().any(|group| key.name().starts_with(group));

@@ -73,6 +73,9 @@ impl<'a> Exchange<'a> {
 pub(crate) struct Exchanges<'a> {
     /// The decisive try of every question, ordered by vantage, purpose and path.
     pub(crate) all: Vec<Exchange<'a>>,
+    /// The deciding observations, in order of asking. They stand apart: what an odd question gets says nothing of what a
+    /// client gets.
+    pub(crate) trials: Vec<Exchange<'a>>,
     /// Every try, for questions of repetition.
     pub(crate) tries: Vec<(&'a Observation, &'a HttpObservation)>,
     /// Observations that were a limiter's refusal.
@@ -93,8 +96,10 @@ impl<'a> Exchanges<'a> {
         tries.sort_by(|(a, _), (b, _)| {
             (a.started_us, a.attempt, &a.id).cmp(&(b.started_us, b.attempt, &b.id))
         });
+        let mut trials: Vec<(&Observation, &HttpObservation)> = evidence.trials().collect();
+        trials.sort_by(|(a, _), (b, _)| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
         let mut readings: BTreeMap<&ObservationId, Reading<'a>> = BTreeMap::new();
-        for (observation, seen) in &tries {
+        for (observation, seen) in tries.iter().chain(&trials) {
             if let Some(response) = seen.answer.present() {
                 let reading = catalogue.read_response(response);
                 let by_signature = reading
@@ -127,22 +132,27 @@ impl<'a> Exchanges<'a> {
                 questions.insert(key, (observation, seen));
             }
         }
-        let mut all: Vec<Exchange<'a>> = questions
-            .into_values()
-            .map(|(observation, seen)| Exchange {
-                vantage: observation.vantage,
-                purpose: seen.request.purpose,
-                path: &seen.request.path,
-                endpoint: evidence.target.endpoints.iter().find(|e| e.path == seen.request.path),
-                observation,
-                seen,
-                reading: readings.get(&observation.id).cloned().unwrap_or_default(),
-                limited: refused.contains(&observation.id),
-                writer: None,
-            })
-            .collect();
-        name_writers(&mut all);
-        Self { all, tries, refused }
+        let exchange = |(observation, seen): (&'a Observation, &'a HttpObservation)| Exchange {
+            vantage: observation.vantage,
+            purpose: seen.request.purpose,
+            path: &seen.request.path,
+            endpoint: evidence.target.endpoints.iter().find(|e| e.path == seen.request.path),
+            observation,
+            seen,
+            reading: readings.get(&observation.id).cloned().unwrap_or_default(),
+            limited: refused.contains(&observation.id),
+            writer: None,
+        };
+        let mut all: Vec<Exchange<'a>> = questions.into_values().map(exchange).collect();
+        let mut trials: Vec<Exchange<'a>> = trials.into_iter().map(exchange).collect();
+        let reference = name_writers(&mut all);
+        for x in &mut trials {
+            x.writer = x.seen.answer.present().map(|response| match x.vantage {
+                Vantage::Local => Ok(Writer::App),
+                _ => writer::judge(response, &x.reading, Some(x.path), &reference),
+            });
+        }
+        Self { all, trials, tries, refused }
     }
 
     /// The exchanges of one vantage for one purpose.
@@ -171,7 +181,8 @@ impl<'a> Exchanges<'a> {
 
 /// Names the writer of each response: first by what each one shows, then by header fields that answers known to be the
 /// application's share with others of the same vantage.
-fn name_writers(all: &mut [Exchange<'_>]) {
+/// Gives the reference that answers were held against.
+fn name_writers(all: &mut [Exchange<'_>]) -> Reference {
     let mut reference = Reference::default();
     for x in all.iter().filter(|x| x.vantage == Vantage::Local) {
         if let Some(response) = x.response() {
@@ -220,6 +231,7 @@ fn name_writers(all: &mut [Exchange<'_>]) {
             }
         }
     }
+    reference
 }
 
 /// Whether all answers of a vantage are the same bytes, for endpoints that the target declares as well as for the

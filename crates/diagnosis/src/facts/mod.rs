@@ -14,6 +14,7 @@ mod project;
 mod site;
 mod tests_run;
 mod transport;
+mod trial;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -199,6 +200,7 @@ impl Facts {
         endpoint::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
+        trial::derive(&exchanges, &mut facts);
         facts
     }
 

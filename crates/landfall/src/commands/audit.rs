@@ -55,5 +55,5 @@ async fn collect(config: &Config, said: &Overrides, quiet: bool) -> Result<(Evid
     let plan = Plan::new(config, said)?;
     let fail_on: FailOn = plan.fail_on.parse().map_err(Failure::usage)?;
     let (progress, _bar) = progress::show(quiet);
-    Ok((landfall_audit::collect(&plan, &progress).await?, fail_on))
+    Ok((landfall_audit::collect(&plan, Catalogue::embedded(), &progress).await?, fail_on))
 }

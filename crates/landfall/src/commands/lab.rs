@@ -65,7 +65,7 @@ async fn run_all(names: Vec<String>, save: Option<std::path::PathBuf>) -> Result
 async fn run_one(scenario: &Scenario, save: Option<&Path>) -> Result<Vec<String>, Failure> {
     let lab = Lab::up(scenario, &LabOptions::default()).await.map_err(Failure::unable)?;
     let plan = Plan::new(&Config::load(&lab.access().config)?, &overrides(lab.access()))?;
-    let collected = landfall_audit::collect(&plan, &Progress::default()).await;
+    let collected = landfall_audit::collect(&plan, Catalogue::embedded(), &Progress::default()).await;
     lab.down().await;
     let evidence = collected?;
     if let Some(folder) = save {

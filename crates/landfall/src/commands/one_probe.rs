@@ -18,7 +18,7 @@ pub(super) fn run(args: &OneProbeArgs, only: &[Probe]) -> Result<ExitStatus, Fai
     let plan = Plan::new(&config, &said)?;
     let evidence = wait_for(async {
         let (progress, _bar) = progress::show(args.quiet);
-        Ok(landfall_audit::collect(&plan, &progress).await?)
+        Ok(landfall_audit::collect(&plan, landfall_diagnosis::Catalogue::embedded(), &progress).await?)
     })?;
     show(&evidence, args.format)
 }

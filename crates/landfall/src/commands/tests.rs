@@ -24,7 +24,7 @@ pub(super) fn run(args: &TestsArgs) -> Result<ExitStatus, Failure> {
     plan.timeout = plan.test_limit * 2;
     let evidence = wait_for(async {
         let (progress, _bar) = progress::show(args.quiet);
-        Ok(landfall_audit::collect(&plan, &progress).await?)
+        Ok(landfall_audit::collect(&plan, landfall_diagnosis::Catalogue::embedded(), &progress).await?)
     })?;
     super::one_probe::show(&evidence, args.format)
 }

@@ -74,7 +74,12 @@ async fn prepare(args: &VerifyArgs) -> Result<(Plan, Vec<Verification>), Failure
             said.only = vec![Probe::Local, Probe::Project];
             let config = config(args.config.as_deref())?;
             let plan = Plan::new(&config, &said)?;
-            let evidence = landfall_audit::collect(&plan, &landfall_audit::Progress::default()).await?;
+            let evidence = landfall_audit::collect(
+                &plan,
+                landfall_diagnosis::Catalogue::embedded(),
+                &landfall_audit::Progress::default(),
+            )
+            .await?;
             let (diagnosis, _) = landfall_audit::report(&evidence, Catalogue::embedded());
             Ok((plan, diagnosis.verification))
         }

@@ -73,7 +73,8 @@ impl Probes {
 }
 
 async fn run(plan: &Plan, progress: &Progress) -> Result<Audited, String> {
-    let evidence = Box::pin(collect(plan, progress)).await.map_err(|error| error.to_string())?;
+    let evidence =
+        Box::pin(collect(plan, Catalogue::embedded(), progress)).await.map_err(|error| error.to_string())?;
     let (diagnosis, report) = report(&evidence, Catalogue::embedded());
     let report = render(&report, Format::Json, &Style::default());
     Ok(Audited { evidence, diagnosis, report })

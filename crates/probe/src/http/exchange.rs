@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Method;
 use landfall_evidence::{
     Denial, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Observation, ObservationId,
-    Observed, Phase, ProbeFault, Purpose, Seen, Timings, Vantage,
+    Observed, Phase, ProbeFault, Purpose, Seen, Timings, Trial, Vantage,
 };
 use url::Url;
 
@@ -26,6 +26,18 @@ pub(crate) struct Question {
     pub(crate) url: Url,
     /// Names it among others of the same purpose, method and path.
     pub(crate) serial: Option<u32>,
+    /// What is different about it, for a trial.
+    pub(crate) trial: Option<Box<Difference>>,
+}
+
+/// In what a trial differs from the plain request.
+#[derive(Debug, Clone)]
+pub(crate) struct Difference {
+    pub(crate) trial: Trial,
+    /// Headers in place of or beside the usual ones, names in lower case.
+    pub(crate) headers: Vec<Header>,
+    /// The Host header in place of the URL's own authority. Only HTTP/1.1 carries it apart from the URL.
+    pub(crate) host: Option<String>,
 }
 
 impl Question {
@@ -47,6 +59,10 @@ impl Question {
             }
             Purpose::RateLimit => "rate-limit".to_owned(),
             Purpose::Verification => format!("verification {}", line()),
+            Purpose::Trial => {
+                let name = self.trial.as_ref().map_or("", |d| d.trial.name.as_str());
+                format!("trial {name} {}", line())
+            }
         };
         let serial = self.serial.map(|n| format!(" {n}")).unwrap_or_default();
         let again = if attempt > 1 { format!("#{attempt}") } else { String::new() };
@@ -57,14 +73,20 @@ impl Question {
         let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
         let authority = &self.url[url::Position::BeforeHost..url::Position::AfterPort];
         debug_assert!(authority.starts_with(&dial.host));
-        let host = (version == HttpVersion::H1).then(|| header("host", authority));
+        let difference = self.trial.as_deref();
+        let host = difference.and_then(|d| d.host.as_deref()).unwrap_or(authority);
+        let host = (version == HttpVersion::H1).then(|| header("host", host));
         let rest = [
             header("user-agent", &ctx.user_agent),
             header("accept", "*/*"),
             // The bytes are compared and shown as they are, so no coding is asked for.
             header("accept-encoding", "identity"),
         ];
-        host.into_iter().chain(rest).collect()
+        let own = difference.map(|d| d.headers.clone()).unwrap_or_default();
+        let rest = rest.into_iter().filter(|h| own.iter().all(|o| o.name != h.name));
+        let mut all: Vec<Header> = host.into_iter().chain(rest).collect();
+        all.extend(own);
+        all
     }
 
     /// A curl command that puts the same question to the same address.
@@ -96,6 +118,14 @@ impl Question {
                 if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
             words.push("--resolve".into());
             words.push(format!("{host}:{port}:{bracketed}").into());
+        }
+        if let Some(difference) = &self.trial {
+            let host = difference.host.iter().map(|host| format!("host: {host}"));
+            let own = difference.headers.iter().map(|h| format!("{}: {}", h.name, h.value));
+            for line in host.chain(own) {
+                words.push("-H".into());
+                words.push(line.into());
+            }
         }
         words.push(self.url[..url::Position::AfterQuery].into());
         let words: Vec<_> = words.iter().map(|word| shell_word(word)).collect();
@@ -370,6 +400,7 @@ impl Seat {
             address: Some(self.dial.address),
             connected_to: ctx.map.diverted(self.dial.address),
             purpose: question.purpose,
+            trial: question.trial.as_ref().map(|d| d.trial.clone()),
             headers,
         }
     }
@@ -407,6 +438,7 @@ pub(crate) fn without_address(
                 address: None,
                 connected_to: None,
                 purpose: question.purpose,
+                trial: question.trial.as_ref().map(|d| d.trial.clone()),
                 headers: Vec::new(),
             },
             answer: Observed::Unasked(fault),

@@ -391,6 +391,7 @@ impl Hop {
             method: self.method.clone(),
             url: self.url.clone(),
             serial: None,
+            trial: None,
         };
         let mut answer = self.answer.clone();
         if let Observed::Present(response) = &mut answer
@@ -428,6 +429,7 @@ impl Hop {
                     address: self.address,
                     connected_to: self.address.and_then(|address| ctx.map.diverted(address)),
                     purpose,
+                    trial: None,
                     // What the caller sends may be secret, so none of it is kept.
                     headers: Vec::new(),
                 },

@@ -16,12 +16,14 @@ mod survey;
 use std::net::SocketAddr;
 
 use http::Method;
-use landfall_evidence::{Endpoint, HttpVersion, Observation, ObservationId, ProbeFault, Purpose, Vantage};
+use landfall_evidence::{
+    Endpoint, Header, HttpVersion, Observation, ObservationId, ProbeFault, Purpose, Trial, Vantage,
+};
 use url::Url;
 
 use crate::net::Context;
 
-pub(crate) use exchange::{Began, Question, Seat, Turn, response};
+pub(crate) use exchange::{Began, Difference, Question, Seat, Turn, response};
 pub use fetch::{Certificate, End, Fetched, Hop, Request, fetch};
 pub use link::Cut;
 pub(crate) use link::Dial;
@@ -76,7 +78,7 @@ impl Site {
         let method =
             if first.is_some_and(|endpoint| endpoint.method == "HEAD") { Method::HEAD } else { Method::GET };
         let path = first.map_or("/", |endpoint| endpoint.path.as_str());
-        Question { vantage: self.vantage, purpose, method, url: self.url(path), serial: None }
+        Question { vantage: self.vantage, purpose, method, url: self.url(path), serial: None, trial: None }
     }
 }
 
@@ -98,7 +100,72 @@ pub async fn get(
     after: Option<ObservationId>,
     attempt: u32,
 ) -> Observation {
-    let question = Question { vantage, purpose, method: Method::GET, url: url.clone(), serial: None };
+    let question =
+        Question { vantage, purpose, method: Method::GET, url: url.clone(), serial: None, trial: None };
+    ask_once(ctx, &question, addresses, version, Turn { began: Began::WithConnection, after, attempt }).await
+}
+
+/// Makes a deciding observation: a path of the site asked with one difference.
+///
+/// Only what RFC 9110 section 9.2.1 calls safe is sent (GET, HEAD, OPTIONS); anything else, and a header that cannot be
+/// sent, becomes an observation that was not asked, with the reason.
+pub async fn trial(ctx: &Context, site: &Site, wanted: &TrialRequest) -> Observation {
+    let plain = Method::from_bytes(wanted.method.as_bytes()).ok();
+    let method = plain.filter(|m| matches!(*m, Method::GET | Method::HEAD | Method::OPTIONS));
+    let question = Question {
+        vantage: site.vantage,
+        purpose: Purpose::Trial,
+        method: method.clone().unwrap_or(Method::GET),
+        url: site.url(&wanted.path),
+        serial: wanted.serial,
+        trial: Some(Box::new(Difference {
+            trial: Trial { name: wanted.name.clone(), plain: wanted.plain.clone() },
+            headers: wanted.headers.clone(),
+            host: wanted.host.clone(),
+        })),
+    };
+    if let Some(fault) = site.fault.clone() {
+        return exchange::without_address(ctx, &question, site.after.clone(), fault);
+    }
+    if method.is_none() {
+        let detail = format!("{} is not one of the methods that change nothing", wanted.method);
+        return exchange::without_address(ctx, &question, site.after.clone(), ProbeFault::Local { detail });
+    }
+    // Only HTTP/1.1 has a Host header of its own, and only it upgrades a connection.
+    let old = wanted.host.is_some() || wanted.headers.iter().any(|h| h.name == "upgrade");
+    let version = old.then_some(HttpVersion::H1);
+    let turn = Turn { began: Began::WithConnection, after: site.after.clone(), attempt: 1 };
+    ask_once(ctx, &question, &site.addresses, version, turn).await
+}
+
+/// A deciding observation that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialRequest {
+    /// What is different, as the catalogue names it.
+    pub name: String,
+    /// Tells repetitions apart.
+    pub serial: Option<u32>,
+    /// `GET`, `HEAD` or `OPTIONS`.
+    pub method: String,
+    /// Path and query to ask.
+    pub path: String,
+    /// Path and query of the plain request that it is held against.
+    pub plain: String,
+    /// Headers in place of or beside the usual ones, names in lower case.
+    pub headers: Vec<Header>,
+    /// The Host header, when it is what differs.
+    pub host: Option<String>,
+}
+
+/// One exchange on a connection of its own, with the first address that a connection can be made to.
+async fn ask_once(
+    ctx: &Context,
+    question: &Question,
+    addresses: &[SocketAddr],
+    version: Option<HttpVersion>,
+    turn: Turn,
+) -> Observation {
+    let url = &question.url;
     let mut dials = addresses.iter().filter_map(|at| Dial::to(url, *at, version));
     let Some(first) = dials.next() else {
         let detail = if addresses.is_empty() {
@@ -106,7 +173,7 @@ pub async fn get(
         } else {
             format!("{url} is not an http or https URL")
         };
-        return exchange::without_address(ctx, &question, after, ProbeFault::Local { detail });
+        return exchange::without_address(ctx, question, turn.after, ProbeFault::Local { detail });
     };
     let mut seat = Seat::new(first, None);
     seat.connect(ctx).await;
@@ -117,7 +184,7 @@ pub async fn get(
         seat = Seat::new(dial, None);
         seat.connect(ctx).await;
     }
-    seat.ask(ctx, &question, Turn { began: Began::WithConnection, after, attempt }).await
+    seat.ask(ctx, question, turn).await
 }
 
 pub use sort::refused_by_limiter;

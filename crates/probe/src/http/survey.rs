@@ -82,8 +82,14 @@ pub async fn survey(ctx: &Context, site: &Site) -> Vec<Observation> {
 /// The questions of the first tier: the endpoints in their order, then the control.
 fn first_questions(site: &Site) -> Vec<Question> {
     let mut asked = BTreeSet::new();
-    let question =
-        |purpose, method, url| Question { vantage: site.vantage, purpose, method, url, serial: None };
+    let question = |purpose, method, url| Question {
+        vantage: site.vantage,
+        purpose,
+        method,
+        url,
+        serial: None,
+        trial: None,
+    };
     let mut questions: Vec<_> = site
         .endpoints
         .iter()

@@ -505,3 +505,41 @@ fn paths_stay_on_the_host_whatever_they_look_like() {
     assert_eq!(site.url("/a?b=c").as_str(), "https://api.example.test/a?b=c");
     assert_eq!(site.first_question(Purpose::Version).path(), "/");
 }
+
+#[tokio::test]
+async fn a_trial_differs_in_what_it_says_and_in_nothing_else() {
+    let app = App::new(|_| text(200, "ok"));
+    let port = secure(&app, &[b"h2", b"http/1.1"], false).await;
+    let ctx = led(&[("192.0.2.1:443", port)]);
+    let site = site(BASE, Vantage::Edge, &[A], vec![endpoint("GET", "/health")], Depth::Endpoints);
+    let wanted = |method: &str| TrialRequest {
+        name: "other".into(),
+        serial: None,
+        method: method.into(),
+        path: "/health/".into(),
+        plain: "/health".into(),
+        headers: vec![landfall_evidence::Header { name: "user-agent".into(), value: "Mozilla/5.0".into() }],
+        host: Some("other.example.test".into()),
+    };
+    let seen = trial(&ctx, &site, &wanted("GET")).await;
+    let request = &http(&seen).request;
+    assert_eq!(present(&seen).version, HttpVersion::H1, "only HTTP/1.1 has a Host header of its own");
+    assert_eq!(seen.id.0, "http/edge/trial other GET /health//HTTP/1.1/192.0.2.1");
+    assert_eq!(request.trial.as_ref().map(|t| t.plain.as_str()), Some("/health"));
+    let said = |name: &str| {
+        let values: Vec<&str> =
+            request.headers.iter().filter(|h| h.name == name).map(|h| h.value.as_str()).collect();
+        values.join(" and ")
+    };
+    assert_eq!((said("host").as_str(), said("user-agent").as_str()), ("other.example.test", "Mozilla/5.0"));
+    assert_eq!(app.log()[0].user_agent, "Mozilla/5.0");
+    assert!(seen.by_hand.contains("-H 'host: other.example.test'"), "{}", seen.by_hand);
+    assert!(seen.by_hand.contains("-H 'user-agent: Mozilla/5.0'"), "{}", seen.by_hand);
+
+    let refused = trial(&ctx, &site, &wanted("DELETE")).await;
+    assert!(
+        matches!(&http(&refused).answer, Observed::Unasked(ProbeFault::Local { detail }) if detail.contains("DELETE")),
+        "{refused:?}"
+    );
+    assert_eq!(app.log().len(), 1, "what may change something is not sent");
+}
