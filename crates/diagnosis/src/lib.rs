@@ -36,6 +36,7 @@ pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung
 pub use causes::{Hypothesis, Question, questions};
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
+pub use facts::is_near;
 pub use findings::{FindingCode, finding_codes};
 pub use model::*;
 pub use owners::{Owner, OwnerRole};

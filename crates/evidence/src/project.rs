@@ -62,6 +62,8 @@ pub enum HostRole {
     Host,
     /// A name server of the zone.
     NameServer,
+    /// What an alias at the zone's own name (`@ CNAME …`) points at.
+    ApexAlias,
     /// A host that this machine is told the address of: an entry under `extra_hosts` or in a hosts file of the project.
     Override,
 }

@@ -9,6 +9,7 @@ mod deploy;
 mod endpoints;
 mod entry;
 mod git;
+mod hosts;
 mod process;
 mod read;
 mod routes;
@@ -20,5 +21,5 @@ mod tests_run;
 mod tree;
 
 pub use endpoints::endpoints;
-pub use read::read;
+pub use read::{hosts, read};
 pub use tests_run::{TimedRun, run_tests, test_command};

@@ -69,7 +69,7 @@ fn is_address_question(seen: &DnsObservation, host: &str) -> bool {
 }
 
 /// The DNS message that an observation holds, be it a yes or a no.
-fn message(seen: &DnsObservation) -> Option<&DnsAnswer> {
+pub(super) fn message(seen: &DnsObservation) -> Option<&DnsAnswer> {
     match &seen.answer {
         Observed::Present(answer) => Some(answer),
         Observed::Denied(Denial::Rcode(answer)) => Some(answer),
@@ -77,8 +77,9 @@ fn message(seen: &DnsObservation) -> Option<&DnsAnswer> {
     }
 }
 
-fn answer_word(seen: &DnsObservation) -> Option<&'static str> {
-    let authoritative = seen.question.server.role == DnsServerRole::Authoritative;
+pub(super) fn answer_word(seen: &DnsObservation) -> Option<&'static str> {
+    let authoritative =
+        matches!(seen.question.server.role, DnsServerRole::Authoritative | DnsServerRole::Expected);
     Some(match &seen.answer {
         Observed::Unasked(_) => return None,
         Observed::Silent(_) => "silent",
@@ -210,6 +211,9 @@ fn role_name(role: DnsServerRole) -> &'static str {
         DnsServerRole::System => "system",
         DnsServerRole::Recursive => "recursive",
         DnsServerRole::Authoritative => "authoritative",
+        DnsServerRole::Parent => "parent",
+        DnsServerRole::Expected => "expected",
+        DnsServerRole::HostsFile => "hosts-file",
     }
 }
 

@@ -5,6 +5,7 @@
 //! a rung, or empty for the target as a whole. Rules address them by key and, if need be, by the first word of the
 //! subject.
 
+mod around;
 mod dns;
 mod endpoint;
 mod http;
@@ -24,6 +25,7 @@ use landfall_evidence::{
     DnsServerRole, Evidence, Observation, ObservationId, Observed, ProbeFault, Seen, TestPurpose, Vantage,
 };
 
+pub use around::is_near;
 pub(crate) use http::{BodyKind, Exchange, Exchanges, body_kind, is_health_path};
 pub(crate) use key::FactKey;
 pub(crate) use writer::Writer;
@@ -172,6 +174,12 @@ pub(crate) enum SourceKind {
     Resolver,
     /// The zone's own servers.
     Authoritative,
+    /// Servers of the zone above, and servers to which nobody is sent.
+    Delegation,
+    /// The registry.
+    Registry,
+    /// Files of this machine.
+    Machine,
     /// A handshake made for its own sake.
     Handshake,
     /// The project folder.
@@ -199,6 +207,7 @@ impl Facts {
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
+        around::derive(evidence, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
         facts
@@ -323,7 +332,12 @@ fn source_kind(observation: &Observation) -> SourceKind {
         Seen::Dns(seen) if seen.question.server.role == DnsServerRole::Authoritative => {
             SourceKind::Authoritative
         }
-        Seen::Dns(_) => SourceKind::Resolver,
+        Seen::Dns(seen) => match seen.question.server.role {
+            DnsServerRole::Parent | DnsServerRole::Expected => SourceKind::Delegation,
+            DnsServerRole::HostsFile => SourceKind::Machine,
+            _ => SourceKind::Resolver,
+        },
+        Seen::Rdap(_) => SourceKind::Registry,
         Seen::Tls(_) => SourceKind::Handshake,
         Seen::Http(_) => match observation.vantage {
             Vantage::Local | Vantage::Workspace => SourceKind::Local,

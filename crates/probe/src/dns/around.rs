@@ -306,6 +306,15 @@ pub async fn follow_up(
     if told.nxdomain {
         let doubled = format!("{host}.{zone}");
         questions.push((resolver.clone(), doubled, RecordType::A, Flags::default()));
+        // Whether the rest of the zone is there: a zone without anything was perhaps never filled.
+        if let Some((name, ip)) = told.authoritative.iter().next() {
+            let server = Server::authoritative(name, *ip);
+            let www = format!("www.{domain}");
+            let rest = [(&domain, RecordType::A), (&domain, RecordType::MX), (&domain, RecordType::TXT), (&www, RecordType::A)];
+            for (name, rtype) in rest.into_iter().filter(|(name, _)| name.as_str() != host) {
+                questions.push((server.clone(), name.clone(), rtype, Flags::default()));
+            }
+        }
         for near in hints.near_hosts.iter().take(NEAR) {
             questions.push((resolver.clone(), normal(near), RecordType::A, Flags::default()));
         }
