@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, HttpObservation, Observation, ObservationId, ProjectSnapshot, Purpose,
+    DnsObservation, DnsServerRole, HttpObservation, Observation, ObservationId, ProjectSnapshot, Purpose,
     RateLimitObservation, RdapObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
 };
 
@@ -162,6 +162,14 @@ impl Evidence {
         self.observations.iter().filter_map(|o| match &o.seen {
             Seen::Dns(seen) => Some((o, seen)),
             _ => None,
+        })
+    }
+
+    /// DNS observations of servers of one kind, without special flags, in order.
+    pub fn dns_of(&self, role: DnsServerRole) -> impl Iterator<Item = (&Observation, &DnsObservation)> {
+        self.all_dns().filter(move |(_, seen)| {
+            let question = &seen.question;
+            question.server.role == role && !question.checking_disabled && !question.dnssec_ok
         })
     }
 

@@ -254,6 +254,20 @@ fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
         return;
     }
     let all_ids: Ids = foreign.values().flatten().cloned().collect();
+    let project = world.evidence.project();
+    let places = foreign.keys().map(|name| {
+        let hosts = project.iter().flat_map(|(_, snapshot)| &snapshot.hosts);
+        let place = hosts.filter(|h| h.role == HostRole::NameServer && h.name == *name).map(|h| h.place.as_str()).next();
+        place.map_or("target", |place| {
+            let file = place.rsplit_once(':').map_or(place, |(file, _)| file).to_ascii_lowercase();
+            let prose = [".md", ".rst", ".txt", ".adoc"].iter().any(|end| file.ends_with(end));
+            if prose { "document" } else { "infrastructure" }
+        })
+    });
+    let places: BTreeSet<&str> = places.collect();
+    if let Some(place) = places.first() {
+        facts.known(FactKey::DnsElsewherePlace, "", *place, all_ids.clone());
+    }
     facts.known_list(FactKey::DnsElsewhere, "", foreign.into_keys(), all_ids);
     facts.known_list(FactKey::DnsCopyAt, "", holders.clone(), holding.clone());
     let (own, own_ids) = seen.addresses(DnsServerRole::Authoritative);
@@ -275,7 +289,17 @@ fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
         None if facts.text(FactKey::DnsParent, "").is_some_and(|word| word != "delegated") => "better",
         _ => return,
     };
-    facts.known(FactKey::DnsCopy, "", word, ids);
+    facts.known(FactKey::DnsCopy, "", word, ids.clone());
+    let serial = |role: DnsServerRole| {
+        let asked = world.evidence.dns_of(role).filter(|(_, s)| s.question.rtype == "SOA");
+        let own = asked.filter(|(_, s)| role != DnsServerRole::Expected || s.question.server.name.as_ref().is_some_and(|n| holders.contains(n)));
+        own.filter_map(|(_, s)| s.answer.present()?.data_of("SOA").next()?.split(' ').nth(2)?.parse::<u32>().ok()).max()
+    };
+    if let (Some(there), Some(here)) = (serial(DnsServerRole::Expected), serial(DnsServerRole::Authoritative)) {
+        // Serials count around (RFC 1982 section 3.2).
+        let ahead = there.wrapping_sub(here);
+        facts.known(FactKey::DnsCopyNewer, "", ahead != 0 && ahead < 1 << 31, ids);
+    }
 }
 
 /// Whether the zone's own servers say the same, and count the same version of the zone.
@@ -749,6 +773,9 @@ fn names(world: &World<'_>, facts: &mut Facts) {
                 near.insert(named.name.clone());
                 places.insert(named.place.clone());
             }
+            HostRole::Host if named.name == world.host => {
+                facts.known(FactKey::HostNamed, "", named.place.as_str(), id());
+            }
             HostRole::ApexAlias => {
                 facts.known(FactKey::ProjectApexAlias, "", format!("{} ({})", named.name, named.place), id());
             }
@@ -873,13 +900,32 @@ fn mixed(world: &World<'_>, facts: &mut Facts) {
         };
         noted.push((address.ip(), word, fact.evidence.clone()));
     }
+    // Answers count only against each other: the same path at another address of the set.
+    let mut by_path: BTreeMap<&str, Vec<(IpAddr, &HttpResponse, ObservationId)>> = BTreeMap::new();
     for (observation, s) in world.evidence.http().filter(|(o, _)| o.vantage == Vantage::Edge) {
-        if !matches!(s.request.purpose, Purpose::Endpoint | Purpose::AddressParity) {
+        if matches!(s.request.purpose, Purpose::Endpoint | Purpose::AddressParity)
+            && let (Some(address), Some(response)) = (s.request.address, s.answer.present())
+            && response.status != 429
+            && together.contains(&address.ip())
+        {
+            let slot = by_path.entry(s.request.path.as_str()).or_default();
+            slot.push((address.ip(), response, observation.id.clone()));
+        }
+    }
+    let json = |response: &HttpResponse| response.media_type().is_some_and(|media| media.contains("json"));
+    for answers in by_path.values() {
+        let several: BTreeSet<IpAddr> = answers.iter().map(|(ip, ..)| *ip).collect();
+        if several.len() < 2 {
             continue;
         }
-        if let (Some(address), Some(response)) = (s.request.address, s.answer.present()) {
-            let word = if response.status < 400 { "good" } else { "bad" };
-            noted.push((address.ip(), word, vec![observation.id.clone()]));
+        let serves = |response: &HttpResponse| response.status < 400;
+        let any = answers.iter().any(|(_, response, _)| serves(response));
+        let any_json = answers.iter().any(|(_, response, _)| serves(response) && json(response));
+        for (ip, response, id) in answers {
+            let good = serves(response) && (!any_json || json(response));
+            if any {
+                noted.push((*ip, if good { "good" } else { "bad" }, vec![id.clone()]));
+            }
         }
     }
     for (ip, word, by) in noted.into_iter().filter(|(ip, ..)| together.contains(ip)) {

@@ -277,6 +277,13 @@ fn addresses(evidence: &Evidence, catalogue: &Catalogue, host: &str, facts: &mut
             let on_the_way = chain.iter().any(|name| name.eq_ignore_ascii_case(origin));
             facts.known(FactKey::DnsCnameIsOrigin, "", on_the_way, ids.clone());
         }
+        let deploy = evidence.project().into_iter().flat_map(|(_, snapshot)| &snapshot.deploy);
+        let given: BTreeSet<String> =
+            deploy.filter_map(|config| config.default_host.as_deref()).map(str::to_ascii_lowercase).collect();
+        if !given.is_empty() && !chain.is_empty() && !given.contains(host) {
+            let on_the_way = chain.iter().any(|name| given.contains(&name.to_ascii_lowercase()));
+            facts.known(FactKey::DnsCnameIsDeploy, "", on_the_way, ids.clone());
+        }
         let names = if chain.is_empty() { vec!["none".to_owned()] } else { chain };
         facts.known_list(FactKey::DnsCname, "", names, ids.clone());
     }
