@@ -1,5 +1,6 @@
 //! Plan and run an audit: which probes, in which order, how many at once; evidence in, report out.
 
+mod catalogue;
 pub mod config;
 mod discover;
 mod outcome;
@@ -8,6 +9,7 @@ mod progress;
 mod run;
 mod verify;
 
+pub use catalogue::{CatalogueFolderError, Loaded, load as load_catalogue};
 pub use config::{Config, ConfigError, parse_base_url, parse_duration};
 pub use discover::{Discovered, discover};
 pub use outcome::{ExitStatus, FailOn, report};

@@ -19,6 +19,9 @@ pub const DEFAULT_BUDGET: u32 = 60;
 /// Time limit of the project's tests when nobody gives one.
 pub const DEFAULT_TEST_LIMIT: Duration = Duration::from_secs(300);
 
+/// Log files that one audit reads at most: those of a few processes, and of the proxy before them.
+pub(crate) const MAX_LOGS: usize = 16;
+
 /// A probe by the name that `--only` and `--skip` take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Probe {
@@ -107,6 +110,8 @@ pub struct Overrides {
     pub ca_files: Vec<PathBuf>,
     /// The test command.
     pub test_command: Option<String>,
+    /// Log files of the deployment, beside those of the configuration.
+    pub logs: Vec<PathBuf>,
     /// Deadline.
     pub timeout: Option<Duration>,
     /// Budget.
@@ -134,6 +139,8 @@ pub struct Plan {
     pub test_command: Option<String>,
     /// Its time limit.
     pub test_limit: Duration,
+    /// Log files of the deployment, in the order of the calls; a file named twice is read once.
+    pub logs: Vec<PathBuf>,
     /// Severity from which on the exit status is 1.
     pub fail_on: String,
     /// Name servers that the zone should be at.
@@ -193,6 +200,19 @@ impl Plan {
         let resolvers = if said.resolvers.is_empty() { &config.resolvers } else { &said.resolvers };
         let resolvers = resolvers.iter().map(|r| parse_resolver(r)).collect::<Result<_, _>>()?;
 
+        let mut logs: Vec<PathBuf> = Vec::new();
+        for log in config.logs.iter().chain(&said.logs) {
+            if !logs.contains(log) {
+                logs.push(log.clone());
+            }
+        }
+        if logs.len() > MAX_LOGS {
+            return Err(PlanError(format!(
+                "{} log files are more than the {MAX_LOGS} that one audit reads; name those of the process that fails",
+                logs.len()
+            )));
+        }
+
         let mut skip: BTreeSet<Probe> = said.skip.iter().copied().collect();
         if !said.only.is_empty() {
             skip.extend(Probe::ALL.into_iter().filter(|p| !said.only.contains(p)));
@@ -202,8 +222,10 @@ impl Plan {
                 name,
                 production,
                 origin,
+                edge: config.edge.clone(),
                 local,
                 project: project.map(|p| p.display().to_string()),
+                frontends: config.frontends.clone(),
                 endpoints: config.endpoints.clone(),
             },
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),
@@ -214,6 +236,7 @@ impl Plan {
             ca_files: config.ca_files.iter().chain(&said.ca_files).cloned().collect(),
             test_command: said.test_command.clone().or_else(|| config.test_command.clone()),
             test_limit: config.test_timeout.unwrap_or(DEFAULT_TEST_LIMIT),
+            logs,
             fail_on: config.fail_on.clone().unwrap_or_else(|| "high".into()),
             expected_ns: config.expected_ns.clone(),
             rdap: config.rdap.clone(),
@@ -278,6 +301,22 @@ mod tests {
         let plan = Plan::new(&config, &said).expect("valid");
         assert_eq!(plan.target.production.expect("given").host_str(), Some("b.test"));
         assert_eq!(plan.budget, 9);
+    }
+
+    #[test]
+    fn logs_of_the_file_and_the_call_are_read_once_each_and_have_a_bound() {
+        let config = Config { logs: vec!["a.log".into()], ..Config::default() };
+        let logs = |names: &[&str]| Overrides {
+            production: Some("https://a.test".into()),
+            logs: names.iter().map(PathBuf::from).collect(),
+            ..Overrides::default()
+        };
+        let plan = Plan::new(&config, &logs(&["b.log", "a.log"])).expect("valid");
+        assert_eq!(plan.logs, [PathBuf::from("a.log"), PathBuf::from("b.log")]);
+        let many: Vec<String> = (0..MAX_LOGS).map(|n| format!("{n}.log")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let error = Plan::new(&config, &logs(&many)).expect_err("too many");
+        assert!(error.to_string().contains("17 log files"), "{error}");
     }
 
     #[test]

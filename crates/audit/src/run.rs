@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use landfall_diagnosis::Catalogue;
 use landfall_evidence::{
-    Endpoint, EndpointSource, Evidence, Expectation, HostRole, Observation, ObservationId, Observed, ProbeFault,
-    ProjectObservation, ProjectSnapshot, SCHEMA, Seen, Settings, Target, TestPurpose, TestsObservation, Tool,
-    Vantage,
+    Endpoint, EndpointSource, Evidence, Expectation, Header, HostRole, LogObservation, Observation, ObservationId,
+    Observed, ProbeFault, ProjectObservation, ProjectSnapshot, SCHEMA, Seen, Settings, Target, TestPurpose,
+    TestsObservation, Tool, Vantage,
 };
 use landfall_probe::net::{Context, Ledger, Limits, Waits};
 use landfall_probe::tls::Roots;
-use landfall_probe::{dns, http, rate_limit, rdap, shell_word, tls};
+use landfall_probe::{dns, doors, http, rate_limit, rdap, shell_word, tls};
 use url::Url;
 
 use crate::plan::{Plan, PlanError, Probe};
@@ -79,6 +79,7 @@ pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) ->
                 resolvers: plan.resolvers.iter().map(SocketAddr::to_string).collect(),
                 mapped: !plan.map.is_empty(),
                 user_agent: USER_AGENT.into(),
+                proxy_variables: proxy_variables(),
             },
             requests: ctx.ledger.counts(),
             observations: in_order(observations),
@@ -92,9 +93,12 @@ pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) ->
         let project = async {
             if plan.target.endpoints.is_empty() { None } else { read_project(&ctx, plan, progress).await.0 }
         };
-        let (project, mut survey) = tokio::join!(project, ask_network(&ctx, plan, &target, progress));
+        let (project, logs, mut survey) =
+            tokio::join!(project, read_logs(&ctx, plan), ask_network(&ctx, plan, &target, progress));
+        survey.observations.extend(logs);
         survey.observations.extend(project);
         survey.observations.extend(first);
+        cross_origin(&ctx, plan, &target, &mut survey).await;
         decide(&ctx, plan, catalogue, &mut survey, &assemble, progress).await;
         let edge = survey.edge.take();
         let limits = ask_rate_limit(&ctx, plan, edge, &survey.observations, progress).await;
@@ -104,6 +108,56 @@ pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) ->
     let (tests, mut observations) = tokio::join!(tests, rest);
     observations.extend(tests.unwrap_or_default());
     Ok(assemble(observations))
+}
+
+/// Asks production as a browser asks it for each declared page: one GET with its `Origin`, and the preflight of the first
+/// endpoint that changes something. Whether a page may call is seen by nothing else, so no symptom brings these about.
+async fn cross_origin(ctx: &Context, plan: &Plan, target: &Target, survey: &mut Survey) {
+    let Some(site) = survey.sites.iter().find(|site| site.vantage == Vantage::Edge) else { return };
+    let Some(first) = target.endpoints.iter().filter(|e| e.is_safe()).max_by_key(|e| e.core) else { return };
+    if !plan.runs(Probe::Http) {
+        return;
+    }
+    // What another server calls is not called by a page.
+    let by_machines = |path: &str| {
+        ["hook", "callback", "stripe", "internal"].iter().any(|word| path.to_ascii_lowercase().contains(word))
+    };
+    let changing = target.endpoints.iter().find(|e| !e.is_safe() && !by_machines(&e.path));
+    let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
+    for (n, page) in (1..).zip(&target.frontends) {
+        let origin = page.origin().ascii_serialization();
+        let mut requests = vec![http::TrialRequest {
+            name: "cors-get".to_owned(),
+            serial: Some(n),
+            method: "GET".to_owned(),
+            path: first.path.clone(),
+            plain: first.path.clone(),
+            headers: vec![header("origin", &origin)],
+            host: None,
+        }];
+        requests.extend(changing.map(|endpoint| http::TrialRequest {
+            name: "cors-preflight".to_owned(),
+            serial: Some(n),
+            method: "OPTIONS".to_owned(),
+            path: endpoint.path.clone(),
+            plain: endpoint.path.clone(),
+            headers: vec![
+                header("origin", &origin),
+                header("access-control-request-method", &endpoint.method),
+                header("access-control-request-headers", "content-type"),
+            ],
+            host: None,
+        }));
+        for request in &requests {
+            let Some(answer) = bounded(ctx, http::trial(ctx, site, request)).await else { return };
+            let refused = matches!(&answer.seen, Seen::Http(seen)
+                if seen.answer.present().is_some_and(http::refused_by_limiter));
+            survey.observations.push(answer);
+            if refused {
+                return;
+            }
+        }
+    }
 }
 
 /// Makes the deciding observations that the catalogue asks for, round by round, until nothing is left to decide, a limiter
@@ -168,6 +222,16 @@ fn may_ask(plan: &Plan, vantage: Vantage) -> bool {
         Vantage::Local => plan.runs(Probe::Local),
         Vantage::Workspace | Vantage::ThirdParty => false,
     }
+}
+
+/// Variables by which programs are told to use a proxy, as curl and most HTTP libraries read them.
+const PROXY_VARIABLES: [&str; 7] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "FTP_PROXY"];
+
+/// The names of those that are set on this machine. Their values may hold credentials and are not read further.
+fn proxy_variables() -> Vec<String> {
+    let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    PROXY_VARIABLES.iter().filter(is_set).map(|name| (*name).to_owned()).collect()
 }
 
 /// Passes each wait on once, however many questions are held back by it.
@@ -243,6 +307,41 @@ async fn read_project(
         seen: Seen::Project(ProjectObservation { root, answer }),
     };
     (Some(observation), endpoints)
+}
+
+/// The log files that the caller named. They are read on threads of their own: a file may lie on a slow disk.
+async fn read_logs(ctx: &Context, plan: &Plan) -> Vec<Observation> {
+    let mut names: BTreeMap<String, u32> = BTreeMap::new();
+    let each = plan.logs.iter().map(|file| {
+        let base =
+            file.file_name().map_or_else(|| file.display().to_string(), |n| n.to_string_lossy().into_owned());
+        let count = names.entry(base.clone()).and_modify(|n| *n += 1).or_insert(1);
+        let name = if *count == 1 { base } else { format!("{base}#{count}") };
+        async move {
+            let began = Instant::now();
+            let path = file.clone();
+            let reading = tokio::task::spawn_blocking(move || landfall_project::read_log(&path));
+            let answer = match bounded(ctx, reading).await {
+                Some(Ok(answer)) => answer,
+                Some(Err(crash)) => Observed::Unasked(ProbeFault::Local {
+                    detail: format!("reading the log failed: {crash}"),
+                }),
+                None => Observed::Unasked(ProbeFault::DeadlineSpent),
+            };
+            Observation {
+                id: format!("log/{name}").into(),
+                vantage: Vantage::Workspace,
+                started_us: ctx.offset_us(began),
+                took_us: micros(began.elapsed()),
+                after: None,
+                round_trips: 0,
+                attempt: 1,
+                by_hand: format!("tail -n 100 {}", shell_word(&file.display().to_string())),
+                seen: Seen::Log(LogObservation { name, answer }),
+            }
+        }
+    });
+    futures_util::future::join_all(each.collect::<Vec<_>>()).await
 }
 
 /// The usual paths, when nobody says which endpoints matter. That one of them does not exist is no fault.
@@ -410,6 +509,11 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
         observations.extend(late);
         observations.extend(chains);
         observations.extend(requests);
+        if vantage == Vantage::Edge && plan.runs(Probe::Tls) {
+            let other_name = target.origin.as_ref().and_then(|url| url.host_str());
+            let more = doors::look(ctx, &site, other_name, &observations);
+            observations.extend(bounded(ctx, more).await.unwrap_or_default());
+        }
         (observations, site, line)
     };
     let ((zone, hints), (mut observations, site, line)) = tokio::join!(zone, rest);

@@ -7,7 +7,7 @@ use landfall_evidence::{Evidence, ObservationId};
 use crate::actions::{self, Drawn};
 use crate::case::Case;
 use crate::catalogue::Catalogue;
-use crate::causes::rank;
+use crate::causes::{first_broken, rank};
 use crate::facts::Facts;
 use crate::view::View;
 use crate::{
@@ -65,6 +65,8 @@ pub fn diagnose(evidence: &Evidence, catalogue: &Catalogue) -> Diagnosis {
         ties: ranking.ties,
         findings,
         path,
+        rungs: ranking.rungs.iter().map(|(rung, state)| (rung.name().to_owned(), *state)).collect(),
+        first_broken: first_broken(&ranking.rungs).map(|rung| rung.name().to_owned()),
         rate_limit,
         readiness,
         actions,

@@ -9,12 +9,16 @@ mod attribution;
 mod case;
 mod catalogue;
 mod causes;
+mod claims;
+mod compare;
 mod components;
 mod deploy_config;
 mod diagnose;
 mod explain;
 mod facts;
 mod findings;
+mod inspect;
+mod lines;
 mod model;
 mod owners;
 mod path;
@@ -32,12 +36,19 @@ mod verification;
 mod view;
 mod words;
 
-pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, Rung, Sources};
+pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, NotObservable, Rung, Sources};
 pub use causes::{Hypothesis, Question, questions};
+pub use claims::{ClaimError, Claims, Grade, GradedClaim, grade};
+pub use compare::{
+    Aspect, COMPARISON_SCHEMA, Change, ComparedFinding, Comparison, Direction, HistoricStart, NamedCause,
+    NewCause, SameCause, Standing, StandingCause, StandingFact, StandingFinding, compare, source,
+};
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
 pub use facts::is_near;
 pub use findings::{FindingCode, finding_codes};
+pub use inspect::{Inspection, SeenFact, inspect};
+pub use lines::{LineRole, LogLine};
 pub use model::*;
 pub use owners::{Owner, OwnerRole};
 pub use signatures::{Meaning, Signature, SignatureHop};

@@ -1,5 +1,7 @@
 //! What a diagnosis says. These types are the judgement, complete; the report only lays them out.
 
+use std::collections::BTreeMap;
+
 use landfall_evidence::{Interval, LimiterClass, ObservationId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,13 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
     /// The way of a request, hop by hop.
     pub path: Vec<Hop>,
+    /// The state of every rung of the ladder, by the rung's name: `registrar`, `delegation`, … `dependency`.
+    #[serde(default)]
+    pub rungs: BTreeMap<String, RungState>,
+    /// The first rung, in the order in which a request climbs them, that was seen broken. What lies behind it cannot be
+    /// judged from outside until it is mended.
+    #[serde(default)]
+    pub first_broken: Option<String>,
     /// What is known of the rate limit; `None` when it was not probed.
     pub rate_limit: Option<RateLimit>,
     /// The checklist.
@@ -37,6 +46,32 @@ pub struct Diagnosis {
     pub unexplained: Vec<Unexplained>,
     /// Version of the catalogue that was used: a hash over its files.
     pub catalogue: String,
+}
+
+/// State of one rung of the ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RungState {
+    /// Seen working.
+    Ok,
+    /// Seen failing.
+    Broken,
+    /// Not seen, or hidden by a rung before it.
+    Unknown,
+    /// A cache or a fallback answered in its place.
+    Masked,
+}
+
+impl RungState {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Broken => "broken",
+            Self::Unknown => "unknown",
+            Self::Masked => "masked",
+        }
+    }
 }
 
 /// The overall answer.
@@ -112,6 +147,19 @@ pub enum Label {
     Likely,
     /// Far ahead, from two independent kinds of source, and a discriminator against every close rival was observed.
     Confirmed,
+}
+
+impl Label {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+            Self::NotAssessed => "not assessed",
+            Self::RuledOut => "ruled out",
+        }
+    }
 }
 
 /// A ranked hypothesis.

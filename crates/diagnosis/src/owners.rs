@@ -120,7 +120,7 @@ impl Catalogue {
             IpAddr::V6(v6) => owner.ipv6.iter().filter(|r| r.0.contains(&v6)).map(|r| r.0.prefix_len()).max(),
         };
         let mut best: Option<(u8, &Owner)> = None;
-        for owner in &self.owners {
+        for owner in self.owners.iter() {
             if let Some(length) = narrowest(owner)
                 && best.is_none_or(|(so_far, _)| length > so_far)
             {
@@ -151,7 +151,7 @@ impl Catalogue {
     fn longest_match(&self, name: &str, suffixes: impl Fn(&Owner) -> &Vec<String>) -> Option<&Owner> {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         let mut best: Option<(usize, &Owner)> = None;
-        for owner in &self.owners {
+        for owner in self.owners.iter() {
             let longest =
                 suffixes(owner).iter().filter(|suffix| name_matches(&name, suffix)).map(String::len).max();
             if let Some(length) = longest

@@ -25,6 +25,7 @@ pub(crate) fn response(status: u16) -> ResponseBuilder {
             cut: None,
             text: Some(String::new()),
             sha256: sha256(""),
+            opening: None,
         },
         redirect_to: None,
     })
@@ -54,6 +55,7 @@ impl ResponseBuilder {
             cut: None,
             text: Some(text.into()),
             sha256: sha256(text),
+            opening: None,
         };
         self
     }
@@ -98,8 +100,10 @@ impl World {
                     name: url.host_str().unwrap_or("target").into(),
                     production: Some(url),
                     origin: None,
+                    edge: None,
                     local: None,
                     project: None,
+                    frontends: Vec::new(),
                     endpoints: Vec::new(),
                 },
                 started_at: STARTED.parse::<Timestamp>().expect("a valid time"),
@@ -111,6 +115,7 @@ impl World {
                     resolvers: Vec::new(),
                     mapped: false,
                     user_agent: "landfall/0.1.0".into(),
+                    proxy_variables: Vec::new(),
                 },
                 requests: Requests { total: 0, by_host: BTreeMap::new() },
                 observations: Vec::new(),
@@ -150,6 +155,7 @@ impl World {
                 status: Vec::new(),
                 content_type: json.then(|| "application/json".into()),
                 json_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+                within_ms: None,
             },
         });
         self

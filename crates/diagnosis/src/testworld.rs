@@ -135,6 +135,7 @@ pub(crate) fn world(edge: Answers, origin: Option<Answers>, tests_fixed: bool, l
             status: if path == CORE { vec![200, 401] } else { Vec::new() },
             content_type: (method == "GET").then(|| "application/json".into()),
             json_keys: keys.iter().map(|k| (*k).into()).collect(),
+            within_ms: None,
         },
     };
     let url = |text: &str| Some(text.parse().expect("a URL"));
@@ -142,8 +143,10 @@ pub(crate) fn world(edge: Answers, origin: Option<Answers>, tests_fixed: bool, l
         name: "Levqor Backend".into(),
         production: url("https://api.levqor.ai/"),
         origin: origin.and_then(|_| url("https://levqor-backend.replit.app/")),
+        edge: None,
         local: url("http://127.0.0.1:8000/"),
         project: Some("/home/runner/workspace".into()),
+        frontends: Vec::new(),
         endpoints: vec![
             endpoint("GET", HEALTH, &["ok", "ts"]),
             endpoint("GET", SUPPORT, &[]),
@@ -165,6 +168,7 @@ pub(crate) fn world(edge: Answers, origin: Option<Answers>, tests_fixed: bool, l
             resolvers: Vec::new(),
             mapped: true,
             user_agent: "Landfall".into(),
+            proxy_variables: Vec::new(),
         },
         requests: Requests::default(),
         observations: Vec::new(),
@@ -737,6 +741,9 @@ fn snapshot() -> ProjectSnapshot {
         git: Some(GitState {
             head: "0123456789abcdef".into(),
             branch: Some("main".into()),
+            commits: Vec::new(),
+            branches: Vec::new(),
+            default_branch: None,
             deploy_history: vec![HistoricChange {
                 commit: "0123456".into(),
                 at: None,

@@ -65,7 +65,8 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
             _ => None,
         }
         .map(|odd| format!("DNS {} {} ({name}): {odd}", seen.question.name, seen.question.rtype)),
-        Seen::RateLimit(_) | Seen::Rdap(_) | Seen::Project(_) | Seen::Tests(_) => None,
+        // A look at a door follows from something that is odd already.
+        Seen::RateLimit(_) | Seen::Rdap(_) | Seen::Project(_) | Seen::Tests(_) | Seen::Door(_) | Seen::Log(_) => None,
     }
 }
 
@@ -203,6 +204,7 @@ fn purpose(purpose: Purpose) -> &'static str {
         Purpose::Redirect => "redirect followed",
         Purpose::RateLimit => "rate limit",
         Purpose::Verification => "verification",
+        Purpose::Asset => "asset",
         Purpose::Trial => "trial",
     }
 }

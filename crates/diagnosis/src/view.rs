@@ -417,7 +417,8 @@ fn something_outside_answered(evidence: &Evidence) -> bool {
             Seen::Tls(seen) => answered(&seen.answer),
             Seen::Http(seen) => answered(&seen.answer),
             Seen::RateLimit(seen) => answered(&seen.answer),
-            Seen::Project(_) | Seen::Tests(_) => false,
+            Seen::Door(seen) => answered(&seen.answer),
+            Seen::Project(_) | Seen::Tests(_) | Seen::Log(_) => false,
         },
     )
 }

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, DnsServerRole, HttpObservation, Observation, ObservationId, ProjectSnapshot, Purpose,
-    RateLimitObservation, RdapObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
+    DnsObservation, DnsServerRole, DoorObservation, HttpObservation, LogObservation, Observation, ObservationId,
+    ProjectSnapshot, Purpose, RateLimitObservation, RdapObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
 };
 
 /// The schema that this version writes. A reader accepts the same major number.
@@ -59,6 +59,9 @@ pub struct Settings {
     pub mapped: bool,
     /// The User-Agent that every HTTP request carried.
     pub user_agent: String,
+    /// Names of this machine's proxy variables that are set, never their values. The audit itself asks without a proxy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxy_variables: Vec<String>,
 }
 
 /// HTTP requests sent by an audit.
@@ -229,6 +232,14 @@ impl Evidence {
             .max_by_key(|(o, _)| o.attempt)
     }
 
+    /// Looks at doors that would not open, in order.
+    pub fn doors(&self) -> impl Iterator<Item = (&Observation, &DoorObservation)> {
+        self.observations.iter().filter_map(|o| match &o.seen {
+            Seen::Door(seen) => Some((o, seen)),
+            _ => None,
+        })
+    }
+
     /// The rate-limit probe's runs.
     pub fn rate_limit(&self) -> impl Iterator<Item = (&Observation, &RateLimitObservation)> {
         self.observations.iter().filter_map(|o| match &o.seen {
@@ -245,6 +256,14 @@ impl Evidence {
         })
     }
 
+    /// Log files, in order.
+    pub fn logs(&self) -> impl Iterator<Item = (&Observation, &LogObservation)> {
+        self.observations.iter().filter_map(|o| match &o.seen {
+            Seen::Log(seen) => Some((o, seen)),
+            _ => None,
+        })
+    }
+
     /// The project folder as read, when it could be read.
     pub fn project(&self) -> Option<(&Observation, &ProjectSnapshot)> {
         self.observations.iter().find_map(|o| match &o.seen {
@@ -257,7 +276,8 @@ impl Evidence {
     /// the audit's critical path. First to last; empty when nothing was asked over the network.
     pub fn critical_path(&self) -> Vec<&Observation> {
         let networked = |o: &&Observation| {
-            !matches!(o.seen, Seen::Project(_) | Seen::Tests(_)) && o.vantage != Vantage::Workspace
+            !matches!(o.seen, Seen::Project(_) | Seen::Tests(_) | Seen::Log(_))
+                && o.vantage != Vantage::Workspace
         };
         let mut path = Vec::new();
         let mut next = self.observations.iter().filter(networked).max_by_key(|o| o.ended_us());

@@ -88,6 +88,8 @@ pub enum Purpose {
     PlainHttp,
     /// The target of a redirect that stays on the same host, followed and recorded hop by hop.
     Redirect,
+    /// A script that the page of an endpoint loads from its own host, or a service worker that it registers.
+    Asset,
     /// A request of the rate-limit probe.
     RateLimit,
     /// A request of the verification procedure.
@@ -155,6 +157,10 @@ pub struct Body {
     pub text: Option<String>,
     /// SHA-256 of the bytes read, hexadecimal, taken before anything is masked.
     pub sha256: String,
+    /// The first four bytes, hexadecimal, where the body names a content coding or is not text: they show whether a
+    /// named coding was really applied, or one that nobody named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<String>,
 }
 
 /// Slices of time, in microseconds, each counted from the end of the one before; `None` when the phase did not happen

@@ -7,14 +7,17 @@
 //! Times are integers in microseconds (`_us`) so that they survive a round trip through JSON unchanged.
 
 mod dns;
+mod door;
 mod evidence;
 mod http;
+mod log;
 mod observation;
 mod observed;
 mod project;
 mod rate_limit;
 mod rdap;
 mod redact;
+mod signs;
 mod target;
 mod tests_run;
 mod tls;
@@ -22,22 +25,25 @@ mod tls;
 pub use dns::{
     DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, ExtendedError,
 };
+pub use door::{DoorAnswer, DoorAsk, DoorObservation, DoorQuestion, DoorTls};
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
 pub use http::{
     Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
 };
+pub use log::{LogEvent, LogObservation, LogTail};
 pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
-    Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange, HostRole, NamedHost, PortMap, PortSetting,
-    ProjectObservation, ProjectSnapshot, Route, Runtime, Scheduler, ServerSetting, SettingRead,
-    SettingsInventory, Stack, StartCommand,
+    BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange, HostRole, NamedHost,
+    PortMap, PortSetting, ProjectObservation, ProjectSnapshot, Route, Runtime, Scheduler, ServerSetting,
+    SettingRead, SettingsInventory, Stack, StartCommand,
 };
 pub use rate_limit::{
     Interval, LimiterClass, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop,
 };
 pub use rdap::{RdapAnswer, RdapObservation};
-pub use redact::{REDACTED, redact_header, redact_text, redact_url};
+pub use signs::{ProjectSign, SignWord};
+pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, HttpObservation, ProjectObservation, RateLimitObservation, RdapObservation, TestsObservation,
-    TlsObservation,
+    DnsObservation, DoorObservation, HttpObservation, LogObservation, ProjectObservation,
+    RateLimitObservation, RdapObservation, TestsObservation, TlsObservation,
 };
 
 /// Names an observation inside one evidence file, readable by a person: `http/edge/GET /health/h2/104.21.14.105`.
@@ -37,7 +37,7 @@ impl From<&str> for ObservationId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Vantage {
-    /// The project folder: files, history, the test run.
+    /// The project folder: files, history, the test run. Also log files, which lie on this machine whatever they speak of.
     Workspace,
     /// The backend that runs on this machine.
     Local,
@@ -111,6 +111,10 @@ pub enum Seen {
     Project(ProjectObservation),
     /// A run of the project's tests.
     Tests(TestsObservation),
+    /// A look at a door that would not open.
+    Door(DoorObservation),
+    /// The reading of a log file of the deployment.
+    Log(LogObservation),
 }
 
 impl Seen {
@@ -124,6 +128,8 @@ impl Seen {
             Self::RateLimit(seen) => seen.answer.was_asked(),
             Self::Project(seen) => seen.answer.was_asked(),
             Self::Tests(seen) => seen.answer.was_asked(),
+            Self::Door(seen) => seen.answer.was_asked(),
+            Self::Log(seen) => seen.answer.was_asked(),
         }
     }
 }

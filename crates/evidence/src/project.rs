@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Observed;
+use crate::{Observed, ProjectSign};
 
 /// The reading of a project folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,9 @@ pub struct ProjectSnapshot {
     /// Hosts and name servers that documents and deploy or infrastructure files name, without repetition. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<NamedHost>,
+    /// Signs that may keep the application from being served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signs: Vec<ProjectSign>,
     /// Files or parts that could not be read or parsed, with the place and the reason.
     pub unread: Vec<String>,
 }
@@ -299,6 +302,36 @@ pub struct GitState {
     pub behind: Option<u32>,
     /// Changes to deploy configuration, newest first, at most 10.
     pub deploy_history: Vec<HistoricChange>,
+    /// The commits that lead to the head, newest first, the head included; at most 200.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commits: Vec<Commit>,
+    /// Heads of branches, local and remote, at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<BranchHead>,
+    /// The branch that the remote calls its own: what `origin/HEAD` names, without the remote's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_branch: Option<String>,
+}
+
+/// One commit of the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Commit {
+    /// The full id.
+    pub id: String,
+    /// Whether it changes anything but documentation and tests, so that a deploy of it would differ.
+    pub changes_build: bool,
+}
+
+/// The head of one branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BranchHead {
+    /// Its name, without the remote's: `main`.
+    pub name: String,
+    /// The remote, for a remote branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// The full id of its newest commit.
+    pub commit: String,
 }
 
 /// A change to a deploy configuration in the history.

@@ -10,7 +10,10 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use url::Url;
 
-use crate::{Denial, Evidence, Header, HttpObservation, Observation, Observed, ProbeFault, Seen};
+use crate::{
+    Denial, DoorAnswer, Evidence, Header, HttpObservation, HttpResponse, Observation, Observed, ProbeFault,
+    Seen,
+};
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "[redacted]";
@@ -39,6 +42,9 @@ struct Patterns {
     query_pair: Regex,
     secret_key: Regex,
     cookie_value: Regex,
+    email: Regex,
+    colon_pair: Regex,
+    cookie_line: Regex,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
@@ -71,6 +77,9 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         )),
         secret_key: compile(&format!(r"(?i)^(?:{KEY}|sig|signature|key|code)$")),
         cookie_value: compile(r"^([^=;]+=)[^;]*"),
+        email: compile(r"\b[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+\b"),
+        colon_pair: compile(&format!(r"(?i)(\b{KEY}'?:\s+)('[^']*'|[^\s,;}})]+)")),
+        cookie_line: compile(r"(?i)\b((?:set-)?cookie'?\s*[:=]\s*).*"),
     }
 });
 
@@ -90,6 +99,22 @@ pub fn redact_text(text: &str) -> String {
         }
     });
     text.into_owned()
+}
+
+/// Masks secrets in a line of a log: as [`redact_text`], and also e-mail addresses, cookies, and what follows a telling
+/// key and a colon, since logs print settings and people in those forms.
+pub fn redact_log_line(line: &str) -> String {
+    let p = &*PATTERNS;
+    let line = p.cookie_line.replace(line, |c: &Captures<'_>| format!("{}{REDACTED}", &c[1]));
+    let line = redact_text(&line);
+    let line = p.colon_pair.replace_all(&line, |c: &Captures<'_>| {
+        if c[2].starts_with(REDACTED.trim_end_matches(']')) {
+            c[0].to_owned()
+        } else {
+            format!("{}{REDACTED}", &c[1])
+        }
+    });
+    p.email.replace_all(&line, REDACTED).into_owned()
 }
 
 /// Masks user names, passwords and telling query values in a URL.
@@ -137,6 +162,13 @@ fn clean(text: &mut String) {
     }
 }
 
+fn clean_line(line: &mut String) {
+    let masked = redact_log_line(line);
+    if masked != *line {
+        *line = masked;
+    }
+}
+
 fn clean_headers(headers: &mut [Header]) {
     for header in headers {
         header.value = redact_header(&header.name, &header.value);
@@ -174,13 +206,17 @@ fn clean_http(seen: &mut HttpObservation) {
     clean_headers(&mut seen.request.headers);
     clean_outcome(&mut seen.answer);
     if let Observed::Present(response) = &mut seen.answer {
-        clean_headers(&mut response.headers);
-        if let Some(text) = &mut response.body.text {
-            clean(text);
-        }
-        if let Some(url) = &mut response.redirect_to {
-            clean_url_text(url);
-        }
+        clean_response(response);
+    }
+}
+
+fn clean_response(response: &mut HttpResponse) {
+    clean_headers(&mut response.headers);
+    if let Some(text) = &mut response.body.text {
+        clean(text);
+    }
+    if let Some(url) = &mut response.redirect_to {
+        clean_url_text(url);
     }
 }
 
@@ -196,6 +232,15 @@ impl Observation {
             Seen::Dns(seen) => clean_outcome(&mut seen.answer),
             Seen::Tls(seen) => clean_outcome(&mut seen.answer),
             Seen::Http(seen) => clean_http(seen),
+            Seen::Door(seen) => {
+                if let Some(url) = &mut seen.question.url {
+                    clean_url_text(url);
+                }
+                clean_outcome(&mut seen.answer);
+                if let Observed::Present(DoorAnswer::Http { response }) = &mut seen.answer {
+                    clean_response(response);
+                }
+            }
             Seen::RateLimit(seen) => {
                 clean_url_text(&mut seen.url);
                 clean_outcome(&mut seen.answer);
@@ -235,6 +280,15 @@ impl Observation {
                         }
                     }
                     snapshot.unread.iter_mut().for_each(clean);
+                }
+            }
+            Seen::Log(seen) => {
+                clean_outcome(&mut seen.answer);
+                if let Observed::Present(tail) = &mut seen.answer {
+                    for event in &mut tail.events {
+                        clean_line(&mut event.text);
+                        event.place.iter_mut().for_each(clean_line);
+                    }
                 }
             }
             Seen::Tests(seen) => {
@@ -292,6 +346,31 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(redact_text(text), want);
             assert_eq!(redact_text(&redact_text(text)), want, "masking twice changes nothing");
+        }
+    }
+
+    #[test]
+    fn lines_of_a_log_lose_people_cookies_and_settings() {
+        let cases = [
+            ("login of jane.doe+x@mail.example.test failed", "login of [redacted] failed"),
+            ("Cookie: session=abc; theme=dark", "Cookie: [redacted]"),
+            ("set-cookie: sid=1", "set-cookie: [redacted]"),
+            ("db password: hunter2, retrying", "db password: [redacted], retrying"),
+            ("{'API_TOKEN': 'abc def', 'x': 1}", "{'API_TOKEN': [redacted], 'x': 1}"),
+            ("connecting to postgres://app:hunter2@db/shop", "connecting to postgres://[redacted]@db/shop"),
+            ("KeyError: 'STRIPE_SECRET_KEY'", "KeyError: 'STRIPE_SECRET_KEY'"),
+            (
+                "FATAL:  password authentication failed for user \"app\"",
+                "FATAL:  password authentication failed for user \"app\"",
+            ),
+            (
+                "jwt.exceptions.InvalidTokenError: not yet valid",
+                "jwt.exceptions.InvalidTokenError: not yet valid",
+            ),
+        ];
+        for (line, want) in cases {
+            assert_eq!(redact_log_line(line), want);
+            assert_eq!(redact_log_line(want), want, "masking twice changes nothing");
         }
     }
 

@@ -13,10 +13,17 @@ pub struct Target {
     pub production: Option<Url>,
     /// The deployment under the platform's own name, which needs neither the custom domain nor the edge.
     pub origin: Option<Url>,
+    /// The CDN, WAF or proxy that production is meant to stand behind, by its name in the catalogue: `cloudflare`.
+    /// `None` when nothing says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<String>,
     /// The backend on this machine.
     pub local: Option<Url>,
     /// The project folder, as a path.
     pub project: Option<String>,
+    /// The pages from which browsers call production, as origins (RFC 6454): a cross-origin call is asked as from each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frontends: Vec<Url>,
     /// The endpoints that matter, in order of importance.
     pub endpoints: Vec<Endpoint>,
 }
@@ -64,6 +71,9 @@ pub struct Expectation {
     pub content_type: Option<String>,
     /// Keys that a JSON object must have at its top.
     pub json_keys: Vec<String>,
+    /// Within how many milliseconds the whole answer must be there; `None` asks nothing beyond the audit's own limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_ms: Option<u64>,
 }
 
 impl Expectation {

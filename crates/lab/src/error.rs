@@ -22,6 +22,14 @@ pub enum LabError {
         /// What is wrong and where.
         problem: String,
     },
+    /// A recipe is wrong.
+    #[error("{file}: {problem}")]
+    Recipe {
+        /// Its file.
+        file: String,
+        /// What is wrong and where.
+        problem: String,
+    },
     /// The Python environment that runs the backend is missing.
     #[error(
         "the lab runs a real Flask backend and found no Python environment with gunicorn and pytest (looked at {looked}); \

@@ -89,6 +89,11 @@ impl Lab {
         &self.access
     }
 
+    /// The folder that holds everything of it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().map_or(Path::new(""), TempDir::path)
+    }
+
     /// What the edge saw so far, in the order answered, refusals included: the truth beside a prober's own count.
     pub fn edge_log(&self) -> Vec<EdgeRequest> {
         self.edge.log()

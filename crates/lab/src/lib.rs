@@ -26,6 +26,7 @@ mod listen;
 mod platform;
 mod project;
 mod python;
+pub mod recipe;
 mod scenario;
 mod serve;
 mod tls;

@@ -70,13 +70,16 @@ fn apply(commit: &Commit, base: &str, folder: &Path, git: &Git<'_>) -> Result<()
 }
 
 /// git in one folder, deaf to the configuration of the person who runs the lab.
-struct Git<'a> {
-    folder: &'a Path,
-    author: &'a str,
+pub(crate) struct Git<'a> {
+    /// The folder.
+    pub(crate) folder: &'a Path,
+    /// Author and committer, `Name <address>`.
+    pub(crate) author: &'a str,
 }
 
 impl Git<'_> {
-    fn run(&self, args: &[&str], date: Option<&str>) -> Result<(), LabError> {
+    /// One command.
+    pub(crate) fn run(&self, args: &[&str], date: Option<&str>) -> Result<(), LabError> {
         let (name, email) = self.author.trim_end_matches('>').split_once(" <").unwrap_or((self.author, ""));
         let mut command = Command::new("git");
         for inherited in

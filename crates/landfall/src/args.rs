@@ -146,9 +146,15 @@ pub(crate) struct AuditArgs {
     /// The project's test command; found from the project when left out
     #[arg(long, value_name = "COMMAND")]
     pub(crate) test_command: Option<String>,
+    /// A log file of the deployment: its end is read, masked, and weighed with the rest; may be repeated
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) log: Vec<PathBuf>,
     /// Save the evidence, masked, to replay it with `landfall diagnose`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) save_evidence: Option<PathBuf>,
+    /// A folder with signatures and causes of your own, beside the built-in ones
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) catalogue: Option<PathBuf>,
     /// Audit a broken world that is built on loopback for the occasion and removed afterwards
     #[arg(long, conflicts_with_all = ["url", "local", "origin", "project", "config"])]
     pub(crate) demo: bool,
@@ -164,6 +170,12 @@ pub(crate) struct DiagnoseArgs {
     /// A file written by --save-evidence; - reads stdin
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) evidence: PathBuf,
+    /// Claims to grade against the evidence: proven, consistent, refuted or untested
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) claims: Option<PathBuf>,
+    /// A folder with signatures and causes of your own, beside the built-in ones
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) catalogue: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -192,6 +204,9 @@ pub(crate) struct VerifyArgs {
 pub(crate) struct ExplainArgs {
     /// A finding (LF-TLS-001), a cause (never-deployed) or a signature (cloudflare-marker)
     pub(crate) code: String,
+    /// A folder with signatures and causes of your own, beside the built-in ones
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) catalogue: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

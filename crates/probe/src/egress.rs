@@ -13,7 +13,15 @@ use ipnet::IpNet;
 
 /// What may be connected to. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Egress(Option<Arc<[IpNet]>>);
+pub struct Egress(Option<Rule>);
+
+/// What is held back, and what is allowed all the same.
+#[derive(Debug, Clone)]
+struct Rule {
+    allowed: Arc<[IpNet]>,
+    /// Whether even the public internet is held back.
+    closed: bool,
+}
 
 impl Egress {
     /// Whatever this machine reaches.
@@ -23,7 +31,12 @@ impl Egress {
 
     /// Addresses of the public internet only, and those in `allowed`.
     pub fn public_only(allowed: Vec<IpNet>) -> Self {
-        Self(Some(allowed.into()))
+        Self(Some(Rule { allowed: allowed.into(), closed: false }))
+    }
+
+    /// Nothing but the addresses in `allowed`: for worlds on loopback, from which no packet may escape.
+    pub fn only(allowed: Vec<IpNet>) -> Self {
+        Self(Some(Rule { allowed: allowed.into(), closed: true }))
     }
 
     /// Whether this address may be connected to.
@@ -31,10 +44,14 @@ impl Egress {
     /// # Errors
     /// What kind of address it is, in words that continue "the address … is".
     pub fn allows(&self, ip: IpAddr) -> Result<(), String> {
-        let Some(allowed) = &self.0 else { return Ok(()) };
+        let Some(rule) = &self.0 else { return Ok(()) };
+        if rule.closed {
+            let listed = rule.allowed.iter().any(|net| net.contains(&ip));
+            return if listed { Ok(()) } else { Err("outside this world".to_owned()) };
+        }
         let Some(kind) = special(ip) else { return Ok(()) };
         let inner = inner_v4(ip);
-        let listed = |ip: IpAddr| allowed.iter().any(|net| net.contains(&ip));
+        let listed = |ip: IpAddr| rule.allowed.iter().any(|net| net.contains(&ip));
         let permitted = match inner {
             // A mapped address is the IPv4 address: the kernel sends IPv4 packets to it.
             Some((Wrapping::Mapped, v4)) => listed(v4.into()),
@@ -142,6 +159,15 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect(text)
+    }
+
+    #[test]
+    fn a_closed_world_lets_nothing_out_but_what_is_listed() {
+        let world = Egress::only(vec!["127.0.0.0/8".parse().expect("a network")]);
+        assert!(world.allows("127.0.0.1".parse().expect("an address")).is_ok());
+        for outside in ["104.16.1.1", "192.0.2.1", "10.0.0.1", "::1", "2606:4700::1"] {
+            assert!(world.allows(outside.parse().expect("an address")).is_err(), "{outside}");
+        }
     }
 
     #[test]

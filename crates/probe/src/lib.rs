@@ -6,6 +6,7 @@
 
 mod connect;
 pub mod dns;
+pub mod doors;
 mod egress;
 pub mod http;
 pub mod net;

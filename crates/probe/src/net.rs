@@ -212,6 +212,12 @@ impl AddressMap {
         Some(self.address(to)).filter(|real| *real != to)
     }
 
+    /// Whether this address is led elsewhere on some ports and not on this one. Packets to it would leave the world that
+    /// the map describes.
+    pub fn leaves(&self, to: SocketAddr) -> bool {
+        self.diverted(to).is_none() && self.by_address.keys().any(|(ip, _)| *ip == to.ip())
+    }
+
     /// Whether a host entry for this host leads to this address.
     pub fn leads(&self, host: &str, to: SocketAddr) -> bool {
         if self.by_host.is_empty() {
@@ -445,6 +451,9 @@ mod tests {
             Some(([127, 0, 0, 1], 8080).into())
         );
         assert_eq!(map.diverted("104.21.14.106:80".parse().expect("valid")), None);
+        assert!(map.leaves("[2606:4700::1]:80".parse().expect("valid")), "led on port 443 alone");
+        assert!(!map.leaves("[2606:4700::1]:443".parse().expect("valid")));
+        assert!(!map.leaves("104.21.14.106:80".parse().expect("valid")), "nothing speaks of it");
     }
 
     #[test]

@@ -10,16 +10,21 @@ use std::process::Command;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall_evidence::{DeployStage, GitState, HistoricChange, StartCommand};
+use landfall_evidence::{BranchHead, Commit, DeployStage, GitState, HistoricChange, StartCommand};
 
 use crate::deploy;
 use crate::process::{self, Failure};
+use crate::source::is_test;
 
 /// A status of a large working tree on a cold disk takes seconds.
 const LIMIT: Duration = Duration::from_secs(10);
 const MAX_OUTPUT: usize = 4 << 20;
 /// Names listed of changed and of untracked files.
 const MAX_NAMES: usize = 50;
+/// Commits listed: a build in production is rarely older, and forty letters each are little.
+const MAX_COMMITS: usize = 200;
+/// Branch heads listed.
+const MAX_BRANCHES: usize = 50;
 /// Changes listed.
 const MAX_HISTORY: usize = 10;
 
@@ -98,6 +103,25 @@ pub(crate) fn read(root: &Path, unread: &mut Vec<String>) -> Option<GitState> {
     }
     let time = ask(&["log", "-1", "--no-show-signature", "--format=%cI"], None)?;
     state.head_at = String::from_utf8_lossy(&time).trim().parse().ok();
+    let count = MAX_COMMITS.to_string();
+    let log = [
+        "log",
+        "--no-show-signature",
+        "--no-ext-diff",
+        "-n",
+        &count,
+        "--format=%x01%H",
+        "--name-only",
+        "-z",
+        "-m",
+        "--first-parent",
+    ];
+    state.commits = ask(&log, None).map(|bytes| parse_commits(&bytes, &prefix)).unwrap_or_default();
+    let heads =
+        ["for-each-ref", "--format=%(refname)%00%(objectname)%00%(symref)", "refs/heads", "refs/remotes"];
+    if let Some(bytes) = ask(&heads, None) {
+        (state.branches, state.default_branch) = parse_branches(&String::from_utf8_lossy(&bytes));
+    }
     let mut changes: Vec<Change> = Vec::new();
     for file in deploy::file_names() {
         let count = MAX_HISTORY.to_string();
@@ -139,6 +163,9 @@ fn parse_status(bytes: &[u8], prefix: &str) -> GitState {
         ahead: None,
         behind: None,
         deploy_history: Vec::new(),
+        commits: Vec::new(),
+        branches: Vec::new(),
+        default_branch: None,
     };
     let local = |path: &str| path.strip_prefix(prefix).unwrap_or(path).to_owned();
     let add = |to: fn(&mut GitState) -> &mut Vec<String>, state: &mut GitState, path: &str| {
@@ -182,6 +209,58 @@ fn parse_status(bytes: &[u8], prefix: &str) -> GitState {
         }
     }
     state
+}
+
+/// `git log --format=%x01%H --name-only -z`: the id, then the names that it touches.
+fn parse_commits(bytes: &[u8], prefix: &str) -> Vec<Commit> {
+    bytes
+        .split(|b| *b == 1)
+        .filter_map(|record| {
+            let mut fields = fields(record);
+            let id = fields.next()?.trim().to_owned();
+            let builds = |name: String| {
+                let name = name.trim_start_matches('\n');
+                name.strip_prefix(prefix).is_some_and(|path| !is_documentation(path) && !is_test(path))
+            };
+            (id.len() >= 40).then(|| Commit { id, changes_build: fields.any(builds) })
+        })
+        .take(MAX_COMMITS)
+        .collect()
+}
+
+/// Whether a file is for people to read and in no build.
+fn is_documentation(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let first = lower.split('/').next().unwrap_or_default();
+    lower.ends_with(".md")
+        || lower.ends_with(".rst")
+        || lower.starts_with("license")
+        || matches!(first, "docs" | "doc" | ".github" | ".vscode" | ".idea")
+}
+
+/// `git for-each-ref`: one line a reference, and `origin/HEAD` names the remote's own branch.
+fn parse_branches(text: &str) -> (Vec<BranchHead>, Option<String>) {
+    let (mut heads, mut default) = (Vec::new(), None);
+    for line in text.lines() {
+        let mut parts = line.split('\0');
+        let (Some(name), Some(commit)) = (parts.next(), parts.next()) else { continue };
+        let to = parts.next().unwrap_or_default();
+        let (remote, short) = match (name.strip_prefix("refs/heads/"), name.strip_prefix("refs/remotes/")) {
+            (Some(short), _) => (None, short),
+            (None, Some(rest)) => match rest.split_once('/') {
+                Some((remote, short)) => (Some(remote.to_owned()), short),
+                None => continue,
+            },
+            (None, None) => continue,
+        };
+        if short == "HEAD" {
+            let branch = to.strip_prefix("refs/remotes/").and_then(|to| to.split_once('/'));
+            default = default.or(branch.map(|(_, branch)| branch.to_owned()));
+        } else if heads.len() < MAX_BRANCHES {
+            heads.push(BranchHead { name: short.to_owned(), remote, commit: commit.to_owned() });
+        }
+    }
+    (heads, default)
 }
 
 /// A commit that touched a deploy file.
@@ -361,6 +440,36 @@ mod tests {
         assert_eq!((state.ahead, state.behind), (Some(1), Some(0)));
         assert_eq!((state.uncommitted, state.untracked), (vec!["b c.py".to_owned()], vec![]));
         assert!(state.deploy_history.is_empty());
+        assert_eq!(state.commits.len(), 2);
+        assert_eq!(state.commits[0].id, state.head);
+        // An empty commit changes no build, the first one does.
+        assert_eq!((state.commits[0].changes_build, state.commits[1].changes_build), (false, true));
+        assert_eq!(state.default_branch.as_deref(), Some("main"));
+        let main = |remote: Option<&str>| {
+            state
+                .branches
+                .iter()
+                .find(|b| b.name == "main" && b.remote.as_deref() == remote)
+                .map(|b| b.commit.clone())
+        };
+        assert_eq!(main(None).as_ref(), Some(&state.head));
+        assert_eq!(main(Some("origin")).as_ref(), Some(&state.commits[1].id));
+    }
+
+    #[test]
+    fn commits_of_a_folder_count_what_is_built_from_it() {
+        let dir = folder(&[("svc/app.py", "1"), ("svc/README.md", "1"), ("other/x.py", "1")]);
+        let at = "2025-01-01T00:00:00Z";
+        run(dir.path(), at, &["init", "-q"]);
+        run(dir.path(), at, &["add", "."]);
+        run(dir.path(), at, &["commit", "-q", "-m", "one"]);
+        for file in ["svc/README.md", "other/x.py", "svc/app.py"] {
+            std::fs::write(dir.path().join(file), "2").unwrap();
+            run(dir.path(), at, &["commit", "-q", "-a", "-m", file]);
+        }
+        let state = read(&dir.path().join("svc"), &mut Vec::new()).unwrap();
+        let builds: Vec<bool> = state.commits.iter().map(|c| c.changes_build).collect();
+        assert_eq!(builds, [true, false, false, true]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::thread;
 use landfall_evidence::{NamedHost, Observed, ProbeFault, ProjectSnapshot};
 
 use crate::tree::Tree;
-use crate::{deploy, entry, git, routes, schedulers, settings, source, stack};
+use crate::{deploy, entry, git, routes, schedulers, settings, signs, source, stack};
 
 /// Reads a project folder: files, history and the versions of the runtimes on this machine. Nothing in the folder is
 /// changed or executed.
@@ -63,11 +63,14 @@ fn files(root: &Path) -> ProjectSnapshot {
         settings: settings::read(&tree, &sources, environment, &mut unread),
         routes: routes::read(&tree, &sources),
         schedulers: schedulers::read(&sources),
-        deploy: deploys.into_iter().map(|d| d.config).collect(),
+        deploy: deploys.iter().map(|d| d.config.clone()).collect(),
         git: None,
         hosts: crate::hosts::read(&tree),
+        signs: Vec::new(),
         unread: Vec::new(),
     };
+    snapshot.signs =
+        signs::read(&signs::Read { tree: &tree, sources: &sources, deploys: &deploys, snapshot: &snapshot });
     // A file that several readers stumble over is named once.
     for reason in unread {
         if !snapshot.unread.contains(&reason) {

@@ -8,6 +8,7 @@
 //! terminal, open a tag in a page or close a fence in Markdown.
 
 mod build;
+mod compare;
 mod format;
 mod html;
 mod json;
@@ -22,10 +23,11 @@ mod text;
 mod words;
 
 pub use build::build;
+pub use compare::{comparison, comparison_json};
 pub use format::{Format, Style, UnknownFormat};
 pub use model::{LoadError, Report, SCHEMA};
 pub use observations::observations;
-pub use page::{VerifiedRow, page, verified};
+pub use page::{VerifiedRow, claims, page, verified};
 pub use text::wrap;
 
 /// Lays a report out. The text ends with a newline.

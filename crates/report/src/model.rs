@@ -557,6 +557,8 @@ pub enum Kind {
     Project,
     /// A test run.
     Tests,
+    /// The reading of a log file.
+    Log,
 }
 
 /// Which evidence the report was made of.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use landfall_diagnosis::Page;
+use landfall_diagnosis::{Grade, GradedClaim, Page};
 
 use crate::Style;
 use crate::text::{clean, wrap, wrap_hanging};
@@ -22,6 +22,37 @@ pub fn page(page: &Page, style: &Style) -> String {
             }
         }
     }
+    out
+}
+
+/// Lays out graded claims, each with its reason and what would settle it. The text ends with a newline.
+pub fn claims(graded: &[GradedClaim], style: &Style) -> String {
+    let width = style.width.max(40);
+    let mut out = String::new();
+    for (n, claim) in graded.iter().enumerate() {
+        let _ = writeln!(out, "{:>2}. {:<10}  {}", n + 1, claim.grade.name(), clean(&claim.says));
+        let mut lines: Vec<(&str, String)> = Vec::new();
+        if clean(&claim.means) != clean(&claim.says) {
+            lines.push(("taken as", claim.means.clone()));
+        }
+        lines.extend(claim.why.iter().enumerate().map(|(n, why)| {
+            let proof = why.evidence.first().map(|id| format!(" [{id}]")).unwrap_or_default();
+            (if n == 0 { "because" } else { "" }, format!("{}{proof}", why.say))
+        }));
+        lines.extend(claim.beyond.iter().map(|text| ("but", text.clone())));
+        lines.extend(claim.open.iter().map(|open| ("to settle", format!("{}: {}", open.ask, open.how))));
+        for (label, text) in lines {
+            for (line_n, line) in wrap(&clean(&text), width.saturating_sub(15)).iter().enumerate() {
+                let _ = writeln!(out, "    {:<9}  {line}", if line_n == 0 { label } else { "" });
+            }
+        }
+    }
+    let count = |grade: Grade| graded.iter().filter(|claim| claim.grade == grade).count();
+    let words: Vec<String> = [Grade::Proven, Grade::Consistent, Grade::Refuted, Grade::Untested]
+        .into_iter()
+        .map(|grade| format!("{} {}", count(grade), grade.name()))
+        .collect();
+    let _ = writeln!(out, "\n{} claims: {}", graded.len(), words.join(", "));
     out
 }
 

@@ -6,8 +6,8 @@ use super::Problems;
 
 /// Tables of the file with the keys that each may hold.
 const TABLES: [(&str, &[&str]); 6] = [
-    ("target", &["name", "production", "origin", "local", "project"]),
-    ("endpoint", &["path", "method", "core", "status", "content_type", "json_keys"]),
+    ("target", &["name", "production", "origin", "edge", "local", "project", "frontends", "logs"]),
+    ("endpoint", &["path", "method", "core", "status", "content_type", "json_keys", "timeout"]),
     ("tests", &["command", "timeout"]),
     ("audit", &["timeout", "budget", "fail_on"]),
     ("network", &["resolvers", "connect_to", "ca_files"]),

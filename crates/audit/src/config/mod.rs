@@ -27,10 +27,16 @@ pub struct Config {
     pub production: Option<Url>,
     /// The platform's own name for the deployment.
     pub origin: Option<Url>,
+    /// The CDN, WAF or proxy that production is meant to stand behind: `cloudflare`.
+    pub edge: Option<String>,
     /// The backend on this machine.
     pub local: Option<Url>,
     /// The project folder.
     pub project: Option<PathBuf>,
+    /// The pages from which browsers call production.
+    pub frontends: Vec<Url>,
+    /// Log files of the deployment.
+    pub logs: Vec<PathBuf>,
     /// Endpoints that matter, most important first.
     pub endpoints: Vec<Endpoint>,
     /// The test command.
@@ -121,8 +127,11 @@ struct RawTarget {
     name: Option<String>,
     production: Option<toml::Spanned<String>>,
     origin: Option<toml::Spanned<String>>,
+    edge: Option<toml::Spanned<String>>,
     local: Option<toml::Spanned<String>>,
     project: Option<PathBuf>,
+    frontends: Vec<toml::Spanned<String>>,
+    logs: Vec<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +145,7 @@ struct RawEndpoint {
     content_type: Option<String>,
     #[serde(default)]
     json_keys: Vec<String>,
+    timeout: Option<toml::Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -171,6 +181,8 @@ struct RawDns {
 
 /// Methods that may stand in an `[[endpoint]]`.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/// Pages that may be named under `frontends`: each costs an audit two requests.
+const MOST_FRONTENDS: usize = 4;
 /// Values of `fail_on`, as of the command line.
 const FAIL_ON: [&str; 5] = ["critical", "high", "medium", "low", "never"];
 
@@ -194,8 +206,8 @@ impl Config {
         let mut config = Self::parse(&text, &name)?;
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         config.project = Some(folder.join(config.project.unwrap_or_else(|| PathBuf::from("."))));
-        for ca in &mut config.ca_files {
-            *ca = folder.join(&*ca);
+        for file in config.ca_files.iter_mut().chain(&mut config.logs) {
+            *file = folder.join(&*file);
         }
         config.hosts_file = config.hosts_file.map(|path| folder.join(path));
         config.file = Some(file.to_owned());
@@ -226,8 +238,11 @@ impl Config {
             name: raw.target.name,
             production: problems.url(raw.target.production, "production"),
             origin: problems.url(raw.target.origin, "origin"),
+            edge: problems.vendor(raw.target.edge),
             local: problems.url(raw.target.local, "local"),
             project: raw.target.project,
+            frontends: problems.frontends(raw.target.frontends),
+            logs: raw.target.logs,
             endpoints: raw.endpoint.into_iter().filter_map(|e| problems.endpoint(e)).collect(),
             test_command: raw.tests.command,
             test_timeout: problems.duration(raw.tests.timeout),
@@ -268,6 +283,22 @@ impl Problems<'_> {
         self.found.push(Problem { line, column, source, what: landfall_evidence::redact_text(&what), mend });
     }
 
+    /// The name of an edge: a word as the catalogue spells them, so that it can be held against the marks of answers.
+    fn vendor(&mut self, value: Option<toml::Spanned<String>>) -> Option<String> {
+        let value = value?;
+        let name = value.get_ref().trim().to_ascii_lowercase();
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        if name.is_empty() || name.len() > 40 || !name.chars().all(word) {
+            self.add(
+                Some(value.span()),
+                format!("edge = {:?} is not the name of an edge", value.get_ref()),
+                Some("write the vendor's name in small letters: cloudflare, fastly, aws-cloudfront, akamai, vercel".into()),
+            );
+            return None;
+        }
+        Some(name)
+    }
+
     fn done(self, file: &str) -> Result<(), ConfigError> {
         if self.found.is_empty() { Ok(()) } else { Err(self.error(file)) }
     }
@@ -282,7 +313,10 @@ impl Problems<'_> {
         match parse_base_url(value.get_ref()) {
             Ok(url) => Some(url),
             Err(problem) => {
-                let mend = format!("write it as {key} = \"https://api.example.com\"");
+                let mend = match key {
+                    "frontends" => "write it as frontends = [\"https://app.example.com\"]".to_owned(),
+                    _ => format!("write it as {key} = \"https://api.example.com\""),
+                };
                 self.add(Some(value.span()), format!("{key}: {problem}"), Some(mend));
                 None
             }
@@ -325,6 +359,25 @@ impl Problems<'_> {
         }
     }
 
+    /// Pages whose scripts call production. Only the origin of each counts, as in the header that browsers send.
+    fn frontends(&mut self, values: Vec<toml::Spanned<String>>) -> Vec<Url> {
+        if let Some(first_too_many) = values.get(MOST_FRONTENDS) {
+            let mend = "name the origins that matter; each costs two requests".to_owned();
+            let what = format!("more than {MOST_FRONTENDS} frontends");
+            self.add(Some(first_too_many.span()), what, Some(mend));
+        }
+        let mut found: Vec<Url> = Vec::new();
+        for value in values.into_iter().take(MOST_FRONTENDS) {
+            if let Some(mut url) = self.url(Some(value), "frontends") {
+                url.set_path("");
+                if !found.contains(&url) {
+                    found.push(url);
+                }
+            }
+        }
+        found
+    }
+
     fn endpoint(&mut self, raw: RawEndpoint) -> Option<Endpoint> {
         let before = self.found.len();
         let path = raw.path.get_ref().clone();
@@ -357,6 +410,9 @@ impl Problems<'_> {
             status: raw.status.into_iter().map(toml::Spanned::into_inner).collect(),
             content_type: raw.content_type.map(|t| t.to_ascii_lowercase()),
             json_keys: raw.json_keys,
+            within_ms: self
+                .duration(raw.timeout)
+                .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1)),
         };
         let endpoint = Endpoint { method, path, source: EndpointSource::Declared, core: raw.core, expect };
         (self.found.len() == before).then_some(endpoint)
@@ -444,9 +500,11 @@ name = "Levqor Backend"
 production = "api.levqor.ai"
 origin = "https://levqor-backend.replit.app/"
 local = "http://127.0.0.1:8000"
+frontends = ["https://app.levqor.ai/start", "app.levqor.ai", "http://localhost:3000"]
 
 [[endpoint]]
 path = "/health"
+timeout = "2500ms"
 content_type = "application/json"
 json_keys = ["ok", "ts"]
 
@@ -477,6 +535,9 @@ ca_files = ["root.pem"]
         assert_eq!(config.endpoints.len(), 2);
         assert_eq!(config.endpoints[1].method, "POST");
         assert_eq!(config.timeout, Some(Duration::from_secs(90)));
+        assert_eq!(config.endpoints[0].expect.within_ms, Some(2_500));
+        let frontends: Vec<&str> = config.frontends.iter().map(Url::as_str).collect();
+        assert_eq!(frontends, ["https://app.levqor.ai/", "http://localhost:3000/"], "origins, each once");
         assert_eq!(config.budget, Some(40));
         assert_eq!(config.connect_to.len(), 1);
     }
@@ -488,7 +549,7 @@ ca_files = ["root.pem"]
         insta::assert_snapshot!(error, @r#"
         landfall.toml:2:1: unknown key "producton" in [target]
              2 | producton = "https://a.example.test"
-               = did you mean "production"? (known here: name, production, origin, local, project)
+               = did you mean "production"? (known here: name, production, origin, edge, local, project, frontends, logs)
         "#);
     }
 

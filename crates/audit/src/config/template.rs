@@ -37,12 +37,26 @@ pub fn template(target: &Target, test_command: Option<&str>) -> String {
     );
     line(
         &mut out,
+        "edge",
+        target.edge.as_deref(),
+        "cloudflare",
+        "the CDN or WAF that the public name should lead through",
+    );
+    line(
+        &mut out,
         "local",
         url(&target.local).as_deref(),
         "http://127.0.0.1:8000",
         "the backend on this machine",
     );
     out.push_str("project = \".\"  # the folder that is deployed\n");
+    out.push_str("# The pages whose scripts call this API from another origin; their calls are asked as a browser asks them.\n");
+    let frontends: Vec<String> =
+        target.frontends.iter().map(|url| quoted(url.as_str().trim_end_matches('/'))).collect();
+    let _ = match frontends.is_empty() {
+        true => writeln!(out, "# frontends = [\"https://app.example.com\"]"),
+        false => writeln!(out, "frontends = [{}]", frontends.join(", ")),
+    };
 
     out.push_str("\n# The endpoints that matter, most important first. Anything but GET and HEAD is never sent: a GET shows\n# whether the route exists.\n");
     if target.endpoints.is_empty() {
@@ -81,6 +95,9 @@ fn write_endpoint(out: &mut String, endpoint: &Endpoint) {
         let keys: Vec<String> = endpoint.expect.json_keys.iter().map(|k| quoted(k)).collect();
         let _ = writeln!(out, "json_keys = [{}]", keys.join(", "));
     }
+    if let Some(limit) = endpoint.expect.within_ms {
+        let _ = writeln!(out, "timeout = \"{limit}ms\"");
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -100,8 +117,10 @@ mod tests {
             name: "a \"quoted\" name".into(),
             production: Some("https://api.example.test".parse().expect("valid")),
             origin: None,
+            edge: Some("cloudflare".into()),
             local: Some("http://127.0.0.1:8000".parse().expect("valid")),
             project: None,
+            frontends: Vec::new(),
             endpoints: vec![Endpoint {
                 method: "POST".into(),
                 path: "/hook".into(),
@@ -111,6 +130,7 @@ mod tests {
                     status: vec![200, 204],
                     content_type: None,
                     json_keys: vec!["ok".into()],
+                    within_ms: Some(2_500),
                 },
             }],
         };
@@ -118,6 +138,7 @@ mod tests {
             Config::parse(&template(&target, Some("pytest -q")), "x").expect("the template is valid");
         assert_eq!(config.name.as_deref(), Some(target.name.as_str()));
         assert_eq!(config.production, target.production);
+        assert_eq!(config.edge, target.edge);
         assert_eq!(config.endpoints, target.endpoints);
         assert_eq!(config.test_command.as_deref(), Some("pytest -q"));
         let empty = Target { production: None, local: None, endpoints: vec![], ..target };

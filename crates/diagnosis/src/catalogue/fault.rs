@@ -160,6 +160,51 @@ pub struct Discriminator {
     pub test: String,
 }
 
+/// A fault that nothing shows yet.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotObservable {
+    /// The fault.
+    pub id: String,
+    /// Why nothing that is asked shows it.
+    pub reason: String,
+    /// The observation that would.
+    pub would_take: String,
+}
+
+/// Reads `not-observable.toml`; mistakes go to `errors`.
+pub(super) fn read_not_observable(
+    text: &str,
+    faults: &BTreeMap<String, Fault>,
+    errors: &mut Vec<CatalogueError>,
+) -> BTreeMap<String, NotObservable> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        #[serde(default)]
+        fault: Vec<NotObservable>,
+    }
+    const FILE: &str = "not-observable.toml";
+    let file: File = match toml::from_str(text) {
+        Ok(file) => file,
+        Err(error) => {
+            errors.push(CatalogueError::new(FILE, error.to_string()));
+            return BTreeMap::new();
+        }
+    };
+    let mut found = BTreeMap::new();
+    for entry in file.fault {
+        let id = entry.id.clone();
+        if !faults.contains_key(&id) {
+            errors.push(CatalogueError::new(FILE, format!("{id}: no fault of faults.toml has this id")));
+        }
+        if found.insert(id.clone(), entry).is_some() {
+            errors.push(CatalogueError::new(FILE, format!("{id}: is listed twice")));
+        }
+    }
+    found
+}
+
 /// Reads `faults.toml`; mistakes go to `errors`.
 pub(super) fn read(text: &str, errors: &mut Vec<CatalogueError>) -> (Vec<Layer>, BTreeMap<String, Fault>) {
     #[derive(Deserialize)]

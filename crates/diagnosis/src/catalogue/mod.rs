@@ -3,16 +3,20 @@
 //! The files are built into the program, parsed once, on first use. A person who adds an entry needs no Rust; a mistake
 //! in a file is reported with the file, the entry and the mend, and the tests load every file.
 
+mod additions;
+mod altered;
 mod fault;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 
-pub use fault::{Discriminator, Fault, Layer, Rung};
+pub use fault::{Discriminator, Fault, Layer, NotObservable, Rung};
 
 use crate::causes::{Hypothesis, read_hypotheses};
+use crate::claims::{Statement, read_statements};
+use crate::lines::{LineIndex, LogLine};
 use crate::owners::{Owner, OwnerFile};
 use crate::signatures::{Signature, SignatureIndex};
 
@@ -25,6 +29,12 @@ pub struct Sources<'a> {
     pub signatures: &'a str,
     /// `network-owners.toml`.
     pub owners: &'a str,
+    /// `log-lines.toml`.
+    pub lines: &'a str,
+    /// `statements.toml`.
+    pub statements: &'a str,
+    /// `not-observable.toml`.
+    pub not_observable: &'a str,
     /// The files of `causes/`, each with its name.
     pub causes: &'a [(&'a str, &'a str)],
 }
@@ -54,6 +64,9 @@ pub(crate) const EMBEDDED: Sources<'static> = Sources {
     faults: include_str!("../../../../catalogue/faults.toml"),
     signatures: include_str!("../../../../catalogue/signatures.toml"),
     owners: include_str!("../../../../catalogue/network-owners.toml"),
+    lines: include_str!("../../../../catalogue/log-lines.toml"),
+    statements: include_str!("../../../../catalogue/statements.toml"),
+    not_observable: include_str!("../../../../catalogue/not-observable.toml"),
     causes: CAUSES,
 };
 
@@ -74,13 +87,19 @@ impl CatalogueError {
 }
 
 /// A loaded catalogue.
-#[derive(Debug)]
+///
+/// Its parts are shared between a catalogue and the altered ones made of it ([`Catalogue::without`],
+/// [`Catalogue::perturbed`]), so that making one of those costs next to nothing.
+#[derive(Debug, Clone)]
 pub struct Catalogue {
-    layers: Vec<Layer>,
-    faults: BTreeMap<String, Fault>,
-    pub(crate) signatures: SignatureIndex,
-    pub(crate) owners: Vec<Owner>,
-    hypotheses: BTreeMap<String, Hypothesis>,
+    layers: Arc<[Layer]>,
+    faults: Arc<BTreeMap<String, Fault>>,
+    pub(crate) signatures: Arc<SignatureIndex>,
+    pub(crate) owners: Arc<[Owner]>,
+    pub(crate) lines: Arc<LineIndex>,
+    pub(crate) statements: Arc<BTreeMap<String, Statement>>,
+    not_observable: Arc<BTreeMap<String, NotObservable>>,
+    hypotheses: BTreeMap<String, Arc<Hypothesis>>,
     hash: String,
 }
 
@@ -97,6 +116,16 @@ impl Catalogue {
         &CATALOGUE
     }
 
+    /// The built-in catalogue with the entries of other files added. An entry with the id of a built-in one stands in its
+    /// place. `files` have the names of the built-in ones (`faults.toml`, `signatures.toml`, `causes/NAME.toml`, …), with
+    /// their text.
+    ///
+    /// # Errors
+    /// Every mistake that was found, each with its file and entry.
+    pub fn with_additions(files: &[(String, String)]) -> Result<Self, Vec<CatalogueError>> {
+        additions::read(&EMBEDDED, files)
+    }
+
     /// Reads a catalogue from the text of its files.
     ///
     /// # Errors
@@ -106,9 +135,31 @@ impl Catalogue {
         let (layers, faults) = fault::read(sources.faults, &mut errors);
         let signatures = SignatureIndex::read(sources.signatures, &mut errors);
         let owners = OwnerFile::read(sources.owners, &mut errors);
+        let lines = LineIndex::read(sources.lines, &mut errors);
+        let statements = read_statements(sources.statements, &mut errors);
+        let not_observable = fault::read_not_observable(sources.not_observable, &faults, &mut errors);
         let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
+        for hypothesis in hypotheses.values() {
+            for word in hypothesis.line_words().filter(|word| !lines.knows(word)) {
+                let message = format!(
+                    "{}: log.says and http.says never say {word:?}; it is not an id of log-lines.toml",
+                    hypothesis.id
+                );
+                errors.push(CatalogueError::new("causes", message));
+            }
+        }
         if errors.is_empty() {
-            Ok(Self { layers, faults, signatures, owners, hypotheses, hash: hash_of(sources) })
+            Ok(Self {
+                layers: layers.into(),
+                faults: Arc::new(faults),
+                signatures: Arc::new(signatures),
+                owners: owners.into(),
+                lines: Arc::new(lines),
+                statements: Arc::new(statements),
+                not_observable: Arc::new(not_observable),
+                hypotheses: hypotheses.into_iter().map(|(id, h)| (id, Arc::new(h))).collect(),
+                hash: hash_of(sources),
+            })
         } else {
             Err(errors)
         }
@@ -134,6 +185,11 @@ impl Catalogue {
         self.faults.values()
     }
 
+    /// Why no observation shows a fault, when the catalogue admits that none does.
+    pub fn not_observable(&self, id: &str) -> Option<&NotObservable> {
+        self.not_observable.get(id)
+    }
+
     /// A signature by its id.
     pub fn signature(&self, id: &str) -> Option<&Signature> {
         self.signatures.by_id(id)
@@ -146,12 +202,28 @@ impl Catalogue {
 
     /// The hypothesis behind a cause, when the engine knows that cause.
     pub fn cause(&self, id: &str) -> Option<&Hypothesis> {
-        self.hypotheses.get(id)
+        self.hypotheses.get(id).map(Arc::as_ref)
     }
 
     /// All hypotheses, by id.
     pub fn causes(&self) -> impl Iterator<Item = &Hypothesis> {
-        self.hypotheses.values()
+        self.hypotheses.values().map(Arc::as_ref)
+    }
+
+    /// Whether this vendor leaves marks that can be seen, or missed: header fields on every answer, or addresses that are
+    /// known to be its own.
+    pub(crate) fn knows_vendor(&self, vendor: &str) -> bool {
+        let alike = |name: &str| name == vendor || name.split('-').any(|part| part == vendor);
+        let marks = |s: &&Signature| s.meaning == crate::signatures::Meaning::HopMarker && alike(&s.vendor);
+        self.signatures().find(marks).is_some()
+            || self
+                .owners()
+                .any(|owner| alike(&owner.vendor) && !(owner.ipv4.is_empty() && owner.ipv6.is_empty()))
+    }
+
+    /// What lines of a log say, in the order of the file.
+    pub fn log_lines(&self) -> impl Iterator<Item = &LogLine> {
+        self.lines.iter()
     }
 
     /// All network owners, in the order of the file.
@@ -162,7 +234,14 @@ impl Catalogue {
 
 fn hash_of(sources: &Sources<'_>) -> String {
     let mut hasher = Sha256::new();
-    for text in [sources.faults, sources.signatures, sources.owners] {
+    for text in [
+        sources.faults,
+        sources.signatures,
+        sources.owners,
+        sources.lines,
+        sources.statements,
+        sources.not_observable,
+    ] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     }
@@ -186,7 +265,7 @@ mod tests {
             panic!("{}", lines.join("\n"))
         });
         assert_eq!(catalogue.faults().count(), 200);
-        assert_eq!(catalogue.signatures().count(), 572);
+        assert_eq!(catalogue.signatures().count(), 577);
         assert_eq!(catalogue.owners().count(), 90);
         assert!(catalogue.causes().count() >= 30, "{} causes", catalogue.causes().count());
         assert_eq!(catalogue.hash().len(), 16);

@@ -14,7 +14,7 @@ use crate::signatures::Meaning;
 /// A condition as written in a file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawCondition {
+pub(crate) struct RawCondition {
     fact: Option<String>,
     at: Option<String>,
     is: Option<Scalar>,
@@ -102,7 +102,7 @@ pub(crate) enum Truth<'a> {
 
 impl RawCondition {
     /// Checks names and values.
-    pub(super) fn build(self) -> Result<Condition, String> {
+    pub(crate) fn build(self) -> Result<Condition, String> {
         let composed = [self.all.is_some(), self.any.is_some(), self.not.is_some(), self.fact.is_some()];
         if composed.iter().filter(|given| **given).count() != 1 {
             return Err("a condition has exactly one of `fact`, `all`, `any`, `not`".to_owned());
@@ -246,6 +246,20 @@ impl Condition {
                 Truth::False(by) => Truth::True(by),
                 unknown @ Truth::Unknown(_) => unknown,
             },
+        }
+    }
+
+    /// The words that it asks of what logs and error pages say.
+    pub(crate) fn line_words(&self) -> Vec<&str> {
+        match self {
+            Self::Fact {
+                key: FactKey::LogSays | FactKey::LogSaidBefore | FactKey::HttpSays,
+                test: Test::OneOf(words),
+                ..
+            } => words.iter().map(String::as_str).collect(),
+            Self::Fact { .. } | Self::Always => Vec::new(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::line_words).collect(),
+            Self::Not(part) => part.line_words(),
         }
     }
 

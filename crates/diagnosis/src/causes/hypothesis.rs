@@ -12,7 +12,7 @@ use crate::catalogue::{CatalogueError, Fault, Rung};
 use crate::facts::{Fact, FactKey, subject_matches};
 
 /// One named cause as the engine knows it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Hypothesis {
     /// Its id, that of a fault.
     pub id: String,
@@ -47,6 +47,16 @@ impl Hypothesis {
             .unwrap_or_default()
     }
 
+    /// Every word that it asks of what logs and error pages say, for the check that such a word exists.
+    pub(crate) fn line_words(&self) -> impl Iterator<Item = &str> {
+        let conditions = [Some(&self.requires), self.mention.as_ref()].into_iter().flatten();
+        let conditions = conditions
+            .chain(self.evidence.iter().map(|item| &item.condition))
+            .chain(self.contributes.iter().map(|item| &item.condition))
+            .chain(self.probe.iter().map(|probe| &probe.done));
+        conditions.flat_map(Condition::line_words)
+    }
+
     /// The rules in words: weight in decibans, and what it says when it holds. For `landfall explain`.
     pub fn rules(&self) -> impl Iterator<Item = (i32, &str)> {
         self.evidence.iter().map(|item| (item.weight_db, item.say.as_str()))
@@ -54,7 +64,7 @@ impl Hypothesis {
 }
 
 /// One piece of evidence that a hypothesis asks for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Evidence {
     pub(crate) group: String,
     pub(crate) condition: Condition,
@@ -67,7 +77,7 @@ pub(crate) struct Evidence {
 }
 
 /// A circumstance that adds to another cause without being it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Contribution {
     pub(crate) to: Vec<String>,
     pub(crate) condition: Condition,
@@ -75,7 +85,7 @@ pub(crate) struct Contribution {
 }
 
 /// The observation that would decide.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Probe {
     /// When this is known, either way, the observation was made.
     pub(crate) done: Condition,
@@ -102,7 +112,7 @@ pub(crate) struct Make {
 }
 
 /// A pattern over symptoms: `key`, `key:value`, each with `@subject`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     key: FactKey,
     value: Option<String>,
@@ -307,6 +317,11 @@ impl RawMake {
     }
 }
 
+/// Whether an entry has the form of a hypothesis; what it says is checked with the others at hand.
+pub(crate) fn check_entry(entry: toml::Value) -> Result<(), String> {
+    entry.try_into::<RawHypothesis>().map(|_| ()).map_err(|error| error.message().to_owned())
+}
+
 /// weak 1.6:1, medium 3:1, strong 10:1, decisive 100:1; a leading minus speaks against.
 fn decibans(weight: &str) -> Result<i32, String> {
     let (sign, word) = match weight.strip_prefix('-') {
@@ -362,7 +377,7 @@ pub(crate) fn read_hypotheses(
             hypotheses.insert(id, hypothesis);
         }
     }
-    check_references(&hypotheses, &file_of, errors);
+    check_references(&hypotheses, &file_of, faults, errors);
     check_separation(&hypotheses, &file_of, faults, errors);
     hypotheses
 }
@@ -473,9 +488,11 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
     (hypothesis, mistakes)
 }
 
+/// A look-alike that is a fault of the catalogue and has no hypothesis yet may be named: the evidence holds all the same.
 fn check_references(
     hypotheses: &BTreeMap<String, Hypothesis>,
     file_of: &BTreeMap<String, &str>,
+    faults: &BTreeMap<String, Fault>,
     errors: &mut Vec<CatalogueError>,
 ) {
     for hypothesis in hypotheses.values() {
@@ -483,7 +500,7 @@ fn check_references(
         let named = named
             .chain(&hypothesis.unseparated)
             .chain(hypothesis.contributes.iter().flat_map(|item| &item.to));
-        for other in named.filter(|other| !hypotheses.contains_key(*other)) {
+        for other in named.filter(|other| !hypotheses.contains_key(*other) && !faults.contains_key(*other)) {
             errors.push(CatalogueError::new(
                 file_of[&hypothesis.id],
                 format!("{}: {other:?} is not a cause of these files", hypothesis.id),

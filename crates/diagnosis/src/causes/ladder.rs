@@ -2,25 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use crate::RungState;
 use crate::catalogue::Rung;
 use crate::facts::{FactKey, Facts};
-
-/// State of one rung.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RungState {
-    /// Seen working.
-    Ok,
-    /// Seen failing.
-    Broken,
-    /// Not seen, or hidden by a rung before it.
-    Unknown,
-    /// A cache or a fallback answered in its place.
-    Masked,
-}
 
 /// The state of every rung. A rung behind the first broken one is unknown unless an answer from behind it was seen.
 pub(crate) fn ladder(facts: &Facts) -> BTreeMap<Rung, RungState> {
     Rung::ALL.into_iter().map(|rung| (rung, state(rung, facts))).collect()
+}
+
+/// The first rung on the way of a request that was seen broken.
+pub(crate) fn first_broken(rungs: &BTreeMap<Rung, RungState>) -> Option<Rung> {
+    Rung::ALL
+        .into_iter()
+        .filter(|rung| rung.on_path())
+        .find(|rung| rungs.get(rung) == Some(&RungState::Broken))
 }
 
 fn state(rung: Rung, facts: &Facts) -> RungState {
@@ -36,11 +32,22 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             None => RungState::Unknown,
         },
         Rung::Registrar => match word(DnsZone, "") {
+            _ if matches!(word(RdapState, ""), Some("expired" | "lapsed" | "hold")) => RungState::Broken,
+            _ if word(SiteParked, "edge") == Some("yes") => RungState::Broken,
+            // The registration is as good as the zone that waits for its delegation.
+            Some("absent") if waits_elsewhere(facts) => RungState::Unknown,
             Some("exists") => RungState::Ok,
             Some(_) => RungState::Broken,
             None => ok_if(answered),
         },
         Rung::Delegation => match word(DnsAuthoritative, "") {
+            _ if waits_elsewhere(facts)
+                || facts.of(DnsLame).any(|fact| fact.symptom)
+                || facts.of(DnsServersAgree).any(|fact| fact.symptom)
+                || facts.of(DnsSecurity).any(|fact| fact.symptom) =>
+            {
+                RungState::Broken
+            }
             Some("ok" | "nodata" | "nxdomain" | "dangling" | "loop") => RungState::Ok,
             Some("refused" | "not-authoritative" | "silent" | "servfail") => RungState::Broken,
             _ if word(DnsRecursive, "") == Some("servfail") => RungState::Broken,
@@ -54,13 +61,20 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
                 RungState::Broken
             }
             (None, Some("nxdomain" | "nodata")) => RungState::Broken,
-            (Some("ok"), _) | (_, Some("ok")) => match facts.of(FamilyState).any(|fact| fact.symptom) {
+            (Some("ok" | "mixed"), _) | (_, Some("ok")) => match zone_misleads(facts) {
                 true => RungState::Broken,
                 false => RungState::Ok,
             },
             _ => ok_if(answered),
         },
         Rung::Resolver => match word(DnsAgrees, "") {
+            _ if facts.of(DnsHostsFile).any(|fact| fact.symptom) => RungState::Broken,
+            _ if facts.of(DnsDifference).any(|f| {
+                matches!(f.text(), Some("other-address" | "sinkhole" | "absent" | "empty" | "more"))
+            }) =>
+            {
+                RungState::Broken
+            }
             Some("yes") => RungState::Ok,
             Some(_) => RungState::Broken,
             None => ok_if(answered || word(DnsSystem, "") == Some("ok")),
@@ -86,6 +100,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             }
         }
         Rung::Edge => match site {
+            _ if edge_is_at_fault(facts) => RungState::Broken,
             Some("blocked" | "challenged" | "redirect-loop") => RungState::Broken,
             Some("no-answer") | None => RungState::Unknown,
             Some(_) if facts.at(CacheState, Some("edge")).any(|fact| fact.text() == Some("hit")) => {
@@ -94,6 +109,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some(_) => RungState::Ok,
         },
         Rung::EdgeOrigin => match (site, word(SiteMeaning, "edge")) {
+            _ if says_of_the_way(facts) => RungState::Broken,
             (Some("gateway-error"), Some(meaning))
                 if meaning.starts_with("origin-") || meaning == "no-healthy-upstream" =>
             {
@@ -129,10 +145,136 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
     }
 }
 
+/// Whether the edge itself is where a request goes wrong: by its own word, by its cache, by a login of its own, or by not
+/// being there.
+fn edge_is_at_fault(facts: &Facts) -> bool {
+    let by_word = [
+        "code-failed",
+        "points-at-itself",
+        "cross-account",
+        "rule-blocked",
+        "address-banned",
+        "challenge",
+        "too-large",
+    ];
+    let endpoint_fails = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
+    let says = facts
+        .at(FactKey::EdgeSays, Some("edge"))
+        .any(|fact| endpoint_fails && fact.text().is_some_and(|word| by_word.contains(&word)));
+    let cache = [FactKey::CacheStale, FactKey::CachePrivate]
+        .into_iter()
+        .any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom));
+    let kept_error =
+        endpoint_fails && facts.at(FactKey::CacheError, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    let wall = endpoint_fails && facts.get(FactKey::RedirectWall, "edge").is_some();
+    // Some paths go through as at the origin, and others only there: a rule at the edge parts them.
+    let parted = endpoint_fails
+        && facts.is(FactKey::PairMixed, "", "yes") == Some(true)
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+            fact.symptom && matches!(fact.text(), Some("html-for-json" | "not-found" | "redirect"))
+        });
+    let upgrade = facts.at(FactKey::EndpointUpgrade, Some("edge")).any(|fact| fact.symptom)
+        && facts.at(FactKey::EndpointUpgrade, None).any(|fact| fact.text() == Some("upgraded"));
+    says || cache
+        || kept_error
+        || wall
+        || parted
+        || upgrade
+        || facts.is(FactKey::EdgeInPath, "", "no") == Some(true)
+}
+
+/// Whether a hop says that the way to the server behind it is broken, for an endpoint that fails.
+fn says_of_the_way(facts: &Facts) -> bool {
+    let words = [
+        "origin-refused",
+        "no-backend",
+        "origin-unreachable",
+        "bad-gateway",
+        "connect-timeout",
+        "read-timeout",
+        "origin-timeout",
+        "bad-response",
+        "tls",
+        "tls-handshake",
+        "tls-certificate",
+        "dns",
+        "tunnel-down",
+    ];
+    let by_app_process = facts.text(FactKey::SiteMeaning, "edge") == Some("app-crashed");
+    !by_app_process
+        && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
+            facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
+                && fact.text().is_some_and(|word| words.contains(&word))
+        })
+}
+
+/// Whether a copy of the zone has what the zone that the world is sent to lacks, or has otherwise.
+fn waits_elsewhere(facts: &Facts) -> bool {
+    matches!(facts.text(FactKey::DnsCopy, ""), Some("better" | "differs"))
+}
+
+/// Whether what the zone gives leads astray: one family or one of several addresses, an address that nobody can reach, a
+/// wildcard in the place of a record, or an address that is none of the platform's, where nothing good answers.
+fn zone_misleads(facts: &Facts) -> bool {
+    use FactKey::*;
+    let site = facts.text(SiteKind, "edge");
+    let bad = matches!(site, Some("no-answer" | "nothing-here" | "other-site" | "default-page"))
+        || facts.at(TcpState, Some("edge")).any(|fact| fact.symptom);
+    let private = ["authoritative", "recursive"].into_iter().any(|of| {
+        matches!(facts.text(DnsClass, of), Some("private" | "loopback" | "link-local" | "shared" | "unspecified"))
+    });
+    let origin_serves = facts.text(SiteKind, "origin") == Some("application");
+    let old = facts.text(DnsAsOrigin, "") == Some("no")
+        && facts.text(DnsOwnerRole, "") != Some("edge")
+        && origin_serves;
+    let wildcard = facts.text(DnsWildcard, "") == Some("same");
+    facts.of(FamilyState).any(|fact| fact.symptom)
+        || facts.of(AddressStates).any(|fact| fact.symptom)
+        || (bad && (private || old || wildcard))
+}
+
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     let outcomes: Vec<&str> =
         facts.at(FactKey::EndpointOutcome, Some("edge")).filter_map(|fact| fact.text()).collect();
-    let by_app = ["app-error", "not-found", "error-in-body", "forbidden", "wrong-shape", "wrong-type"];
+    let by_app = [
+        "app-error",
+        "not-found",
+        "error-in-body",
+        "forbidden",
+        "wrong-shape",
+        "wrong-type",
+        "host-refused",
+        "method-refused",
+        "unexpected-status",
+    ];
+    // What a good answer itself shows to be wrong was written by the application, or in its name.
+    let content = [
+        FactKey::RedirectDowngrade,
+        FactKey::RouteRedirect,
+        FactKey::RouteMethod,
+        FactKey::BodyCoding,
+        FactKey::CorsState,
+        FactKey::CookieMisfit,
+        FactKey::PageDebug,
+        FactKey::PageHttpUrls,
+        FactKey::PageLocalUrls,
+        FactKey::PageKept,
+    ];
+    let before = matches!(
+        facts.text(FactKey::SiteKind, "edge"),
+        None | Some(
+            "no-answer"
+                | "gateway-error"
+                | "nothing-here"
+                | "suspended"
+                | "starting"
+                | "blocked"
+                | "challenged"
+        )
+    );
+    if !before && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom)) {
+        return RungState::Broken;
+    }
     if !reaches_app {
         RungState::Unknown
     } else if facts
@@ -149,4 +291,23 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
 
 fn ok_if(seen: bool) -> RungState {
     if seen { RungState::Ok } else { RungState::Unknown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_broken_rung_is_the_first_that_a_request_meets() {
+        let mut rungs: BTreeMap<Rung, RungState> =
+            Rung::ALL.into_iter().map(|rung| (rung, RungState::Unknown)).collect();
+        assert_eq!(first_broken(&rungs), None, "what is not known is not broken");
+        // Rungs beside the way explain a broken one, and are none themselves.
+        rungs.insert(Rung::Project, RungState::Broken);
+        rungs.insert(Rung::Monitor, RungState::Broken);
+        assert_eq!(first_broken(&rungs), None);
+        rungs.insert(Rung::App, RungState::Broken);
+        rungs.insert(Rung::Tls, RungState::Broken);
+        assert_eq!(first_broken(&rungs), Some(Rung::Tls));
+    }
 }

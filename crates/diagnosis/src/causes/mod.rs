@@ -11,6 +11,8 @@
 //! no cause at all.
 
 mod condition;
+#[cfg(test)]
+mod doors_tests;
 mod hypothesis;
 mod ladder;
 mod questions;
@@ -20,8 +22,10 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use condition::edit_distance;
+pub(crate) use condition::{Condition, RawCondition, Truth, edit_distance};
 pub use hypothesis::Hypothesis;
-pub(crate) use hypothesis::read_hypotheses;
+pub(crate) use hypothesis::{check_entry, read_hypotheses};
+pub(crate) use ladder::first_broken;
 pub use questions::{Question, questions};
 pub(crate) use rank::rank;
+pub(crate) use template::{check as check_template, fill as fill_template};

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::Truth;
 use super::hypothesis::Hypothesis;
-use super::ladder::{RungState, ladder};
+use super::ladder::ladder;
 use super::score::{FactId, Scored, score};
 use super::template;
 use crate::catalogue::{Catalogue, Rung};
 use crate::facts::{FactKey, Facts, subject_matches};
-use crate::{Cause, Label, NextProbe, Rival, Tie};
+use crate::{Cause, Label, NextProbe, Rival, RungState, Tie};
 
 /// What the unknown cause scores wherever something is wrong. A named cause has to beat it.
 const UNKNOWN_CAUSE_DB: i32 = 3;

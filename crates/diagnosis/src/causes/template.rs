@@ -58,7 +58,7 @@ fn pieces(text: &str) -> Vec<Result<&str, &str>> {
 }
 
 /// Whether every place names a fact.
-pub(super) fn check(text: &str) -> Result<(), String> {
+pub(crate) fn check(text: &str) -> Result<(), String> {
     for piece in pieces(text) {
         if let Err(inner) = piece {
             parse(inner).map_err(|message| format!("in the text {text:?}: {message}"))?;
@@ -68,7 +68,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
 }
 
 /// Fills the places. Facts that made the condition true are preferred to others of the same key.
-pub(super) fn fill(text: &str, facts: &Facts, by: &[&Fact]) -> String {
+pub(crate) fn fill(text: &str, facts: &Facts, by: &[&Fact]) -> String {
     let mut out = String::new();
     for piece in pieces(text) {
         match piece {

@@ -1,8 +1,10 @@
 //! What each endpoint answered, measured against what a good answer looks like.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use landfall_evidence::{Evidence, HttpResponse, ObservationId, Observed, Purpose, Vantage};
+use regex::Regex;
 use serde_json::Value as Json;
 
 use super::http::{has_keys, is_named};
@@ -39,9 +41,10 @@ fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             facts.unknown(FactKey::EndpointOutcome, subject, why_absent(&x.seen.answer), [x.id()]);
             return;
         }
-        Observed::Present(response) => outcome(x, response, local),
+        Observed::Present(response) => outcome(x, response, local, exchanges.control(x.vantage)),
         Observed::Denied(_) | Observed::Silent(_) => "no-answer",
     };
+    let word = upgrade(x, exchanges, &subject, facts).unwrap_or(word);
     let named = x.endpoint.is_some_and(is_named);
     // A usual path that is not there, moved, or guarded is no fault; one that fails is.
     let trouble = word != "ok" && (named || matches!(word, "app-error" | "gateway-error"));
@@ -53,13 +56,62 @@ fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     }
 }
 
+/// The trial in which a path is asked to become a WebSocket.
+const UPGRADE_TRIAL: &str = "upgrade";
+
+/// An endpoint that is expected to give 101 is a WebSocket: a plain GET does not tell whether it works, a handshake does.
+/// Returns the word that the handshake gives the endpoint, where one was made.
+fn upgrade(
+    x: &Exchange<'_>,
+    exchanges: &Exchanges<'_>,
+    subject: &str,
+    facts: &mut Facts,
+) -> Option<&'static str> {
+    x.endpoint.filter(|endpoint| endpoint.expect.status.contains(&101))?;
+    let trial = exchanges.trials.iter().find(|t| {
+        let request = t.seen.request.trial.as_ref();
+        t.vantage == x.vantage
+            && request.is_some_and(|trial| trial.name == UPGRADE_TRIAL && trial.plain == x.path)
+    });
+    let asked = trial.filter(|t| t.seen.answer.was_asked());
+    let (word, ids) = match asked {
+        Some(trial) if trial.response().is_some_and(|r| r.status == 101) => {
+            ("upgraded", vec![x.id(), trial.id()])
+        }
+        Some(trial) => ("refused", vec![x.id(), trial.id()]),
+        None => ("unasked", vec![x.id()]),
+    };
+    let trouble = word == "refused" && matches!(x.vantage, Vantage::Edge | Vantage::Origin);
+    facts.known(FactKey::EndpointUpgrade, subject, word, ids).symptom = trouble;
+    (word == "upgraded").then_some("ok")
+}
+
 /// The word for a response. JSON is due where the target says so, or where the local backend gives it.
-fn outcome(x: &Exchange<'_>, response: &HttpResponse, local: Option<&HttpResponse>) -> &'static str {
+fn outcome(
+    x: &Exchange<'_>,
+    response: &HttpResponse,
+    local: Option<&HttpResponse>,
+    control: Option<&Exchange<'_>>,
+) -> &'static str {
     let expect = x.endpoint.map(|e| e.expect.clone()).unwrap_or_default();
     let json_due = expect.content_type.as_deref().is_some_and(|media| media.contains("json"))
         || !expect.json_keys.is_empty()
         || local.is_some_and(|here| expect.accepts_status(here.status) && body_kind(here) == BodyKind::Json);
+    let is_late = expect.within_ms.is_some_and(|limit| x.seen.timings.total_us() / 1_000 > limit);
+    let good = || if is_late { "late" } else { "ok" };
     if expect.accepts_status(response.status) {
+        if x.seen.request.method == "HEAD" {
+            // It has no body to be judged (RFC 9110, section 9.3.2).
+            return good();
+        }
+        if is_miscoded(response) {
+            return "bad-encoding";
+        }
+        // Nothing, and nothing for a path that nobody can have defined: nobody stands behind either.
+        let blank = |r: &HttpResponse| r.status == 200 && r.body.complete && r.body.byte_count == 0;
+        if blank(response) && control.and_then(Exchange::response).is_some_and(blank) {
+            return "empty";
+        }
         if json_due && body_kind(response) == BodyKind::Html {
             return "html-for-json";
         }
@@ -75,27 +127,55 @@ fn outcome(x: &Exchange<'_>, response: &HttpResponse, local: Option<&HttpRespons
         } else if (200..300).contains(&response.status) && tells_failure(response) {
             "error-in-body"
         } else {
-            "ok"
+            good()
         };
     }
     match (x.meaning(), response.status) {
         (Some(Meaning::WafChallenge), _) => "challenged",
         (Some(Meaning::WafBlocked), _) => "blocked",
+        (Some(Meaning::HostRejected), _) | (_, 421) => "host-refused",
         (_, 300..=399) => "redirect",
         (_, 401 | 403) => "forbidden",
         (_, 404 | 410) => "not-found",
+        (_, 405 | 501) => "method-refused",
         (_, 502 | 503 | 504 | 520..=530) if !x.by_app() => "gateway-error",
         (_, 500..) => "app-error",
         _ => "unexpected-status",
     }
 }
 
+/// Whether the bytes are not coded as the header says, or coded though it says nothing; a client that believes the
+/// header cannot read them.
+fn is_miscoded(response: &HttpResponse) -> bool {
+    let Some(opening) = response.body.opening.as_deref() else { return false };
+    let said = response.header("content-encoding").map(|v| v.trim().to_ascii_lowercase());
+    let gzip = opening.starts_with("1f8b");
+    match said.as_deref() {
+        Some("gzip" | "x-gzip") => !gzip,
+        Some("zstd") => opening != "28b52ffd",
+        None | Some("identity") => {
+            gzip && response.media_type().is_some_and(|media| {
+                media.starts_with("text/") || media.ends_with("json") || media.ends_with("javascript")
+            })
+        }
+        Some(_) => false,
+    }
+}
+
+/// Titles and whole texts of error pages, which some handlers send with a good status.
+static ERROR_TEXT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?is)^\s*(?:<!doctype html[^>]*>\s*)?(?:<html[^>]*>\s*)?(?:<head[^>]*>\s*)?(?:<meta[^>]*>\s*)*<title>\s*(?:(?:error\s*)?(?:4\d\d|50[0-4])\b[^<]*|(?:internal server error|server error|bad gateway|service unavailable|gateway time-?out|application error|something went wrong)\b[^<]*|error\s*(?:[|:-][^<]*)?|(?:site |down |under |scheduled )*(?:for )?maintenance\s*(?:[|:-][^<]*)?)</title>|^\s*(?:internal server error|bad gateway|service unavailable|application error|an? (?:unexpected |internal )?error (?:has )?occurred|traceback \(most recent call last\))",
+    )
+    .expect("a built-in pattern compiles; the tests use it")
+});
+
 /// Whether a good status carries a body that says that something is wrong.
 fn tells_failure(response: &HttpResponse) -> bool {
     let Some(Json::Object(fields)) =
         response.body.text.as_deref().and_then(|text| serde_json::from_str(text).ok())
     else {
-        return false;
+        return response.body.text.as_deref().is_some_and(|text| ERROR_TEXT.is_match(text));
     };
     let is_false = |name: &str| fields.get(name) == Some(&Json::Bool(false));
     let status = fields.get("status").and_then(Json::as_str).map(str::to_ascii_lowercase);
@@ -226,15 +306,20 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
     }
     let subject = vantage.to_string();
     let ids = |list: &[(String, ObservationId)]| list.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>();
-    let health_word = (!health.is_empty())
-        .then(|| if health.iter().all(|(word, _)| word == "ok") { "ok" } else { "failing" });
+    let health_word = (!health.is_empty()).then(|| {
+        if health.iter().all(|(word, _)| matches!(word.as_str(), "ok" | "late")) { "ok" } else { "failing" }
+    });
     if let Some(word) = health_word {
         facts.known(FactKey::HealthState, subject.as_str(), word, ids(&health));
     }
     let worst = ["app-error", "gateway-error", "not-found"]
         .into_iter()
         .find(|bad| core.iter().any(|(word, _)| word == bad));
-    let core_word = worst.unwrap_or(if core.iter().all(|(word, _)| word == "ok") { "ok" } else { "other" });
+    let core_word = worst.unwrap_or(if core.iter().all(|(word, _)| matches!(word.as_str(), "ok" | "late")) {
+        "ok"
+    } else {
+        "other"
+    });
     if core.is_empty() {
         return;
     }
@@ -245,5 +330,23 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
         let both: Vec<ObservationId> = ids(&health).into_iter().chain(core_ids).collect();
         facts.known(FactKey::HealthContradicts, subject, contradicts, both).symptom =
             contradicts && vantage != Vantage::Local;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::response;
+
+    #[test]
+    fn error_pages_with_a_good_status_are_known_by_their_title() {
+        let tells = |text: &str| tells_failure(&response(200).html(text).build());
+        assert!(tells("<!doctype html><title>500 Internal Server Error</title>"));
+        assert!(tells("<html><head><title>Down for maintenance</title></head></html>"));
+        assert!(tells("Internal Server Error"));
+        assert!(tells("Traceback (most recent call last):\n  File"));
+        assert!(!tells("<!doctype html><title>Error tracking for teams</title>"), "a product's name");
+        assert!(!tells("<!doctype html><title>Shop</title><p>Internal Server Error is a film</p>"));
+        assert!(!tells_failure(&response(200).json(r#"{"ok":true,"error":null}"#).build()));
     }
 }

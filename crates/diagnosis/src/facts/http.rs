@@ -105,7 +105,9 @@ impl<'a> Exchanges<'a> {
                 let by_signature = reading
                     .best()
                     .is_some_and(|m| m.signature.meaning == Meaning::RateLimited && m.weight_percent >= 60);
-                if response.status == 429 || by_signature {
+                // Some edges challenge browsers with 429; that is no limit, and waiting does not end it.
+                let challenge = reading.best().is_some_and(|m| m.signature.meaning == Meaning::WafChallenge);
+                if (response.status == 429 && !challenge) || by_signature {
                     refused.insert(observation.id.clone());
                 }
                 readings.insert(&observation.id, reading);

@@ -31,7 +31,11 @@ pub(super) fn derive(
     let mut ids: BTreeSet<ObservationId> = edge_refusals.iter().map(|(o, _)| o.id.clone()).collect();
     ids.extend(run.iter().map(|(o, _)| o.id.clone()));
     let signal = run.and_then(|(_, run)| run.signal.as_ref());
+    drain(exchanges, facts);
 
+    if signal.is_none() && edge_refusals.is_empty() && hidden(exchanges, facts) {
+        return;
+    }
     if signal.is_none() && edge_refusals.is_empty() {
         match (run, runs.first()) {
             (Some((o, run)), _) if run.stopped == RateStop::SequenceComplete => {
@@ -128,6 +132,101 @@ pub(super) fn derive(
             ids,
         ),
     }
+}
+
+/// A limiter that answers 503 without a word of limits, as nginx does by default (ngx_http_limit_req_module,
+/// `limit_req_status`). Single requests pass; from some request of the burst on, the same question gets 503 at once.
+///
+/// nginx's own 503 page is that of a limiter or of an explicit `return 503`: for a server behind it that does not answer
+/// it has 502 and 504. Another hop's 503 counts only where nothing passed any more after it.
+fn hidden(exchanges: &Exchanges<'_>, facts: &mut Facts) -> bool {
+    let answers: Vec<_> = exchanges
+        .tries
+        .iter()
+        .filter(|(o, seen)| o.vantage == Vantage::Edge && seen.request.purpose != Purpose::PlainHttp)
+        .filter_map(|(o, seen)| Some((*o, *seen, seen.answer.present()?)))
+        .collect();
+    let is_503 = |response: &HttpResponse| response.status == 503;
+    let Some(first) = answers.iter().position(|(_, _, response)| is_503(response)) else { return false };
+    let (before, after) = answers.split_at(first);
+    let quick = |seen: &landfall_evidence::HttpObservation| {
+        seen.timings.wait_us.is_some_and(|wait| wait < QUICK_REFUSAL_US)
+    };
+    let refusals: Vec<_> = after.iter().filter(|(_, _, response)| is_503(response)).collect();
+    let passed = before.iter().filter(|(_, _, response)| response.status < 500).count();
+    let asked_before = |path: &str| {
+        before.iter().any(|(_, seen, response)| seen.request.path == path && response.status < 400)
+    };
+    let page = |x: &Exchange<'_>| x.reading.best().is_some_and(|m| m.signature.id == "nginx-503");
+    let by_nginx = refusals
+        .iter()
+        .all(|(o, _, _)| exchanges.all.iter().find(|x| x.observation.id == o.id).is_none_or(page))
+        && refusals.iter().all(|(_, _, response)| {
+            response.body.text.as_deref().is_some_and(|text| text.contains("<hr><center>nginx"))
+        });
+    let nothing_after = after.iter().all(|(_, _, response)| is_503(response))
+        && refusals.len() >= 2
+        && refusals.iter().any(|(_, seen, _)| asked_before(&seen.request.path));
+    if passed == 0 || !refusals.iter().all(|(_, seen, _)| quick(seen)) || !(by_nginx || nothing_after) {
+        return false;
+    }
+    let ids: BTreeSet<ObservationId> = refusals.iter().map(|(o, _, _)| o.id.clone()).collect();
+    let count = i64::try_from(passed).unwrap_or(i64::MAX);
+    facts.known(FactKey::LimitSeen, "", "yes", ids.clone());
+    facts.known(FactKey::LimitCount, "", count, ids.clone());
+    facts.known(FactKey::LimitTight, "", "yes", ids.clone()).symptom = true;
+    facts.known(FactKey::LimitStatus, "", 503_i64, ids.clone());
+    if by_nginx {
+        facts.known(FactKey::LimitHop, "", "server", ids.clone());
+        facts.known(FactKey::LimitVendor, "", "nginx", ids);
+    } else {
+        let why = Why::Undecided("the 503 carries no sign of who wrote it".to_owned());
+        facts.unknown(FactKey::LimitHop, "", why, ids);
+    }
+    true
+}
+
+/// A limiter refuses before it asks anybody.
+const QUICK_REFUSAL_US: u64 = 100_000;
+
+/// Requests of this audit that may be on the way at once, and so may be counted before their turn.
+const IN_FLIGHT: i64 = 8;
+
+/// Whether the budget that the limiter tells falls faster than this audit asks: then others spend it too.
+fn drain(exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    let sent: Vec<_> = exchanges
+        .tries
+        .iter()
+        .filter(|(o, s)| o.vantage == Vantage::Edge && s.answer.was_asked())
+        .map(|(o, s)| (*o, s.answer.present().and_then(remaining)))
+        .collect();
+    let told: Vec<(usize, i64)> =
+        sent.iter().enumerate().filter_map(|(place, (_, left))| Some((place, (*left)?))).collect();
+    let (Some(first), Some(last)) = (told.first(), told.last()) else { return };
+    // A budget that rose was filled up again in between; then the two ends say nothing.
+    let falls = told.windows(2).all(|pair| pair[1].1 <= pair[0].1 + IN_FLIGHT);
+    if told.len() < 3 || !falls || last.1 <= 0 && first.1 <= 0 {
+        return;
+    }
+    let own = i64::try_from(last.0 - first.0).unwrap_or(i64::MAX);
+    let fell = told.iter().map(|(_, left)| *left).max().unwrap_or(first.1) - last.1;
+    let ids: Vec<ObservationId> = told.iter().map(|(place, _)| sent[*place].0.id.clone()).collect();
+    facts.known(FactKey::LimitDrain, "", if fell > own + IN_FLIGHT { "foreign" } else { "own" }, ids);
+}
+
+/// Requests left, as the headers in use say it (X-RateLimit-Remaining and the drafts of the HTTPAPI working group).
+fn remaining(response: &HttpResponse) -> Option<i64> {
+    for name in ["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"] {
+        if let Some(left) = response.header(name).and_then(|value| value.trim().parse().ok()) {
+            return Some(left);
+        }
+    }
+    let value = response.header("ratelimit")?;
+    let part = value
+        .split([';', ','])
+        .map(str::trim)
+        .find_map(|part| part.strip_prefix("r=").or_else(|| part.strip_prefix("remaining=")))?;
+    part.trim().parse().ok()
 }
 
 /// Answers of the edge that came before the first refusal.

@@ -6,12 +6,20 @@
 //! subject.
 
 mod around;
+mod check;
+mod cors;
 mod dns;
+mod doors;
+mod edge;
 mod endpoint;
 mod http;
 mod key;
 mod limits;
+mod log;
+mod page;
+mod process;
 mod project;
+mod redirect;
 mod site;
 mod tests_run;
 mod transport;
@@ -182,6 +190,8 @@ pub(crate) enum SourceKind {
     Machine,
     /// A handshake made for its own sake.
     Handshake,
+    /// A further look at an address whose ordinary way in failed.
+    Door,
     /// The project folder.
     Project,
     /// The tests as declared.
@@ -190,6 +200,8 @@ pub(crate) enum SourceKind {
     TestsRemedied,
     /// The rate-limit probe.
     RateLimit,
+    /// A log file of the deployment.
+    Log,
 }
 
 impl Facts {
@@ -204,12 +216,21 @@ impl Facts {
         tests_run::derive(evidence, &mut facts);
         dns::derive(evidence, catalogue, &mut facts);
         transport::derive(evidence, catalogue, &exchanges, &mut facts);
+        doors::derive(evidence, catalogue, &exchanges, &mut facts);
         http::derive(&exchanges, &mut facts);
         endpoint::derive(evidence, &exchanges, &mut facts);
+        edge::derive(&exchanges, &mut facts);
+        redirect::derive(evidence, &exchanges, &mut facts);
+        page::derive(evidence, &exchanges, &mut facts);
+        check::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
         around::derive(evidence, &exchanges, &mut facts);
+        edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
+        log::derive(evidence, catalogue, &exchanges, &mut facts);
+        process::derive(&exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
+        cors::derive(&exchanges, &mut facts);
         facts
     }
 
@@ -346,10 +367,12 @@ fn source_kind(observation: &Observation) -> SourceKind {
         },
         Seen::RateLimit(_) => SourceKind::RateLimit,
         Seen::Project(_) => SourceKind::Project,
+        Seen::Log(_) => SourceKind::Log,
         Seen::Tests(seen) => match seen.purpose {
             TestPurpose::AsDeclared => SourceKind::Tests,
             TestPurpose::Remedy { .. } => SourceKind::TestsRemedied,
         },
+        Seen::Door(_) => SourceKind::Door,
     }
 }
 

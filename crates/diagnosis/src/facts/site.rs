@@ -199,10 +199,12 @@ fn kind(vantage: Vantage, answered: &[&Exchange<'_>], facts: &Facts) -> &'static
             .filter(|x| facts.text(FactKey::RedirectKind, &x.subject()).is_some_and(|k| kinds.contains(&k)))
             .count()
     };
-    let ok = count("ok");
+    let ok = count("ok") + count("late");
     let html = count("html-for-json");
     if html > 0
-        && endpoints.iter().all(|x| outcome(x) != Some("ok") || answer_kind(x) != Some(BodyKind::Json))
+        && endpoints
+            .iter()
+            .all(|x| !matches!(outcome(x), Some("ok" | "late")) || answer_kind(x) != Some(BodyKind::Json))
     {
         return "other-site";
     }
@@ -218,6 +220,11 @@ fn kind(vantage: Vantage, answered: &[&Exchange<'_>], facts: &Facts) -> &'static
         let all_fail =
             !endpoints.is_empty() && endpoints.iter().all(|x| x.response().is_some_and(|r| r.status >= 500));
         return if all_fail { "app-error" } else { "application" };
+    }
+    let named =
+        |x: &Exchange<'_>| facts.text(FactKey::EdgeSays, &x.subject()).is_some_and(super::edge::is_named);
+    if !endpoints.is_empty() && endpoints.iter().all(|x| named(x)) {
+        return "edge-error";
     }
     let said = |wanted: Meaning| {
         answered.iter().filter(|x| x.meaning() == Some(wanted)).count() * 2 >= answered.len()
@@ -327,7 +334,7 @@ fn local(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             Some("silent") => "silent",
             _ => "no-answer",
         }
-    } else if outcomes.iter().any(|(word, _)| *word == "ok") {
+    } else if outcomes.iter().any(|(word, _)| matches!(*word, "ok" | "late")) {
         if health_fails { "failing" } else { "ok" }
     } else if facts.is(FactKey::SiteUniform, "local", "yes") == Some(true)
         || outcomes.iter().all(|(word, _)| matches!(*word, "html-for-json" | "not-found"))

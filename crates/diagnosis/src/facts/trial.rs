@@ -2,8 +2,9 @@
 //! path of the plain request: `head edge /health`.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use landfall_evidence::{HttpResponse, Purpose};
+use landfall_evidence::{HttpResponse, ObservationId, Purpose};
 
 use super::http::{body_kind, outcome_word};
 use super::{Exchange, Exchanges, FactKey, Facts, Why, why_absent};
@@ -13,6 +14,7 @@ const LONGEST_VALUE: usize = 200;
 
 /// Draws the facts of every trial.
 pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    repeated(exchanges, facts);
     for x in &exchanges.trials {
         let Some(trial) = &x.seen.request.trial else { continue };
         let subject = format!("{} {} {}", trial.name, x.vantage, trial.plain);
@@ -33,6 +35,22 @@ pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
                 }
             }
         }
+    }
+}
+
+/// How often each trial was asked, and how often it passed.
+fn repeated(exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    let mut counts: BTreeMap<String, (i64, i64, Vec<ObservationId>)> = BTreeMap::new();
+    for x in exchanges.trials.iter().filter(|x| x.seen.answer.was_asked() && !x.limited) {
+        let Some(trial) = &x.seen.request.trial else { continue };
+        let slot = counts.entry(format!("{} {} {}", trial.name, x.vantage, trial.plain)).or_default();
+        slot.0 += 1;
+        slot.1 += i64::from(x.response().is_some_and(|r| r.status < 400));
+        slot.2.push(x.id());
+    }
+    for (subject, (asked, passed, ids)) in counts {
+        facts.known(FactKey::TrialAsked, subject.as_str(), asked, ids.clone());
+        facts.known(FactKey::TrialPassed, subject, passed, ids);
     }
 }
 

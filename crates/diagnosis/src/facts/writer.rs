@@ -187,6 +187,10 @@ pub(super) fn judge(
     path: Option<&str>,
     reference: &Reference,
 ) -> Result<Writer, String> {
+    // Cloudflare sets this header on errors that it makes itself, and on no others (its documentation of error headers).
+    if response.header("cf-error-type").is_some() {
+        return Ok(Writer::Edge);
+    }
     let shape = Shape::of(response);
     let key = path.map(str::to_owned);
     let like_local = reference.shapes.get(&key).is_some_and(|local| *local == shape)

@@ -305,6 +305,9 @@ pub(crate) fn project() -> ProjectSnapshot {
             untracked: Vec::new(),
             ahead: Some(0),
             behind: Some(0),
+            commits: Vec::new(),
+            branches: Vec::new(),
+            default_branch: None,
             deploy_history: vec![HistoricChange {
                 commit: "7a2bc41".into(),
                 at: None,

@@ -14,11 +14,13 @@ use crate::{output, progress};
 const DEMO: &str = "levqor-undeployed";
 
 pub(super) fn run(args: AuditArgs) -> Result<ExitStatus, Failure> {
-    let (evidence, fail_on) = if args.demo { wait_for(demo(&args))? } else { wait_for(real(&args))? };
+    let catalogue = super::catalogue(args.catalogue.as_deref())?;
+    let (evidence, fail_on) =
+        if args.demo { wait_for(demo(&args, &catalogue))? } else { wait_for(real(&args, &catalogue))? };
     if let Some(file) = &args.save_evidence {
         output::write(file, &evidence.to_json())?;
     }
-    let (diagnosis, mut report) = landfall_audit::report(&evidence, Catalogue::embedded());
+    let (diagnosis, mut report) = landfall_audit::report(&evidence, &catalogue);
     if args.output.with_evidence {
         report = report.with_evidence(&evidence);
     }
@@ -26,18 +28,19 @@ pub(super) fn run(args: AuditArgs) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::of(&diagnosis, args.output.fail_on.unwrap_or(fail_on)))
 }
 
-async fn real(args: &AuditArgs) -> Result<(Evidence, FailOn), Failure> {
+async fn real(args: &AuditArgs, catalogue: &Catalogue) -> Result<(Evidence, FailOn), Failure> {
     let config = config(args.target.config.as_deref())?;
     let said = Overrides {
         only: args.only.clone(),
         skip: args.skip.clone(),
         test_command: args.test_command.clone(),
+        logs: args.log.clone(),
         ..args.target.overrides()
     };
-    collect(&config, &said, args.quiet).await
+    collect(&config, &said, catalogue, args.quiet).await
 }
 
-async fn demo(args: &AuditArgs) -> Result<(Evidence, FailOn), Failure> {
+async fn demo(args: &AuditArgs, catalogue: &Catalogue) -> Result<(Evidence, FailOn), Failure> {
     let scenario = landfall_lab::load(DEMO).map_err(Failure::unable)?;
     if !args.quiet {
         eprintln!("landfall: building the world {DEMO} on loopback");
@@ -46,14 +49,19 @@ async fn demo(args: &AuditArgs) -> Result<(Evidence, FailOn), Failure> {
     let config = Config::load(&lab.access().config)?;
     let said =
         Overrides { only: args.only.clone(), skip: args.skip.clone(), ..super::lab::overrides(lab.access()) };
-    let collected = collect(&config, &said, args.quiet).await;
+    let collected = collect(&config, &said, catalogue, args.quiet).await;
     lab.down().await;
     collected
 }
 
-async fn collect(config: &Config, said: &Overrides, quiet: bool) -> Result<(Evidence, FailOn), Failure> {
+async fn collect(
+    config: &Config,
+    said: &Overrides,
+    catalogue: &Catalogue,
+    quiet: bool,
+) -> Result<(Evidence, FailOn), Failure> {
     let plan = Plan::new(config, said)?;
     let fail_on: FailOn = plan.fail_on.parse().map_err(Failure::usage)?;
     let (progress, _bar) = progress::show(quiet);
-    Ok((landfall_audit::collect(&plan, Catalogue::embedded(), &progress).await?, fail_on))
+    Ok((landfall_audit::collect(&plan, catalogue, &progress).await?, fail_on))
 }

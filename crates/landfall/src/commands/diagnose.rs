@@ -1,10 +1,12 @@
 //! `landfall diagnose`
 
 use std::io::Read;
+use std::path::Path;
 
 use landfall_audit::{ExitStatus, FailOn};
-use landfall_diagnosis::{Catalogue, Severity};
+use landfall_diagnosis::{Catalogue, Claims, Grade, Severity, grade};
 use landfall_evidence::Evidence;
+use landfall_report::Format;
 
 use crate::args::DiagnoseArgs;
 use crate::failure::Failure;
@@ -14,6 +16,7 @@ use crate::output;
 const LARGEST_BYTE: u64 = 256 * 1024 * 1024;
 
 pub(super) fn run(args: &DiagnoseArgs) -> Result<ExitStatus, Failure> {
+    let catalogue = super::catalogue(args.catalogue.as_deref())?;
     let name = args.evidence.display().to_string();
     let text = read(args)?;
     let evidence = Evidence::from_json(&text).map_err(|e| {
@@ -21,12 +24,49 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<ExitStatus, Failure> {
             "{name}: {e}\n  write a new file with: landfall audit URL --save-evidence {name}"
         ))
     })?;
-    let (diagnosis, mut report) = landfall_audit::report(&evidence, Catalogue::embedded());
+    if let Some(file) = &args.claims {
+        return claims(file, &evidence, &catalogue, args.output.format);
+    }
+    let (diagnosis, mut report) = landfall_audit::report(&evidence, &catalogue);
     if args.output.with_evidence {
         report = report.with_evidence(&evidence);
     }
     output::deliver(&report, &args.output)?;
     Ok(ExitStatus::of(&diagnosis, args.output.fail_on.unwrap_or(FailOn::From(Severity::High))))
+}
+
+/// Grades claims. The exit status says whether one of them was refuted.
+fn claims(
+    file: &Path,
+    evidence: &Evidence,
+    catalogue: &Catalogue,
+    format: Option<Format>,
+) -> Result<ExitStatus, Failure> {
+    let name = file.display();
+    let text =
+        std::fs::read_to_string(file).map_err(|e| Failure::usage(format!("{name}: cannot be read: {e}")))?;
+    let claims = Claims::parse(&text, catalogue).map_err(|errors| {
+        let lines: String = errors.iter().map(|error| format!("\n  {error}")).collect();
+        Failure::usage(format!("{name}: the claims are not understood:{lines}"))
+    })?;
+    let graded = grade(&claims, evidence, catalogue);
+    match format {
+        None | Some(Format::Terminal | Format::Markdown) => {
+            output::print(&landfall_report::claims(&graded, &output::style()))?;
+        }
+        Some(Format::Json) => {
+            let json = serde_json::to_string_pretty(&graded)
+                .map_err(|e| Failure::unable(format!("cannot write JSON: {e}")))?;
+            output::print(&format!("{json}\n"))?;
+        }
+        Some(other) => {
+            return Err(Failure::usage(format!(
+                "claims are printed as text or JSON, not as {other}; leave --format out, or use --format json"
+            )));
+        }
+    }
+    let refuted = graded.iter().any(|claim| claim.grade == Grade::Refuted);
+    Ok(if refuted { ExitStatus::Failing } else { ExitStatus::Clean })
 }
 
 fn read(args: &DiagnoseArgs) -> Result<String, Failure> {

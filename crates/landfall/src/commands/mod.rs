@@ -66,6 +66,11 @@ fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     done
 }
 
+/// The built-in catalogue, with the entries of a folder when one is named.
+fn catalogue(folder: Option<&Path>) -> Result<landfall_audit::Loaded, Failure> {
+    landfall_audit::load_catalogue(folder).map_err(Failure::usage)
+}
+
 /// The configuration file named, or landfall.toml of this folder, or none.
 fn config(named: Option<&Path>) -> Result<Config, Failure> {
     let usual = Path::new("landfall.toml");

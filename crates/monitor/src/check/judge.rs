@@ -328,6 +328,7 @@ mod tests {
                 cut: None,
                 text: Some(body.into()),
                 sha256: String::new(),
+                opening: None,
             },
             redirect_to: None,
         }

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use landfall_evidence::Body;
 use sha2::{Digest, Sha256};
 
+/// Bytes that show a content coding: the longest mark is that of Zstandard (RFC 8878, section 3.1.1).
+const OPENING_BYTE: usize = 4;
+
 /// What has been read of a body. Holds at most the part that is kept, whatever the peer sends.
 pub(crate) struct Intake {
     limit: u64,
@@ -40,12 +43,16 @@ impl Intake {
     /// that they are not text even where they look like it.
     pub(crate) fn finish(self, cut: Option<String>, encoded: bool) -> Body {
         let partial = self.count > self.kept.len() as u64;
+        let text = if encoded { None } else { text(&self.kept, partial) };
+        let opening = text.is_none() && !self.kept.is_empty();
+        let opening = opening.then(|| hexadecimal(&self.kept[..self.kept.len().min(OPENING_BYTE)]));
         Body {
             byte_count: self.count,
             complete: cut.is_none(),
             cut,
-            text: if encoded { None } else { text(&self.kept, partial) },
+            text,
             sha256: hexadecimal(&self.digest.finalize()),
+            opening,
         }
     }
 }
@@ -108,5 +115,16 @@ mod tests {
         assert_eq!(read(99, 99, &[b"a\0b"]).1.text, None);
         assert_eq!(Intake::new(9, 9).finish(None, true).text, None, "a coded body is not text");
         assert_eq!(Intake::new(9, 9).finish(None, false).text.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn the_first_bytes_of_what_is_no_text_are_kept() {
+        // printf x | gzip -n | head -c 4 | xxd -p
+        assert_eq!(read(99, 99, &[b"\x1f\x8b\x08\x00\x00"]).1.opening.as_deref(), Some("1f8b0800"));
+        assert_eq!(read(99, 99, &[b"plain"]).1.opening, None, "text shows itself");
+        let mut coded = Intake::new(9, 9);
+        coded.take(b"{}");
+        assert_eq!(coded.finish(None, true).opening.as_deref(), Some("7b7d"));
+        assert_eq!(Intake::new(9, 9).finish(None, true).opening, None, "there is no first byte");
     }
 }

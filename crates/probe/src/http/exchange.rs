@@ -57,6 +57,7 @@ impl Question {
             Purpose::Redirect => {
                 format!("redirect {} {}", self.method, &self.url[..url::Position::AfterQuery])
             }
+            Purpose::Asset => format!("asset {}", line()),
             Purpose::RateLimit => "rate-limit".to_owned(),
             Purpose::Verification => format!("verification {}", line()),
             Purpose::Trial => {

@@ -32,6 +32,9 @@ const CONNECTIONS: usize = 3;
 /// Addresses that are tried before the first tier gives up.
 const ADDRESSES_TRIED: usize = 3;
 
+/// Scripts and service workers asked for at most.
+const ASSETS: usize = 3;
+
 /// Redirect targets longer than this are not followed; no server that means well sends them.
 const REDIRECT_BYTE: usize = 2048;
 
@@ -42,6 +45,7 @@ mod rank {
     pub(super) const REDIRECT: u8 = 2;
     pub(super) const PARITY: u8 = 3;
     pub(super) const VERSION: u8 = 4;
+    pub(super) const ASSET: u8 = 5;
 }
 
 /// Asks a site everything that its [`Depth`] names and returns one observation for each question, ordered by the time
@@ -125,6 +129,8 @@ struct State {
     found: Vec<Observation>,
     /// URLs that are asked already, so that a loop of redirects ends.
     visited: BTreeSet<String>,
+    /// Scripts asked for so far.
+    assets: usize,
     /// The answer that came last.
     last: Option<ObservationId>,
 }
@@ -270,7 +276,34 @@ impl Survey<'_> {
             }
         }
         if question.purpose == Purpose::Endpoint {
+            if self.site.depth == Depth::Full {
+                self.assets(question, &seen, &seat).await;
+            }
             self.follow(question, seen, seat).await;
+        }
+    }
+
+    /// Asks for the scripts that an endpoint's page loads from its own host and for the service worker that it registers:
+    /// where a page calls, and what browsers keep of it, stands in those.
+    async fn assets(&self, question: &Question, seen: &Observation, seat: &Seat) {
+        let page =
+            response(seen).filter(|r| r.status == 200 && r.media_type().as_deref() == Some("text/html"));
+        let Some(text) = page.and_then(|r| r.body.text.as_deref()) else { return };
+        let mut seat = seat.beside();
+        for target in assets_of(text) {
+            let Ok(mut url) = question.url.join(target) else { continue };
+            url.set_fragment(None);
+            let own = url.origin() == question.url.origin() && url.as_str().len() <= REDIRECT_BYTE;
+            {
+                let mut state = self.state();
+                if !own || state.assets >= ASSETS || !state.visited.insert(url.to_string()) {
+                    continue;
+                }
+                state.assets += 1;
+            }
+            let asset = Question { purpose: Purpose::Asset, method: Method::GET, url, ..question.clone() };
+            let ready = Some((seen.id.clone(), Instant::now()));
+            self.through_gate(&asset, &mut seat, rank::ASSET, ready).await;
         }
     }
 
@@ -536,6 +569,38 @@ fn told(observation: &Observation) -> Told {
     }
 }
 
+/// What a page registers as its service worker and loads as scripts, as written there, the worker first.
+fn assets_of(html: &str) -> Vec<&str> {
+    let quoted = |text: &'_ str| -> Option<std::ops::Range<usize>> {
+        let start = text.len() - text.trim_start().len();
+        let mark = text[start..].chars().next()?;
+        if matches!(mark, '"' | '\'' | '`') {
+            let from = start + mark.len_utf8();
+            let length = text[from..].find(mark)?;
+            Some(from..from + length)
+        } else {
+            // An attribute's value may stand without quotes (HTML, section 13.1.2.3).
+            let end =
+                text[start..].find(|c: char| c.is_whitespace() || c == '>').unwrap_or(text.len() - start);
+            Some(start..start + end)
+        }
+    };
+    let mut found = Vec::new();
+    let lower = html.to_ascii_lowercase();
+    for (at, word) in lower.match_indices("serviceworker.register(") {
+        let rest = &html[at + word.len()..];
+        found.extend(quoted(rest).map(|range| &rest[range]).filter(|target| !target.is_empty()));
+    }
+    for (at, _) in lower.match_indices("<script") {
+        let end = lower[at..].find('>').map_or(lower.len(), |length| at + length);
+        if let Some(src) = lower[at..end].find("src=") {
+            let rest = &html[at + src + 4..end];
+            found.extend(quoted(rest).map(|range| &rest[range]).filter(|target| !target.is_empty()));
+        }
+    }
+    found
+}
+
 /// The target of a redirect, when it stays on the host that the target names: the same host, on the same port or on the
 /// default port of either scheme.
 fn same_host(base: &Url, target: &str) -> Option<Url> {
@@ -547,4 +612,21 @@ fn same_host(base: &Url, target: &str) -> Option<Url> {
     let named = url.host() == base.host() && url.username().is_empty() && url.password().is_none();
     let port = url.port().is_none() || url.port_or_known_default() == base.port_or_known_default();
     (named && port && matches!(url.scheme(), "http" | "https")).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::assets_of;
+
+    #[test]
+    fn scripts_and_workers_of_a_page() {
+        let page = "<!doctype html><SCRIPT type=module src=/assets/a.js></SCRIPT><script src='b.js' defer></script>\
+                    <script>navigator.serviceWorker.register( \"/sw.js\", {scope: '/'})</script><script>x</script>";
+        assert_eq!(assets_of(page), ["/sw.js", "/assets/a.js", "b.js"]);
+        for cut in
+            ["<script src=", "<script src=\"/a", "serviceWorker.register(", "<script>é", "<script src='", ""]
+        {
+            assert!(assets_of(cut).is_empty(), "{cut}");
+        }
+    }
 }

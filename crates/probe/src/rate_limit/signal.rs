@@ -59,6 +59,7 @@ mod tests {
                 cut: None,
                 text: Some("error code: 1015".into()),
                 sha256: String::new(),
+                opening: None,
             },
             redirect_to: None,
         }

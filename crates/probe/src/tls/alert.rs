@@ -8,7 +8,7 @@ pub(crate) fn denial(code: u8) -> Denial {
 }
 
 /// The name of an alert as RFC 8446 section 6 and the IANA registry "TLS Alerts" spell it.
-fn name(code: u8) -> &'static str {
+pub(super) fn name(code: u8) -> &'static str {
     match code {
         0 => "close_notify",
         10 => "unexpected_message",

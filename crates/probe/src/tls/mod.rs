@@ -7,6 +7,7 @@
 
 pub(crate) mod alert;
 mod certificate;
+mod legacy;
 mod name;
 mod roots;
 mod session;
@@ -20,18 +21,20 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use landfall_evidence::{
-    Observation, ObservationId, Observed, ProbeFault, Seen, TlsHandshake, TlsObservation, TlsQuestion,
-    Vantage,
+    DoorTls, Observation, ObservationId, Observed, ProbeFault, Seen, TlsHandshake, TlsObservation,
+    TlsQuestion, Vantage,
 };
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::connect::{Fault, micros, tcp};
 use crate::net::Context;
 use crate::shell::shell_word;
 
+pub(crate) use legacy::{Hello, hello};
 pub use roots::{Roots, RootsError};
 pub use session::{Judged, Problem, Session};
 pub(crate) use stream::upgrade;
+use verifier::Noting;
 pub use verifier::Offer;
 pub(crate) use verifier::quic_client;
 
@@ -187,6 +190,49 @@ impl Look {
             answer,
         )
     }
+}
+
+/// How long a server that ends the connection after the handshake is given to say so. It knows everything by then, so
+/// its alert is a packet behind the handshake.
+const ALERT_AFTER: Duration = Duration::from_millis(700);
+
+/// A handshake that notes whether a client certificate was asked for, and whether an alert follows although nothing was
+/// sent: that is how TLS 1.3 refuses a client without one (RFC 8446, section 4.4.2.4).
+///
+/// `host` is whom the packets go to, `name` what is sent as SNI; an address is not sent. `small` leaves the hybrid key
+/// share out, which makes the ClientHello fit into one small packet.
+pub(crate) async fn noted(
+    ctx: &Context,
+    host: &str,
+    name: &str,
+    address: SocketAddr,
+    small: bool,
+) -> Result<DoorTls, Fault> {
+    let noting = Arc::new(Noting::default());
+    let config = verifier::noting_client(ctx.roots.provider(), Arc::clone(&noting), small);
+    let connection = tcp(ctx, host, address).await?;
+    let mut connection = upgrade(ctx, name, connection, config).await?;
+    let session = Session::of(connection.get_ref().1);
+    let judged = session.judged(&ctx.roots, Timestamp::now());
+    let mut byte = [0; 1];
+    let alert_after = match tokio::time::timeout(ctx.within(ALERT_AFTER), connection.read(&mut byte)).await {
+        Ok(Err(error)) => {
+            let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            match tls {
+                Some(rustls::Error::AlertReceived(what)) => Some(alert::name(u8::from(*what)).to_owned()),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(100), connection.shutdown()).await;
+    Ok(DoorTls {
+        version: session.version(),
+        cipher_suite: session.cipher_suite(),
+        names: judged.leaf().map(|leaf| leaf.san.iter().take(20).cloned().collect()).unwrap_or_default(),
+        certificate_asked: Some(noting.was_asked()),
+        alert_after,
+    })
 }
 
 fn by_hand(host: &str, to: SocketAddr) -> String {

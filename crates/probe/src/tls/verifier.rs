@@ -5,13 +5,16 @@
 //! peer that cannot prove that it holds the leaf's key has shown us nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion, version,
+    ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureScheme, SupportedProtocolVersion,
+    version,
 };
 
 use super::Roots;
@@ -60,6 +63,46 @@ fn build(
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     config.resumption = Resumption::disabled();
     config
+}
+
+/// A configuration like [`client`]'s whose `noting` sees whether the server asks for a client certificate. With `small`
+/// it offers X25519 and P-256 alone.
+pub(super) fn noting_client(
+    provider: &Arc<CryptoProvider>,
+    noting: Arc<Noting>,
+    small: bool,
+) -> Arc<ClientConfig> {
+    let mut provider = (**provider).clone();
+    if small {
+        provider.kx_groups.retain(|group| matches!(group.name(), NamedGroup::X25519 | NamedGroup::secp256r1));
+    }
+    let mut config = build(&Arc::new(provider), &[&version::TLS13, &version::TLS12], Offer::Http.alpn());
+    config.client_auth_cert_resolver = noting;
+    Arc::new(config)
+}
+
+/// Has no certificate, and remembers whether it was asked for one.
+#[derive(Debug, Default)]
+pub(super) struct Noting {
+    asked: AtomicBool,
+}
+
+impl Noting {
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl ResolvesClientCert for Noting {
+    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        None
+    }
+
+    // The library asks only resolvers that may have one.
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]

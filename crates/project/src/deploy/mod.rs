@@ -1,5 +1,6 @@
 //! Deploy configurations: how each platform is told to start the application, and on which port.
 
+pub(crate) mod blueprint;
 mod docker;
 mod other;
 mod replit;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use landfall_evidence::{DeployConfig, DeployStage, PortMap, PortSetting};
 
 use crate::command::{Parsed, parse_shell};
-use crate::tree::Tree;
+use crate::tree::{Tree, parent};
 
 /// A configuration with what the evidence has no field for.
 #[derive(Debug)]
@@ -69,11 +70,20 @@ const FILES: &[(&str, Reader)] = &[
     ("nixpacks.toml", other::nixpacks),
     ("vercel.json", other::vercel),
     ("app.json", other::app_json),
+    ("render.yaml", blueprint::render),
+    ("heroku.yml", blueprint::heroku),
+    ("app.yaml", blueprint::app_engine),
+    ("compose.yaml", blueprint::compose),
+    ("compose.yml", blueprint::compose),
+    ("docker-compose.yml", blueprint::compose),
+    ("docker-compose.yaml", blueprint::compose),
 ];
 
-/// Deploy files in a format that we do not read. Naming them is better than passing over them in silence.
-const NOT_READ: &[&str] =
-    &["render.yaml", "app.yaml", "docker-compose.yml", "docker-compose.yaml", "compose.yaml", "heroku.yml"];
+/// Folders in which Kubernetes manifests usually lie; templates of Helm are no YAML before they are rendered.
+const MANIFEST_FOLDERS: &[&str] =
+    &["", "k8s", "kubernetes", "manifests", "deploy", "deployment", "infra", ".k8s", "kube", "ops"];
+/// Manifests read.
+const MAX_MANIFESTS: usize = 40;
 
 /// The names of the files whose history is a history of deployment.
 pub(crate) fn file_names() -> impl Iterator<Item = &'static str> {
@@ -104,15 +114,35 @@ pub(crate) fn read(tree: &Tree, unread: &mut Vec<String>) -> Vec<Deploy> {
             None => {}
         }
     }
-    for name in NOT_READ.iter().filter(|name| tree.has(name)) {
-        unread.push(format!(
-            "{name}: deploy files in YAML are not read; its start command and ports are not known"
-        ));
+    for (file, text) in manifests(tree) {
+        match blueprint::kubernetes(&file, &text) {
+            Ok(found) => all.extend(found),
+            Err(reason) => unread.push(format!("{file}: {reason}")),
+        }
+    }
+    // With no platform's file beside it, a compose file is what production is started by.
+    let others = all.iter().any(|d| !matches!(d.config.platform.as_str(), "docker" | "docker-compose"));
+    for deploy in all.iter_mut().filter(|d| d.config.platform == "docker-compose" && !others) {
+        deploy.config.stage = DeployStage::Production;
     }
     for deploy in &mut all {
         complete(deploy, tree);
     }
     all
+}
+
+/// The Kubernetes manifests of a project with their texts: YAML files whose documents name a kind and an API version.
+pub(crate) fn manifests(tree: &Tree) -> Vec<(String, String)> {
+    tree.files
+        .iter()
+        .filter(|f| !f.ignored && (f.path.ends_with(".yaml") || f.path.ends_with(".yml")))
+        .filter(|f| MANIFEST_FOLDERS.contains(&parent(&f.path).split('/').next().unwrap_or_default()))
+        .filter_map(|f| Some((f.path.clone(), tree.text(&f.path)?.ok()?)))
+        .filter(|(_, text)| {
+            text.lines().any(|l| l.starts_with("kind:")) && text.lines().any(|l| l.starts_with("apiVersion:"))
+        })
+        .take(MAX_MANIFESTS)
+        .collect()
 }
 
 /// Adds what the start command leaves to other files: `npm start` to package.json, gunicorn to gunicorn.conf.py.
@@ -166,7 +196,7 @@ mod tests {
         let found = read(&tree, &mut unread);
         assert_eq!(found.len(), 1);
         assert!(unread[0].starts_with(".replit: line 1"), "{unread:?}");
-        assert!(unread[1].starts_with("render.yaml: "), "{unread:?}");
+        assert!(unread[1].starts_with("render.yaml: no `services`"), "{unread:?}");
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(super) fn build(evidence: &Evidence, diagnosis: &Diagnosis) -> Health {
                 others.push(answer(observation, seen, fell(&refused, observation, seen)));
             }
             // The rate-limit probe has a section of its own; verification is not part of an audit.
-            Purpose::RateLimit | Purpose::Verification | Purpose::Trial => {}
+            Purpose::RateLimit | Purpose::Verification | Purpose::Asset | Purpose::Trial => {}
         }
     }
     let vantages = SIDES

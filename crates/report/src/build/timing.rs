@@ -91,6 +91,8 @@ fn seen(seen: &Seen) -> (Kind, Outcome, String) {
         Seen::RateLimit(r) => (Kind::RateLimit, outcome(&r.answer), r.answer.describe()),
         Seen::Project(p) => (Kind::Project, outcome(&p.answer), p.answer.describe()),
         Seen::Tests(t) => (Kind::Tests, outcome(&t.answer), t.answer.describe()),
+        Seen::Door(d) => (Kind::Tls, outcome(&d.answer), d.answer.describe()),
+        Seen::Log(l) => (Kind::Log, outcome(&l.answer), l.answer.describe()),
     }
 }
 
@@ -114,5 +116,7 @@ fn label(observation: &Observation) -> String {
         Seen::RateLimit(_) => "rate-limit probe".to_owned(),
         Seen::Project(_) => "project folder".to_owned(),
         Seen::Tests(t) => t.command.clone(),
+        Seen::Door(d) => format!("{}, {}", d.question.ask.name(), d.question.address),
+        Seen::Log(l) => format!("log {}", l.name),
     }
 }

@@ -1,0 +1,136 @@
+//! Catalogues that differ from a loaded one on purpose, for measurements: how the engine does where the true cause is one
+//! that it has never heard of, and how much of its answer hangs on the exact size of the weights.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::Catalogue;
+
+/// The sizes of a weight, in decibans, smallest first; those of the words weak, medium, strong and decisive.
+const SIZES_DB: [i32; 4] = [2, 5, 10, 20];
+
+impl Catalogue {
+    /// The same catalogue with some causes unknown to it. The faults stay, as a catalogue may list a fault that has no
+    /// hypothesis; ids that are not there are passed over.
+    #[must_use]
+    pub fn without(&self, ids: &[&str]) -> Self {
+        let out: BTreeSet<&str> = ids.iter().copied().collect();
+        let mut other = self.clone();
+        other.hypotheses.retain(|id, _| !out.contains(id.as_str()));
+        let names: Vec<&str> = out.into_iter().collect();
+        other.hash = derived(&self.hash, &format!("without {}", names.join(" ")));
+        other
+    }
+
+    /// The same catalogue with the weight of every piece of evidence moved by one size, up or down by the seed's choice;
+    /// the smallest can only go up and the largest only down. Signs and priors stay.
+    ///
+    /// The choice for a cause depends on the seed, its id and the position of the evidence alone, so that a cause added
+    /// elsewhere changes nothing here.
+    #[must_use]
+    pub fn perturbed(&self, seed: u64) -> Self {
+        let mut other = self.clone();
+        for (id, hypothesis) in &mut other.hypotheses {
+            let mut moved = (**hypothesis).clone();
+            let mut bits = Bits::new(seed, id);
+            for item in &mut moved.evidence {
+                item.weight_db = one_size_off(item.weight_db, bits.next());
+            }
+            *hypothesis = Arc::new(moved);
+        }
+        other.hash = derived(&self.hash, &format!("perturbed {seed}"));
+        other
+    }
+}
+
+fn one_size_off(weight_db: i32, up: bool) -> i32 {
+    let Some(at) = SIZES_DB.iter().position(|size| *size == weight_db.abs()) else { return weight_db };
+    let to = match at {
+        0 => 1,
+        last if last == SIZES_DB.len() - 1 => last - 1,
+        at if up => at + 1,
+        at => at - 1,
+    };
+    SIZES_DB[to] * weight_db.signum()
+}
+
+/// A stream of yes and no from a seed and a name: SHA-256 in counter mode, since the hash is at hand and its bits are
+/// even whatever the seed.
+struct Bits {
+    seed: u64,
+    name: String,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl Bits {
+    fn new(seed: u64, name: &str) -> Self {
+        Self { seed, name: name.to_owned(), block: Vec::new(), at: 0 }
+    }
+
+    fn next(&mut self) -> bool {
+        let (byte, bit) = (self.at / 8, self.at % 8);
+        if byte >= self.block.len() {
+            let mut hasher = Sha256::new();
+            hasher.update(self.seed.to_be_bytes());
+            hasher.update((self.block.len() as u64).to_be_bytes());
+            hasher.update(&self.name);
+            self.block.extend_from_slice(&hasher.finalize());
+        }
+        self.at += 1;
+        self.block[byte] >> bit & 1 == 1
+    }
+}
+
+fn derived(hash: &str, how: &str) -> String {
+    let digest = Sha256::digest(format!("{hash} {how}"));
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_can_be_made_unknown_and_the_rest_stays() {
+        let whole = Catalogue::embedded();
+        let other = whole.without(&["never-deployed", "no-such-cause"]);
+        assert!(whole.cause("never-deployed").is_some());
+        assert!(other.cause("never-deployed").is_none());
+        assert!(other.fault("never-deployed").is_some());
+        assert_eq!(other.causes().count() + 1, whole.causes().count());
+        assert_ne!(other.hash(), whole.hash());
+    }
+
+    #[test]
+    fn every_weight_moves_one_size_and_keeps_its_sign() {
+        let whole = Catalogue::embedded();
+        let other = whole.perturbed(7);
+        let (mut up, mut down) = (0, 0);
+        for cause in whole.causes() {
+            let moved = other.cause(&cause.id).expect("no cause is lost");
+            assert_eq!(moved.prior_db, cause.prior_db);
+            for (before, after) in cause.rules().map(|r| r.0).zip(moved.rules().map(|r| r.0)) {
+                let place = |db: i32| SIZES_DB.iter().position(|size| *size == db.abs());
+                let (from, to) = (place(before).expect("a size"), place(after).expect("a size"));
+                assert_eq!(from.abs_diff(to), 1, "{}: {before} became {after}", cause.id);
+                assert_eq!(before.signum(), after.signum());
+                up += usize::from(to > from);
+                down += usize::from(to < from);
+            }
+        }
+        assert!(up > 50 && down > 50, "{up} up, {down} down: both ways are taken");
+    }
+
+    #[test]
+    fn a_seed_gives_one_catalogue() {
+        let weights = |seed| {
+            let other = Catalogue::embedded().perturbed(seed);
+            other.causes().flat_map(|c| c.rules().map(|r| r.0).collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        assert_eq!(weights(1), weights(1));
+        assert_ne!(weights(1), weights(2));
+    }
+}

@@ -1,0 +1,506 @@
+//! What the logs of the deployment say, and what error pages show of the same lines.
+//!
+//! A log holds the past as well: what a process said before a later start that served requests is told apart from what
+//! still stands. A log that ends long before the audit tells of another time, and what it says is then not known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use landfall_evidence::{Evidence, LogTail, ObservationId, ProjectSnapshot, StartCommand, redact_log_line};
+
+use super::{Exchanges, FactKey, Facts, Why, why_absent};
+use crate::catalogue::Catalogue;
+use crate::lines::{LineIndex, LineRole};
+
+/// A log whose last time lies further back than this says nothing of the state that the audit sees.
+const STALE_S: i64 = 48 * 3600;
+/// Starts that make a loop, where the process failed between them.
+const LOOP_STARTS: u64 = 3;
+/// Lines of a page that are looked at, and characters of each.
+const PAGE_LINES: usize = 400;
+const PAGE_TEXT: usize = 600;
+
+pub(super) fn derive(
+    evidence: &Evidence,
+    catalogue: &Catalogue,
+    exchanges: &Exchanges<'_>,
+    facts: &mut Facts,
+) {
+    pages(catalogue, exchanges, facts);
+    let mut read = false;
+    for (observation, seen) in evidence.logs() {
+        let subject = format!("log {}", seen.name);
+        let id = observation.id.clone();
+        let Some(tail) = seen.answer.present() else {
+            facts.unknown(FactKey::LogSays, subject, why_absent(&seen.answer), [id]);
+            continue;
+        };
+        read = true;
+        let age = tail.last_at.map(|at| evidence.started_at.as_second().saturating_sub(at.as_second()));
+        if let Some(age) = age {
+            facts.known(FactKey::LogAge, subject.as_str(), age, [id.clone()]);
+        }
+        if let Some(age) = age.filter(|age| *age > STALE_S) {
+            let why = format!("the log {} ends {} hours before the audit", seen.name, age / 3600);
+            facts.unknown(FactKey::LogSays, subject, Why::Undecided(why), [id]);
+            continue;
+        }
+        log(tail, &subject, &id, evidence, &catalogue.lines, facts);
+    }
+    if !read && evidence.logs().next().is_none() {
+        let why = Why::NotConfigured("no log of the deployment was given (pass --log FILE)".to_owned());
+        for key in [FactKey::LogSays, FactKey::LogState, FactKey::LogBind] {
+            facts.unknown(key, "", why.clone(), []);
+        }
+    }
+}
+
+/// One meaning that a log has, over all of its lines.
+#[derive(Default)]
+struct Meaning {
+    count: u64,
+    last_line: u64,
+    role: Option<LineRole>,
+}
+
+fn log(
+    tail: &LogTail,
+    subject: &str,
+    id: &ObservationId,
+    evidence: &Evidence,
+    lines: &LineIndex,
+    facts: &mut Facts,
+) {
+    let mut meanings: BTreeMap<&str, Meaning> = BTreeMap::new();
+    let mut events = Vec::new();
+    for event in &tail.events {
+        let said = lines.says(&event.text, event.place.as_deref());
+        for one in &said {
+            let meaning = meanings.entry(one.line.id.as_str()).or_default();
+            meaning.count += event.count;
+            meaning.last_line = meaning.last_line.max(event.last_line);
+            meaning.role = one.line.role;
+        }
+        events.push((event, said));
+    }
+    let by_role = |role: LineRole| meanings.values().filter(move |meaning| meaning.role == Some(role));
+    let last_start = by_role(LineRole::Start).map(|m| m.last_line).max();
+    let last_up = by_role(LineRole::Up).map(|m| m.last_line).max();
+    // It came up again after its last occurrence, and served.
+    let is_past = |meaning: &Meaning, last: u64| {
+        let came_up = last_start.is_some_and(|start| start > last && last_up.is_some_and(|up| up > start));
+        came_up && (meaning.role == Some(LineRole::Boot) || meaning.count == 1)
+    };
+    let past: BTreeSet<&str> = meanings
+        .iter()
+        .filter(|(_, m)| !matches!(m.role, Some(LineRole::Start | LineRole::Up)))
+        .filter(|(_, m)| is_past(m, m.last_line))
+        .map(|(id, _)| *id)
+        .collect();
+    let says: BTreeSet<String> =
+        meanings.keys().filter(|id| !past.contains(**id)).map(|id| (*id).to_owned()).collect();
+    let id = || [id.clone()];
+    facts.known_list(FactKey::LogSaidBefore, subject, past.iter().map(|id| (*id).to_owned()), id());
+    facts.known_list(
+        FactKey::LogSays,
+        subject,
+        if says.is_empty() { BTreeSet::from(["nothing".to_owned()]) } else { says.clone() },
+        id(),
+    );
+    let starts = meanings.get("starts").map_or(0, |meaning| meaning.count);
+    facts.known(FactKey::LogStarts, subject, i64::try_from(starts).unwrap_or(i64::MAX), id());
+
+    let current: Vec<&Meaning> =
+        meanings.iter().filter(|(id, _)| !past.contains(**id)).map(|(_, m)| m).collect();
+    let failing = current
+        .iter()
+        .filter(|m| matches!(m.role, Some(LineRole::Boot | LineRole::Exit)))
+        .map(|m| m.last_line)
+        .max();
+    let repeated =
+        current.iter().filter(|m| m.role == Some(LineRole::Exit)).map(|m| m.count).max().unwrap_or(0);
+    let state = if says.contains("crash-loop")
+        || (failing.is_some() && (starts >= LOOP_STARTS || (starts >= 2 && repeated >= 2)))
+    {
+        "crash-loop"
+    } else if failing.is_some_and(|failing| last_start.is_none_or(|start| start < failing)) {
+        "down"
+    } else if last_start.is_some() || last_up.is_some() || says.contains("listens") {
+        "running"
+    } else {
+        "unclear"
+    };
+    // Where production is audited, its own answers are the sign of trouble, and the log says why.
+    let alone = evidence.target.production.is_none() && evidence.target.origin.is_none();
+    facts.known(FactKey::LogState, subject, state, id()).symptom =
+        alone && matches!(state, "crash-loop" | "down");
+
+    let project = evidence.project().map(|(_, snapshot)| snapshot);
+    let mut named = Named::default();
+    for (event, said) in &events {
+        for one in said.iter().filter(|one| !past.contains(one.line.id.as_str())) {
+            named.add(&one.line.id, &one.names, event.last_line, event.place.as_deref());
+        }
+    }
+    named.facts(subject, &id(), project, facts);
+}
+
+/// What the named groups of a log's lines give.
+#[derive(Default)]
+struct Named {
+    all: BTreeMap<&'static str, BTreeSet<String>>,
+    /// The last of each, by its line.
+    last: BTreeMap<&'static str, (u64, String)>,
+    /// The frame of the last missing module.
+    module_place: Option<String>,
+    /// Whether the last missing module is what the start command names, by the line itself.
+    module_by_start: bool,
+    place: Option<(u64, String)>,
+}
+
+impl Named {
+    fn add(&mut self, entry: &str, names: &[(String, String)], line: u64, place: Option<&str>) {
+        const KEPT: &[&str] =
+            &["variable", "module", "host", "listen", "exit", "signal", "exception", "path"];
+        for (name, value) in names {
+            let Some(name) = KEPT.iter().find(|kept| *kept == name) else { continue };
+            self.all.entry(name).or_default().insert(value.clone());
+            let slot = self.last.entry(name).or_insert((0, String::new()));
+            if line >= slot.0 {
+                *slot = (line, value.clone());
+                if *name == "module" {
+                    self.module_place = place.map(str::to_owned);
+                    self.module_by_start = entry == "start-target-missing";
+                }
+            }
+        }
+        if let Some(place) = place.filter(|place| *place != "(library)")
+            && self.place.as_ref().is_none_or(|(at, _)| line >= *at)
+        {
+            self.place = Some((line, place.to_owned()));
+        }
+    }
+
+    fn facts(
+        self,
+        subject: &str,
+        id: &[ObservationId; 1],
+        project: Option<&ProjectSnapshot>,
+        facts: &mut Facts,
+    ) {
+        let id = || id.clone();
+        for (name, key) in [
+            ("listen", FactKey::LogListens),
+            ("exit", FactKey::LogExit),
+            ("signal", FactKey::LogSignal),
+            ("module", FactKey::LogModule),
+            ("variable", FactKey::LogVariable),
+            ("host", FactKey::LogHost),
+            ("path", FactKey::LogPath),
+        ] {
+            facts.known_list(key, subject, self.all.get(name).cloned().unwrap_or_default(), id());
+        }
+        let last = |name: &str| self.last.get(name).map(|(_, value)| value.as_str());
+        if let Some(exception) = last("exception") {
+            facts.known(FactKey::LogException, subject, exception, id());
+        }
+        if let Some((_, place)) = &self.place {
+            facts.known(FactKey::LogPlace, subject, place.as_str(), id());
+        }
+        if let Some((bind, port)) = last("listen").map(listen) {
+            facts.known(FactKey::LogBind, subject, bind, id());
+            if let Some(port) = port {
+                facts.known(FactKey::LogPort, subject, i64::from(port), id());
+            }
+        }
+        if let Some(host) = last("host") {
+            facts.known(FactKey::LogHostKind, subject, host_kind(host), id());
+        }
+        if let Some(module) = last("module") {
+            let kind = if self.module_by_start {
+                "start-target"
+            } else {
+                module_kind(module, self.module_place.as_deref(), project)
+            };
+            facts.known(FactKey::LogModuleKind, subject, kind, id());
+        }
+        if let (Some(variable), Some(project)) = (last("variable"), project) {
+            let set = project.deploy.iter().any(|config| config.sets.iter().any(|name| name == variable));
+            facts.known(FactKey::LogVariableSet, subject, set, id());
+        }
+    }
+}
+
+/// Which kind of address a listening line names, and its port.
+fn listen(text: &str) -> (&'static str, Option<u16>) {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let rest = rest.split('/').next().unwrap_or(rest);
+    if let Ok(port) = rest.parse::<u16>() {
+        return ("any", Some(port));
+    }
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') || host.ends_with("]:") => (host, port.parse().ok()),
+        _ => (rest, None),
+    };
+    let bare = host.trim_matches(['[', ']']);
+    let kind = match bare.parse::<IpAddr>() {
+        Ok(ip) if ip.is_loopback() => "loopback",
+        Ok(ip) if ip.is_unspecified() => "any",
+        Ok(_) => "other",
+        Err(_) if bare == "localhost" => "loopback",
+        Err(_) if bare.is_empty() || bare == "*" => "any",
+        Err(_) => "other",
+    };
+    (kind, port)
+}
+
+fn host_kind(host: &str) -> &'static str {
+    let bare = host.trim_matches(['[', ']']);
+    let bare = match bare.matches(':').count() {
+        1 => bare.split(':').next().unwrap_or(bare),
+        _ => bare,
+    };
+    if bare.eq_ignore_ascii_case("localhost") || bare.eq_ignore_ascii_case("host.docker.internal") {
+        return "this-machine";
+    }
+    match bare.parse::<IpAddr>() {
+        Ok(ip) if ip.is_loopback() || ip.is_unspecified() => "this-machine",
+        Ok(IpAddr::V4(ip)) if ip.is_private() || ip.is_link_local() => "private",
+        Ok(IpAddr::V6(ip)) if ip.is_unique_local() => "private",
+        Ok(_) => "remote",
+        // A compose file's service names have no dot; a name in public DNS has one.
+        Err(_) if !bare.contains('.') => "short-name",
+        Err(_) if bare.ends_with(".internal") || bare.ends_with(".local") || bare.ends_with(".svc") => {
+            "private"
+        }
+        Err(_) => "remote",
+    }
+}
+
+/// What kind of module a missing one is: the one that the start command names, the project's own, or a package.
+fn module_kind(module: &str, place: Option<&str>, project: Option<&ProjectSnapshot>) -> &'static str {
+    let path_like = module.starts_with('.') || module.starts_with('/');
+    let top = module.split(['.', '/']).find(|part| !part.is_empty()).unwrap_or(module);
+    let starts = |start: &StartCommand| {
+        let word = |word: &str| {
+            let target = word.split(':').next().unwrap_or(word).trim_start_matches("./");
+            target == module
+                || (!path_like && target.split('.').next() == Some(top) && word.contains(':'))
+                || (path_like && !target.is_empty() && target.contains('/') && module.ends_with(target))
+        };
+        start.raw.split([' ', '\'', '"', ',', '[', ']']).any(word)
+    };
+    let configs =
+        project.iter().flat_map(|project| &project.deploy).filter_map(|config| config.start.as_ref());
+    // Every frame of the trace lies in the server: it is the server that was told to load it.
+    if configs.clone().any(starts) || place == Some("(library)") {
+        return "start-target";
+    }
+    if path_like {
+        return "own";
+    }
+    let Some(project) = project else { return if place.is_some() { "unclear" } else { "start-target" } };
+    let folder = |path: &str| path == top || path.starts_with(&format!("{top}/"));
+    let file = format!("{top}.py");
+    let own = project.folders.iter().any(|f| folder(&f.path))
+        || project.entry.as_ref().is_some_and(|entry| entry.path == file || folder(&entry.path))
+        || project.routes.iter().any(|r| r.place.starts_with(&file) || folder(&r.place));
+    if own {
+        return "own";
+    }
+    let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_', '.'], "");
+    let declared =
+        project.stacks.iter().flat_map(|stack| &stack.dependencies).any(|d| plain(&d.name) == plain(top));
+    if declared { "declared" } else { "third-party" }
+}
+
+/// What the bodies of failing answers show: frameworks in debug mode and applications that pass an error on.
+fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    for x in &exchanges.all {
+        let subject = x.subject();
+        let fails = x.response().is_some_and(|response| response.status >= 500)
+            || matches!(facts.text(FactKey::EndpointOutcome, &subject), Some("error-in-body"));
+        let Some(text) = x.response().filter(|_| fails).and_then(|r| r.body.text.as_deref()) else {
+            continue;
+        };
+        let mut says = BTreeSet::new();
+        for line in text.lines().take(PAGE_LINES) {
+            let line = match line.char_indices().nth(PAGE_TEXT) {
+                Some((at, _)) => &line[..at],
+                None => line,
+            };
+            // Pages write quotes as entities.
+            let line = redact_log_line(
+                &line
+                    .replace("&#39;", "'")
+                    .replace("&#x27;", "'")
+                    .replace("&quot;", "\"")
+                    .replace("\\\"", "\""),
+            );
+            says.extend(
+                catalogue
+                    .lines
+                    .says(&line, Some(&line))
+                    .into_iter()
+                    .filter(|said| said.line.page)
+                    .map(|said| said.line.id.clone()),
+            );
+        }
+        facts.known_list(FactKey::HttpSays, subject, says, [x.id()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{LogEvent, LogObservation, Observed, Seen, Vantage};
+
+    use super::*;
+    use crate::facts::Value;
+    use crate::testkit::World;
+
+    fn event(line: u64, text: &str) -> LogEvent {
+        LogEvent { line, last_line: line, count: 1, text: text.to_owned(), place: None }
+    }
+
+    fn facts(events: Vec<LogEvent>) -> Facts {
+        let mut world = World::new("https://api.example.test");
+        let tail = LogTail { lines: 100, events, ..LogTail::default() };
+        let seen = LogObservation { name: "app.log".to_owned(), answer: Observed::Present(tail) };
+        world.observe("log/app.log", Vantage::Workspace, Seen::Log(seen));
+        Facts::derive(&world.build(), Catalogue::embedded())
+    }
+
+    fn list(facts: &Facts, key: FactKey) -> Vec<String> {
+        match facts.get(key, "log app.log").and_then(|fact| fact.known()) {
+            Some(Value::List(items)) => items.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_a_later_serving_start_follows_is_past() {
+        let boot = event(2, "KeyError: 'DATABASE_URL'");
+        let boot = LogEvent { place: Some("/app/a.py:4 os.environ['DATABASE_URL']".to_owned()), ..boot };
+        let start = |line| event(line, "[INFO] Starting gunicorn 27.0.1");
+        let serves = |line| event(line, "GET /health answered 200");
+        let fixed = facts(vec![start(1), boot.clone(), start(3), serves(4)]);
+        assert_eq!(list(&fixed, FactKey::LogSaidBefore), ["exception", "variable-missing"]);
+        assert!(!list(&fixed, FactKey::LogSays).contains(&"variable-missing".to_owned()));
+        assert_eq!(fixed.text(FactKey::LogState, "log app.log"), Some("running"));
+        let broken = facts(vec![start(1), serves(2), LogEvent { line: 5, last_line: 5, ..boot }]);
+        assert!(list(&broken, FactKey::LogSays).contains(&"variable-missing".to_owned()));
+        assert_eq!(list(&broken, FactKey::LogVariable), ["DATABASE_URL"]);
+        assert_eq!(broken.text(FactKey::LogState, "log app.log"), Some("down"));
+    }
+
+    #[test]
+    fn an_old_log_says_nothing_of_now_and_a_log_without_signs_says_nothing() {
+        let mut world = World::new("https://api.example.test");
+        let started = world.build().started_at;
+        let old = started.as_second() - STALE_S - 7200;
+        let tail = LogTail {
+            last_at: Some(jiff::Timestamp::from_second(old).expect("in range")),
+            events: vec![event(1, "OOMKilled")],
+            ..LogTail::default()
+        };
+        let seen = LogObservation { name: "app.log".to_owned(), answer: Observed::Present(tail) };
+        world.observe("log/app.log", Vantage::Workspace, Seen::Log(seen));
+        let found = Facts::derive(&world.build(), Catalogue::embedded());
+        let fact = found.get(FactKey::LogSays, "log app.log").expect("it is there");
+        assert!(fact.known().is_none(), "{fact:?}");
+        assert_eq!(list(&facts(Vec::new()), FactKey::LogSays), ["nothing"]);
+    }
+
+    /// The words and the state of a captured log.
+    fn captured(name: &str) -> (Vec<String>, String, Facts) {
+        let file = format!("{}/fixtures/logs/{name}.log", env!("CARGO_MANIFEST_DIR"));
+        let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{file}: {e}"));
+        // The first line is the command that made it.
+        let log = bytes.split(|b| *b == b'\n').skip(1).collect::<Vec<_>>().join(&b'\n');
+        let events = landfall_project::reduce_log(&log, false).events;
+        let found = facts(events);
+        let state = found.text(FactKey::LogState, "log app.log").unwrap_or_default().to_owned();
+        (list(&found, FactKey::LogSays), state, found)
+    }
+
+    /// Each captured log against what it must say, what it must not, and its state. One table, so that a pattern that
+    /// reaches too far is seen.
+    #[test]
+    fn captured_logs_say_what_happened() {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Case {
+            says: Vec<String>,
+            state: String,
+        }
+        let table = include_str!("../../fixtures/logs/expected.toml");
+        let table: BTreeMap<String, Case> = toml::from_str(table).expect("the table is TOML");
+        let mut wrong = Vec::new();
+        for (name, case) in &table {
+            let (says, state, _) = captured(name);
+            if says != case.says || state != case.state {
+                wrong.push(format!("[{name}]\nsays = {says:?}\nstate = {state:?}\n"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/logs");
+        for entry in std::fs::read_dir(folder).expect("part of the repository") {
+            let name = entry.expect("readable").file_name().to_string_lossy().into_owned();
+            let Some(name) = name.strip_suffix(".log") else { continue };
+            assert!(table.contains_key(name), "{name} stands in no case of expected.toml");
+        }
+    }
+
+    #[test]
+    fn captured_names_are_facts() {
+        let (_, _, found) = captured("gunicorn-variable-missing");
+        assert_eq!(list(&found, FactKey::LogVariable), ["DATABASE_URL"]);
+        let (_, _, found) = captured("gunicorn-third-party-missing");
+        assert_eq!(list(&found, FactKey::LogModule), ["flask_mailman_extra"]);
+        let kind = |name: &str| {
+            captured(name).2.text(FactKey::LogModuleKind, "log app.log").unwrap_or_default().to_owned()
+        };
+        assert_eq!(kind("gunicorn-module-missing"), "start-target");
+        assert_eq!(kind("uvicorn-module-missing"), "start-target");
+        assert_eq!(kind("node-own-file-missing"), "own");
+        let bind = |name: &str| {
+            captured(name).2.text(FactKey::LogBind, "log app.log").unwrap_or_default().to_owned()
+        };
+        assert_eq!(bind("gunicorn-good"), "loopback");
+        assert_eq!(bind("gunicorn-wildcard"), "any");
+        assert_eq!(bind("node-listen-localhost"), "loopback");
+        let host = |name: &str| {
+            captured(name).2.text(FactKey::LogHostKind, "log app.log").unwrap_or_default().to_owned()
+        };
+        assert_eq!(host("redis-host-unknown"), "short-name");
+        assert_eq!(host("psycopg-refused-localhost"), "this-machine");
+    }
+
+    #[test]
+    fn addresses_and_hosts_are_sorted() {
+        for (text, want) in [
+            ("http://127.0.0.1:8000", ("loopback", Some(8000))),
+            ("http://0.0.0.0:8000", ("any", Some(8000))),
+            ("http://localhost:3000", ("loopback", Some(3000))),
+            ("http://[::]:8080", ("any", Some(8080))),
+            ("http://[::1]:8080/", ("loopback", Some(8080))),
+            ("http://10.0.0.3:80", ("other", Some(80))),
+            ("8080", ("any", Some(8080))),
+            ("http://*:4000", ("any", Some(4000))),
+        ] {
+            assert_eq!(listen(text), want, "{text}");
+        }
+        for (host, want) in [
+            ("localhost", "this-machine"),
+            ("127.0.0.1:5432", "this-machine"),
+            ("::1", "this-machine"),
+            ("db", "short-name"),
+            ("redis.railway.internal", "private"),
+            ("10.1.2.3", "private"),
+            ("db.abc.supabase.co", "remote"),
+            ("2a05:d014::1", "remote"),
+        ] {
+            assert_eq!(host_kind(host), want, "{host}");
+        }
+    }
+}

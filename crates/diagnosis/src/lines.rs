@@ -1,0 +1,291 @@
+//! What a line of a log says, by patterns that are data (`log-lines.toml`; its head describes the fields).
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use serde::Deserialize;
+
+use crate::catalogue::CatalogueError;
+
+const FILE: &str = "log-lines.toml";
+
+/// Bytes that the compiled form of one pattern may take, and that of all of them together.
+const PATTERN_BYTE: usize = 4 << 20;
+const SET_BYTE: usize = 64 << 20;
+
+/// Named groups that become facts.
+const GROUPS: &[&str] =
+    &["variable", "module", "host", "listen", "exit", "signal", "exception", "errno", "path"];
+
+/// What a line stands for in the life of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineRole {
+    /// A process begins.
+    Start,
+    /// It serves.
+    Up,
+    /// It ends.
+    Exit,
+    /// It fails before it can serve.
+    Boot,
+}
+
+/// One entry: what a line says that one of its patterns finds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogLine {
+    /// The word that `log.says` gives. Several entries may share it.
+    pub id: String,
+    /// Patterns, of which one is enough.
+    pub matches: Vec<String>,
+    /// What it says, for people: it follows "the log says that".
+    pub means: String,
+    /// A pattern for the project's frame of the exception's trace, which must be found as well.
+    pub place: Option<String>,
+    /// A pattern that no line of this meaning shows.
+    pub unless: Option<String>,
+    /// What it stands for in the life of a process.
+    pub role: Option<LineRole>,
+    /// Whether it may be read in the body of a failing answer.
+    #[serde(default = "yes")]
+    pub page: bool,
+    /// Where the patterns come from.
+    pub source: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// All entries, compiled when the first log is read.
+#[derive(Debug)]
+pub(crate) struct LineIndex {
+    lines: Vec<LogLine>,
+    compiled: OnceLock<Compiled>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    set: RegexSet,
+    /// For each pattern of the set: its entry, and itself for its groups.
+    patterns: Vec<(usize, Regex)>,
+    places: Vec<Option<Regex>>,
+    unless: Vec<Option<Regex>>,
+}
+
+/// What one entry found in a line.
+#[derive(Debug)]
+pub(crate) struct Said<'a> {
+    /// The entry.
+    pub(crate) line: &'a LogLine,
+    /// The named groups that matched.
+    pub(crate) names: Vec<(String, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    line: Vec<LogLine>,
+}
+
+fn one(pattern: &str) -> Result<Regex, regex::Error> {
+    // Logs are written in ASCII words; without Unicode's classes the patterns compile many times faster.
+    RegexBuilder::new(pattern).unicode(false).size_limit(PATTERN_BYTE).build()
+}
+
+impl LogLine {
+    /// What is wrong with its patterns.
+    fn mistakes(&self) -> Vec<String> {
+        let strange = |pattern: &String| match one(pattern) {
+            Err(error) => Some(error.to_string()),
+            Ok(found) => {
+                let name = found.capture_names().flatten().find(|name| !GROUPS.contains(name))?;
+                Some(format!("the group {name:?} is none of {}", GROUPS.join(", ")))
+            }
+        };
+        let patterns = self.matches.iter().chain(&self.place).chain(&self.unless);
+        patterns.filter_map(|p| Some(format!("in {p:?}: {}", strange(p)?))).collect()
+    }
+}
+
+/// Whether an entry of a person's own file is sound by itself.
+pub(crate) fn check_line(entry: toml::Value) -> Result<(), String> {
+    let line: LogLine = entry.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    line.mistakes().into_iter().next().map_or(Ok(()), Err)
+}
+
+impl LineIndex {
+    /// Reads the file; mistakes go to `errors`.
+    pub(crate) fn read(text: &str, errors: &mut Vec<CatalogueError>) -> Self {
+        let lines = match toml::from_str::<File>(text) {
+            Ok(file) => file.line,
+            Err(error) => {
+                errors.push(CatalogueError::new(FILE, error.to_string()));
+                Vec::new()
+            }
+        };
+        for (position, line) in lines.iter().enumerate() {
+            let mut mistake = |message: String| {
+                errors.push(CatalogueError::new(
+                    FILE,
+                    format!("line {} ({}): {message}", position + 1, line.id),
+                ));
+            };
+            if line.id.is_empty() || line.id == "nothing" {
+                mistake(
+                    "an id is a word, and not \"nothing\", which stands for a log that says none".to_owned(),
+                );
+            }
+            if line.matches.is_empty() {
+                mistake("matches is empty; give at least one regular expression".to_owned());
+            }
+        }
+        Self { lines, compiled: OnceLock::new() }
+    }
+
+    /// Mistakes in the patterns themselves. Apart from [`Self::read`], because compiling takes longer than anything
+    /// else of the catalogue and most evidence has no log.
+    #[cfg(test)]
+    pub(crate) fn check(&self) -> Vec<CatalogueError> {
+        let mut errors = Vec::new();
+        for line in &self.lines {
+            for mistake in line.mistakes() {
+                errors.push(CatalogueError::new(FILE, format!("{}: {mistake}", line.id)));
+            }
+        }
+        errors
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &LogLine> {
+        self.lines.iter()
+    }
+
+    /// Whether an entry has this id; "nothing" is known as well.
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        id == "nothing" || self.lines.iter().any(|line| line.id == id)
+    }
+
+    fn compiled(&self) -> &Compiled {
+        self.compiled.get_or_init(|| {
+            let mut patterns = Vec::new();
+            let mut texts = Vec::new();
+            for (entry, line) in self.lines.iter().enumerate() {
+                // What does not compile was told by `check`; it finds nothing.
+                for (text, found) in line.matches.iter().filter_map(|text| Some((text, one(text).ok()?))) {
+                    patterns.push((entry, found));
+                    texts.push(text);
+                }
+            }
+            let set = RegexSetBuilder::new(&texts)
+                .unicode(false)
+                .size_limit(SET_BYTE)
+                .build()
+                .unwrap_or_else(|_| RegexSet::empty());
+            let optional = |text: &Option<String>| text.as_deref().and_then(|text| one(text).ok());
+            Compiled {
+                set,
+                patterns,
+                places: self.lines.iter().map(|line| optional(&line.place)).collect(),
+                unless: self.lines.iter().map(|line| optional(&line.unless)).collect(),
+            }
+        })
+    }
+
+    /// What a line says, each entry once, in the order of the file.
+    pub(crate) fn says(&self, text: &str, place: Option<&str>) -> Vec<Said<'_>> {
+        let compiled = self.compiled();
+        let mut told: BTreeSet<usize> = BTreeSet::new();
+        let mut found = Vec::new();
+        for at in &compiled.set.matches(text.as_bytes()) {
+            let (entry, pattern) = &compiled.patterns[at];
+            let line = &self.lines[*entry];
+            let placed = line.place.is_none()
+                || compiled.places[*entry]
+                    .as_ref()
+                    .zip(place)
+                    .is_some_and(|(pattern, place)| pattern.is_match(place.as_bytes()));
+            let excluded =
+                compiled.unless[*entry].as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()));
+            if !placed || excluded || !told.insert(*entry) {
+                continue;
+            }
+            let names = pattern.captures(text.as_bytes()).map_or_else(Vec::new, |captures| {
+                pattern
+                    .capture_names()
+                    .flatten()
+                    .filter_map(|name| {
+                        let found = captures.name(name)?.as_bytes();
+                        Some((name.to_owned(), String::from_utf8_lossy(found).into_owned()))
+                    })
+                    .collect()
+            });
+            found.push(Said { line, names });
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    #[test]
+    fn every_pattern_compiles_and_its_groups_are_known() {
+        let errors = Catalogue::embedded().lines.check();
+        assert!(errors.is_empty(), "{errors:#?}");
+        assert!(!Catalogue::embedded().lines.compiled().set.is_empty(), "all patterns fit one set");
+    }
+
+    #[test]
+    fn texts_name_only_groups_that_a_pattern_of_theirs_captures() {
+        for line in Catalogue::embedded().lines.iter() {
+            for name in GROUPS.iter().filter(|name| line.means.contains(&format!("{{{name}}}"))) {
+                let captured = line.matches.iter().any(|pattern| pattern.contains(&format!("(?P<{name}>")));
+                assert!(captured, "{}: {name} is named and never captured", line.id);
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let read = |text: &str| {
+            let mut errors = Vec::new();
+            let index = LineIndex::read(text, &mut errors);
+            errors.extend(index.check());
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let entry = |id: &str, matches: &str| {
+            format!("[[line]]\nid = \"{id}\"\nmatches = [{matches}]\nmeans = \"m\"\nsource = \"s\"\n")
+        };
+        assert_eq!(read(&entry("x", "'a'")), "");
+        assert!(read(&entry("x", "")).contains("matches is empty"));
+        assert!(read(&entry("nothing", "'a'")).contains("not \"nothing\""));
+        assert!(read(&entry("x", "'('")).contains("unclosed group"));
+        assert!(read(&entry("x", "'(?P<colour>a)'")).contains("none of variable"));
+        assert!(read("[[line]]\nid = \"x\"\nmtaches = []\n").contains("mtaches"));
+    }
+
+    #[test]
+    fn a_place_and_an_exception_to_a_rule_decide() {
+        let says = |text: &str, place: Option<&str>| -> Vec<String> {
+            Catalogue::embedded().lines.says(text, place).iter().map(|said| said.line.id.clone()).collect()
+        };
+        let read = Some("/app/a.py:4 URL = os.environ['DATABASE_URL']");
+        assert!(says("KeyError: 'DATABASE_URL'", read).contains(&"variable-missing".to_owned()));
+        assert!(
+            !says("KeyError: 'DATABASE_URL'", Some("/app/a.py:9 row['DATABASE_URL']"))
+                .contains(&"variable-missing".to_owned())
+        );
+        assert!(!says("KeyError: 'DATABASE_URL'", None).contains(&"variable-missing".to_owned()));
+        assert!(says("web exited with code 1", None).contains(&"exits-with-error".to_owned()));
+        let worker = says("[ERROR] Worker (pid:7) exited with code 1.", None);
+        assert!(
+            !worker.contains(&"exits-with-error".to_owned()) && worker.contains(&"worker-exited".to_owned()),
+            "{worker:?}"
+        );
+    }
+}

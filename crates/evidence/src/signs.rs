@@ -1,0 +1,135 @@
+//! Signs in a project folder: closed words for what the files show that may keep an application from being served.
+//!
+//! A sign is an observation, not a fault. A loose version, a file that an ignore rule leaves out, a start command in
+//! shell form: each is found in projects that serve well. What they mean is decided beside what is seen outside.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One sign, with the place that shows it. Values of settings never enter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProjectSign {
+    /// Which.
+    pub sign: SignWord,
+    /// `file:line`, or the file alone where no line shows it.
+    pub place: String,
+    /// What exactly: the file, the name, the two versions that differ.
+    pub detail: String,
+}
+
+macro_rules! words {
+    ($($variant:ident $name:literal $meaning:literal,)*) => {
+        /// The closed vocabulary of project signs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum SignWord {
+            $(#[doc = $meaning] #[serde(rename = $name)] $variant,)*
+        }
+
+        impl SignWord {
+            /// All words, in the order of their names.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word as files and rules write it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it says, for people.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+
+            /// The word of a name.
+            pub fn parse(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+words! {
+    AllowedHost "allowed-host" "A host that the code's allow-list accepts; the detail is the host, `*` for any.",
+    AppWithoutShell "app-without-shell" "The start command holds a variable and no shell expands it.",
+    AutodeployOff "autodeploy-off" "The deploy configuration turns automatic deploys off.",
+    BuildEnvDeclared "build-env-declared" "A build-time variable that the deploy configuration or a committed file gives to the build; the detail is its name.",
+    BuildEnvUnset "build-env-unset" "Client code reads a build-time variable that nothing in the project gives to the build; the detail is its name.",
+    BuildOutputAbsent "build-output-absent" "What is started or served lies in a build output that is not in the repository, and no build step makes it.",
+    BuildOutputDiffers "build-output-differs" "The output folder of the deploy configuration is not the one that the build tool writes.",
+    CasePath "case-path" "An import or asset path differs from the file's name in letter case only.",
+    ClientLocalUrl "client-local-url" "Client code carries an address of this machine as a literal.",
+    CorsOrigin "cors-origin" "An origin that the code's CORS list allows; the detail is the origin, `*` for any.",
+    DataInFolder "data-in-folder" "The code writes a database or uploads into the application's own folder.",
+    DatabaseUrlLocal "database-url-local" "The deploy configuration, or a default in the code, points the database at this machine; the detail is the variable's name.",
+    DependencyUndeclared "dependency-undeclared" "Code imports a package that the manifest does not name; the detail is the package.",
+    DependencyUnpinned "dependency-unpinned" "Dependencies without an exact version and without a lock file.",
+    DeployBranch "deploy-branch" "A branch that the deploy configuration or a workflow deploys; the detail is the branch.",
+    DeployConfigInvalid "deploy-config-invalid" "A deploy configuration that does not parse, or holds a key or type that its platform refuses.",
+    DeployConfigMisplaced "deploy-config-misplaced" "A deploy configuration under a name or in a folder where its platform does not look.",
+    DeployHealthDisagree "deploy-health-disagree" "Deploy configurations name different health paths.",
+    DeployPathFilter "deploy-path-filter" "Path filters of the deploy configuration or workflow leave out files that the application is built from.",
+    DeployPortsDisagree "deploy-ports-disagree" "Deploy configurations name different ports.",
+    DeployStartsDisagree "deploy-starts-disagree" "Deploy configurations start different things.",
+    DevDependencyAtRuntime "dev-dependency-at-runtime" "Code that runs in production imports a package listed for development only; the detail is the package.",
+    DevServer "dev-server" "The production start command runs a development server.",
+    EntryCrlf "entry-crlf" "A script that the start runs has Windows line ends.",
+    EntryNotExecutable "entry-not-executable" "A script that the start runs as a program lacks the executable bit.",
+    EnvNotDeclared "env-not-declared" "The code reads a variable that the example file does not name; the detail is its name.",
+    EnvNotRead "env-not-read" "The example file names a variable that no code reads; the detail is its name.",
+    EnvironmentStaging "environment-staging" "The deploy configuration sets an environment name that is not production; the detail is the name's variable.",
+    ExcludedFile "excluded-file" "An ignore rule of the image or upload leaves out a file that code or the build uses; the detail is the file.",
+    FunctionLimit "function-limit" "The deploy configuration limits functions in time or memory.",
+    FunctionsDeployed "functions-deployed" "The project is deployed as functions.",
+    HealthHost "health-host" "The host allow-list has no entry for what a platform's own health check sends.",
+    HealthNotRouted "health-not-routed" "The platform's health path is no route of the code.",
+    HealthRedirects "health-redirects" "The code redirects plain HTTP to HTTPS, and the platform's health check asks plain HTTP.",
+    HealthTouchesDatabase "health-touches-database" "The health route's handler asks the database.",
+    ImagePlatform "image-platform" "The image's architecture is fixed in the Dockerfile or compose file.",
+    ImagePullSecretAbsent "image-pull-secret-absent" "A manifest takes an image from a private registry and names no pull secret.",
+    ImageTagDiffers "image-tag-differs" "The image tag that is deployed is not the one that the project builds.",
+    ImageTagFloating "image-tag-floating" "A deployed or base image has no tag, or `latest`.",
+    IngressHost "ingress-host" "A host that an ingress rule names; the detail is the host.",
+    LfsAttributes "lfs-attributes" "Git LFS is in use.",
+    LfsPointer "lfs-pointer" "A file is a Git LFS pointer, not its content.",
+    LockMissing "lock-missing" "A manifest without a lock file.",
+    LockOutOfStep "lock-out-of-step" "Manifest and lock file disagree; the detail is the package.",
+    LockSeveral "lock-several" "Two lock files of different tools.",
+    MigrationsNotRun "migrations-not-run" "There are migrations, and no deploy step runs them.",
+    MigrationsRun "migrations-run" "A deploy step runs the migrations.",
+    MinInstancesZero "min-instances-zero" "The deploy configuration lets the last instance stop.",
+    PortServiceDiffers "port-service-differs" "A service's target port is none of its container's ports.",
+    PullSecretPresent "pull-secret-present" "A manifest names a pull secret.",
+    RootDirectoryAbsent "root-directory-absent" "A root directory or Dockerfile path that the deploy configuration names does not exist.",
+    RootDirectoryEmpty "root-directory-empty" "The root directory of the deploy configuration holds no manifest of an application.",
+    RuntimeTooNew "runtime-too-new" "The code uses what the runtime asked for no longer has.",
+    RuntimeTooOld "runtime-too-old" "The runtime asked for is older than the code or a dependency needs.",
+    RuntimeUnpinned "runtime-unpinned" "Nothing says which runtime version to use.",
+    RuntimesDisagree "runtimes-disagree" "Files ask for different versions of the runtime.",
+    SelectorDiffers "selector-differs" "A service selects labels that no workload of the project carries.",
+    SeveralManifests "several-manifests" "Several folders hold an application's manifest.",
+    ShellFormStart "shell-form-start" "The image's command is in shell form, so that the shell and not the server gets the signal to stop.",
+    StartCommandMissing "start-command-missing" "A deploy configuration without anything to start.",
+    StartTargetMissing "start-target-missing" "The start command names a file, module or script that is not there.",
+    StaticTarget "static-target" "The deploy target serves files only, and the project has a server.",
+    SubmoduleEmpty "submodule-empty" "A submodule's folder is empty.",
+    SubmodulePresent "submodule-present" "The project has submodules.",
+    SyncWorkerForAsync "sync-worker-for-async" "A server of synchronous workers runs an asynchronous application or websockets.",
+    TestsNeedService "tests-need-service" "Tests connect to a database, queue or other service; the detail is which.",
+    WebServicesSeveral "web-services-several" "The deploy configuration has several services that take web traffic.",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_ordered_unique_and_lead_back() {
+        let names: Vec<&str> = SignWord::ALL.iter().map(|word| word.name()).collect();
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
+        for word in SignWord::ALL {
+            assert_eq!(SignWord::parse(word.name()), Some(*word));
+            assert_eq!(serde_json::to_string(word).unwrap(), format!("{:?}", word.name()));
+            assert!(word.meaning().ends_with('.'));
+        }
+        assert_eq!(SignWord::parse("no-such"), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! Ports for servers that take a number, a closed one, and one behind which packets are dropped.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::error::LabError;
+
+/// Below the range that systems hand out by themselves (32768 and up on Linux), so that no outgoing connection of
+/// somebody else takes a port between the choice and the start of its server.
+const FROM: u16 = 15_000;
+const COUNT: u16 = 17_000;
+
+/// Where the next search begins: by process and world, so that several worlds seldom want the same port.
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// A free port on 127.0.0.1 and ::1, TCP and UDP alike, for each name.
+pub(super) fn choose(names: impl Iterator<Item = String>) -> Result<BTreeMap<String, u16>, LabError> {
+    // All stay held until the last one is found, so that no number comes twice.
+    let mut held = Vec::new();
+    let mut chosen = BTreeMap::new();
+    let mut seed = u32::from(NEXT.fetch_add(1, Ordering::Relaxed)).wrapping_mul(7_919);
+    seed = seed.wrapping_add(std::process::id().wrapping_mul(104_729)).wrapping_add(
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_micros()),
+    );
+    for name in names {
+        let found = (0..u32::from(COUNT)).find_map(|_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let port = FROM + u16::try_from((seed >> 8) % u32::from(COUNT)).unwrap_or(0);
+            hold(port).map(|sockets| (port, sockets))
+        });
+        let (port, sockets) = found.ok_or_else(|| LabError::Listen {
+            what: "recipe's servers",
+            source: io::Error::from(io::ErrorKind::AddrInUse),
+        })?;
+        held.push(sockets);
+        chosen.insert(name, port);
+    }
+    Ok(chosen)
+}
+
+type Held = (TcpListener, UdpSocket, Option<(TcpListener, UdpSocket)>);
+
+fn hold(port: u16) -> Option<Held> {
+    let v4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let first = (TcpListener::bind((v4, port)).ok()?, UdpSocket::bind((v4, port)).ok()?);
+    // A machine without IPv6 has no such address at all, which is not a port in use.
+    let six = match (TcpListener::bind((v6, port)), UdpSocket::bind((v6, port))) {
+        (Ok(tcp), Ok(udp)) => Some((tcp, udp)),
+        (Err(e), _) | (_, Err(e)) if e.kind() == io::ErrorKind::AddrInUse => return None,
+        _ => None,
+    };
+    Some((first.0, first.1, six))
+}
+
+/// A port that is held and never listens: connections to it are refused.
+pub(super) struct Closed {
+    pub(super) address: SocketAddr,
+    _held: (TcpSocket, std::net::UdpSocket),
+}
+
+/// Holds a closed port on the loopback address of this family; for UDP it is one that is never read.
+pub(super) fn closed(ip: IpAddr) -> Result<Closed, LabError> {
+    let fail = |source| LabError::Listen { what: "closed port", source };
+    let socket = || if ip.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() };
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..64 {
+        let held = socket().map_err(fail)?;
+        held.bind((ip, 0).into()).map_err(fail)?;
+        let address = held.local_addr().map_err(fail)?;
+        match UdpSocket::bind(address) {
+            Ok(udp) => return Ok(Closed { address, _held: (held, udp) }),
+            Err(error) => last = error,
+        }
+    }
+    Err(fail(last))
+}
+
+/// A port whose accept queue is full: a SYN gets no answer, as from a firewall that drops it. Its UDP port is bound and
+/// never read, so that a question there gets no answer either.
+pub(super) struct Silent {
+    pub(super) address: SocketAddr,
+    _listener: tokio::net::TcpListener,
+    _queue: Vec<TcpStream>,
+    _udp: UdpSocket,
+}
+
+/// How long a connection to a full queue is given before it counts as dropped; on loopback an answer takes microseconds.
+const DROPPED: Duration = Duration::from_millis(300);
+/// Linux lets one connection more than the backlog into the queue; far more means that the queue never fills.
+const MAX_QUEUE: usize = 64;
+
+/// Holds a silent port on a loopback address.
+pub(super) async fn silent(ip: IpAddr) -> Result<Silent, LabError> {
+    let fail = |source| LabError::Listen { what: "silent port", source };
+    let socket = if ip.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }.map_err(fail)?;
+    socket.bind((ip, 0).into()).map_err(fail)?;
+    let address = socket.local_addr().map_err(fail)?;
+    let udp = UdpSocket::bind(address).map_err(fail)?;
+    let listener = socket.listen(0).map_err(fail)?;
+    let mut queue = Vec::new();
+    while let Ok(Ok(waiting)) = tokio::time::timeout(DROPPED, TcpStream::connect(address)).await {
+        queue.push(waiting);
+        if queue.len() > MAX_QUEUE {
+            return Err(fail(io::Error::other("the accept queue never fills on this system")));
+        }
+    }
+    Ok(Silent { address, _listener: listener, _queue: queue, _udp: udp })
+}
+
+/// Whether something listens on a TCP port of loopback, as the system's own table has it: asking by a connection would
+/// leave its mark in the server's log. Without such a table a connection is tried.
+pub(super) fn listens(port: u16) -> bool {
+    let table = |file: &str| std::fs::read_to_string(file).ok();
+    let Some(v4) = table("/proc/net/tcp") else {
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        return std::net::TcpStream::connect_timeout(&at, Duration::from_secs(1)).is_ok();
+    };
+    let v6 = table("/proc/net/tcp6").unwrap_or_default();
+    // Columns: number, local address as HEX:HEXPORT, remote address, state; 0A is LISTEN (Linux, net/tcp_states.h).
+    let wanted = format!(":{port:04X}");
+    v4.lines().chain(v6.lines()).any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next().is_some_and(|local| local.ends_with(&wanted)) && words.nth(1) == Some("0A")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn closed_refuses_silent_drops_and_the_table_tells_who_listens() {
+        for ip in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+            let closed = closed(ip).expect("held");
+            let error = TcpStream::connect(closed.address).await.expect_err("nobody listens");
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+            assert!(!listens(closed.address.port()));
+            let silent = silent(ip).await.expect("held");
+            let answer =
+                tokio::time::timeout(Duration::from_millis(700), TcpStream::connect(silent.address)).await;
+            assert!(answer.is_err(), "{answer:?}");
+            assert!(listens(silent.address.port()));
+        }
+    }
+
+    #[test]
+    fn every_name_gets_a_port_of_its_own() {
+        let names = (0..20).map(|n| format!("s{n}"));
+        let ports = choose(names).expect("there are free ports");
+        let different: std::collections::BTreeSet<u16> = ports.values().copied().collect();
+        assert_eq!(different.len(), 20);
+        assert!(different.iter().all(|port| (15_000..32_000).contains(port)));
+    }
+}

@@ -1,0 +1,423 @@
+//! The end of a log file, brought down to its telling lines.
+//!
+//! Which lines are kept is decided by words that programs of every kind use for errors, starts, listening, exits and
+//! signals; nothing here knows a program. Lines that differ only in times and ids are counted, not repeated. Bounds: the
+//! last [`TAIL_BYTE`] of the file, [`LINE_BYTE`] of a line, [`EVENTS`] events of [`TEXT`] characters.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use landfall_evidence::{LogEvent, LogTail, Observed, ProbeFault, redact_log_line};
+use regex::{Regex, RegexSet};
+
+/// What is read at most of a file: its end. A crash loop of an hour fits many times over.
+pub(crate) const TAIL_BYTE: u64 = 4 << 20;
+/// What is read at most of one line.
+pub(crate) const LINE_BYTE: usize = 8 << 10;
+/// Events kept at most: the first ones tell how it began, the last ones how it stands.
+pub(crate) const EVENTS: usize = 200;
+/// Of those, this many are the first.
+const FIRST: usize = 60;
+/// Characters kept of a line.
+pub(crate) const TEXT: usize = 300;
+/// Different lines looked at before further ones are only counted.
+const DISTINCT: usize = 4000;
+/// How much of the file's beginning decides whether it is text.
+const SNIFF: usize = 8 << 10;
+
+struct Patterns {
+    telling: RegexSet,
+    request: Regex,
+    time: Regex,
+    changing: Regex,
+    escape: Regex,
+    frame: Regex,
+    node_frame: Regex,
+}
+
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
+    let one = |pattern: &str| Regex::new(pattern).expect("a constant pattern, covered by the tests");
+    Patterns {
+        telling: RegexSet::new([
+            // Something is wrong.
+            r"(?i)error|exception|\bfatal|critical|panic|\bfail(?:ed|ure|s|ing)?\b|\bwarn|\bemerg|\balert\b|abort",
+            r"\bE[A-Z]{4,}\b|Errno|errno",
+            r"(?i)no such|permission denied|not found|not defined|cannot|can't|could not|unable to|denied|refused|timed? ?out|unreachable|killed|out of memory|oom|segfault|core dumped|missing|invalid|expired|too many|exhausted|no space|read-only|unhealthy|back-?off|not supported|does not exist|not available|unavailable|not callable|unrecognized|required|violat|undefined|rejected|blocked request|quota|limit",
+            // It starts, and where it listens.
+            r"(?i)\bstart(?:ed|ing|up)?\b|boot(?:ed|ing)|listening|running (?:on|at|in)|\bserving\b|serve at|\bready\b|\bbind|worker|restart|deploy|development server|debug mode",
+            // It ends.
+            r"(?i)\bexit|stopp|shut(?:ting)? ?down|crash|terminat|signal|\bSIG[A-Z]+\b|state changed|\bcompleted\b|draining|^Node\.js v\d",
+            // Settings being read, which say what a trace is about.
+            r"environ|getenv|process\.env|ENV\[",
+        ])
+        .expect("constant patterns, covered by the tests"),
+        request: one(r#"(?:^|["\s])(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/[^\s"?]*)\S*(?: HTTP/[0-9.]+)?"? ?(?:- )?([1-5]\d\d)\b"#),
+        time: one(
+            r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d",
+        ),
+        changing: one(r"(?i)\bpid[:= ]*\d+|\[\d+\]|\(\d+\)|0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d{4,}|\d+\.\d+ ?m?s\b"),
+        escape: one(r"\x1b\[[0-9;?]*[ -/]*[@-~]"),
+        frame: one(r#"^\s*(?:\| *)?File "([^"]+)", line (\d+)"#),
+        node_frame: one(r"^\s+at (?:.*\()?((?:file://)?/?[^():]+):(\d+):\d+\)?$"),
+    }
+});
+
+/// Reads the end of a log file.
+///
+/// What cannot be read (no such file, a folder, not text) is unasked, with the reason and the mend.
+pub fn read_log(file: &Path) -> Observed<LogTail> {
+    match tail(file) {
+        Ok((bytes, size_byte, cut)) => match sniff(file, &bytes) {
+            Ok(()) => Observed::Present(LogTail { size_byte, ..reduce(&bytes, cut) }),
+            Err(detail) => Observed::Unasked(ProbeFault::Local { detail }),
+        },
+        Err(detail) => Observed::Unasked(ProbeFault::Local { detail }),
+    }
+}
+
+fn tail(file: &Path) -> Result<(Vec<u8>, u64, bool), String> {
+    let shown = file.display();
+    let told = |error: std::io::Error| format!("the log {shown} cannot be read: {error}");
+    let about = std::fs::metadata(file).map_err(|error| {
+        format!("the log {shown} cannot be read: {error} (name a file with --log, or remove it from `logs` in landfall.toml)")
+    })?;
+    // A pipe or a device would make us wait for whoever writes to it.
+    if !about.is_file() {
+        return Err(format!(
+            "the log {shown} is not a regular file; save it first, and name that file with --log"
+        ));
+    }
+    let mut open = File::open(file).map_err(told)?;
+    let from = about.len().saturating_sub(TAIL_BYTE);
+    open.seek(SeekFrom::Start(from)).map_err(told)?;
+    let mut bytes = Vec::new();
+    open.take(TAIL_BYTE).read_to_end(&mut bytes).map_err(told)?;
+    Ok((bytes, about.len(), from > 0))
+}
+
+fn sniff(file: &Path, bytes: &[u8]) -> Result<(), String> {
+    let shown = file.display();
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        return Err(format!("the log {shown} is compressed; unpack it first: gzip -dc {shown} > app.log"));
+    }
+    let begin = &bytes[..bytes.len().min(SNIFF)];
+    if let Some(at) = begin.iter().position(|byte| *byte == 0) {
+        return Err(format!(
+            "the log {shown} is not text: a NUL byte at {at}; a log in UTF-16 has to be converted first: iconv -f UTF-16 -t UTF-8"
+        ));
+    }
+    let strange =
+        String::from_utf8_lossy(begin).chars().filter(|c| *c == char::REPLACEMENT_CHARACTER).count();
+    if strange * 10 > begin.len().max(100) {
+        return Err(format!("the log {shown} is not text; name the log itself with --log"));
+    }
+    Ok(())
+}
+
+/// A trace that is being read: the frames so far, and the line after the last one.
+#[derive(Default)]
+struct Trace {
+    open: bool,
+    frames: bool,
+    own: Option<String>,
+    wants_code: bool,
+}
+
+#[derive(Default)]
+struct Reducer {
+    events: Vec<LogEvent>,
+    known: HashMap<String, usize>,
+    dropped: u64,
+    trace: Trace,
+    /// The event that the frames of a Node trace, which follow it, belong to.
+    thrown: Option<usize>,
+    first_at: Option<Timestamp>,
+    last_at: Option<Timestamp>,
+}
+
+/// Brings the text of a log down to its telling lines. `cut` says that the first line is the end of another.
+pub fn reduce(bytes: &[u8], cut: bool) -> LogTail {
+    let mut reducer = Reducer::default();
+    let mut count = 0;
+    let skip = usize::from(cut);
+    for line in bytes.split(|byte| *byte == b'\n').skip(skip).filter(|line| !line.is_empty()) {
+        count += 1;
+        let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTE)]);
+        reducer.line(count, line.trim_end_matches('\r'));
+    }
+    let mut events = reducer.events;
+    let mut dropped = reducer.dropped;
+    if events.len() > EVENTS {
+        // Events stand by their first occurrence; what matters of the rest is what came last.
+        let mut rest = events.split_off(FIRST);
+        rest.sort_by_key(|event| std::cmp::Reverse(event.last_line));
+        dropped += rest.iter().skip(EVENTS - FIRST).map(|event| event.count).sum::<u64>();
+        rest.truncate(EVENTS - FIRST);
+        events.extend(rest);
+        events.sort_by_key(|event| event.line);
+    }
+    LogTail {
+        size_byte: bytes.len() as u64,
+        read_byte: bytes.len() as u64,
+        lines: count,
+        first_at: reducer.first_at,
+        last_at: reducer.last_at,
+        events,
+        dropped,
+    }
+}
+
+impl Reducer {
+    fn line(&mut self, number: u64, raw: &str) {
+        let p = &*PATTERNS;
+        let line: String =
+            p.escape.replace_all(raw, "").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if let Some(found) = p.time.find(&line)
+            && let Some(at) = timestamp(found.as_str())
+        {
+            self.first_at.get_or_insert(at);
+            self.last_at = Some(at);
+        }
+        if self.in_trace(&line) {
+            return;
+        }
+        if let Some(request) = p.request.captures(&line) {
+            let status = &request[3];
+            // Failing paths are told one by one; the others only that they are served.
+            let key =
+                if status.starts_with('5') { format!("{status} {}", &request[2]) } else { status.to_owned() };
+            self.keep(number, key, format!("{} {} answered {status}", &request[1], &request[2]), None);
+            return;
+        }
+        if !p.telling.is_match(&line) {
+            return;
+        }
+        let key = p.time.replace_all(&line, "#");
+        let key = p.changing.replace_all(&key, "#").into_owned();
+        let place =
+            self.trace.frames.then(|| self.trace.own.take().unwrap_or_else(|| "(library)".to_owned()));
+        self.trace = Trace::default();
+        self.thrown = self.keep(number, key, line, place);
+    }
+
+    /// Whether a line is part of a trace, which is told by its exception and one frame.
+    fn in_trace(&mut self, line: &str) -> bool {
+        let p = &*PATTERNS;
+        if line.contains("Traceback (most recent call last)") || line.contains("Exception Group Traceback") {
+            self.trace = Trace { open: true, ..Trace::default() };
+            return true;
+        }
+        if let Some(frame) = p.frame.captures(line) {
+            let file = &frame[1];
+            self.trace.open = true;
+            self.trace.frames = true;
+            self.trace.wants_code = !is_library(file);
+            if self.trace.wants_code {
+                self.trace.own = Some(format!("{file}:{}", &frame[2]));
+            }
+            return true;
+        }
+        if self.trace.open && line.starts_with("    ") {
+            if self.trace.wants_code
+                && let Some(own) = &mut self.trace.own
+                && !line.trim_matches([' ', '^', '~']).is_empty()
+            {
+                own.push(' ');
+                own.push_str(line.trim());
+                self.trace.wants_code = false;
+            }
+            return true;
+        }
+        if let Some(frame) = p.node_frame.captures(line) {
+            if let Some(event) = self.thrown.and_then(|at| self.events.get_mut(at)) {
+                let own = !is_library(&frame[1]);
+                let empty = event.place.as_deref().is_none_or(|place| place == "(library)");
+                if empty {
+                    event.place = Some(if own {
+                        clip(&format!("{}:{}", &frame[1], &frame[2]))
+                    } else {
+                        "(library)".to_owned()
+                    });
+                }
+            }
+            return true;
+        }
+        line.trim_start().starts_with("at ") && line.starts_with(' ')
+    }
+
+    fn keep(&mut self, number: u64, key: String, text: String, place: Option<String>) -> Option<usize> {
+        let text = clip(&redact_log_line(text.trim()));
+        let place = place.map(|place| clip(&redact_log_line(&place)));
+        if let Some(at) = self.known.get(&key) {
+            let event = &mut self.events[*at];
+            event.count += 1;
+            event.last_line = number;
+            event.text = text;
+            event.place = place.or(event.place.take());
+            return Some(*at);
+        }
+        if self.events.len() >= DISTINCT {
+            self.dropped += 1;
+            return None;
+        }
+        self.known.insert(key, self.events.len());
+        self.events.push(LogEvent { line: number, last_line: number, count: 1, text, place });
+        Some(self.events.len() - 1)
+    }
+}
+
+/// Whether a source file belongs to the runtime or to an installed package.
+fn is_library(file: &str) -> bool {
+    [
+        "site-packages",
+        "dist-packages",
+        "/lib/python",
+        "node_modules",
+        "node:",
+        "/bin/gunicorn",
+        "/bin/uvicorn",
+        "/bin/flask",
+    ]
+    .iter()
+    .any(|part| file.contains(part))
+        || file.starts_with('<')
+}
+
+fn clip(text: &str) -> String {
+    match text.char_indices().nth(TEXT) {
+        Some((at, _)) => text[..at].to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+/// A time with a date and an offset, in the forms that servers write. One without an offset is not taken for UTC.
+fn timestamp(text: &str) -> Option<Timestamp> {
+    let text = text.replace(',', ".").replace(" UTC", "Z");
+    let with = |format: &str| jiff::fmt::strtime::parse(format, &text).ok()?.to_timestamp().ok();
+    text.parse::<Timestamp>()
+        .ok()
+        .or_else(|| with("%Y-%m-%d %H:%M:%S %z"))
+        .or_else(|| with("%Y-%m-%d %H:%M:%S%.f %z"))
+        .or_else(|| with("%d/%b/%Y:%H:%M:%S %z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(log: &str) -> Vec<(u64, String)> {
+        reduce(log.as_bytes(), false).events.into_iter().map(|event| (event.count, event.text)).collect()
+    }
+
+    #[test]
+    fn lines_that_differ_in_times_and_ids_are_counted_and_codes_are_kept_apart() {
+        let log = "[2026-11-25 20:56:08 +0000] [7512] [INFO] Booting worker with pid: 7512\n\
+                   [2026-11-25 20:56:09 +0000] [8] [INFO] Booting worker with pid: 8\n\
+                   [2026-11-25 20:56:09 +0000] [7511] [ERROR] Worker (pid:7512) exited with code 3.\n\
+                   [2026-11-25 20:56:09 +0000] [7511] [ERROR] Worker (pid:7513) exited with code 1.\n\
+                   hello world\n";
+        let found = reduce(log.as_bytes(), false);
+        assert_eq!(found.events.len(), 3, "{found:#?}");
+        assert_eq!((found.events[0].count, found.events[0].line, found.events[0].last_line), (2, 1, 2));
+        assert_eq!(found.lines, 5);
+        assert_eq!(found.first_at.expect("a time").to_string(), "2026-11-25T20:56:08Z");
+        assert_eq!(found.last_at.expect("a time").to_string(), "2026-11-25T20:56:09Z");
+    }
+
+    #[test]
+    fn a_python_trace_becomes_its_exception_with_the_innermost_frame_of_the_project() {
+        let log = "Traceback (most recent call last):\n  File \"/venv/lib/python3.11/site-packages/gunicorn/util.py\", line 3, in x\n    importlib.import_module(module)\n  File \"/app/envmiss.py\", line 4, in <module>\n    URL = os.environ['DATABASE_URL']\n          ~~~~~~~~~~^^^^^^^^^^^^^^^^\n  File \"<frozen os>\", line 679, in __getitem__\nKeyError: 'DATABASE_URL'\nTraceback (most recent call last):\n  File \"/venv/lib/python3.11/site-packages/gunicorn/util.py\", line 3, in x\n    importlib.import_module(module)\nModuleNotFoundError: No module named 'nosuch'\n";
+        let found = reduce(log.as_bytes(), false).events;
+        assert_eq!(found[0].text, "KeyError: 'DATABASE_URL'");
+        assert_eq!(found[0].place.as_deref(), Some("/app/envmiss.py:4 URL = os.environ['DATABASE_URL']"));
+        assert_eq!(found[1].place.as_deref(), Some("(library)"));
+        assert_eq!(found.len(), 2, "{found:#?}");
+    }
+
+    #[test]
+    fn a_node_trace_names_the_projects_frame() {
+        let log = "Error: Cannot find module './dist/server'\nRequire stack:\n- /app/own.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1140:15)\n    at Object.<anonymous> (/app/own.js:1:1)\n    at Module._compile (node:internal/modules/cjs/loader:1364:14)\n";
+        let found = reduce(log.as_bytes(), false).events;
+        assert_eq!(found[0].place.as_deref(), Some("/app/own.js:1"), "{found:#?}");
+    }
+
+    #[test]
+    fn requests_are_told_by_status_and_failing_ones_by_path_too() {
+        let line = |path: &str, status: u16| {
+            format!(
+                "10.0.0.1 - - [25/Nov/2026:20:56:06 +0000] \"GET {path} HTTP/1.1\" {status} 12 \"-\" \"curl\"\n"
+            )
+        };
+        let log =
+            [line("/a?token=abc", 200), line("/b", 200), line("/pay?card=1", 500), line("/x", 500)].concat();
+        assert_eq!(
+            texts(&log),
+            [
+                (2, "GET /b answered 200".to_owned()),
+                (1, "GET /pay answered 500".to_owned()),
+                (1, "GET /x answered 500".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_kept_is_masked_clipped_and_free_of_control_characters() {
+        let long = format!(
+            "\u{1b}[31merror\u{1b}[0m postgres://app:hunter2@db/shop for jane@example.test {}\u{7}\r\n",
+            "x".repeat(20_000)
+        );
+        let found = reduce(long.as_bytes(), false).events;
+        assert_eq!(found[0].text.chars().count(), TEXT);
+        assert!(
+            found[0].text.starts_with("error postgres://[redacted]@db/shop for [redacted] x"),
+            "{}",
+            found[0].text
+        );
+    }
+
+    #[test]
+    fn many_different_lines_keep_the_first_and_the_last() {
+        let letters =
+            |n: usize| -> String { format!("{n:05}").bytes().map(|b| char::from(b'a' + b - b'0')).collect() };
+        let log: String = (0..1000).map(|n| format!("error {}\n", letters(n))).collect();
+        let found = reduce(log.as_bytes(), false);
+        assert_eq!(found.events.len(), EVENTS);
+        assert_eq!(found.dropped, 1000 - EVENTS as u64);
+        assert_eq!(found.events[0].text, format!("error {}", letters(0)));
+        assert_eq!(found.events[EVENTS - 1].text, format!("error {}", letters(999)));
+    }
+
+    #[test]
+    fn what_is_no_log_is_refused_with_a_mend_and_a_long_one_is_read_from_its_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).expect("written");
+            path
+        };
+        for (path, want) in [
+            (folder.path().join("none.log"), "name a file with --log"),
+            (folder.path().to_owned(), "not a regular file"),
+            (file("x.gz", &[0x1f, 0x8b, 8, 0]), "gzip -dc"),
+            (file("x.bin", b"abc\0def"), "not text"),
+        ] {
+            match read_log(&path) {
+                Observed::Unasked(ProbeFault::Local { detail }) => assert!(detail.contains(want), "{detail}"),
+                other => panic!("{path:?}: {other:?}"),
+            }
+        }
+        let mut long = "x".repeat(usize::try_from(TAIL_BYTE).expect("it fits") + 50).into_bytes();
+        long.extend(b"\nerror at the end\n");
+        let found = read_log(&file("long.log", &long));
+        let found = found.present().expect("it is text");
+        assert_eq!(found.lines, 1);
+        assert_eq!(found.size_byte, long.len() as u64);
+        assert_eq!(found.read_byte, TAIL_BYTE);
+        let empty = read_log(&file("empty.log", b""));
+        assert_eq!(empty.present().expect("an empty log is a log").lines, 0);
+    }
+}

@@ -1,0 +1,185 @@
+//! Signs: what the files show that may keep an application from being served, as closed words with a place.
+//!
+//! Everything here reads and nothing judges: each word is found in projects that serve well too. Patterns over source
+//! text are no parser; they look for the usual forms, and what they do not see is not said to be absent.
+
+mod code;
+mod deploys;
+mod files;
+mod ignore;
+mod images;
+mod packages;
+mod plan;
+mod runtimes;
+mod uses;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use landfall_evidence::{ProjectSign, ProjectSnapshot, SignWord, redact_text};
+use regex::Regex;
+
+use crate::deploy::Deploy;
+use crate::source::Source;
+use crate::tree::{Tree, parent};
+
+/// Signs of one word; more of the same say nothing new.
+const MAX_PER_WORD: usize = 12;
+/// The longest detail.
+const MAX_DETAIL: usize = 200;
+
+/// What the readers have found already.
+pub(crate) struct Read<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) sources: &'a [Source],
+    pub(crate) deploys: &'a [Deploy],
+    pub(crate) snapshot: &'a ProjectSnapshot,
+}
+
+/// The signs of a project, by word and place.
+pub(crate) fn read(read: &Read<'_>) -> Vec<ProjectSign> {
+    let mut found = Found::default();
+    let plans = plan::read(read.tree, &mut found);
+    files::read(read, &plans, &mut found);
+    packages::read(read, &plans, &mut found);
+    runtimes::read(read, &plans, &mut found);
+    deploys::read(read, &plans, &mut found);
+    images::read(read, &plans, &mut found);
+    code::read(read, &plans, &mut found);
+    found.into_signs()
+}
+
+/// The collector: bounded, without repetition, in a fixed order.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    signs: BTreeMap<SignWord, Vec<(String, String)>>,
+}
+
+impl Found {
+    /// Adds a sign.
+    pub(crate) fn add(&mut self, word: SignWord, place: impl Into<String>, detail: impl Into<String>) {
+        let detail: String = redact_text(&detail.into()).chars().take(MAX_DETAIL).collect();
+        let place = place.into();
+        let of_word = self.signs.entry(word).or_default();
+        // The same thing at a second place is still one sign.
+        if of_word.len() < MAX_PER_WORD && of_word.iter().all(|(_, known)| *known != detail) {
+            of_word.push((place, detail));
+        }
+    }
+
+    /// Whether a word was found.
+    pub(crate) fn has(&self, word: SignWord) -> bool {
+        self.signs.contains_key(&word)
+    }
+
+    fn into_signs(self) -> Vec<ProjectSign> {
+        self.signs
+            .into_iter()
+            .flat_map(|(sign, all)| {
+                all.into_iter().map(move |(place, detail)| ProjectSign { sign, place, detail })
+            })
+            .collect()
+    }
+}
+
+/// A pattern that is a constant.
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the patterns are constants and covered by tests")
+}
+
+/// `file:line` of an offset in a text.
+fn place(file: &str, text: &str, offset: usize) -> String {
+    let line = text.as_bytes()[..offset.min(text.len())].iter().filter(|&&b| b == b'\n').count() + 1;
+    format!("{file}:{line}")
+}
+
+/// Whether a path below the root exists, links not followed. Unlike the walk this sees build outputs and ignored folders.
+fn exists(tree: &Tree, path: &str) -> bool {
+    inside(path).is_some_and(|path| fs::symlink_metadata(tree.root.join(path)).is_ok())
+}
+
+/// Whether a path below the root is a folder.
+fn is_folder(tree: &Tree, path: &str) -> bool {
+    inside(path).is_some_and(|path| {
+        path.is_empty() || fs::symlink_metadata(tree.root.join(path)).is_ok_and(|m| m.is_dir())
+    })
+}
+
+/// A path as the project's own: relative, normal, and not leading out of it.
+fn inside(path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.trim_start_matches('/').split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// A path beside another file, normal.
+fn beside(file: &str, relative: &str) -> Option<String> {
+    inside(&format!("{}/{relative}", parent(file)))
+}
+
+/// The text of a file of the walk, when it can be read.
+fn text(tree: &Tree, path: &str) -> Option<String> {
+    tree.text(path)?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::tests::folder;
+    use landfall_evidence::Observed;
+
+    /// The signs of a folder with these files, as `word detail`.
+    pub(super) fn signs(files: &[(&str, &str)]) -> Vec<String> {
+        let dir = folder(files);
+        let Observed::Present(seen) = crate::read(dir.path()) else { panic!("a folder can be read") };
+        seen.signs.iter().map(|s| format!("{} {} @{}", s.sign.name(), s.detail, s.place)).collect()
+    }
+
+    /// Whether one of the signs begins so.
+    #[track_caller]
+    pub(super) fn has(files: &[(&str, &str)], begins: &str) {
+        let found = signs(files);
+        assert!(found.iter().any(|s| s.starts_with(begins)), "{begins:?} is not in {found:#?}");
+    }
+
+    /// That none of the signs is of this word.
+    #[track_caller]
+    pub(super) fn lacks(files: &[(&str, &str)], word: &str) {
+        let found = signs(files);
+        let of_word = format!("{word} ");
+        assert!(found.iter().all(|s| !s.starts_with(&of_word)), "{word:?} is in {found:#?}");
+    }
+
+    #[test]
+    fn paths_never_lead_out() {
+        assert_eq!(inside("./a//b/../c"), Some("a/c".to_owned()));
+        assert_eq!(inside("../x"), None);
+        assert_eq!(inside("a/../../x"), None);
+        assert_eq!(beside("src/a.js", "../b"), Some("b".to_owned()));
+    }
+
+    #[test]
+    fn the_same_detail_is_one_sign_and_there_is_a_bound() {
+        let mut found = Found::default();
+        found.add(SignWord::DevServer, "a:1", "x");
+        found.add(SignWord::DevServer, "b:1", "x");
+        for i in 0..100 {
+            found.add(SignWord::EnvNotRead, "c", format!("N{i}"));
+        }
+        let signs = found.into_signs();
+        assert_eq!(signs.len(), 1 + MAX_PER_WORD);
+    }
+
+    #[test]
+    fn an_empty_folder_shows_nothing() {
+        assert!(signs(&[]).is_empty());
+    }
+}

@@ -1,0 +1,817 @@
+//! Packages: lock files against manifests, loose versions, development packages in production's code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use landfall_evidence::SignWord;
+use regex::Regex;
+use serde_json::Value as Json;
+use toml::{Table, Value as Toml};
+
+use super::plan::Plan;
+use super::{Found, Read, place, regex, text, uses};
+use crate::source::{Language, Source};
+use crate::tree::Tree;
+use crate::yaml::{Node, documents};
+
+/// A name in its comparable form (PEP 503).
+fn normal(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.trim().chars() {
+        let c = if matches!(c, '_' | '.') { '-' } else { c.to_ascii_lowercase() };
+        if !(c == '-' && out.ends_with('-')) {
+            out.push(c);
+        }
+    }
+    out
+}
+
+pub(super) fn read(read: &Read<'_>, _plans: &[Plan], found: &mut Found) {
+    node(read, found);
+    python(read, found);
+    others(read.tree, found);
+}
+
+/// Declared packages with the requirement as written.
+type Names = BTreeMap<String, String>;
+
+fn json_names(json: &Json, key: &str) -> Names {
+    let table = json.get(key).and_then(Json::as_object);
+    table
+        .into_iter()
+        .flatten()
+        .map(|(name, v)| (name.clone(), v.as_str().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+/// npm, pnpm and yarn.
+fn node(read: &Read<'_>, found: &mut Found) {
+    let tree = read.tree;
+    let Some(manifest_text) = text(tree, "package.json") else { return };
+    let Ok(manifest) = serde_json::from_str::<Json>(&manifest_text) else { return };
+    let main = json_names(&manifest, "dependencies");
+    let dev = json_names(&manifest, "devDependencies");
+    let optional: Names = json_names(&manifest, "optionalDependencies")
+        .into_iter()
+        .chain(json_names(&manifest, "peerDependencies"))
+        .collect();
+    let locks: Vec<&str> =
+        ["package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb"]
+            .into_iter()
+            .filter(|lock| tree.has(lock))
+            .collect();
+    if locks.len() > 1 {
+        found.add(SignWord::LockSeveral, locks[0], locks.join(", "));
+    }
+    let all: Names = main.iter().chain(&dev).map(|(k, v)| (k.clone(), v.clone())).collect();
+    if locks.is_empty() && !main.is_empty() {
+        found.add(SignWord::LockMissing, "package.json", "no lock file beside package.json");
+        let loose: Vec<&str> = main
+            .iter()
+            .filter(|(_, v)| {
+                v.starts_with(['^', '~', '>', '*'])
+                    || v.as_str() == "latest"
+                    || v.is_empty()
+                    || v.ends_with(".x")
+            })
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !loose.is_empty() {
+            found.add(SignWord::DependencyUnpinned, "package.json", loose.join(", "));
+        }
+    }
+    for lock in locks {
+        let Some(lock_text) = text(tree, lock) else { continue };
+        for (name, why) in node_differences(lock, &lock_text, &all) {
+            let at = manifest_text
+                .find(&format!("\"{name}\""))
+                .map_or("package.json".to_owned(), |at| place("package.json", &manifest_text, at));
+            found.add(SignWord::LockOutOfStep, at, format!("{name}: {why} ({lock})"));
+        }
+    }
+    imports(read, &manifest, &main, &dev, &optional, found);
+}
+
+/// Packages on which manifest and lock disagree.
+fn node_differences(lock: &str, text: &str, all: &Names) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    match lock {
+        "package-lock.json" | "npm-shrinkwrap.json" => {
+            let Ok(json) = serde_json::from_str::<Json>(text) else {
+                return vec![("package-lock.json".to_owned(), "it does not parse".to_owned())];
+            };
+            if let Some(root) = json.get("packages").and_then(|p| p.get("")) {
+                let locked: Names = json_names(root, "dependencies")
+                    .into_iter()
+                    .chain(json_names(root, "devDependencies"))
+                    .collect();
+                compare(all, &locked, &mut out);
+            } else if let Some(packages) = json.get("dependencies").and_then(Json::as_object) {
+                let names: BTreeSet<&String> = packages.keys().collect();
+                out.extend(
+                    all.keys()
+                        .filter(|n| !names.contains(n))
+                        .map(|n| (n.clone(), "not in the lock file".to_owned())),
+                );
+            }
+        }
+        "pnpm-lock.yaml" => {
+            let Ok(all_documents) = documents(text) else {
+                return vec![("pnpm-lock.yaml".to_owned(), "it does not parse".to_owned())];
+            };
+            let mut locked = Names::new();
+            for document in &all_documents {
+                let root = document.at(&["importers", "."]).unwrap_or(document);
+                for key in ["dependencies", "devDependencies"] {
+                    for (name, node) in root.get(key).map(Node::entries).unwrap_or_default() {
+                        let specifier = node.get("specifier").and_then(Node::text).unwrap_or_default();
+                        locked.insert(name.clone(), specifier.to_owned());
+                    }
+                }
+            }
+            locked.retain(|_, specifier| !specifier.is_empty());
+            if !locked.is_empty() {
+                compare(all, &locked, &mut out);
+            }
+        }
+        "yarn.lock" => {
+            for (name, wanted) in all {
+                let listed = text.contains(&format!("{name}@"));
+                let exact = text.contains(&format!("{name}@{wanted}"))
+                    || text.contains(&format!("{name}@npm:{wanted}"));
+                if !listed {
+                    out.push((name.clone(), "not in the lock file".to_owned()));
+                } else if !exact && !wanted.contains(':') {
+                    out.push((name.clone(), format!("{wanted} is asked for and not locked")));
+                }
+            }
+        }
+        "bun.lock" => {
+            for name in all.keys().filter(|name| !text.contains(&format!("\"{name}\""))) {
+                out.push((name.clone(), "not in the lock file".to_owned()));
+            }
+        }
+        _ => {}
+    }
+    out
+}
+
+fn compare(wanted: &Names, locked: &Names, out: &mut Vec<(String, String)>) {
+    for (name, version) in wanted {
+        match locked.get(name) {
+            None => out.push((name.clone(), "not in the lock file".to_owned())),
+            Some(other) if other != version => {
+                out.push((name.clone(), format!("{version} is asked for, {other} is locked")));
+            }
+            Some(_) => {}
+        }
+    }
+    out.extend(
+        locked
+            .keys()
+            .filter(|n| !wanted.contains_key(*n))
+            .map(|n| (n.clone(), "locked and no longer asked for".to_owned())),
+    );
+}
+
+/// Modules of Node itself (nodejs.org/api), besides those under `node:`.
+const NODE_MODULES: &[&str] = &[
+    "assert",
+    "async_hooks",
+    "buffer",
+    "child_process",
+    "cluster",
+    "console",
+    "constants",
+    "crypto",
+    "dgram",
+    "diagnostics_channel",
+    "dns",
+    "domain",
+    "events",
+    "fs",
+    "http",
+    "http2",
+    "https",
+    "inspector",
+    "module",
+    "net",
+    "os",
+    "path",
+    "perf_hooks",
+    "process",
+    "punycode",
+    "querystring",
+    "readline",
+    "repl",
+    "stream",
+    "string_decoder",
+    "sys",
+    "timers",
+    "tls",
+    "trace_events",
+    "tty",
+    "url",
+    "util",
+    "v8",
+    "vm",
+    "wasi",
+    "worker_threads",
+    "zlib",
+];
+
+/// Frameworks that bundle what they import, so that a development package may stand in their pages' code.
+const BUNDLERS: &[&str] =
+    &["next", "nuxt", "@sveltejs/kit", "astro", "gatsby", "@remix-run/dev", "@angular/core"];
+
+/// Imports of the server's code against what is installed in production.
+fn imports(read: &Read<'_>, manifest: &Json, main: &Names, dev: &Names, optional: &Names, found: &mut Found) {
+    if BUNDLERS.iter().any(|name| main.contains_key(*name) || dev.contains_key(*name)) {
+        return;
+    }
+    let own = manifest.get("name").and_then(Json::as_str).unwrap_or_default();
+    let reached = reached_scripts(read);
+    for source in
+        read.sources.iter().filter(|s| s.language == Language::JavaScript && reached.contains(&s.path))
+    {
+        for (name, offset) in uses::js_specifiers(source) {
+            let before = source.code[..offset].rsplit('\n').next().unwrap_or_default();
+            if name.starts_with(['.', '/', '#'])
+                || name.starts_with("node:")
+                || name.starts_with("@/")
+                || name.starts_with("~/")
+            {
+                continue;
+            }
+            // A type import vanishes when TypeScript is compiled.
+            if before.contains("import type") || before.contains("try") {
+                continue;
+            }
+            let mut parts = name.split('/');
+            let first = parts.next().unwrap_or_default();
+            let package = match parts.next() {
+                Some(second) if first.starts_with('@') => format!("{first}/{second}"),
+                _ => first.to_owned(),
+            };
+            if NODE_MODULES.contains(&package.as_str())
+                || package == own
+                || package.is_empty()
+                || package.contains(':')
+            {
+                continue;
+            }
+            let at = source.place(offset);
+            if main.contains_key(&package) || optional.contains_key(&package) {
+                continue;
+            }
+            if dev.contains_key(&package) {
+                found.add(SignWord::DevDependencyAtRuntime, at, package);
+            } else {
+                found.add(SignWord::DependencyUndeclared, at, package);
+            }
+        }
+    }
+}
+
+/// The scripts that the started one imports, itself included; empty where nothing is started by a file.
+fn reached_scripts(read: &Read<'_>) -> BTreeSet<String> {
+    let tree = read.tree;
+    let mut queue: Vec<String> = read
+        .deploys
+        .iter()
+        .filter_map(|d| d.target.as_deref())
+        .map(|t| t.trim_start_matches("./").to_owned())
+        .chain(read.snapshot.entry.iter().map(|e| e.path.clone()))
+        .filter(|path| tree.has(path))
+        .collect();
+    if let Some(start) = super::files::script(tree, "start") {
+        queue.extend(
+            start.split_whitespace().map(|w| w.trim_start_matches("./").to_owned()).filter(|w| tree.has(w)),
+        );
+    }
+    let cases = uses::Cases::of(tree);
+    let by_path: BTreeMap<&str, &Source> = read.sources.iter().map(|s| (s.path.as_str(), s)).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(path) = queue.pop() {
+        let Some(source) = by_path.get(path.as_str()).filter(|s| s.language == Language::JavaScript) else {
+            continue;
+        };
+        if !seen.insert(path) {
+            continue;
+        }
+        queue.extend(uses::relative_imports(tree, &cases, source));
+    }
+    seen
+}
+
+struct Patterns {
+    requirement: Regex,
+    ranged: Regex,
+}
+
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
+    requirement: regex(r"(?m)^[ \t]*([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?[ \t]*([^;#\n]*)"),
+    ranged: regex(r"[<>~^*]|!="),
+});
+
+/// The requirements of a file in pip's format: normal name to requirement, with the files that it includes.
+fn requirements(tree: &Tree, file: &str, depth: usize, into: &mut Names) {
+    let Some(text) = text(tree, file).filter(|_| depth < 5) else { return };
+    for line in text.lines() {
+        let line = line.trim();
+        if let Some(other) = line.strip_prefix("-r").or_else(|| line.strip_prefix("--requirement")) {
+            if let Some(path) = super::beside(file, other.trim_start_matches(['=', ' '])) {
+                requirements(tree, &path, depth + 1, into);
+            }
+            continue;
+        }
+        if line.starts_with(['-', '#']) || line.contains("://") {
+            continue;
+        }
+        if let Some(c) = PATTERNS.requirement.captures(line) {
+            into.insert(
+                normal(&c[1]),
+                c[2].split("--hash")
+                    .next()
+                    .unwrap_or_default()
+                    .trim()
+                    .trim_end_matches('\\')
+                    .trim()
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// Names of a PEP 508 list.
+fn listed(value: Option<&Toml>) -> Names {
+    let mut names = Names::new();
+    for item in value.and_then(Toml::as_array).into_iter().flatten().filter_map(Toml::as_str) {
+        if let Some(c) = PATTERNS.requirement.captures(item) {
+            names.insert(normal(&c[1]), c[2].trim().to_owned());
+        }
+    }
+    names
+}
+
+fn table_names(value: Option<&Toml>) -> Names {
+    let table = value.and_then(Toml::as_table);
+    table
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| name.as_str() != "python")
+        .map(|(name, v)| {
+            let wanted = v.as_str().or_else(|| v.get("version")?.as_str()).unwrap_or_default();
+            (normal(name), wanted.to_owned())
+        })
+        .collect()
+}
+
+fn python(read: &Read<'_>, found: &mut Found) {
+    let tree = read.tree;
+    let mut main = Names::new();
+    let mut dev = Names::new();
+    let mut manifest = None;
+    if tree.has("requirements.txt") {
+        requirements(tree, "requirements.txt", 0, &mut main);
+        manifest = Some("requirements.txt");
+        loose_requirements(tree, &main, found);
+    } else if let Some(file) =
+        ["requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"]
+            .iter()
+            .find(|f| tree.has(f))
+    {
+        requirements(tree, file, 0, &mut main);
+        manifest = Some(file);
+    }
+    for file in [
+        "requirements-dev.txt",
+        "dev-requirements.txt",
+        "requirements_dev.txt",
+        "requirements/dev.txt",
+        "requirements-test.txt",
+        "requirements/test.txt",
+    ] {
+        requirements(tree, file, 0, &mut dev);
+    }
+    let mut pyproject_main = Names::new();
+    if let Some(table) = text(tree, "pyproject.toml").and_then(|t| t.parse::<Table>().ok()) {
+        let project = table.get("project");
+        pyproject_main.extend(listed(project.and_then(|p| p.get("dependencies"))));
+        let optional = project.and_then(|p| p.get("optional-dependencies")).and_then(Toml::as_table);
+        for (_, list) in optional.into_iter().flatten() {
+            dev.extend(listed(Some(list)));
+        }
+        for (_, list) in table.get("dependency-groups").and_then(Toml::as_table).into_iter().flatten() {
+            dev.extend(listed(Some(list)));
+        }
+        let poetry = table.get("tool").and_then(|t| t.get("poetry"));
+        pyproject_main.extend(table_names(poetry.and_then(|p| p.get("dependencies"))));
+        dev.extend(table_names(poetry.and_then(|p| p.get("dev-dependencies"))));
+        for (_, group) in poetry.and_then(|p| p.get("group")).and_then(Toml::as_table).into_iter().flatten() {
+            dev.extend(table_names(group.get("dependencies")));
+        }
+        let uv = table.get("tool").and_then(|t| t.get("uv"));
+        dev.extend(listed(uv.and_then(|u| u.get("dev-dependencies"))));
+        if !pyproject_main.is_empty() {
+            manifest.get_or_insert("pyproject.toml");
+            python_lock(tree, "pyproject.toml", &pyproject_main, found);
+        }
+    }
+    if let Some(table) = text(tree, "Pipfile").and_then(|t| t.parse::<Table>().ok()) {
+        let names = table_names(table.get("packages"));
+        dev.extend(table_names(table.get("dev-packages")));
+        if let Some(lock) = text(tree, "Pipfile.lock").and_then(|t| serde_json::from_str::<Json>(&t).ok()) {
+            let locked: BTreeSet<String> = lock
+                .get("default")
+                .and_then(Json::as_object)
+                .into_iter()
+                .flatten()
+                .map(|(n, _)| normal(n))
+                .collect();
+            for name in names.keys().filter(|n| !locked.contains(*n)) {
+                found.add(
+                    SignWord::LockOutOfStep,
+                    "Pipfile",
+                    format!("{name}: not in the lock file (Pipfile.lock)"),
+                );
+            }
+        } else if !names.is_empty() {
+            found.add(SignWord::LockMissing, "Pipfile", "no Pipfile.lock beside Pipfile");
+        }
+        manifest.get_or_insert("Pipfile");
+        main.extend(names);
+    }
+    if tree.has("requirements.in") && tree.has("requirements.txt") {
+        let mut wanted = Names::new();
+        requirements(tree, "requirements.in", 0, &mut wanted);
+        for name in wanted.keys().filter(|n| !main.contains_key(*n)) {
+            found.add(
+                SignWord::LockOutOfStep,
+                "requirements.in",
+                format!("{name}: not in the compiled file (requirements.txt)"),
+            );
+        }
+    }
+    let locks: Vec<&str> =
+        ["poetry.lock", "uv.lock", "Pipfile.lock", "pdm.lock"].into_iter().filter(|l| tree.has(l)).collect();
+    if locks.len() > 1 {
+        found.add(SignWord::LockSeveral, locks[0], locks.join(", "));
+    }
+    main.extend(pyproject_main);
+    if let Some(manifest) = manifest {
+        python_imports(read, manifest, &main, &dev, found);
+    }
+}
+
+/// Requirements without an exact version. A file that pip-compile or a lock tool wrote pins everything.
+fn loose_requirements(tree: &Tree, main: &Names, found: &mut Found) {
+    let locked = ["poetry.lock", "uv.lock", "Pipfile.lock", "pdm.lock"].iter().any(|l| tree.has(l));
+    if locked || main.is_empty() {
+        return;
+    }
+    let exact = |version: &str| {
+        version.starts_with("==") && !PATTERNS.ranged.is_match(version) || version.starts_with('@')
+    };
+    let loose: Vec<&str> = main.iter().filter(|(_, v)| !exact(v)).map(|(n, _)| n.as_str()).collect();
+    if !loose.is_empty() {
+        found.add(SignWord::DependencyUnpinned, "requirements.txt", loose.join(", "));
+        if loose.len() == main.len() {
+            found.add(
+                SignWord::LockMissing,
+                "requirements.txt",
+                "no version is exact, and there is no lock file",
+            );
+        }
+    }
+}
+
+/// pyproject.toml against poetry.lock, uv.lock or pdm.lock.
+fn python_lock(tree: &Tree, manifest: &str, wanted: &Names, found: &mut Found) {
+    let lock = ["uv.lock", "poetry.lock", "pdm.lock"].into_iter().find(|lock| tree.has(lock));
+    let Some(lock) = lock else {
+        if !tree.has("requirements.txt") {
+            found.add(SignWord::LockMissing, manifest, "no lock file beside pyproject.toml");
+            let loose: Vec<&str> =
+                wanted.iter().filter(|(_, v)| !v.starts_with("==")).map(|(n, _)| n.as_str()).collect();
+            if !loose.is_empty() {
+                found.add(SignWord::DependencyUnpinned, manifest, loose.join(", "));
+            }
+        }
+        return;
+    };
+    let Some(table) = text(tree, lock).and_then(|t| t.parse::<Table>().ok()) else {
+        found.add(SignWord::LockOutOfStep, lock, format!("{lock}: it does not parse"));
+        return;
+    };
+    let packages: Vec<&Toml> = table.get("package").and_then(Toml::as_array).into_iter().flatten().collect();
+    let version_of = |name: &str| {
+        packages
+            .iter()
+            .find(|p| p.get("name").and_then(Toml::as_str).is_some_and(|n| normal(n) == name))
+            .and_then(|p| p.get("version")?.as_str())
+    };
+    for (name, requirement) in wanted {
+        match version_of(name) {
+            None => {
+                found.add(SignWord::LockOutOfStep, manifest, format!("{name}: not in the lock file ({lock})"))
+            }
+            Some(locked) => {
+                if super::runtimes::satisfies(locked, requirement) == Some(false) {
+                    found.add(
+                        SignWord::LockOutOfStep,
+                        manifest,
+                        format!("{name}: {requirement} is asked for, {locked} is locked ({lock})"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Import names whose package is called otherwise.
+const OTHER_NAMES: &[(&str, &[&str])] = &[
+    ("attr", &["attrs"]),
+    ("bs4", &["beautifulsoup4"]),
+    ("celery", &["celery"]),
+    ("cv2", &["opencv-python", "opencv-python-headless", "opencv-contrib-python"]),
+    ("crypto", &["pycryptodome", "pycrypto"]),
+    ("dateutil", &["python-dateutil"]),
+    ("decouple", &["python-decouple"]),
+    ("docx", &["python-docx"]),
+    ("dotenv", &["python-dotenv", "dotenv"]),
+    ("environ", &["django-environ"]),
+    ("corsheaders", &["django-cors-headers"]),
+    ("flask-sqlalchemy", &["flask-sqlalchemy"]),
+    ("git", &["gitpython"]),
+    (
+        "google",
+        &[
+            "google-cloud-storage",
+            "google-api-python-client",
+            "google-auth",
+            "protobuf",
+            "google-generativeai",
+            "google-genai",
+        ],
+    ),
+    ("jose", &["python-jose"]),
+    ("jwt", &["pyjwt"]),
+    ("magic", &["python-magic"]),
+    ("multipart", &["python-multipart"]),
+    ("mysqldb", &["mysqlclient"]),
+    ("openssl", &["pyopenssl"]),
+    ("pil", &["pillow"]),
+    ("psycopg2", &["psycopg2", "psycopg2-binary"]),
+    ("psycopg", &["psycopg", "psycopg-binary"]),
+    ("rest-framework", &["djangorestframework"]),
+    ("serial", &["pyserial"]),
+    ("skimage", &["scikit-image"]),
+    ("sklearn", &["scikit-learn"]),
+    ("slugify", &["python-slugify"]),
+    ("socketio", &["python-socketio"]),
+    ("telegram", &["python-telegram-bot"]),
+    ("yaml", &["pyyaml"]),
+    ("zmq", &["pyzmq"]),
+    ("pkg-resources", &["setuptools"]),
+    ("mpl-toolkits", &["matplotlib"]),
+    ("fitz", &["pymupdf"]),
+    ("ldap", &["python-ldap"]),
+    ("levenshtein", &["python-levenshtein", "levenshtein"]),
+];
+
+/// Packages that others bring along: an import of one is no sign while its bringer is declared.
+const BROUGHT: &[(&str, &[&str])] = &[
+    ("werkzeug", &["flask", "quart"]),
+    ("jinja2", &["flask", "fastapi", "quart", "starlette", "ansible"]),
+    ("markupsafe", &["flask", "jinja2"]),
+    ("itsdangerous", &["flask"]),
+    ("click", &["flask", "uvicorn", "celery", "typer"]),
+    ("starlette", &["fastapi"]),
+    ("pydantic", &["fastapi", "pydantic-settings", "openai", "langchain"]),
+    ("anyio", &["fastapi", "starlette", "httpx"]),
+    ("typing-extensions", &["fastapi", "pydantic", "sqlalchemy"]),
+    ("sqlalchemy", &["flask-sqlalchemy", "sqlmodel", "alembic", "flask-migrate"]),
+    ("alembic", &["flask-migrate"]),
+    ("urllib3", &["requests", "boto3"]),
+    ("certifi", &["requests", "httpx"]),
+    ("botocore", &["boto3"]),
+    ("asgiref", &["django"]),
+    ("sqlparse", &["django"]),
+    ("six", &["python-dateutil"]),
+    (
+        "numpy",
+        &["pandas", "scipy", "scikit-learn", "matplotlib", "torch", "tensorflow", "opencv-python", "xgboost"],
+    ),
+    ("kombu", &["celery"]),
+    ("h11", &["uvicorn", "httpx"]),
+    ("httpx", &["openai", "anthropic"]),
+    ("dateutil", &["pandas", "boto3", "matplotlib"]),
+    ("pytz", &["django", "pandas"]),
+    ("wtforms", &["flask-wtf"]),
+    ("setuptools", &[]),
+];
+
+/// Modules of Python itself (docs.python.org/3/py-modindex.html), those since removed included.
+const STANDARD: &str = "__future__ _thread abc aifc argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb binascii bisect builtins bz2 cProfile calendar cgi cgitb chunk cmath cmd code codecs codeop collections colorsys compileall concurrent configparser contextlib contextvars copy copyreg crypt csv ctypes curses dataclasses datetime dbm decimal difflib dis distutils doctest email encodings ensurepip enum errno faulthandler fcntl filecmp fileinput fnmatch fractions ftplib functools gc getopt getpass gettext glob graphlib grp gzip hashlib heapq hmac html http idlelib imaplib imghdr imp importlib inspect io ipaddress itertools json keyword lib2to3 linecache locale logging lzma mailbox mailcap marshal math mimetypes mmap modulefinder msilib multiprocessing netrc nntplib numbers operator optparse os ossaudiodev pathlib pdb pickle pickletools pipes pkgutil platform plistlib poplib posix posixpath pprint profile pstats pty pwd py_compile pyclbr pydoc queue quopri random re readline reprlib resource rlcompleter runpy sched secrets select selectors shelve shlex shutil signal site smtpd smtplib sndhdr socket socketserver spwd sqlite3 ssl stat statistics string stringprep struct subprocess sunau symtable sys sysconfig syslog tabnanny tarfile telnetlib tempfile termios test textwrap threading time timeit tkinter token tokenize tomllib trace traceback tracemalloc tty turtle turtledemo types typing unicodedata unittest urllib uu uuid venv warnings wave weakref webbrowser winreg winsound wsgiref xdrlib xml xmlrpc zipapp zipfile zipimport zlib zoneinfo annotationlib compression";
+
+fn python_imports(read: &Read<'_>, manifest: &str, main: &Names, dev: &Names, found: &mut Found) {
+    static STDLIB: LazyLock<BTreeSet<&str>> = LazyLock::new(|| STANDARD.split(' ').collect());
+    let tree = read.tree;
+    let local: BTreeSet<String> = tree
+        .files
+        .iter()
+        .filter(|f| f.path.ends_with(".py"))
+        .flat_map(|f| {
+            let stem = crate::tree::file_name(&f.path).trim_end_matches(".py").to_owned();
+            f.path.split('/').map(str::to_owned).chain([stem])
+        })
+        .collect();
+    for source in read.sources.iter().filter(|s| s.language == Language::Python && !is_tool(&s.path)) {
+        for (module, offset, top) in uses::python_modules(source) {
+            let first = module.split('.').next().unwrap_or_default();
+            if !top || first.is_empty() || STDLIB.contains(first) || local.contains(first) {
+                continue;
+            }
+            // A generated or linked package on disk is local too.
+            if super::exists(tree, first)
+                || super::exists(tree, &format!("src/{first}"))
+                || super::exists(tree, &format!("{first}.py"))
+            {
+                continue;
+            }
+            let name = normal(first);
+            let packages: Vec<String> = OTHER_NAMES
+                .iter()
+                .find(|(import, _)| *import == name)
+                .map_or_else(|| vec![name.clone()], |(_, all)| all.iter().map(|p| (*p).to_owned()).collect());
+            let in_list = |list: &Names| {
+                packages.iter().any(|p| list.contains_key(p))
+                    // Extensions are often called after what they extend: `flask_cors`, `django_filters`.
+                    || list.keys().any(|k| k.replace('-', "") == name.replace('-', "") || k.strip_prefix("python-") == Some(&name) || k.strip_prefix("py") == Some(&name))
+            };
+            if in_list(main) {
+                continue;
+            }
+            let brought = BROUGHT
+                .iter()
+                .find(|(p, _)| *p == name)
+                .is_some_and(|(_, by)| by.is_empty() || by.iter().any(|b| main.contains_key(*b)));
+            if brought {
+                continue;
+            }
+            let shown = packages.first().cloned().unwrap_or_default();
+            if in_list(dev) {
+                found.add(SignWord::DevDependencyAtRuntime, source.place(offset), shown);
+            } else {
+                found.add(
+                    SignWord::DependencyUndeclared,
+                    source.place(offset),
+                    format!("{shown} is not in {manifest}"),
+                );
+            }
+        }
+    }
+}
+
+/// Scripts that no server runs.
+fn is_tool(path: &str) -> bool {
+    path.split('/').any(|p| {
+        matches!(
+            p,
+            "scripts" | "tools" | "docs" | "examples" | "notebooks" | "bench" | "migrations" | "alembic"
+        )
+    }) || matches!(path, "setup.py" | "noxfile.py" | "tasks.py" | "fabfile.py" | "conftest.py")
+}
+
+/// Ruby and Rust.
+fn others(tree: &Tree, found: &mut Found) {
+    static GEM: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?m)^\s*gem\s+["']([^"']+)["']"#));
+    if let Some(gemfile) = text(tree, "Gemfile") {
+        match text(tree, "Gemfile.lock") {
+            Some(lock) => {
+                let section = lock.split("DEPENDENCIES").nth(1).unwrap_or_default();
+                for c in GEM.captures_iter(&gemfile) {
+                    let listed = section
+                        .lines()
+                        .any(|l| l.trim().trim_end_matches('!').split(' ').next() == Some(&c[1]));
+                    if !listed {
+                        found.add(
+                            SignWord::LockOutOfStep,
+                            "Gemfile",
+                            format!("{}: not in the lock file (Gemfile.lock)", &c[1]),
+                        );
+                    }
+                }
+            }
+            None => found.add(SignWord::LockMissing, "Gemfile", "no Gemfile.lock beside Gemfile"),
+        }
+    }
+    if let (Some(manifest), Some(lock)) = (text(tree, "Cargo.toml"), text(tree, "Cargo.lock"))
+        && let Ok(table) = manifest.parse::<Table>()
+    {
+        for (name, value) in table.get("dependencies").and_then(Toml::as_table).into_iter().flatten() {
+            let real = value.get("package").and_then(Toml::as_str).unwrap_or(name);
+            if !lock.contains(&format!("name = \"{real}\"")) {
+                found.add(
+                    SignWord::LockOutOfStep,
+                    "Cargo.toml",
+                    format!("{real}: not in the lock file (Cargo.lock)"),
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{has, lacks};
+
+    #[test]
+    fn locks_and_manifests() {
+        let manifest = ("package.json", r#"{"dependencies":{"express":"^4.18.0","zod":"3.22.0"}}"#);
+        let lock = r#"{"lockfileVersion":3,"packages":{"":{"dependencies":{"express":"^4.18.0"}}}}"#;
+        has(&[manifest, ("package-lock.json", lock)], "lock-out-of-step zod: not in the lock file");
+        let good =
+            r#"{"lockfileVersion":3,"packages":{"":{"dependencies":{"express":"^4.18.0","zod":"3.22.0"}}}}"#;
+        lacks(&[manifest, ("package-lock.json", good)], "lock-out-of-step");
+        has(
+            &[manifest, ("package-lock.json", good), ("yarn.lock", "express@^4.18.0:\nzod@3.22.0:\n")],
+            "lock-several package-lock.json, yarn.lock",
+        );
+        has(&[manifest], "dependency-unpinned express");
+        let pnpm = "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      express:\n        specifier: ^4.17.0\n        version: 4.17.1\n      zod: {specifier: 3.22.0, version: 3.22.0}\n";
+        has(
+            &[manifest, ("pnpm-lock.yaml", pnpm)],
+            "lock-out-of-step express: ^4.18.0 is asked for, ^4.17.0 is locked",
+        );
+        let poetry = "[tool.poetry.dependencies]\npython = \"^3.11\"\nflask = \"^3.0\"\nredis = \"^5.0\"\n";
+        has(
+            &[
+                ("pyproject.toml", poetry),
+                ("poetry.lock", "[[package]]\nname = \"flask\"\nversion = \"3.0.0\"\n"),
+            ],
+            "lock-out-of-step redis: not in the lock file",
+        );
+        has(
+            &[
+                ("pyproject.toml", poetry),
+                (
+                    "poetry.lock",
+                    "[[package]]\nname = \"flask\"\nversion = \"2.0.0\"\n[[package]]\nname = \"redis\"\nversion = \"5.0.1\"\n",
+                ),
+            ],
+            "lock-out-of-step flask: ^3.0 is asked for, 2.0.0",
+        );
+    }
+
+    #[test]
+    fn loose_and_exact_requirements() {
+        has(&[("requirements.txt", "flask>=2\ngunicorn==22.0.0\n")], "dependency-unpinned flask");
+        lacks(
+            &[(
+                "requirements.txt",
+                "flask==3.0.0 ; python_version > '3.8'\ngunicorn==22.0.0 --hash=sha256:aa\n",
+            )],
+            "dependency-unpinned",
+        );
+    }
+
+    #[test]
+    fn what_runtime_code_imports() {
+        let manifest = (
+            "package.json",
+            r#"{"dependencies":{"express":"1.0.0"},"devDependencies":{"dotenv":"1.0.0","vite":"1.0.0"},"scripts":{"start":"node server.js"}}"#,
+        );
+        has(
+            &[manifest, ("server.js", "require('dotenv').config()\nconst e = require('express')\n")],
+            "dev-dependency-at-runtime dotenv",
+        );
+        has(&[manifest, ("server.js", "const x = require('pg')\n")], "dependency-undeclared pg");
+        lacks(
+            &[
+                manifest,
+                ("server.js", "const e = require('express'), fs = require('fs'), q = require('node:path')\n"),
+                ("vite.config.js", "import 'vite'\n"),
+            ],
+            "dev-dependency-at-runtime",
+        );
+        let python = ("requirements.txt", "flask==3.0.0\n");
+        has(
+            &[python, ("requirements-dev.txt", "requests==2.0\n"), ("app.py", "import requests\n")],
+            "dev-dependency-at-runtime requests",
+        );
+        has(
+            &[python, ("app.py", "import yaml\n")],
+            "dependency-undeclared pyyaml is not in requirements.txt",
+        );
+        lacks(
+            &[
+                python,
+                ("app.py", "import os, json\nfrom werkzeug import x\nfrom lib.a import b\n"),
+                ("lib/a.py", ""),
+            ],
+            "dependency-undeclared",
+        );
+    }
+}
