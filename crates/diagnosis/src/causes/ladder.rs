@@ -229,12 +229,8 @@ fn zone_misleads(facts: &Facts) -> bool {
     let site = facts.text(SiteKind, "edge");
     let bad = matches!(site, Some("no-answer" | "nothing-here" | "other-site" | "default-page"))
         || facts.at(TcpState, Some("edge")).any(|fact| fact.symptom);
-    let private = ["authoritative", "recursive"].into_iter().any(|of| {
-        matches!(
-            facts.text(DnsClass, of),
-            Some("private" | "loopback" | "link-local" | "shared" | "unspecified")
-        )
-    });
+    let class = facts.text(DnsClass, "authoritative").or_else(|| facts.text(DnsClass, "recursive"));
+    let private = matches!(class, Some("private" | "loopback" | "link-local" | "shared" | "unspecified"));
     let origin_serves = facts.text(SiteKind, "origin") == Some("application");
     let old = facts.text(DnsAsOrigin, "") == Some("no")
         && facts.text(DnsOwnerRole, "") != Some("edge")
