@@ -81,17 +81,21 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some(_) => RungState::Broken,
             None => ok_if(answered || word(DnsSystem, "") == Some("ok")),
         },
+        Rung::Route if large_packets_vanish(facts) => RungState::Broken,
         Rung::Route => match word(TcpState, "edge") {
             Some("unreachable") => RungState::Broken,
             Some("silent") | None => ok_if(answered),
             Some(_) => RungState::Ok,
         },
+        Rung::Tcp if facts.of(TcpFlaps).any(|fact| fact.symptom) => RungState::Broken,
         Rung::Tcp => match word(TcpState, "edge") {
             Some("ok") => RungState::Ok,
             Some("unreachable") => RungState::Unknown,
             Some(_) => RungState::Broken,
             None => ok_if(answered),
         },
+        // The handshake is finished, and still it is for want of a client certificate that nobody is served.
+        Rung::Tls if needs_client_certificate(facts) => RungState::Broken,
         Rung::Tls => {
             let refused = facts.at(TlsOutcome, Some("edge")).chain(facts.at(TlsVerify, Some("edge")));
             let words: Vec<&str> = refused.filter_map(|fact| fact.text()).collect();
@@ -239,6 +243,24 @@ fn zone_misleads(facts: &Facts) -> bool {
     facts.of(FamilyState).any(|fact| fact.symptom)
         || facts.of(AddressStates).any(|fact| fact.symptom)
         || (bad && (private || old || wildcard))
+}
+
+/// Whether small answers pass where larger ones do not: the path loses packets by their size.
+fn large_packets_vanish(facts: &Facts) -> bool {
+    let yes = |key| facts.at(key, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    let stalls = facts.at(FactKey::TlsOutcome, Some("edge")).any(|fact| fact.text() == Some("silent"));
+    yes(FactKey::HttpSizeDecides) || (stalls && yes(FactKey::TlsSmallAnswer))
+}
+
+fn needs_client_certificate(facts: &Facts) -> bool {
+    let asked =
+        facts.at(FactKey::TlsClientCertificate, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    let served = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("ok"));
+    let refused = facts.at(FactKey::TlsAlertAfter, Some("edge")).next().is_some()
+        || facts
+            .at(FactKey::HttpSignature, Some("edge"))
+            .any(|fact| fact.text().is_some_and(|id| id.starts_with("nginx-400-") && id.contains("client-certificate")));
+    asked && refused && !served
 }
 
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {

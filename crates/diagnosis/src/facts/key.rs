@@ -118,6 +118,7 @@ keys! {
     DoorAppPort "door.app_port" [] "Subject edge: the other port at which the application answers.",
     DoorOutcome "door.outcome" ["app", "answer", "redirect", "plain-http", "refused", "silent", "unreachable", "other"] "Subject edge and port: what a request to another port got.",
     DoorPlain "door.plain" ["app", "answer", "redirect", "plain-http", "refused", "silent", "unreachable", "other"] "Subject edge: what plain HTTP at port 80 does.",
+    DoorPlainHere "door.plain_here" ["app", "answer", "redirect", "plain-http", "refused", "silent", "unreachable", "other"] "Subject edge: what plain HTTP gets at the very port that is meant for TLS.",
     DoorPortConfigured "door.port_configured" ["yes", "no"] "Subject edge: whether the deploy configuration names the port at which the application answers.",
 
     NetCarrierNat "net.carrier_nat" ["yes", "no"] "Whether the host's addresses lie in the space between a carrier and its customers.",
