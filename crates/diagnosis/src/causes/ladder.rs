@@ -189,12 +189,17 @@ fn says_of_the_way(facts: &Facts) -> bool {
         "dns",
         "tunnel-down",
     ];
+    // The name takes a connection and stays silent, and the origin does not even take one.
+    let nobody_behind = facts.text(FactKey::SiteKind, "edge") == Some("no-answer")
+        && facts.text(FactKey::TcpState, "edge") == Some("ok")
+        && matches!(facts.text(FactKey::TcpState, "origin"), Some("silent" | "refused"));
     let by_app_process = facts.text(FactKey::SiteMeaning, "edge") == Some("app-crashed");
-    !by_app_process
-        && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
-            facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
-                && fact.text().is_some_and(|word| words.contains(&word))
-        })
+    nobody_behind
+        || !by_app_process
+            && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
+                facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
+                    && fact.text().is_some_and(|word| words.contains(&word))
+            })
 }
 
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
