@@ -73,6 +73,10 @@ pub struct Truth {
     /// Whether its evidence holds a project, a local backend or a log.
     #[serde(default = "yes")]
     pub inside: bool,
+    /// Changes that keep the truth here and not everywhere, for the variants of the score: `status` when 502 and 503 mean
+    /// the same.
+    #[serde(default)]
+    pub variants: Vec<String>,
 }
 
 /// On which side of the rules a recipe was written.
