@@ -138,6 +138,7 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         "address-banned",
         "challenge",
         "too-large",
+        "grew",
     ];
     let endpoint_fails = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
     let says = facts
@@ -194,7 +195,16 @@ fn says_of_the_way(facts: &Facts) -> bool {
         && facts.text(FactKey::TcpState, "edge") == Some("ok")
         && matches!(facts.text(FactKey::TcpState, "origin"), Some("silent" | "refused"));
     let by_app_process = facts.text(FactKey::SiteMeaning, "edge") == Some("app-crashed");
+    // The origin knows the public name when it is asked for it, and what comes through the edge is not its answer.
+    let other_host = matches!(
+        facts.text(FactKey::SiteKind, "edge"),
+        Some("nothing-here" | "other-site" | "default-page" | "unclear")
+    ) && facts
+        .at(FactKey::TrialAsPlain, Some("public-host origin"))
+        .any(|fact| matches!(fact.text(), Some("same" | "better")))
+        && facts.text(FactKey::SiteKind, "origin") == Some("application");
     nobody_behind
+        || other_host
         || !by_app_process
             && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
                 facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)

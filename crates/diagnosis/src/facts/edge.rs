@@ -193,11 +193,11 @@ fn said(x: &Exchange<'_>, response: &HttpResponse) -> Option<Said> {
     match best.map(|m| m.signature.meaning) {
         Some(Meaning::WafChallenge) => return generic("challenge"),
         Some(Meaning::WafBlocked) => return generic("rule-blocked"),
-        Some(Meaning::RequestTooLarge) => return generic("too-large"),
+        Some(Meaning::RequestTooLarge) => return generic(size_word(x)),
         _ => {}
     }
     if status == 400 && says_header_too_large(response) {
-        return generic("too-large");
+        return generic(size_word(x));
     }
     if x.by_app() {
         return None;
@@ -207,7 +207,7 @@ fn said(x: &Exchange<'_>, response: &HttpResponse) -> Option<Said> {
         (520..=526, _) => Some(Said { word: cloudflare_word(status)?, code: status.to_string() }),
         (451, _) => generic("address-banned"),
         (508, _) => generic("points-at-itself"),
-        (413 | 414 | 431, _) => generic("too-large"),
+        (413 | 414 | 431, _) => generic(size_word(x)),
         (502..=504, Some(Meaning::OriginDnsFailure)) => generic("dns"),
         (502..=504, Some(Meaning::OriginTlsFailure)) => generic("tls"),
         (504, _) => generic("origin-timeout"),
@@ -215,6 +215,15 @@ fn said(x: &Exchange<'_>, response: &HttpResponse) -> Option<Said> {
         (502, _) => generic("bad-gateway"),
         _ => None,
     }
+}
+
+/// A request whose path is this short, and that has no body, is nobody's limit. What is refused as too large all the same
+/// has grown on the way.
+const SMALL_PATH_BYTE: usize = 512;
+
+/// Whether it is the request that is too large, or what a hop made of it.
+fn size_word(x: &Exchange<'_>) -> &'static str {
+    if x.path.len() < SMALL_PATH_BYTE { "grew" } else { "too-large" }
 }
 
 /// The code that a vendor gives beside the status, else the status.

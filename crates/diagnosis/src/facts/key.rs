@@ -133,7 +133,7 @@ keys! {
     CacheError "cache.error" ["yes", "no"] "Subject edge and path: an error that the cache gave.",
     CacheStale "cache.stale" ["yes", "no"] "Subject edge and path: whether the cache's answer names another build than the origin's, or else the local backend's.",
     CachePrivate "cache.private" ["guarded", "cookie", "marked-private", "identity"] "Subject edge and path: why an answer that the cache gave to this stranger is somebody's own.",
-    EdgeSays "edge.says" ["origin-refused", "no-backend", "origin-unreachable", "bad-gateway", "unavailable", "connect-timeout", "read-timeout", "origin-timeout", "bad-response", "tls", "tls-handshake", "tls-certificate", "dns", "tunnel-down", "points-at-itself", "cross-account", "code-failed", "address-banned", "rule-blocked", "challenge", "too-large"] "Subject exchange: what a hop before the application says of the way behind it or of the request, by its own code or page.",
+    EdgeSays "edge.says" ["origin-refused", "no-backend", "origin-unreachable", "bad-gateway", "unavailable", "connect-timeout", "read-timeout", "origin-timeout", "bad-response", "tls", "tls-handshake", "tls-certificate", "dns", "tunnel-down", "points-at-itself", "cross-account", "code-failed", "address-banned", "rule-blocked", "challenge", "too-large", "grew"] "Subject exchange: what a hop before the application says of the way behind it or of the request, by its own code or page.",
     EdgeCode "edge.code" [] "Subject exchange: that hop's code: 522, 1016, DNS_HOSTNAME_NOT_FOUND.",
     EdgeVendors "edge.vendors" [] "Subject vantage: edges whose marks the answers carry.",
     EdgeExpected "edge.expected" [] "The edge that production is meant to stand behind.",
