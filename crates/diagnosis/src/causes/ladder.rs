@@ -162,6 +162,7 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         "address-banned",
         "challenge",
         "too-large",
+        "grew",
     ];
     let endpoint_fails = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
     let says = facts
@@ -213,12 +214,26 @@ fn says_of_the_way(facts: &Facts) -> bool {
         "dns",
         "tunnel-down",
     ];
+    // The name takes a connection and stays silent, and the origin does not even take one.
+    let nobody_behind = facts.text(FactKey::SiteKind, "edge") == Some("no-answer")
+        && facts.text(FactKey::TcpState, "edge") == Some("ok")
+        && matches!(facts.text(FactKey::TcpState, "origin"), Some("silent" | "refused"));
     let by_app_process = facts.text(FactKey::SiteMeaning, "edge") == Some("app-crashed");
-    !by_app_process
-        && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
-            facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
-                && fact.text().is_some_and(|word| words.contains(&word))
-        })
+    // The origin knows the public name when it is asked for it, and what comes through the edge is not its answer.
+    let other_host = matches!(
+        facts.text(FactKey::SiteKind, "edge"),
+        Some("nothing-here" | "other-site" | "default-page" | "unclear")
+    ) && facts
+        .at(FactKey::TrialAsPlain, Some("public-host origin"))
+        .any(|fact| matches!(fact.text(), Some("same" | "better")))
+        && facts.text(FactKey::SiteKind, "origin") == Some("application");
+    nobody_behind
+        || other_host
+        || !by_app_process
+            && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
+                facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
+                    && fact.text().is_some_and(|word| words.contains(&word))
+            })
 }
 
 /// Whether a copy of the zone has what the zone that the world is sent to lacks, or has otherwise.

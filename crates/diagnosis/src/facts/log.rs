@@ -109,6 +109,10 @@ fn log(
         if says.is_empty() { BTreeSet::from(["nothing".to_owned()]) } else { says.clone() },
         id(),
     );
+    if says.contains("proxy-too-large") {
+        // Clients were refused, whether or not this audit sends what is refused.
+        facts.known(FactKey::LogRefuses, subject, "too-large", id()).symptom = true;
+    }
     let starts = meanings.get("starts").map_or(0, |meaning| meaning.count);
     facts.known(FactKey::LogStarts, subject, i64::try_from(starts).unwrap_or(i64::MAX), id());
 
