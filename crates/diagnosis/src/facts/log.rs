@@ -367,7 +367,6 @@ mod tests {
 
     use super::super::Value;
     use super::*;
-    use crate::facts::Value;
     use crate::testkit::World;
 
     fn event(line: u64, text: &str) -> LogEvent {
