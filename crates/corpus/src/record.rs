@@ -90,7 +90,6 @@ fn plan(access: &Access) -> Result<Plan, String> {
         connect_to: access.connect_to.clone(),
         logs: access.logs.clone(),
         ca_files: vec![access.ca_file.clone()],
-        logs: access.logs.clone(),
         ..Overrides::default()
     };
     let mut plan = Plan::new(&config, &said).map_err(|e| e.to_string())?;
