@@ -6,6 +6,8 @@
 mod acceptance;
 mod actions;
 mod attribution;
+#[cfg(test)]
+mod captures_tests;
 mod case;
 mod catalogue;
 mod causes;
@@ -26,6 +28,7 @@ mod rate_limit;
 mod readiness;
 mod signatures;
 mod specifications;
+mod story;
 #[cfg(test)]
 mod testkit;
 #[cfg(test)]
@@ -45,6 +48,7 @@ pub use compare::{
 };
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
+pub use facts::is_near;
 pub use findings::{FindingCode, finding_codes};
 pub use inspect::{Inspection, SeenFact, inspect};
 pub use lines::{LineRole, LogLine};

@@ -281,6 +281,8 @@ impl World {
                 } else {
                     DnsTransport::Udp
                 },
+                checking_disabled: false,
+                dnssec_ok: false,
             },
             answer,
         };
@@ -347,6 +349,7 @@ pub(crate) fn records(name: &str, rtype: &str, data: &[&str], authoritative: boo
         answers: data.iter().map(record).collect(),
         authority: Vec::new(),
         extended_errors: Vec::new(),
+        glue: Vec::new(),
     }
 }
 
