@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use landfall_diagnosis::Catalogue;
 use landfall_evidence::{
     Endpoint, EndpointSource, Evidence, Expectation, Header, HostRole, LogObservation, Observation,
-    ObservationId, Observed, ProbeFault, ProjectObservation, ProjectSnapshot, SCHEMA, Seen, Settings, Target,
-    TestPurpose, TestsObservation, Tool, Vantage,
+    ObservationId, Observed, ProbeFault, ProjectObservation, ProjectSnapshot, Purpose, SCHEMA, Seen,
+    Settings, Target, TestPurpose, TestsObservation, Tool, Vantage,
 };
 use landfall_probe::net::{Context, Ledger, Limits, Waits};
 use landfall_probe::tls::Roots;

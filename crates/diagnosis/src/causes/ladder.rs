@@ -11,11 +11,13 @@ pub(crate) fn ladder(facts: &Facts) -> BTreeMap<Rung, RungState> {
     Rung::ALL.into_iter().map(|rung| (rung, state(rung, facts))).collect()
 }
 
-/// The first rung on the way of a request that was seen broken.
+/// The first rung on the way of a request that was seen broken. A limit stands on no place of its own on that way; it is
+/// named where nothing on the way is broken.
 pub(crate) fn first_broken(rungs: &BTreeMap<Rung, RungState>) -> Option<Rung> {
     Rung::ALL
         .into_iter()
         .filter(|rung| rung.on_path())
+        .chain([Rung::RateLimit])
         .find(|rung| rungs.get(rung) == Some(&RungState::Broken))
 }
 
@@ -316,6 +318,8 @@ mod tests {
         rungs.insert(Rung::Project, RungState::Broken);
         rungs.insert(Rung::Monitor, RungState::Broken);
         assert_eq!(first_broken(&rungs), None);
+        rungs.insert(Rung::RateLimit, RungState::Broken);
+        assert_eq!(first_broken(&rungs), Some(Rung::RateLimit));
         rungs.insert(Rung::App, RungState::Broken);
         rungs.insert(Rung::Tls, RungState::Broken);
         assert_eq!(first_broken(&rungs), Some(Rung::Tls));
