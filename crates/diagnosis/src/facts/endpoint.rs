@@ -47,7 +47,9 @@ fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let word = upgrade(x, exchanges, &subject, facts).unwrap_or(word);
     let named = x.endpoint.is_some_and(is_named);
     // A usual path that is not there, moved, or guarded is no fault; one that fails is.
-    let trouble = word != "ok" && (named || matches!(word, "app-error" | "gateway-error"));
+    // Clients follow redirects: whether one is trouble depends on where it ends, which is judged with its chain.
+    let follows = word == "redirect" && x.endpoint.is_some_and(|e| e.expect.status.is_empty());
+    let trouble = word != "ok" && !follows && (named || matches!(word, "app-error" | "gateway-error"));
     facts.known(FactKey::EndpointOutcome, subject.as_str(), word, [x.id()]).symptom = trouble;
     if let (Some(here), Some(there)) = (local, x.response())
         && let (Form::Json(a), Form::Json(b)) = (Shape::of(here).form, Shape::of(there).form)
