@@ -6,9 +6,9 @@
 //! subject.
 
 mod build;
-mod deployed;
 mod check;
 mod cors;
+mod deployed;
 mod dns;
 mod doors;
 mod edge;
