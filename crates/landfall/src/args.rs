@@ -130,6 +130,9 @@ pub(crate) struct OutputArgs {
     /// Carry the whole evidence inside the JSON report
     #[arg(long)]
     pub(crate) with_evidence: bool,
+    /// Let the language model of [rephrase] in landfall.toml put the explanation into other words
+    #[arg(long)]
+    pub(crate) rephrase: bool,
     /// Severity from which on the exit status is 1: critical, high, medium, low or never [default: high]
     #[arg(long, value_name = "SEVERITY")]
     pub(crate) fail_on: Option<FailOn>,

@@ -581,12 +581,14 @@ fn addresses(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
         let lan = !address.is_loopback() && is_lan(address);
         facts.known(FactKey::LocalOnLan, "", lan, []);
     }
-    // One family in DNS that many clients do not have.
+    // One family in DNS that many clients do not have. Where this machine reaches the host over the other, it is a
+    // choice and no sign of trouble; where it does not, it is such a client.
     let families = facts.get(FactKey::DnsFamilies, "").cloned();
     if let Some(fact) = families
         && fact.text() == Some("ipv6")
     {
-        facts.known(FactKey::NetFamilyMissing, "", "IPv4", fact.evidence).symptom = true;
+        let reached = facts.is(FactKey::TcpState, "edge", "ok") == Some(true);
+        facts.known(FactKey::NetFamilyMissing, "", "IPv4", fact.evidence).symptom = !reached;
     }
     let router = evidence
         .http()

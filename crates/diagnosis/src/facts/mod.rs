@@ -5,6 +5,8 @@
 //! a rung, or empty for the target as a whole. Rules address them by key and, if need be, by the first word of the
 //! subject.
 
+mod build;
+mod deployed;
 mod check;
 mod cors;
 mod dns;
@@ -219,8 +221,10 @@ impl Facts {
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);
-        process::derive(&exchanges, &mut facts);
+        process::derive(evidence, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
+        build::derive(evidence, &exchanges, &mut facts);
+        deployed::derive(evidence, catalogue, &exchanges, &mut facts);
         cors::derive(&exchanges, &mut facts);
         facts
     }

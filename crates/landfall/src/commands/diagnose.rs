@@ -28,6 +28,9 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<ExitStatus, Failure> {
         return claims(file, &evidence, &catalogue, args.output.format);
     }
     let (diagnosis, mut report) = landfall_audit::report(&evidence, &catalogue);
+    if args.output.rephrase {
+        super::rephrase(&mut report, &diagnosis, &catalogue, &super::config(None)?)?;
+    }
     if args.output.with_evidence {
         report = report.with_evidence(&evidence);
     }
