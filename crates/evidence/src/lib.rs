@@ -40,7 +40,6 @@ pub use project::{
 pub use rate_limit::{
     Interval, LimiterClass, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop,
 };
-pub use signs::{ProjectSign, SignWord};
 pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};
 pub use signs::{ProjectSign, SignWord};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
