@@ -51,12 +51,19 @@ fn read(path: &Path) -> HttpResponse {
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").expect("a head and a body");
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).expect("a status");
+    let status =
+        lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).expect("a status");
     let headers = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| Header { name: name.to_ascii_lowercase(), value: value.trim().to_owned() })
         .collect();
-    HttpResponse { version: HttpVersion::H1, status, headers, body: body(&bytes[end + 4..]), redirect_to: None }
+    HttpResponse {
+        version: HttpVersion::H1,
+        status,
+        headers,
+        body: body(&bytes[end + 4..]),
+        redirect_to: None,
+    }
 }
 
 #[test]
@@ -70,7 +77,8 @@ fn every_capture_is_read_as_what_wrote_it() {
         let response = read(&folder().join(&capture.file));
         let reading = catalogue.read_response(&response);
         let best = reading.best().filter(|m| m.weight_percent >= 60);
-        let seen = best.map(|m| (m.signature.id.as_str(), m.signature.hop.name(), m.signature.meaning.name()));
+        let seen =
+            best.map(|m| (m.signature.id.as_str(), m.signature.hop.name(), m.signature.meaning.name()));
         let fits = match (&capture.hop, best) {
             (None, None) => true,
             (None, Some(_)) | (Some(_), None) => false,
@@ -78,9 +86,11 @@ fn every_capture_is_read_as_what_wrote_it() {
                 // Bytes that several share on purpose are read as a tie, which names the right one as well.
                 let exact = best.signature.body_exact.as_ref();
                 let same = |m: &&SignatureMatch<'_>| {
-                    m.signature.id == best.signature.id || (exact.is_some() && m.signature.body_exact.as_ref() == exact)
+                    m.signature.id == best.signature.id
+                        || (exact.is_some() && m.signature.body_exact.as_ref() == exact)
                 };
-                let group: Vec<&Signature> = reading.writers.iter().filter(same).map(|m| m.signature).collect();
+                let group: Vec<&Signature> =
+                    reading.writers.iter().filter(same).map(|m| m.signature).collect();
                 group.iter().any(|s| s.hop == *hop && capture.meanings.contains(&s.meaning))
                     && capture.id.as_ref().is_none_or(|id| group.iter().any(|s| s.id == *id))
             }
@@ -100,7 +110,8 @@ fn every_capture_is_read_as_what_wrote_it() {
 #[test]
 fn every_capture_has_its_line_and_every_line_its_capture() {
     let index: Index =
-        toml::from_str(&std::fs::read_to_string(folder().join("index.toml")).expect("the index")).expect("well-formed");
+        toml::from_str(&std::fs::read_to_string(folder().join("index.toml")).expect("the index"))
+            .expect("well-formed");
     let mut files: BTreeMap<String, bool> = index.capture.iter().map(|c| (c.file.clone(), false)).collect();
     for server in std::fs::read_dir(folder()).expect("the folder").flatten().filter(|e| e.path().is_dir()) {
         for case in std::fs::read_dir(server.path()).expect("a server's folder").flatten() {
