@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/corpus");
 
 static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
-    let corpus = Corpus::load(Path::new(FOLDER), "", Catalogue::embedded()).unwrap_or_else(|error| panic!("{error}"));
+    let corpus =
+        Corpus::load(Path::new(FOLDER), "", Catalogue::embedded()).unwrap_or_else(|error| panic!("{error}"));
     assert!(corpus.cases.len() > 10, "the corpus has recordings");
     corpus.cases
 });
@@ -69,7 +70,9 @@ fn observation(mut value: Value) -> Observation {
         "vantage": "third-party", "started_us": 1000, "took_us": 15000, "after": null, "round_trips": 1, "attempt": 1,
         "by_hand": "true",
     });
-    let (Some(fields), Value::Object(rest)) = (value.as_object_mut(), rest) else { panic!("both are objects") };
+    let (Some(fields), Value::Object(rest)) = (value.as_object_mut(), rest) else {
+        panic!("both are objects")
+    };
     fields.extend(rest);
     serde_json::from_value(value).expect("an observation of this version")
 }

@@ -12,6 +12,7 @@ use landfall_evidence::{
 };
 
 use crate::case::Case;
+use crate::causes::UNKNOWN_CAUSE_DB;
 use crate::view::Grade;
 use crate::{Finding, Label, Unexplained};
 
@@ -22,7 +23,7 @@ pub(crate) fn unexplained(
     by_engine: &BTreeSet<ObservationId>,
 ) -> Vec<Unexplained> {
     let mut known: BTreeSet<&ObservationId> = findings.iter().flat_map(|f| &f.evidence).collect();
-    let named = case.causes.iter().filter(|c| c.label >= Label::Possible);
+    let named = case.causes.iter().filter(|c| c.label >= Label::Possible && c.score_db > UNKNOWN_CAUSE_DB);
     known.extend(named.flat_map(|c| c.evidence_for.iter().flat_map(|a| &a.evidence)));
     known.extend(by_engine);
     case.evidence()
@@ -51,6 +52,8 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
             _ => None,
         }
         .map(|odd| format!("TLS with {} at {} ({name}): {odd}", seen.question.host, seen.question.address)),
+        // What the parent, a copy elsewhere or a question with special flags says is circumstance, and so are the controls.
+        Seen::Dns(seen) if !seen.question.is_plain() || !is_of_the_domain(case, &seen.question.name) => None,
         Seen::Dns(seen) => match &seen.answer {
             // A missing name is odd only for the names that are used; those above it need not exist.
             Observed::Denied(Denial::Rcode(answer))
@@ -64,8 +67,21 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
         }
         .map(|odd| format!("DNS {} {} ({name}): {odd}", seen.question.name, seen.question.rtype)),
         // A look at a door follows from something that is odd already.
-        Seen::RateLimit(_) | Seen::Project(_) | Seen::Tests(_) | Seen::Door(_) | Seen::Log(_) => None,
+        Seen::RateLimit(_)
+        | Seen::Rdap(_)
+        | Seen::Project(_)
+        | Seen::Tests(_)
+        | Seen::Door(_)
+        | Seen::Log(_) => None,
     }
+}
+
+/// Whether a name lies in the registered domain of a host of the target, and is no control.
+fn is_of_the_domain(case: &Case<'_>, name: &str) -> bool {
+    let target = &case.evidence().target;
+    let hosts = [&target.production, &target.origin].into_iter().flatten().filter_map(|url| url.host_str());
+    let inside = |domain: &str| name == domain || name.ends_with(&format!(".{domain}"));
+    hosts.filter_map(psl::domain_str).any(inside) && !name.starts_with("landfall-")
 }
 
 fn is_used(case: &Case<'_>, name: &str) -> bool {

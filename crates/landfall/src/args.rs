@@ -186,7 +186,9 @@ pub(crate) struct DiagnoseArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0 nothing is worse, 1 something is, 2 a file is neither evidence nor a report.")]
+#[command(
+    after_help = "Exit status: 0 nothing is worse, 1 something is, 2 a file is neither evidence nor a report."
+)]
 pub(crate) struct CompareArgs {
     /// The earlier evidence or JSON report
     #[arg(value_hint = ValueHint::FilePath)]

@@ -568,6 +568,8 @@ pub struct Slice {
 pub enum Kind {
     /// A DNS question.
     Dns,
+    /// A registry's record.
+    Rdap,
     /// A TLS handshake.
     Tls,
     /// An HTTP request.

@@ -369,9 +369,7 @@ fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
 mod tests {
     use landfall_evidence::{LogEvent, LogObservation, Observed, Seen, Vantage};
 
-    use super::super::Value;
     use super::*;
-    use crate::facts::Value;
     use crate::testkit::World;
 
     fn event(line: u64, text: &str) -> LogEvent {

@@ -91,7 +91,11 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus, Failure> {
     let catalogue = Catalogue::embedded();
     let corpus = Corpus::load(&args.corpus, &args.only, catalogue).map_err(Failure::usage)?;
     if corpus.cases.is_empty() {
-        return Err(Failure::usage(format!("{}: no recorded world is called {:?}", args.corpus.display(), args.only)));
+        return Err(Failure::usage(format!(
+            "{}: no recorded world is called {:?}",
+            args.corpus.display(),
+            args.only
+        )));
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     let score = score_of(&corpus, catalogue, threads);
