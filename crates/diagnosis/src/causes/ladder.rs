@@ -188,13 +188,23 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
             && fact.text() == Some("forbidden")
             && matches!(writer, Some("edge" | "balancer" | "server"))
     });
-    says || refused
+    let refused = refused && !log_says(facts, "proxy-denied");
+    let too_large = facts.of(FactKey::LogRefuses).any(|fact| fact.symptom);
+    says || refused || too_large
         || cache
         || kept_error
         || wall
         || parted
         || upgrade
         || facts.is(FactKey::EdgeInPath, "", "no") == Some(true)
+}
+
+/// Whether a log says this word.
+fn log_says(facts: &Facts, word: &str) -> bool {
+    facts.of(FactKey::LogSays).any(|fact| match fact.known() {
+        Some(crate::facts::Value::List(words)) => words.iter().any(|w| w == word),
+        _ => false,
+    })
 }
 
 /// Whether a hop says that the way to the server behind it is broken, for an endpoint that fails.
@@ -223,12 +233,15 @@ fn says_of_the_way(facts: &Facts) -> bool {
     let other_host = matches!(
         facts.text(FactKey::SiteKind, "edge"),
         Some("nothing-here" | "other-site" | "default-page" | "unclear")
-    ) && facts
-        .at(FactKey::TrialAsPlain, Some("public-host origin"))
-        .any(|fact| matches!(fact.text(), Some("same" | "better")))
-        && facts.text(FactKey::SiteKind, "origin") == Some("application");
+    ) && facts.at(FactKey::TrialAsPlain, Some("public-host origin")).any(|fact| {
+        let serves = facts.text(FactKey::SiteKind, "origin") == Some("application");
+        fact.text() == Some("better") || (serves && fact.text() == Some("same"))
+    });
+    let denied = log_says(facts, "proxy-denied")
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("forbidden"));
     nobody_behind
         || other_host
+        || denied
         || !by_app_process
             && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
                 facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
