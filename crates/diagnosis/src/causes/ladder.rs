@@ -136,6 +136,8 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
             _ => ok_if(reaches_app),
         },
+        // Its 500s may come in a form that shows no framework; the site's kind has weighed that.
+        Rung::App if site == Some("app-error") => RungState::Broken,
         Rung::App => app_state(facts, reaches_app),
         Rung::RateLimit => match word(LimitTight, "") {
             Some("no") => RungState::Ok,
