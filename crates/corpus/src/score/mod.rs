@@ -79,6 +79,8 @@ pub(crate) struct Judged<'a> {
     pub(crate) variants: Vec<(String, Kind, Judgement)>,
     /// The recording under a catalogue that has never heard of the true causes; `None` in a healthy world.
     pub(crate) novel: Option<Judgement>,
+    /// The same where the catalogue does not even describe them as look-alikes.
+    pub(crate) unheard: Option<Judgement>,
     /// Whether the recording's first name was right, under each catalogue with moved weights; empty in a healthy world.
     pub(crate) perturbed: Vec<bool>,
     /// What the first failing check would have said.
@@ -124,6 +126,7 @@ fn judge_world<'a>(case: &'a Case, catalogue: &Catalogue, moved: &[Catalogue]) -
         case,
         variants: judged,
         novel: ill.then(|| judge(&diagnose(&case.evidence, &catalogue.without(&ids)), truth)),
+        unheard: ill.then(|| judge(&diagnose(&case.evidence, &catalogue.without_mention(&ids)), truth)),
         perturbed: moved
             .iter()
             .filter(|_| ill)

@@ -165,12 +165,19 @@ fn is_miscoded(response: &HttpResponse) -> bool {
     }
 }
 
+/// What error pages call themselves. A title is one of these, a status, or both, perhaps with the name of the site behind a
+/// bar; a page *about* errors says more, and is none.
+const ERROR_NAMES: &str = r"(?:(?:page |this page (?:could|can) ?)?not (?:be )?found|bad request|unauthorized|forbidden|access denied|method not allowed|gone|too many requests|not implemented|internal server error|server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|application error|something went wrong)";
+
 /// Titles and whole texts of error pages, which some handlers send with a good status.
 static ERROR_TEXT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"(?is)^\s*(?:<!doctype html[^>]*>\s*)?(?:<html[^>]*>\s*)?(?:<head[^>]*>\s*)?(?:<meta[^>]*>\s*)*<title>\s*(?:(?:error\s*)?(?:4\d\d|50[0-4])\b[^<]*|(?:internal server error|server error|bad gateway|service unavailable|gateway time-?out|application error|something went wrong)\b[^<]*|error\s*(?:[|:-][^<]*)?|(?:site |down |under |scheduled )*(?:for )?maintenance\s*(?:[|:-][^<]*)?)</title>|^\s*(?:internal server error|bad gateway|service unavailable|application error|an? (?:unexpected |internal )?error (?:has )?occurred|traceback \(most recent call last\))",
-    )
-    .expect("a built-in pattern compiles; the tests use it")
+    let head = r"^\s*(?:<!doctype html[^>]*>\s*)?(?:<html[^>]*>\s*)?(?:<head[^>]*>\s*)?(?:<meta[^>]*>\s*)*";
+    let status = format!(r"(?:(?:http )?error\s*)?(?:4\d\d|50[0-4])(?:\s*[-:|–]?\s*{ERROR_NAMES})?");
+    let named = format!(r"(?:{status}|{ERROR_NAMES}(?:\s*\(\d+\))?|error)[.!]?\s*(?:[|:–-][^<]*)?");
+    let closed = r"(?:site |down |under |scheduled )*(?:for )?maintenance\s*(?:[|:-][^<]*)?";
+    let text = r"^\s*(?:internal server error|bad gateway|service unavailable|application error|an? (?:unexpected |internal )?error (?:has )?occurred|traceback \(most recent call last\))";
+    Regex::new(&format!(r"(?is){head}<title>\s*(?:{named}|{closed})</title>|{text}"))
+        .expect("a built-in pattern compiles; the tests use it")
 });
 
 /// Whether a good status carries a body that says that something is wrong.
