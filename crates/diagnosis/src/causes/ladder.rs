@@ -108,6 +108,10 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         Rung::Edge => match site {
             _ if edge_is_at_fault(facts) => RungState::Broken,
             Some("blocked" | "challenged" | "redirect-loop") => RungState::Broken,
+            // Redirects that come back never get past the first hop that sends them.
+            Some(_) if facts.at(RedirectEnd, Some("edge")).any(|fact| fact.text() == Some("loop")) => {
+                RungState::Broken
+            }
             Some("no-answer") | None => RungState::Unknown,
             Some(_) if facts.at(CacheState, Some("edge")).any(|fact| fact.text() == Some("hit")) => {
                 RungState::Masked
