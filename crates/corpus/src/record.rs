@@ -88,6 +88,7 @@ fn plan(access: &Access) -> Result<Plan, String> {
         skip,
         resolvers: access.resolvers.iter().map(ToString::to_string).collect(),
         connect_to: access.connect_to.clone(),
+        logs: access.logs.clone(),
         ca_files: vec![access.ca_file.clone()],
         ..Overrides::default()
     };

@@ -6,6 +6,8 @@
 mod acceptance;
 mod actions;
 mod attribution;
+#[cfg(test)]
+mod captures_tests;
 mod case;
 mod catalogue;
 mod causes;
@@ -26,6 +28,7 @@ mod rate_limit;
 mod readiness;
 mod signatures;
 mod specifications;
+mod story;
 #[cfg(test)]
 mod testkit;
 #[cfg(test)]

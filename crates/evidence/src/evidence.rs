@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, DnsServerRole, DoorObservation, HttpObservation, LogObservation, Observation, ObservationId,
-    ProjectSnapshot, Purpose, RateLimitObservation, RdapObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
+    DnsObservation, DnsServerRole, DoorObservation, HttpObservation, LogObservation, Observation,
+    ObservationId, ProjectSnapshot, Purpose, RateLimitObservation, RdapObservation, Seen, Target,
+    TestsObservation, TlsObservation, Vantage,
 };
 
 /// The schema that this version writes. A reader accepts the same major number.

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use landfall_evidence::{
-    Denial, Header, HttpResponse, Observation, Observed, Phase, ProbeFault, RdapAnswer, RdapObservation, Seen, Vantage,
+    Denial, Header, HttpResponse, Observation, Observed, Phase, ProbeFault, RdapAnswer, RdapObservation,
+    Seen, Vantage,
 };
 use serde_json::Value;
 use url::Url;
@@ -120,7 +121,9 @@ fn listed(list: &Value, domain: &str) -> Option<Url> {
     let fits = |label: &str| domain == label || domain.ends_with(&format!(".{label}"));
     let mut best: Option<(usize, &Value)> = None;
     for service in services {
-        let (Some(labels), Some(urls)) = (service.get(0).and_then(Value::as_array), service.get(1)) else { continue };
+        let (Some(labels), Some(urls)) = (service.get(0).and_then(Value::as_array), service.get(1)) else {
+            continue;
+        };
         for label in labels.iter().filter_map(Value::as_str).filter(|label| fits(label)) {
             if best.is_none_or(|(length, _)| label.len() > length) {
                 best = Some((label.len(), urls));
@@ -260,7 +263,8 @@ mod tests {
     #[tokio::test]
     async fn a_record_is_read_without_its_persons() {
         let at = serve(vec![("/rdap/domain/example.test", 200, RDAP, record())]).await;
-        let asked = ask(&test_context(), &format!("http://{at}/rdap/"), "api.example.test").await.expect("a domain");
+        let asked =
+            ask(&test_context(), &format!("http://{at}/rdap/"), "api.example.test").await.expect("a domain");
         let seen = seen(&asked);
         assert_eq!((asked.id.0.as_str(), seen.domain.as_str()), ("rdap/example.test", "example.test"));
         let answer = seen.answer.present().unwrap_or_else(|| panic!("{seen:?}"));
@@ -324,6 +328,9 @@ mod tests {
         assert_eq!(listed(&list, "a.co.uk").map(|u| u.to_string()).as_deref(), Some("https://co.test/x/"));
         assert_eq!(listed(&list, "a.uk").map(|u| u.to_string()).as_deref(), Some("https://uk.test/"));
         assert_eq!(listed(&list, "a.auk"), None);
-        assert_eq!(question(&base("https://co.test/x/").expect("valid"), "a.co.uk").expect("valid").as_str(), "https://co.test/x/domain/a.co.uk");
+        assert_eq!(
+            question(&base("https://co.test/x/").expect("valid"), "a.co.uk").expect("valid").as_str(),
+            "https://co.test/x/domain/a.co.uk"
+        );
     }
 }

@@ -86,9 +86,9 @@ fn pattern(text: &str) -> Regex {
 }
 
 fn names_in(line: &str, kind: Kind) -> Vec<(String, HostRole)> {
-    static URL: LazyLock<Regex> =
-        LazyLock::new(|| pattern(&format!(r"(?i)https?://(?:[^\s/@]*@)?({NAME})")));
-    static BARE: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r"(^|[^\w@./-])({NAME})\.?($|[^\w@-])")));
+    static URL: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r"(?i)https?://(?:[^\s/@]*@)?({NAME})")));
+    static BARE: LazyLock<Regex> =
+        LazyLock::new(|| pattern(&format!(r"(^|[^\w@./-])({NAME})\.?($|[^\w@-])")));
     static SERVERS: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"(?i)name[ _-]?servers?|\bns[ _-]?records?\b|\s(?:IN\s+)?NS\s|delegat"));
     static HOSTS: LazyLock<Regex> = LazyLock::new(|| {
@@ -96,11 +96,12 @@ fn names_in(line: &str, kind: Kind) -> Vec<(String, HostRole)> {
     });
     static LISTS: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)allowed_hosts|origins|domain|hosts?\b"));
     static APEX: LazyLock<Regex> = LazyLock::new(|| {
-        pattern(&format!(r#"(?:^|[\s"'`|])@["'`]?[\s|,]+(?:\d+\s+)?(?:IN\s+)?["'`]?CNAME["'`]?[\s|,]+["'`]?({NAME})"#))
+        pattern(&format!(
+            r#"(?:^|[\s"'`|])@["'`]?[\s|,]+(?:\d+\s+)?(?:IN\s+)?["'`]?CNAME["'`]?[\s|,]+["'`]?({NAME})"#
+        ))
     });
-    static ENTRY: LazyLock<Regex> = LazyLock::new(|| {
-        pattern(&format!(r#"({NAME})["']?\s*[:=]\s*["']?(?:\d{{1,3}}\.){{3}}\d{{1,3}}\b"#))
-    });
+    static ENTRY: LazyLock<Regex> =
+        LazyLock::new(|| pattern(&format!(r#"({NAME})["']?\s*[:=]\s*["']?(?:\d{{1,3}}\.){{3}}\d{{1,3}}\b"#)));
 
     let normal = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
     let mut found: Vec<(String, HostRole)> = Vec::new();
@@ -131,7 +132,9 @@ fn names_in(line: &str, kind: Kind) -> Vec<(String, HostRole)> {
     let speaks_of_servers = SERVERS.is_match(line);
     if kind != Kind::Code {
         found.extend(
-            bare().filter(|name| is_server_name(name) || speaks_of_servers).map(|n| (n, HostRole::NameServer)),
+            bare()
+                .filter(|name| is_server_name(name) || speaks_of_servers)
+                .map(|n| (n, HostRole::NameServer)),
         );
     }
     let telling = match kind {
@@ -150,8 +153,9 @@ fn names_in(line: &str, kind: Kind) -> Vec<(String, HostRole)> {
 
 /// Names that are a name server's by their form: `ns1.…`, `ada.ns.cloudflare.com`, `ns-12.awsdns-34.co.uk`.
 fn is_server_name(name: &str) -> bool {
-    static FORM: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r"^(?:p?dns|ns)-?[0-9a-z]{0,3}\.|\.ns\.|\.awsdns-|\.azure-dns\.|\.domaincontrol\."));
+    static FORM: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(r"^(?:p?dns|ns)-?[0-9a-z]{0,3}\.|\.ns\.|\.awsdns-|\.azure-dns\.|\.domaincontrol\.")
+    });
     FORM.is_match(name)
 }
 
@@ -206,7 +210,10 @@ mod tests {
     #[test]
     fn infrastructure_names_hosts_beside_telling_keys() {
         let files = [
-            ("render.yaml", "services:\n  - domains:\n      domain: api.example.com\n    image: python.example.com\n"),
+            (
+                "render.yaml",
+                "services:\n  - domains:\n      domain: api.example.com\n    image: python.example.com\n",
+            ),
             ("docker-compose.yml", "extra_hosts:\n  - \"db.example.com:192.0.2.7\"\n"),
             (".env", "PUBLIC_URL=https://secret.example.com\n"),
             (".env.example", "PUBLIC_URL=https://shown.example.com\n"),

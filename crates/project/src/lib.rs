@@ -24,6 +24,6 @@ mod tree;
 mod yaml;
 
 pub use endpoints::endpoints;
-pub use read::{hosts, read};
 pub use log::{read_log, reduce as reduce_log};
+pub use read::{hosts, read};
 pub use tests_run::{TimedRun, run_tests, test_command};

@@ -5,12 +5,13 @@ use toml::de::{DeTable, DeValue};
 use super::Problems;
 
 /// Tables of the file with the keys that each may hold.
-const TABLES: [(&str, &[&str]); 6] = [
+const TABLES: &[(&str, &[&str])] = &[
     ("target", &["name", "production", "origin", "edge", "local", "project", "frontends", "logs"]),
     ("endpoint", &["path", "method", "core", "status", "content_type", "json_keys", "timeout"]),
     ("tests", &["command", "timeout"]),
     ("audit", &["timeout", "budget", "fail_on"]),
     ("network", &["resolvers", "connect_to", "ca_files"]),
+    ("rephrase", &["url", "model", "key_env"]),
     ("dns", &["expected_ns", "rdap", "hosts_file"]),
 ];
 

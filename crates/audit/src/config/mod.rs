@@ -39,6 +39,8 @@ pub struct Config {
     pub logs: Vec<PathBuf>,
     /// Endpoints that matter, most important first.
     pub endpoints: Vec<Endpoint>,
+    /// The language model that may put the explanation into other words.
+    pub rephrase: Option<crate::rephrase::Rephraser>,
     /// The test command.
     pub test_command: Option<String>,
     /// Its time limit.
@@ -118,6 +120,7 @@ struct Raw {
     tests: RawTests,
     audit: RawAudit,
     network: RawNetwork,
+    rephrase: Option<RawRephrase>,
     dns: RawDns,
 }
 
@@ -161,6 +164,13 @@ struct RawAudit {
     timeout: Option<toml::Spanned<String>>,
     budget: Option<u32>,
     fail_on: Option<toml::Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+struct RawRephrase {
+    url: toml::Spanned<String>,
+    model: String,
+    key_env: Option<toml::Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -244,6 +254,7 @@ impl Config {
             frontends: problems.frontends(raw.target.frontends),
             logs: raw.target.logs,
             endpoints: raw.endpoint.into_iter().filter_map(|e| problems.endpoint(e)).collect(),
+            rephrase: raw.rephrase.and_then(|rephrase| problems.rephraser(rephrase)),
             test_command: raw.tests.command,
             test_timeout: problems.duration(raw.tests.timeout),
             timeout: problems.duration(raw.audit.timeout),
@@ -268,6 +279,33 @@ struct Problems<'a> {
 }
 
 impl Problems<'_> {
+    /// The language model. A key is named by its variable, so that it never stands in the file.
+    fn rephraser(&mut self, raw: RawRephrase) -> Option<crate::rephrase::Rephraser> {
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+        };
+        if let Some(key) = raw.key_env.as_ref().filter(|key| !is_name(key.get_ref())) {
+            let mend = "name the environment variable that holds the key, not the key itself".to_owned();
+            self.add(Some(key.span()), "key_env is not the name of a variable".to_owned(), Some(mend));
+            return None;
+        }
+        let url = raw.url.get_ref().parse::<Url>().ok().filter(|u| matches!(u.scheme(), "http" | "https"));
+        let Some(url) = url else {
+            let mend =
+                "write the base URL of an interface of OpenAI's form, for instance http://127.0.0.1:11434/v1";
+            self.add(
+                Some(raw.url.span()),
+                "url is not an http or https URL".to_owned(),
+                Some(mend.to_owned()),
+            );
+            return None;
+        };
+        let key_env = raw.key_env.map(toml::Spanned::into_inner);
+        Some(crate::rephrase::Rephraser { url, model: raw.model, key_env })
+    }
+
     fn add(&mut self, span: Option<std::ops::Range<usize>>, what: String, mend: Option<String>) {
         let Some(span) = span else {
             self.found.push(Problem { line: 0, column: 0, source: String::new(), what, mend });
@@ -327,14 +365,21 @@ impl Problems<'_> {
     fn server(&mut self, value: toml::Spanned<String>) -> Option<String> {
         let name = value.get_ref().trim().trim_end_matches('.').to_ascii_lowercase();
         let label = |label: &str| {
-            !label.is_empty() && label.len() <= 63 && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+            !label.is_empty()
+                && label.len() <= 63
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
         };
         let is_name = name.len() <= 253 && name.contains('.') && name.split('.').all(label);
         if is_name || name.parse::<std::net::IpAddr>().is_ok() {
             return Some(name);
         }
-        let mend = "write names or addresses of servers, for instance expected_ns = [\"ns1.provider.example\"]";
-        self.add(Some(value.span()), format!("{:?} is not the name of a server", value.get_ref()), Some(mend.into()));
+        let mend =
+            "write names or addresses of servers, for instance expected_ns = [\"ns1.provider.example\"]";
+        self.add(
+            Some(value.span()),
+            format!("{:?} is not the name of a server", value.get_ref()),
+            Some(mend.into()),
+        );
         None
     }
 
@@ -575,7 +620,8 @@ ca_files = ["root.pem"]
         let bad = bad.replace("expected_sn = []\n", "");
         let error = Config::parse(&bad, "x").expect_err("bad");
         assert_eq!(error.problems.iter().map(|p| p.line).collect::<Vec<_>>(), [2, 2, 3], "{error}");
-        let error = Config::parse("[dns]\nrdap = \"https://u:pass1234@rdap.example\"\n", "x").expect_err("bad");
+        let error =
+            Config::parse("[dns]\nrdap = \"https://u:pass1234@rdap.example\"\n", "x").expect_err("bad");
         assert!(!error.to_string().contains("pass1234"), "{error}");
     }
 

@@ -47,6 +47,8 @@ pub struct Figures {
     pub novel_named: Option<f64>,
     /// The same, where the name is not a rival that the recipe calls inseparable from the truth either.
     pub novel_named_beyond_rivals: Option<f64>,
+    /// As `novel_named`, where the catalogue does not describe the fault either, not even as a look-alike of others.
+    pub unheard_named: Option<f64>,
     /// Of all names at `confirmed` (as seen, from outside, and with a tenth lost), the share that is true.
     pub confirmed_right: Option<f64>,
     /// The same at `likely`.
@@ -143,6 +145,34 @@ pub struct HealthyName {
     pub variants: Vec<String>,
 }
 
+/// A wrong name for a cause that the rules do not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NovelName {
+    /// The world.
+    pub world: String,
+    /// What was named, with its label.
+    pub named: String,
+    /// Whether it is a listed rival, which this evidence cannot tell from the truth.
+    pub rival: bool,
+}
+
+impl NovelName {
+    pub(super) fn of(judged: &[&Judged<'_>]) -> Vec<Self> {
+        let mut list = Vec::new();
+        for world in judged {
+            let Some(novel) = &world.novel else { continue };
+            for name in novel.named.iter().filter(|n| n.label >= Label::Likely) {
+                list.push(Self {
+                    world: world.case.name.clone(),
+                    named: format!("{} ({})", name.id, label_word(name.label)),
+                    rival: world.case.truth.admits(&name.id),
+                });
+            }
+        }
+        list
+    }
+}
+
 /// A world that was judged wrongly as seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Miss {
@@ -167,11 +197,11 @@ impl Figures {
         let (claims, by_label) = claims(judged);
         let calibration = calibration(&claims);
         let decided = |decision| mean(&whole, |j| j.share(as_seen, |v| v.decision == decision));
+        let likely = |judgement: &Judgement, counts: &dyn Fn(&str) -> bool| {
+            share_of(judgement.named.iter().any(|n| n.label >= Label::Likely && counts(&n.id)))
+        };
         let novel = |counts: &dyn Fn(&Judged<'_>, &str) -> bool| {
-            mean(&ill, |j| {
-                let named = &j.novel.as_ref()?.named;
-                Some(share_of(named.iter().any(|n| n.label >= Label::Likely && counts(j, &n.id))))
-            })
+            mean(&ill, |j| Some(likely(j.novel.as_ref()?, &|id| counts(j, id))))
         };
         Self {
             scenarios: judged.len(),
@@ -186,6 +216,7 @@ impl Figures {
             healthy_variants: healthy().count(),
             healthy_named: healthy().filter(|(_, _, v)| !v.named.is_empty()).count(),
             novel_named: novel(&|_, _| true),
+            unheard_named: mean(&ill, |j| Some(likely(j.unheard.as_ref()?, &|_| true))),
             novel_named_beyond_rivals: novel(&|j, id| !j.case.truth.admits(id)),
             confirmed_right: right_at(&by_label, Label::Confirmed),
             likely_right: right_at(&by_label, Label::Likely),
@@ -484,6 +515,7 @@ mod tests {
             case,
             variants: variants.iter().map(|(n, k, j)| ((*n).to_owned(), *k, j.clone())).collect(),
             novel: None,
+            unheard: None,
             perturbed: Vec::new(),
             first_failing: None,
             by_status: None,

@@ -265,8 +265,8 @@ mod tests {
             panic!("{}", lines.join("\n"))
         });
         assert_eq!(catalogue.faults().count(), 200);
-        assert_eq!(catalogue.signatures().count(), 577);
-        assert_eq!(catalogue.owners().count(), 90);
+        assert!(catalogue.signatures().count() >= 604);
+        assert!(catalogue.owners().count() >= 100);
         assert!(catalogue.causes().count() >= 30, "{} causes", catalogue.causes().count());
         assert_eq!(catalogue.hash().len(), 16);
     }

@@ -12,6 +12,7 @@ use crate::testkit::*;
 /// Causes that have a world here.
 pub(super) const WEIGHED: &[&str] = &[
     "accept-queue-full",
+    "acme-rate-limited",
     "cert-issuance-pending",
     "cert-wildcard-depth",
     "client-certificate-required",
@@ -184,7 +185,7 @@ fn a_home_router_answers_in_place_of_the_server() {
 }
 
 #[test]
-fn a_host_with_ipv6_alone_is_seen_whether_or_not_this_machine_has_it() {
+fn a_host_with_ipv6_alone_is_seen_by_a_machine_without_it() {
     let zone = |reached: bool| {
         let mut w = World::new("https://api.example.test");
         w.endpoint("GET", "/health", EndpointSource::Declared, true, &["ok"]);
@@ -214,8 +215,9 @@ fn a_host_with_ipv6_alone_is_seen_whether_or_not_this_machine_has_it() {
         }
         w
     };
-    is(&mut zone(true), "ipv6-only-target");
     is(&mut zone(false), "ipv6-only-target");
+    // Whoever publishes IPv6 alone and is reached over it may mean it.
+    assert!(ranked(&mut zone(true)).causes.is_empty());
 }
 
 #[test]
@@ -352,6 +354,26 @@ fn a_certificate_that_is_not_there_yet() {
     meets(&mut w, Observed::Present(fake), Observed::Present(good()));
     door(&mut w, DoorAsk::Challenge, 80, page(response(403).body("Forbidden").build()));
     is(&mut w, "cert-issuance-pending");
+}
+
+#[test]
+fn an_authority_that_has_had_enough() {
+    let says = |text: &str| {
+        let mut w = world();
+        let mut own = handshake(refused(TrustRefusal::SelfSigned), true, &["api.example.test"]);
+        own.chain[0].aia_issuers.clear();
+        meets(&mut w, Observed::Present(own), Observed::Present(good()));
+        let event = LogEvent { line: 1, last_line: 1, count: 1, text: text.into(), place: None };
+        let tail = LogTail { lines: 10, events: vec![event], ..LogTail::default() };
+        let seen = LogObservation { name: "proxy.log".into(), answer: Observed::Present(tail) };
+        w.observe("log/proxy.log", Vantage::Workspace, Seen::Log(seen));
+        w
+    };
+    let limited = "HTTP 429 urn:ietf:params:acme:error:rateLimited - too many certificates already issued";
+    is(&mut says(limited), "acme-rate-limited");
+    let refused = "urn:ietf:params:acme:error:unauthorized :: Invalid response from http://api.example.test/";
+    assert!(!names(&ranked(&mut says(refused)), "acme-rate-limited"));
+    is(&mut says(refused), "cert-issuance-pending");
 }
 
 #[test]

@@ -11,11 +11,13 @@ pub(crate) fn ladder(facts: &Facts) -> BTreeMap<Rung, RungState> {
     Rung::ALL.into_iter().map(|rung| (rung, state(rung, facts))).collect()
 }
 
-/// The first rung on the way of a request that was seen broken.
+/// The first rung on the way of a request that was seen broken. A limit stands on no place of its own on that way; it is
+/// named where nothing on the way is broken.
 pub(crate) fn first_broken(rungs: &BTreeMap<Rung, RungState>) -> Option<Rung> {
     Rung::ALL
         .into_iter()
         .filter(|rung| rung.on_path())
+        .chain([Rung::RateLimit])
         .find(|rung| rungs.get(rung) == Some(&RungState::Broken))
 }
 
@@ -79,17 +81,21 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some(_) => RungState::Broken,
             None => ok_if(answered || word(DnsSystem, "") == Some("ok")),
         },
+        Rung::Route if large_packets_vanish(facts) => RungState::Broken,
         Rung::Route => match word(TcpState, "edge") {
             Some("unreachable") => RungState::Broken,
             Some("silent") | None => ok_if(answered),
             Some(_) => RungState::Ok,
         },
+        Rung::Tcp if facts.of(TcpFlaps).any(|fact| fact.symptom) => RungState::Broken,
         Rung::Tcp => match word(TcpState, "edge") {
             Some("ok") => RungState::Ok,
             Some("unreachable") => RungState::Unknown,
             Some(_) => RungState::Broken,
             None => ok_if(answered),
         },
+        // The handshake is finished, and still it is for want of a client certificate that nobody is served.
+        Rung::Tls if needs_client_certificate(facts) => RungState::Broken,
         Rung::Tls => {
             let refused = facts.at(TlsOutcome, Some("edge")).chain(facts.at(TlsVerify, Some("edge")));
             let words: Vec<&str> = refused.filter_map(|fact| fact.text()).collect();
@@ -156,6 +162,7 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         "address-banned",
         "challenge",
         "too-large",
+        "grew",
     ];
     let endpoint_fails = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
     let says = facts
@@ -175,7 +182,14 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         });
     let upgrade = facts.at(FactKey::EndpointUpgrade, Some("edge")).any(|fact| fact.symptom)
         && facts.at(FactKey::EndpointUpgrade, None).any(|fact| fact.text() == Some("upgraded"));
-    says || cache
+    let refused = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+        let writer = facts.text(FactKey::HttpWriter, &fact.subject);
+        fact.symptom
+            && fact.text() == Some("forbidden")
+            && matches!(writer, Some("edge" | "balancer" | "server"))
+    });
+    says || refused
+        || cache
         || kept_error
         || wall
         || parted
@@ -200,12 +214,26 @@ fn says_of_the_way(facts: &Facts) -> bool {
         "dns",
         "tunnel-down",
     ];
+    // The name takes a connection and stays silent, and the origin does not even take one.
+    let nobody_behind = facts.text(FactKey::SiteKind, "edge") == Some("no-answer")
+        && facts.text(FactKey::TcpState, "edge") == Some("ok")
+        && matches!(facts.text(FactKey::TcpState, "origin"), Some("silent" | "refused"));
     let by_app_process = facts.text(FactKey::SiteMeaning, "edge") == Some("app-crashed");
-    !by_app_process
-        && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
-            facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
-                && fact.text().is_some_and(|word| words.contains(&word))
-        })
+    // The origin knows the public name when it is asked for it, and what comes through the edge is not its answer.
+    let other_host = matches!(
+        facts.text(FactKey::SiteKind, "edge"),
+        Some("nothing-here" | "other-site" | "default-page" | "unclear")
+    ) && facts
+        .at(FactKey::TrialAsPlain, Some("public-host origin"))
+        .any(|fact| matches!(fact.text(), Some("same" | "better")))
+        && facts.text(FactKey::SiteKind, "origin") == Some("application");
+    nobody_behind
+        || other_host
+        || !by_app_process
+            && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
+                facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
+                    && fact.text().is_some_and(|word| words.contains(&word))
+            })
 }
 
 /// Whether a copy of the zone has what the zone that the world is sent to lacks, or has otherwise.
@@ -230,6 +258,23 @@ fn zone_misleads(facts: &Facts) -> bool {
     facts.of(FamilyState).any(|fact| fact.symptom)
         || facts.of(AddressStates).any(|fact| fact.symptom)
         || (bad && (private || old || wildcard))
+}
+
+/// Whether small answers pass where larger ones do not: the path loses packets by their size.
+fn large_packets_vanish(facts: &Facts) -> bool {
+    let yes = |key| facts.at(key, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    let stalls = facts.at(FactKey::TlsOutcome, Some("edge")).any(|fact| fact.text() == Some("silent"));
+    yes(FactKey::HttpSizeDecides) || (stalls && yes(FactKey::TlsSmallAnswer))
+}
+
+fn needs_client_certificate(facts: &Facts) -> bool {
+    let asked = facts.at(FactKey::TlsClientCertificate, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    let served = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("ok"));
+    let refused = facts.at(FactKey::TlsAlertAfter, Some("edge")).next().is_some()
+        || facts.at(FactKey::HttpSignature, Some("edge")).any(|fact| {
+            fact.text().is_some_and(|id| id.starts_with("nginx-400-") && id.contains("client-certificate"))
+        });
+    asked && refused && !served
 }
 
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
@@ -305,6 +350,8 @@ mod tests {
         rungs.insert(Rung::Project, RungState::Broken);
         rungs.insert(Rung::Monitor, RungState::Broken);
         assert_eq!(first_broken(&rungs), None);
+        rungs.insert(Rung::RateLimit, RungState::Broken);
+        assert_eq!(first_broken(&rungs), Some(Rung::RateLimit));
         rungs.insert(Rung::App, RungState::Broken);
         rungs.insert(Rung::Tls, RungState::Broken);
         assert_eq!(first_broken(&rungs), Some(Rung::Tls));

@@ -21,11 +21,13 @@ mod score;
 mod template;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_app;
 
 pub(crate) use condition::{Condition, RawCondition, Truth, edit_distance};
 pub use hypothesis::Hypothesis;
 pub(crate) use hypothesis::{check_entry, read_hypotheses};
 pub(crate) use ladder::first_broken;
 pub use questions::{Question, questions};
-pub(crate) use rank::rank;
+pub(crate) use rank::{UNKNOWN_CAUSE_DB, rank};
 pub(crate) use template::{check as check_template, fill as fill_template};

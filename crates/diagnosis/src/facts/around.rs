@@ -96,7 +96,17 @@ struct Says {
 impl Says {
     /// One word, as of [`super::dns`]: an address decides, emptiness takes both families.
     fn word(&self) -> Option<&'static str> {
-        let order = ["ok", "nxdomain", "dangling", "loop", "not-authoritative", "refused", "servfail", "silent", "other"];
+        let order = [
+            "ok",
+            "nxdomain",
+            "dangling",
+            "loop",
+            "not-authoritative",
+            "refused",
+            "servfail",
+            "silent",
+            "other",
+        ];
         order
             .into_iter()
             .find(|word| self.words.contains(word))
@@ -113,7 +123,9 @@ impl Seen {
         let mut asked: Vec<_> = world
             .evidence
             .all_dns()
-            .filter(|(_, s)| s.question.name == world.host && matches!(s.question.rtype.as_str(), "A" | "AAAA"))
+            .filter(|(_, s)| {
+                s.question.name == world.host && matches!(s.question.rtype.as_str(), "A" | "AAAA")
+            })
             .filter(|(_, s)| !s.question.checking_disabled && !s.question.dnssec_ok)
             .collect();
         asked.sort_by_key(|(observation, _)| (observation.attempt, &observation.id));
@@ -133,7 +145,8 @@ impl Seen {
             let Some(answer) = message(seen) else { continue };
             says.authority |= answer.authoritative;
             says.aliases.extend(answer.data_of("CNAME").map(str::to_owned));
-            let own: Vec<_> = answer.answers.iter().filter(|r| matches!(r.rtype.as_str(), "A" | "AAAA")).collect();
+            let own: Vec<_> =
+                answer.answers.iter().filter(|r| matches!(r.rtype.as_str(), "A" | "AAAA")).collect();
             says.addresses.extend(own.iter().filter_map(|r| r.data.parse::<IpAddr>().ok()));
             if seen.question.rtype == "A" {
                 says.ttls.extend(own.iter().map(|r| r.ttl_s).min());
@@ -232,7 +245,8 @@ fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     let mut absent = Ids::new();
     for (observation, s) in world.evidence.all_dns() {
         let server = &s.question.server;
-        let (DnsServerRole::Expected, Some(name), Some(at)) = (server.role, &server.name, server.address) else {
+        let (DnsServerRole::Expected, Some(name), Some(at)) = (server.role, &server.name, server.address)
+        else {
             continue;
         };
         if delegated.contains(name) || delegated_at.contains(&at.ip()) {
@@ -259,7 +273,10 @@ fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     let project = world.evidence.project();
     let places = foreign.keys().map(|name| {
         let hosts = project.iter().flat_map(|(_, snapshot)| &snapshot.hosts);
-        let place = hosts.filter(|h| h.role == HostRole::NameServer && h.name == *name).map(|h| h.place.as_str()).next();
+        let place = hosts
+            .filter(|h| h.role == HostRole::NameServer && h.name == *name)
+            .map(|h| h.place.as_str())
+            .next();
         place.map_or("target", |place| {
             let file = place.rsplit_once(':').map_or(place, |(file, _)| file).to_ascii_lowercase();
             let prose = [".md", ".rst", ".txt", ".adoc"].iter().any(|end| file.ends_with(end));
@@ -282,22 +299,32 @@ fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
         }
         return;
     }
-    let word = match says.as_deref() {
-        Some("ok" | "mixed") if !own.is_empty() && !addresses.is_empty() => {
-            if own.is_disjoint(&addresses) { "differs" } else { "same" }
-        }
-        Some("nxdomain" | "nodata" | "refused" | "not-authoritative" | "servfail" | "silent" | "dangling") => "better",
-        None if facts.text(FactKey::DnsZone, "") == Some("absent") => "better",
-        None if facts.text(FactKey::DnsParent, "").is_some_and(|word| word != "delegated") => "better",
-        _ => return,
-    };
+    let word =
+        match says.as_deref() {
+            Some("ok" | "mixed") if !own.is_empty() && !addresses.is_empty() => {
+                if own.is_disjoint(&addresses) { "differs" } else { "same" }
+            }
+            Some(
+                "nxdomain" | "nodata" | "refused" | "not-authoritative" | "servfail" | "silent" | "dangling",
+            ) => "better",
+            None if facts.text(FactKey::DnsZone, "") == Some("absent") => "better",
+            None if facts.text(FactKey::DnsParent, "").is_some_and(|word| word != "delegated") => "better",
+            _ => return,
+        };
     facts.known(FactKey::DnsCopy, "", word, ids.clone());
     let serial = |role: DnsServerRole| {
         let asked = world.evidence.dns_of(role).filter(|(_, s)| s.question.rtype == "SOA");
-        let own = asked.filter(|(_, s)| role != DnsServerRole::Expected || s.question.server.name.as_ref().is_some_and(|n| holders.contains(n)));
-        own.filter_map(|(_, s)| s.answer.present()?.data_of("SOA").next()?.split(' ').nth(2)?.parse::<u32>().ok()).max()
+        let own = asked.filter(|(_, s)| {
+            role != DnsServerRole::Expected
+                || s.question.server.name.as_ref().is_some_and(|n| holders.contains(n))
+        });
+        own.filter_map(|(_, s)| {
+            s.answer.present()?.data_of("SOA").next()?.split(' ').nth(2)?.parse::<u32>().ok()
+        })
+        .max()
     };
-    if let (Some(there), Some(here)) = (serial(DnsServerRole::Expected), serial(DnsServerRole::Authoritative)) {
+    if let (Some(there), Some(here)) = (serial(DnsServerRole::Expected), serial(DnsServerRole::Authoritative))
+    {
         // Serials count around (RFC 1982 section 3.2).
         let ahead = there.wrapping_sub(here);
         facts.known(FactKey::DnsCopyNewer, "", ahead != 0 && ahead < 1 << 31, ids);
@@ -450,7 +477,8 @@ fn controls(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
         .dns()
         .filter(|(_, s)| {
             s.question.server.role == DnsServerRole::Authoritative
-                && ((s.question.name == world.domain && matches!(s.question.rtype.as_str(), "A" | "MX" | "TXT"))
+                && ((s.question.name == world.domain
+                    && matches!(s.question.rtype.as_str(), "A" | "MX" | "TXT"))
                     || (s.question.name == www && s.question.rtype == "A"))
         })
         .filter_map(|(observation, s)| Some((observation, s, message(s).filter(|a| a.authoritative)?)))
@@ -498,7 +526,8 @@ fn class(address: IpAddr) -> &'static str {
 
 /// Addresses by which filters answer for names that they hide.
 fn is_sinkhole(address: &IpAddr) -> bool {
-    matches!(class(*address), "unspecified") || matches!(address, IpAddr::V4(v4) if *v4 == Ipv4Addr::LOCALHOST)
+    matches!(class(*address), "unspecified")
+        || matches!(address, IpAddr::V4(v4) if *v4 == Ipv4Addr::LOCALHOST)
 }
 
 /// Each resolver held against the zone's own servers.
@@ -556,7 +585,9 @@ fn differences(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
             facts.known(FactKey::DnsNegativeSoa, who.as_str(), word, says.ids.clone());
         }
         let runs = facts.text(FactKey::DnsTtlRuns, who).map(str::to_owned);
-        if matches!(difference, "other-address" | "more") && (says.authority || runs.as_deref() == Some("still")) {
+        if matches!(difference, "other-address" | "more")
+            && (says.authority || runs.as_deref() == Some("still"))
+        {
             // What is audited from here is not what the public sees.
             facts.known(FactKey::DnsSplit, who.as_str(), "yes", ids).symptom = true;
         }
@@ -571,12 +602,15 @@ fn differences(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
         let ids: Ids = answered.iter().flat_map(|(_, says)| says.ids.iter().cloned()).collect();
         facts.known(FactKey::DnsResolversAgree, "", words.len() == 1 && !apart, ids);
     }
-    let origin = world.evidence.target.origin.as_ref().and_then(|url| url.domain()).map(str::to_ascii_lowercase);
+    let origin =
+        world.evidence.target.origin.as_ref().and_then(|url| url.domain()).map(str::to_ascii_lowercase);
     if let Some(origin) = origin.filter(|origin| origin != world.host) {
         let (mut theirs, mut ids) = (BTreeSet::new(), Ids::new());
         for (observation, s) in world.evidence.dns().filter(|(_, s)| s.question.name == origin) {
             let Some(answer) = s.answer.present() else { continue };
-            theirs.extend(answer.data_of("A").chain(answer.data_of("AAAA")).filter_map(|d| d.parse::<IpAddr>().ok()));
+            theirs.extend(
+                answer.data_of("A").chain(answer.data_of("AAAA")).filter_map(|d| d.parse::<IpAddr>().ok()),
+            );
             ids.insert(observation.id.clone());
         }
         let (mut here, more) = seen.addresses(DnsServerRole::Recursive);
@@ -675,11 +709,13 @@ fn signatures(world: &World<'_>, facts: &mut Facts) {
 }
 
 /// The authorities that platforms and the usual programs get certificates from, by their CAA domains (each one's own CPS).
-const USUAL_AUTHORITIES: &[&str] = &["letsencrypt.org", "pki.goog", "sectigo.com", "zerossl.com", "ssl.com", "amazonaws.com", "amazon.com"];
+const USUAL_AUTHORITIES: &[&str] =
+    &["letsencrypt.org", "pki.goog", "sectigo.com", "zerossl.com", "ssl.com", "amazonaws.com", "amazon.com"];
 
 /// The CAA set that counts for the host: that of the nearest name upwards (RFC 8659 section 3).
 fn caa(world: &World<'_>, facts: &mut Facts) {
-    let (mut sets, mut failed, mut asked): (BTreeMap<&str, (BTreeSet<String>, Ids)>, Ids, Ids) = Default::default();
+    let (mut sets, mut failed, mut asked): (BTreeMap<&str, (BTreeSet<String>, Ids)>, Ids, Ids) =
+        Default::default();
     for (observation, s) in world.evidence.dns() {
         let name = s.question.name.as_str();
         if s.question.rtype != "CAA" || !(world.host == name || world.host.ends_with(&format!(".{name}"))) {
@@ -752,9 +788,9 @@ fn hosts_file(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     dns.extend(own);
     ids.extend(dns_ids);
     ids.extend(own_ids);
-    let asked = [FactKey::DnsRecursive, FactKey::DnsAuthoritative].into_iter().any(|key| {
-        facts.text(key, "").is_some_and(|word| !matches!(word, "silent" | "refused" | "other"))
-    });
+    let asked = [FactKey::DnsRecursive, FactKey::DnsAuthoritative]
+        .into_iter()
+        .any(|key| facts.text(key, "").is_some_and(|word| !matches!(word, "silent" | "refused" | "other")));
     let word = match (dns.is_empty(), dns.is_disjoint(&there)) {
         (false, false) => "same",
         (false, true) => "differs",
@@ -814,7 +850,8 @@ fn names(world: &World<'_>, facts: &mut Facts) {
 
 /// The registry's record.
 fn registry(world: &World<'_>, facts: &mut Facts) {
-    let Some((observation, seen)) = world.evidence.rdap().find(|(_, seen)| seen.domain == world.domain) else {
+    let Some((observation, seen)) = world.evidence.rdap().find(|(_, seen)| seen.domain == world.domain)
+    else {
         let why = Why::NotConfigured(
             "the registry was not asked (set rdap under [dns] in landfall.toml to ask it)".to_owned(),
         );
@@ -888,10 +925,12 @@ fn mixed(world: &World<'_>, facts: &mut Facts) {
     }
     let mut states: BTreeMap<IpAddr, BTreeSet<&'static str>> = BTreeMap::new();
     let mut ids = Ids::new();
-    let outcomes = facts.at(FactKey::TcpOutcome, Some("edge")).chain(facts.at(FactKey::TlsVerify, Some("edge")));
+    let outcomes =
+        facts.at(FactKey::TcpOutcome, Some("edge")).chain(facts.at(FactKey::TlsVerify, Some("edge")));
     let mut noted: Vec<(IpAddr, &'static str, Vec<ObservationId>)> = Vec::new();
     for fact in outcomes {
-        let Some(address) = fact.subject.strip_prefix("edge ").and_then(|a| a.parse::<std::net::SocketAddr>().ok())
+        let Some(address) =
+            fact.subject.strip_prefix("edge ").and_then(|a| a.parse::<std::net::SocketAddr>().ok())
         else {
             continue;
         };
@@ -993,7 +1032,8 @@ const PARKED: &[&str] = &[
     "dan.com/buy-domain",
 ];
 /// Words that such pages have too, and that others may have: they count only where every path gets the same page.
-const PERHAPS_PARKED: &[&str] = &["coming soon", "under construction", "parked", "for sale", "website is almost here"];
+const PERHAPS_PARKED: &[&str] =
+    &["coming soon", "under construction", "parked", "for sale", "website is almost here"];
 
 /// Whether the public name shows a page of a registrar or a dealer.
 fn parked(exchanges: &Exchanges<'_>, facts: &mut Facts) {
@@ -1002,7 +1042,8 @@ fn parked(exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let says = |response: &HttpResponse, words: &[&str]| {
         let html = response.media_type().is_none_or(|media| media.contains("html"));
         let text = response.body.text.as_deref().unwrap_or_default().to_ascii_lowercase();
-        let to = response.redirect_to.as_ref().map(|url| url.to_string().to_ascii_lowercase()).unwrap_or_default();
+        let to =
+            response.redirect_to.as_ref().map(|url| url.to_string().to_ascii_lowercase()).unwrap_or_default();
         html && words.iter().any(|word| text.contains(word) || to.contains(word))
     };
     for x in exchanges.all.iter().filter(|x| x.vantage == Vantage::Edge) {

@@ -47,7 +47,9 @@ fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let word = upgrade(x, exchanges, &subject, facts).unwrap_or(word);
     let named = x.endpoint.is_some_and(is_named);
     // A usual path that is not there, moved, or guarded is no fault; one that fails is.
-    let trouble = word != "ok" && (named || matches!(word, "app-error" | "gateway-error"));
+    // Clients follow redirects: whether one is trouble depends on where it ends, which is judged with its chain.
+    let follows = word == "redirect" && x.endpoint.is_some_and(|e| e.expect.status.is_empty());
+    let trouble = word != "ok" && !follows && (named || matches!(word, "app-error" | "gateway-error"));
     facts.known(FactKey::EndpointOutcome, subject.as_str(), word, [x.id()]).symptom = trouble;
     if let (Some(here), Some(there)) = (local, x.response())
         && let (Form::Json(a), Form::Json(b)) = (Shape::of(here).form, Shape::of(there).form)
@@ -139,6 +141,7 @@ fn outcome(
         (_, 404 | 410) => "not-found",
         (_, 405 | 501) => "method-refused",
         (_, 502 | 503 | 504 | 520..=530) if !x.by_app() => "gateway-error",
+        (_, 500..) if super::edge::made_by_hop(x, response) => "gateway-error",
         (_, 500..) => "app-error",
         _ => "unexpected-status",
     }
@@ -162,12 +165,19 @@ fn is_miscoded(response: &HttpResponse) -> bool {
     }
 }
 
+/// What error pages call themselves. A title is one of these, a status, or both, perhaps with the name of the site behind a
+/// bar; a page *about* errors says more, and is none.
+const ERROR_NAMES: &str = r"(?:(?:page |this page (?:could|can) ?)?not (?:be )?found|bad request|unauthorized|forbidden|access denied|method not allowed|gone|too many requests|not implemented|internal server error|server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|application error|something went wrong)";
+
 /// Titles and whole texts of error pages, which some handlers send with a good status.
 static ERROR_TEXT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"(?is)^\s*(?:<!doctype html[^>]*>\s*)?(?:<html[^>]*>\s*)?(?:<head[^>]*>\s*)?(?:<meta[^>]*>\s*)*<title>\s*(?:(?:error\s*)?(?:4\d\d|50[0-4])\b[^<]*|(?:internal server error|server error|bad gateway|service unavailable|gateway time-?out|application error|something went wrong)\b[^<]*|error\s*(?:[|:-][^<]*)?|(?:site |down |under |scheduled )*(?:for )?maintenance\s*(?:[|:-][^<]*)?)</title>|^\s*(?:internal server error|bad gateway|service unavailable|application error|an? (?:unexpected |internal )?error (?:has )?occurred|traceback \(most recent call last\))",
-    )
-    .expect("a built-in pattern compiles; the tests use it")
+    let head = r"^\s*(?:<!doctype html[^>]*>\s*)?(?:<html[^>]*>\s*)?(?:<head[^>]*>\s*)?(?:<meta[^>]*>\s*)*";
+    let status = format!(r"(?:(?:http )?error\s*)?(?:4\d\d|50[0-4])(?:\s*[-:|–]?\s*{ERROR_NAMES})?");
+    let named = format!(r"(?:{status}|{ERROR_NAMES}(?:\s*\(\d+\))?|error)[.!]?\s*(?:[|:–-][^<]*)?");
+    let closed = r"(?:site |down |under |scheduled )*(?:for )?maintenance\s*(?:[|:-][^<]*)?";
+    let text = r"^\s*(?:internal server error|bad gateway|service unavailable|application error|an? (?:unexpected |internal )?error (?:has )?occurred|traceback \(most recent call last\))";
+    Regex::new(&format!(r"(?is){head}<title>\s*(?:{named}|{closed})</title>|{text}"))
+        .expect("a built-in pattern compiles; the tests use it")
 });
 
 /// Whether a good status carries a body that says that something is wrong.

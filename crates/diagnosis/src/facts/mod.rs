@@ -6,8 +6,10 @@
 //! subject.
 
 mod around;
+mod build;
 mod check;
 mod cors;
+mod deployed;
 mod dns;
 mod doors;
 mod edge;
@@ -228,8 +230,10 @@ impl Facts {
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);
-        process::derive(&exchanges, &mut facts);
+        process::derive(evidence, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
+        build::derive(evidence, &exchanges, &mut facts);
+        deployed::derive(evidence, catalogue, &exchanges, &mut facts);
         cors::derive(&exchanges, &mut facts);
         facts
     }

@@ -109,7 +109,8 @@ pub(super) fn twin(host: &str, domain: Option<&str>) -> Option<String> {
 
 /// The NS and DS records of the registered domain at the servers of the zone above it.
 async fn delegation(ctx: &Context, resolver: &Server, domain: Option<&str>) -> Vec<Observation> {
-    let Some((domain, (_, parent))) = domain.and_then(|domain| Some((domain, domain.split_once('.')?))) else {
+    let Some((domain, (_, parent))) = domain.and_then(|domain| Some((domain, domain.split_once('.')?)))
+    else {
         return Vec::new();
     };
     let shown = ask(ctx, resolver, parent, RecordType::NS, Vantage::ThirdParty, None).await;
@@ -122,7 +123,15 @@ async fn delegation(ctx: &Context, resolver: &Server, domain: Option<&str>) -> V
             async move {
                 let flags = Flags { glue: true, ..Flags::default() };
                 let (ns, ds) = tokio::join!(
-                    ask_with(ctx, &server, domain, RecordType::NS, flags, Vantage::ThirdParty, Some(after.clone())),
+                    ask_with(
+                        ctx,
+                        &server,
+                        domain,
+                        RecordType::NS,
+                        flags,
+                        Vantage::ThirdParty,
+                        Some(after.clone())
+                    ),
                     ask(ctx, &server, domain, RecordType::DS, Vantage::ThirdParty, Some(after)),
                 );
                 vec![ns, ds]
@@ -152,7 +161,8 @@ where
     let mut questions = Vec::new();
     for found in [&v4, &v6] {
         let addresses: BTreeSet<IpAddr> = addresses_in(found).into_iter().collect();
-        questions.extend(addresses.into_iter().take(ADDRESSES.div_ceil(2)).map(|ip| put(ip, found.id.clone())));
+        questions
+            .extend(addresses.into_iter().take(ADDRESSES.div_ceil(2)).map(|ip| put(ip, found.id.clone())));
     }
     let mut observations: Vec<Observation> = join_all(questions).await.into_iter().flatten().collect();
     observations.extend([v4, v6]);
@@ -201,7 +211,8 @@ async fn copies(
                 let (v4, v6) = tokio::join!(look(RecordType::A), look(RecordType::AAAA));
                 let mut questions = Vec::new();
                 for found in [&v4, &v6] {
-                    questions.extend(addresses_in(found).into_iter().take(1).map(|ip| put(ip, found.id.clone())));
+                    questions
+                        .extend(addresses_in(found).into_iter().take(1).map(|ip| put(ip, found.id.clone())));
                 }
                 let mut observations: Vec<Observation> =
                     join_all(questions).await.into_iter().flatten().collect();
@@ -242,8 +253,12 @@ async fn hosts_file(ctx: &Context, host: &str, vantage: Vantage, path: Option<&P
         extended_errors: Vec::new(),
         glue: Vec::new(),
     };
-    let server =
-        DnsServer { role: DnsServerRole::HostsFile, name: Some(shown.clone()), address: None, connected_to: None };
+    let server = DnsServer {
+        role: DnsServerRole::HostsFile,
+        name: Some(shown.clone()),
+        address: None,
+        connected_to: None,
+    };
     Some(Observation {
         id: format!("dns/hosts/{host}").into(),
         vantage,
@@ -310,7 +325,12 @@ pub async fn follow_up(
         if let Some((name, ip)) = told.authoritative.iter().next() {
             let server = Server::authoritative(name, *ip);
             let www = format!("www.{domain}");
-            let rest = [(&domain, RecordType::A), (&domain, RecordType::MX), (&domain, RecordType::TXT), (&www, RecordType::A)];
+            let rest = [
+                (&domain, RecordType::A),
+                (&domain, RecordType::MX),
+                (&domain, RecordType::TXT),
+                (&www, RecordType::A),
+            ];
             for (name, rtype) in rest.into_iter().filter(|(name, _)| name.as_str() != host) {
                 questions.push((server.clone(), name.clone(), rtype, Flags::default()));
             }
@@ -342,9 +362,11 @@ pub async fn follow_up(
             }
         }
     }
-    let direct = join_all(questions.iter().map(|(server, name, rtype, flags)| {
-        ask_with(ctx, server, name, *rtype, *flags, vantage, None)
-    }));
+    let direct = join_all(
+        questions
+            .iter()
+            .map(|(server, name, rtype, flags)| ask_with(ctx, server, name, *rtype, *flags, vantage, None)),
+    );
     let unasked: Vec<&String> =
         told.delegated.keys().filter(|name| !told.named.contains(*name)).take(SERVERS).collect();
     let told = &told;
@@ -365,7 +387,8 @@ pub async fn follow_up(
                 let asked = glue.iter().take(ADDRESSES).map(|ip| put(*ip, told.delegation.clone()));
                 return join_all(asked).await.into_iter().flatten().collect::<Vec<_>>();
             }
-            let look = |family| ask(ctx, resolver, name, family, Vantage::ThirdParty, told.delegation.clone());
+            let look =
+                |family| ask(ctx, resolver, name, family, Vantage::ThirdParty, told.delegation.clone());
             let (v4, v6) = tokio::join!(look(RecordType::A), look(RecordType::AAAA));
             let mut asked = Vec::new();
             for found in [&v4, &v6] {

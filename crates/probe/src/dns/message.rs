@@ -317,7 +317,8 @@ mod tests {
     #[test]
     fn a_query_carries_edns_and_the_recursion_bit_as_asked() {
         for recursion in [true, false] {
-            let question = Question::new("API.Example.test", RecordType::A, recursion, Flags::default()).expect("valid");
+            let question =
+                Question::new("API.Example.test", RecordType::A, recursion, Flags::default()).expect("valid");
             let (id, bytes) = question.encode().expect("encodes");
             let sent = Message::from_vec(&bytes).expect("parses");
             assert_eq!(sent.metadata.id, id);
@@ -331,7 +332,8 @@ mod tests {
 
     #[test]
     fn records_are_written_in_presentation_form() {
-        let question = Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
+        let question =
+            Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
         let owner = name("API.example.test.");
         let data = [
             RData::A(A::new(192, 0, 2, 1)),
@@ -405,8 +407,16 @@ mod tests {
             let flags = Flags { glue, ..Flags::default() };
             let question = Question::new("example.test", RecordType::NS, false, flags).expect("valid");
             let mut message = response(&question, 7);
-            message.add_authority(Record::from_rdata(question.name.clone(), 60, RData::NS(NS(name("ns1.example.test.")))));
-            message.add_additional(Record::from_rdata(name("ns1.example.test."), 60, RData::A(A::new(192, 0, 2, 53))));
+            message.add_authority(Record::from_rdata(
+                question.name.clone(),
+                60,
+                RData::NS(NS(name("ns1.example.test."))),
+            ));
+            message.add_additional(Record::from_rdata(
+                name("ns1.example.test."),
+                60,
+                RData::A(A::new(192, 0, 2, 53)),
+            ));
             let answer = read(&question, &message);
             assert_eq!(answer.authority[0].data, "ns1.example.test");
             assert_eq!(answer.glue.len(), usize::from(glue));
@@ -415,7 +425,8 @@ mod tests {
 
     #[test]
     fn extended_errors_may_repeat() {
-        let question = Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
+        let question =
+            Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
         let mut message = response(&question, 7);
         message.metadata.response_code = ResponseCode::ServFail;
         let mut edns = Edns::new();
@@ -436,7 +447,8 @@ mod tests {
 
     #[test]
     fn only_the_answer_to_this_question_is_read() {
-        let question = Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
+        let question =
+            Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
         let other = Question::new("www.example.test", RecordType::A, true, Flags::default()).expect("valid");
         let bytes = response(&other, 7).to_vec().expect("encodes");
         assert!(matches!(question.read(7, &bytes), Reading::NotOurs(_)));
@@ -453,7 +465,8 @@ mod tests {
 
     #[test]
     fn records_over_the_bound_are_left_out() {
-        let question = Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
+        let question =
+            Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
         let mut message = response(&question, 7);
         let record = Record::from_rdata(question.name.clone(), 60, RData::A(A::new(192, 0, 2, 1)));
         message.add_answers(std::iter::repeat_n(record, 300));

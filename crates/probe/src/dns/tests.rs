@@ -540,9 +540,10 @@ struct Delegated {
 impl Delegated {
     async fn start() -> Self {
         let resolver = TestServer::start(|query, heard, _| match (heard.name.as_str(), heard.rtype) {
-            ("test", RecordType::NS) => {
-                with_records(query, vec![Record::from_rdata(name("test"), 60, RData::NS(NS(name("ns.nic.test"))))])
-            }
+            ("test", RecordType::NS) => with_records(
+                query,
+                vec![Record::from_rdata(name("test"), 60, RData::NS(NS(name("ns.nic.test"))))],
+            ),
             ("ns.nic.test", RecordType::A) => with_records(query, vec![a("ns.nic.test", 50)]),
             ("wanted.example.net", RecordType::A) => with_records(query, vec![a("wanted.example.net", 53)]),
             ("api.example.test.example.test", RecordType::A) => {
@@ -609,9 +610,15 @@ async fn the_delegation_is_read_at_the_parent_and_its_servers_are_asked() {
     };
     let referral = find(&around, "dns/parent/ns.nic.test/192.0.2.50/NS example.test");
     let answer = dns(&referral).answer.present().expect("present").clone();
-    assert_eq!(answer.authority.iter().map(|r| r.data.as_str()).collect::<Vec<_>>(), ["ns1.example.test", "ns2.example.test"]);
+    assert_eq!(
+        answer.authority.iter().map(|r| r.data.as_str()).collect::<Vec<_>>(),
+        ["ns1.example.test", "ns2.example.test"]
+    );
     assert_eq!(answer.glue.len(), 2);
-    assert_eq!(data(&find(&around, "dns/expected/wanted.example.net/192.0.2.53/A api.example.test")), ["192.0.2.10"]);
+    assert_eq!(
+        data(&find(&around, "dns/expected/wanted.example.net/192.0.2.53/A api.example.test")),
+        ["192.0.2.10"]
+    );
     find(&around, "dns/expected/192.0.2.54/192.0.2.54/SOA example.test");
     let hosts = find(&around, "dns/hosts/api.example.test");
     assert_eq!(data(&hosts), ["192.0.2.77"]);
@@ -639,7 +646,8 @@ async fn nothing_more_is_asked_where_all_is_well() {
     let ctx = context(&[resolver.address]);
     let found = addresses(&ctx, "api.example.test", 443, Vantage::Edge).await;
     let before = resolver.heard().len();
-    let followed = follow_up(&ctx, "api.example.test", Vantage::Edge, &Hints::default(), &found.observations).await;
+    let followed =
+        follow_up(&ctx, "api.example.test", Vantage::Edge, &Hints::default(), &found.observations).await;
     assert!(followed.is_empty(), "{followed:#?}");
     assert_eq!(resolver.heard().len(), before);
 }
@@ -691,6 +699,7 @@ async fn a_resolver_that_contradicts_the_zone_is_asked_again() {
         ask(&ctx, &server, "api.example.test", RecordType::A, Vantage::Edge, None).await,
     ];
     let followed = follow_up(&ctx, "api.example.test", Vantage::Edge, &Hints::default(), &seen).await;
-    let again = followed.iter().find(|o| o.attempt == 2 && dns(o).question.rtype == "A").expect("asked again");
+    let again =
+        followed.iter().find(|o| o.attempt == 2 && dns(o).question.rtype == "A").expect("asked again");
     assert_eq!(data(again), ["192.0.2.9"]);
 }

@@ -1,0 +1,126 @@
+//! The signature catalogue against answers of real servers (`catalogue/captures`, written by
+//! `scripts/capture-signatures`), and against each entry's own text.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landfall_evidence::{Body, Header, HttpResponse, HttpVersion};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::catalogue::Catalogue;
+use crate::signatures::{Meaning, Signature, SignatureHop, SignatureMatch};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    capture: Vec<Capture>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Capture {
+    file: String,
+    version: String,
+    hop: Option<SignatureHop>,
+    #[serde(default)]
+    meanings: Vec<Meaning>,
+    id: Option<String>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalogue/captures")
+}
+
+fn body(bytes: &[u8]) -> Body {
+    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let kept = bytes.get(..16 * 1024).unwrap_or(bytes);
+    Body {
+        byte_count: bytes.len() as u64,
+        complete: true,
+        cut: None,
+        text: Some(String::from_utf8_lossy(kept).into_owned()),
+        sha256,
+        opening: None,
+    }
+}
+
+/// An answer as the capture holds it.
+fn read(path: &Path) -> HttpResponse {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").expect("a head and a body");
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let status =
+        lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).expect("a status");
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| Header { name: name.to_ascii_lowercase(), value: value.trim().to_owned() })
+        .collect();
+    HttpResponse {
+        version: HttpVersion::H1,
+        status,
+        headers,
+        body: body(&bytes[end + 4..]),
+        redirect_to: None,
+    }
+}
+
+#[test]
+fn every_capture_is_read_as_what_wrote_it() {
+    let catalogue = Catalogue::embedded();
+    let index = std::fs::read_to_string(folder().join("index.toml")).expect("the index");
+    let index: Index = toml::from_str(&index).expect("a well-formed index");
+    assert!(index.capture.len() >= 100, "only {} captures", index.capture.len());
+    let mut wrong = Vec::new();
+    for capture in &index.capture {
+        let response = read(&folder().join(&capture.file));
+        let reading = catalogue.read_response(&response);
+        let best = reading.best().filter(|m| m.weight_percent >= 60);
+        let seen =
+            best.map(|m| (m.signature.id.as_str(), m.signature.hop.name(), m.signature.meaning.name()));
+        let fits = match (&capture.hop, best) {
+            (None, None) => true,
+            (None, Some(_)) | (Some(_), None) => false,
+            (Some(hop), Some(best)) => {
+                // Bytes that several share on purpose are read as a tie, which names the right one as well.
+                let exact = best.signature.body_exact.as_ref();
+                let same = |m: &&SignatureMatch<'_>| {
+                    m.signature.id == best.signature.id
+                        || (exact.is_some() && m.signature.body_exact.as_ref() == exact)
+                };
+                let group: Vec<&Signature> =
+                    reading.writers.iter().filter(same).map(|m| m.signature).collect();
+                group.iter().any(|s| s.hop == *hop && capture.meanings.contains(&s.meaning))
+                    && capture.id.as_ref().is_none_or(|id| group.iter().any(|s| s.id == *id))
+            }
+        };
+        if !fits {
+            let want: Vec<&str> = capture.meanings.iter().map(|m| m.name()).collect();
+            let hop = capture.hop.map_or("nobody", SignatureHop::name);
+            wrong.push(format!(
+                "{} ({}): must be {hop} {want:?} {:?}, is {seen:?}",
+                capture.file, capture.version, capture.id
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), index.capture.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_capture_has_its_line_and_every_line_its_capture() {
+    let index: Index =
+        toml::from_str(&std::fs::read_to_string(folder().join("index.toml")).expect("the index"))
+            .expect("well-formed");
+    let mut files: BTreeMap<String, bool> = index.capture.iter().map(|c| (c.file.clone(), false)).collect();
+    for server in std::fs::read_dir(folder()).expect("the folder").flatten().filter(|e| e.path().is_dir()) {
+        for case in std::fs::read_dir(server.path()).expect("a server's folder").flatten() {
+            let name =
+                format!("{}/{}", server.file_name().to_string_lossy(), case.file_name().to_string_lossy());
+            let listed = files.get_mut(&name).unwrap_or_else(|| panic!("{name} is not in index.toml"));
+            *listed = true;
+        }
+    }
+    let absent: Vec<&String> = files.iter().filter(|(_, there)| !**there).map(|(file, _)| file).collect();
+    assert!(absent.is_empty(), "{absent:?}");
+}
