@@ -270,8 +270,10 @@ fn zone_misleads(facts: &Facts) -> bool {
     let class = facts.text(DnsClass, "authoritative").or_else(|| facts.text(DnsClass, "recursive"));
     let private = matches!(class, Some("private" | "loopback" | "link-local" | "shared" | "unspecified"));
     let origin_serves = facts.text(SiteKind, "origin") == Some("application");
-    let old = facts.text(DnsAsOrigin, "") == Some("no")
-        && facts.text(DnsOwnerRole, "") != Some("edge")
+    // Where something else answers, it may as well be a hop of one's own; where nothing does and the application is at
+    // home with another provider, the record is what was left behind.
+    let old = matches!(facts.text(NetOrigin, ""), Some("another-provider" | "another-range"))
+        && site == Some("no-answer")
         && origin_serves;
     let wildcard = facts.text(DnsWildcard, "") == Some("same");
     facts.of(FamilyState).any(|fact| fact.symptom)
