@@ -60,7 +60,7 @@ pub struct Figures {
     /// One fault, inside and outside evidence, with a random tenth of the observations lost: the first name is right.
     pub dropped_tenth_top1: Option<f64>,
     /// One fault, inside and outside evidence: percentage points of `top1` over recordings that are lost when every weight
-    /// is moved one size up or down at random, on average over five such catalogues. Negative when it got better.
+    /// is moved one size up or down at random, on average over several such catalogues. Negative when it got better.
     pub rank_stability_loss: Option<f64>,
     /// One fault, inside and outside evidence, as seen: a single cause comes first, likely or confirmed.
     pub decided: Option<f64>,
