@@ -32,7 +32,7 @@ pub use gates::{Gates, GatesError, MissedGate};
 pub use judge::{Decision, Judgement, Named, judge};
 
 /// Catalogues with moved weights that each recording is judged with.
-const PERTURBATIONS: u64 = 5;
+const PERTURBATIONS: u64 = 3;
 
 /// The score of a corpus.
 #[derive(Debug, Clone, PartialEq, Serialize)]
