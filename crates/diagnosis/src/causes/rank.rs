@@ -26,7 +26,7 @@ const RULED_OUT_DB: i32 = -10;
 /// What a deeper cause must score to stand before the one through which it shows itself.
 const DEEP_DB: i32 = 8;
 /// What a rival loses that an observation tells from another one: a strong sign.
-const TOLD_APART_DB: i32 = 10;
+const TOLD_APART_DB: i32 = 15;
 /// The weights of strong and decisive evidence.
 const STRONG_DB: i32 = 10;
 const DECISIVE_DB: i32 = 20;
@@ -250,12 +250,13 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Where something speaks for a deeper cause in particular, the shallower one through which it shows itself is no rival
+    /// Where something seen from inside speaks for a deeper cause in particular, the shallower one through which it shows itself is no rival
     /// but a station on its way, and comes after it.
     fn deepest_first(&self, candidates: &mut [Candidate<'_>]) {
         let deep: Vec<(String, i32, BTreeSet<FactId>)> = candidates
             .iter()
             .filter(|c| c.scored.score_db >= DEEP_DB && is_specific(&c.scored))
+            .filter(|c| c.scored.kinds.iter().any(|kind| kind.is_inside()))
             .map(|c| (c.hypothesis.id.clone(), c.scored.score_db, c.explains.clone()))
             .collect();
         for station in candidates.iter_mut() {
