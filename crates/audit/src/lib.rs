@@ -6,6 +6,7 @@ mod discover;
 mod outcome;
 mod plan;
 mod progress;
+mod rephrase;
 mod run;
 mod verify;
 
@@ -15,5 +16,6 @@ pub use discover::{Discovered, discover};
 pub use outcome::{ExitStatus, FailOn, report};
 pub use plan::{DEFAULT_BUDGET, DEFAULT_TEST_LIMIT, DEFAULT_TIMEOUT, Overrides, Plan, PlanError, Probe};
 pub use progress::{Event, Progress, Step};
+pub use rephrase::{Rephrased, Rephraser, rephrase};
 pub use run::{USER_AGENT, collect};
 pub use verify::{Outcome, Verified, verify_until};

@@ -143,6 +143,12 @@ pub struct Plan {
     pub logs: Vec<PathBuf>,
     /// Severity from which on the exit status is 1.
     pub fail_on: String,
+    /// Name servers that the zone should be at.
+    pub expected_ns: Vec<String>,
+    /// The RDAP service to ask: a base URL, or `iana`. Nobody is asked without it.
+    pub rdap: Option<String>,
+    /// The hosts file to read in place of this machine's.
+    pub hosts_file: Option<PathBuf>,
     /// What may be connected to; anything, unless a server runs the audit for somebody else.
     pub egress: Egress,
 }
@@ -232,6 +238,9 @@ impl Plan {
             test_limit: config.test_timeout.unwrap_or(DEFAULT_TEST_LIMIT),
             logs,
             fail_on: config.fail_on.clone().unwrap_or_else(|| "high".into()),
+            expected_ns: config.expected_ns.clone(),
+            rdap: config.rdap.clone(),
+            hosts_file: config.hosts_file.clone(),
             egress: Egress::anything(),
         })
     }

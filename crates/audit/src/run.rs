@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use landfall_diagnosis::Catalogue;
 use landfall_evidence::{
-    Endpoint, EndpointSource, Evidence, Expectation, Header, LogObservation, Observation, ObservationId,
-    Observed, ProbeFault, ProjectObservation, ProjectSnapshot, SCHEMA, Seen, Settings, Target, TestPurpose,
-    TestsObservation, Tool, Vantage,
+    Endpoint, EndpointSource, Evidence, Expectation, Header, HostRole, LogObservation, Observation,
+    ObservationId, Observed, ProbeFault, ProjectObservation, ProjectSnapshot, SCHEMA, Seen, Settings, Target,
+    TestPurpose, TestsObservation, Tool, Vantage,
 };
 use landfall_probe::net::{Context, Ledger, Limits, Waits};
 use landfall_probe::tls::Roots;
-use landfall_probe::{dns, doors, http, rate_limit, shell_word, tls};
+use landfall_probe::{dns, doors, http, rate_limit, rdap, shell_word, tls};
 use url::Url;
 
 use crate::plan::{Plan, PlanError, Probe};
@@ -441,12 +441,27 @@ struct Asked {
 async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vantage: Vantage) -> Asked {
     let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = base.port_or_known_default().unwrap_or(443);
+    let surveyed = vantage == Vantage::Edge && plan.runs(Probe::Dns);
+    let hints = async { if surveyed { hints(ctx, plan, &host).await } else { dns::Hints::default() } };
     let zone = async {
-        if vantage == Vantage::Edge && plan.runs(Probe::Dns) {
-            bounded(ctx, dns::zone(ctx, &host, vantage)).await.unwrap_or_default()
-        } else {
-            Vec::new()
+        if !surveyed {
+            return (Vec::new(), dns::Hints::default());
         }
+        let registry = async {
+            let service = plan.rdap.as_deref()?;
+            bounded(ctx, rdap::ask(ctx, service, &host)).await.flatten()
+        };
+        let around = async {
+            let hints = hints.await;
+            let seen = bounded(ctx, dns::around(ctx, &host, vantage, &hints)).await;
+            (seen.unwrap_or_default(), hints)
+        };
+        let zone = bounded(ctx, dns::zone(ctx, &host, vantage));
+        let (mut seen, registry, (around, hints)) =
+            tokio::join!(async { zone.await.unwrap_or_default() }, registry, around);
+        seen.extend(registry);
+        seen.extend(around);
+        (seen, hints)
     };
     let rest = async {
         let found = dns::addresses(ctx, &host, port, vantage).await;
@@ -502,9 +517,38 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
         }
         (observations, site, line)
     };
-    let (zone, (mut observations, site, line)) = tokio::join!(zone, rest);
+    let ((zone, hints), (mut observations, site, line)) = tokio::join!(zone, rest);
     observations.extend(zone);
+    if surveyed {
+        let asked = bounded(ctx, dns::follow_up(ctx, &host, vantage, &hints, &observations)).await;
+        observations.extend(asked.unwrap_or_default());
+    }
     Asked { observations, site, line }
+}
+
+/// What target and project say of the host's names. The project is read a second time for it, in its own thread: the zone
+/// need not wait for the history and the versions that the whole reading takes.
+async fn hints(ctx: &Context, plan: &Plan, host: &str) -> dns::Hints {
+    let mut hints = dns::Hints {
+        expected_servers: plan.expected_ns.clone(),
+        near_hosts: Vec::new(),
+        hosts_file: plan.hosts_file.clone(),
+    };
+    let Some(root) = plan.target.project.clone().filter(|_| plan.runs(Probe::Project)) else { return hints };
+    let reading = tokio::task::spawn_blocking(move || landfall_project::hosts(Path::new(&root)));
+    let Some(Ok(named)) = bounded(ctx, reading).await else { return hints };
+    for found in named {
+        match found.role {
+            HostRole::NameServer if !hints.expected_servers.contains(&found.name) => {
+                hints.expected_servers.push(found.name);
+            }
+            HostRole::Host if landfall_diagnosis::is_near(&found.name, host) => {
+                hints.near_hosts.push(found.name)
+            }
+            _ => {}
+        }
+    }
+    hints
 }
 
 async fn ask_rate_limit(

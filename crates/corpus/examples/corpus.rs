@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run -p landfall-corpus --example corpus -- record [PATH-PART…]   records the recipes whose path contains a part
-//!                                                                      (without any: those that have no recording)
+//!                                                                      (without any: those that have no recording; `/` records all)
 //! cargo run -p landfall-corpus --example corpus -- show PATH-PART…       replays recordings: what was seen, what is named
 //! cargo run -p landfall-corpus --example corpus -- facts PATH-PART       every fact of a recording
 //! cargo run -p landfall-corpus --example corpus -- check [PATH-PART…]    one line a recording: right, wrong, undecided
@@ -14,12 +14,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use landfall_corpus::record;
 use landfall_diagnosis::{Catalogue, Diagnosis, Label, diagnose, inspect, questions};
 use landfall_evidence::Evidence;
 use landfall_lab::LabOptions;
 use landfall_lab::recipe::{Half, Recipe, Running};
+use tokio::task::JoinSet;
 
 fn main() -> ExitCode {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
@@ -110,48 +112,63 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
         .map_err(|e| e.to_string())
 }
 
+/// Worlds that stand at the same time: most of a recording is waiting for what never answers.
+const AT_ONCE: usize = 3;
+
 fn record_all(parts: &[String], half: Option<Half>) -> Result<bool, String> {
     let mut chosen = recipes(parts, half)?;
     if parts.is_empty() {
         chosen.retain(|path| !record::recording_of(path).exists());
     }
-    let catalogue = catalogue()?;
-    let runtime = runtime()?;
-    let mut whole = true;
-    for path in &chosen {
-        let began = std::time::Instant::now();
-        let options = LabOptions::default();
-        let done = runtime.block_on(async {
-            tokio::select! {
-                evidence = record::record(path, &catalogue, &options) => {
-                    evidence.map_err(|e| e.to_string())
+    let catalogue: Arc<_> = catalogue()?.into();
+    runtime()?.block_on(async {
+        let mut waiting = chosen.into_iter();
+        let mut standing = JoinSet::new();
+        let mut whole = true;
+        loop {
+            while standing.len() < AT_ONCE
+                && let Some(path) = waiting.next()
+            {
+                let catalogue = Arc::clone(&catalogue);
+                standing.spawn(async move {
+                    let done = record_one(&path, &catalogue).await;
+                    (path, done)
+                });
+            }
+            let done = tokio::select! {
+                done = standing.join_next() => done,
+                // Dropped worlds take themselves down.
+                _ = tokio::signal::ctrl_c() => return Err("stopped; nothing is left of the worlds".to_owned()),
+            };
+            match done {
+                None => return Ok(whole),
+                Some(Ok((path, Ok(line)))) => println!("{} {line}", short(&path)),
+                Some(Ok((path, Err(problem)))) => {
+                    whole = false;
+                    println!("{} NOT recorded: {problem}", short(&path));
                 }
-                _ = tokio::signal::ctrl_c() => Err("stopped".to_owned()),
-            }
-        });
-        match done {
-            Ok(evidence) => {
-                record::write(&record::recording_of(path), &evidence).map_err(|e| e.to_string())?;
-                let recipe = Recipe::load(path).map_err(|e| e.to_string())?;
-                let diagnosis = diagnose(&evidence, &catalogue);
-                println!(
-                    "{} recorded in {:.1} s, {} observations: {}",
-                    short(path),
-                    began.elapsed().as_secs_f32(),
-                    evidence.observations.len(),
-                    verdict(&recipe, &evidence, &diagnosis, &catalogue).1
-                );
-            }
-            Err(problem) if problem == "stopped" => {
-                return Err("stopped; nothing is left of the world".into());
-            }
-            Err(problem) => {
-                whole = false;
-                println!("{} NOT recorded: {problem}", short(path));
+                Some(Err(crash)) => {
+                    whole = false;
+                    println!("a recording crashed: {crash}");
+                }
             }
         }
-    }
-    Ok(whole)
+    })
+}
+
+async fn record_one(path: &Path, catalogue: &Catalogue) -> Result<String, String> {
+    let began = std::time::Instant::now();
+    let options = LabOptions::default();
+    let evidence = record::record(path, catalogue, &options).await.map_err(|e| e.to_string())?;
+    record::write(&record::recording_of(path), &evidence).map_err(|e| e.to_string())?;
+    let recipe = Recipe::load(path).map_err(|e| e.to_string())?;
+    let diagnosis = diagnose(&evidence, catalogue);
+    Ok(format!(
+        "recorded in {:.1} s, {} observations: {}",
+        began.elapsed().as_secs_f32(),
+        evidence.observations.len(),
+        verdict(&recipe, &evidence, &diagnosis, catalogue).1
+    ))
 }
 
 /// Whether the diagnosis says what is true, in one line.

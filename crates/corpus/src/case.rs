@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use landfall_diagnosis::{Catalogue, Rung};
 use landfall_evidence::Evidence;
+pub use landfall_lab::recipe::Half;
 use serde::Deserialize;
 
 /// A recipe is a page or two of text; this bound keeps a wrong file from filling the memory.
@@ -79,16 +80,6 @@ impl Truth {
     }
 }
 
-/// How a world came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Half {
-    /// Written beside the rules, and looked at while tuning them.
-    Tuned,
-    /// Written from the catalogue's text alone, and never looked at while tuning.
-    Aside,
-}
-
 /// A change that keeps the truth of some worlds and not of others, so that the recipe has to allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -151,6 +142,7 @@ struct RawTruth {
     rivals: Vec<String>,
     #[serde(default)]
     never: Vec<String>,
+    #[serde(default)]
     broken: String,
     half: Half,
     #[serde(default = "yes")]

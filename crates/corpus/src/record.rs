@@ -89,6 +89,7 @@ fn plan(access: &Access) -> Result<Plan, String> {
         resolvers: access.resolvers.iter().map(ToString::to_string).collect(),
         connect_to: access.connect_to.clone(),
         ca_files: vec![access.ca_file.clone()],
+        logs: access.logs.clone(),
         ..Overrides::default()
     };
     let mut plan = Plan::new(&config, &said).map_err(|e| e.to_string())?;

@@ -11,8 +11,8 @@ use crate::causes::{first_broken, rank};
 use crate::facts::Facts;
 use crate::view::View;
 use crate::{
-    Diagnosis, components, findings, path, rate_limit, readiness, specifications, unexplained, verdict,
-    verification,
+    Diagnosis, components, findings, path, rate_limit, readiness, specifications, story, unexplained,
+    verdict, verification,
 };
 
 /// Judges evidence. The same evidence and catalogue give the same diagnosis, byte for byte.
@@ -56,9 +56,10 @@ pub fn diagnose(evidence: &Evidence, catalogue: &Catalogue) -> Diagnosis {
             verification: &verification,
         },
     );
-    Diagnosis {
+    let mut diagnosis = Diagnosis {
         verdict,
         summary,
+        explanation: String::new(),
         components,
         causes: ranking.causes,
         ruled_out: ranking.ruled_out,
@@ -74,5 +75,7 @@ pub fn diagnose(evidence: &Evidence, catalogue: &Catalogue) -> Diagnosis {
         specifications,
         unexplained,
         catalogue: catalogue.hash().to_owned(),
-    }
+    };
+    diagnosis.explanation = story::story(&diagnosis, catalogue);
+    diagnosis
 }

@@ -28,6 +28,7 @@ mod rate_limit;
 mod readiness;
 mod signatures;
 mod specifications;
+mod story;
 #[cfg(test)]
 mod testkit;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use compare::{
 };
 pub use diagnose::diagnose;
 pub use explain::{Page, Section, explain};
+pub use facts::is_near;
 pub use findings::{FindingCode, finding_codes};
 pub use inspect::{Inspection, SeenFact, inspect};
 pub use lines::{LineRole, LogLine};

@@ -13,6 +13,9 @@ pub struct Diagnosis {
     pub verdict: Verdict,
     /// One sentence for a person.
     pub summary: String,
+    /// One paragraph in plain words, beside the summary: why, how sure, what to do first.
+    #[serde(default)]
+    pub explanation: String,
     /// One row a component.
     pub components: Vec<Component>,
     /// Named causes, most likely first. Causes on independent axes (tests, rate limit) follow the main one.

@@ -30,6 +30,16 @@ pub struct Owner {
     /// Ends of canonical names; an entry that ends with a dot or hyphen matches in the middle.
     #[serde(default)]
     pub cname_suffix: Vec<String>,
+    /// Ends of host names of workspaces: they answer while somebody's editor is open.
+    #[serde(default)]
+    pub workspace_suffix: Vec<String>,
+    /// Ends of host names of tunnels to a developer's machine.
+    #[serde(default)]
+    pub tunnel_suffix: Vec<String>,
+    /// Ends of host names of previews: one for each branch or change. An entry that ends with a hyphen or dot matches in
+    /// the middle.
+    #[serde(default)]
+    pub preview_suffix: Vec<String>,
     /// Fragments of issuer names that are usual there: a hint, never a proof.
     #[serde(default)]
     pub cert_issuer: Vec<String>,
@@ -140,6 +150,16 @@ impl Catalogue {
         self.longest_match(name, |owner| &owner.cname_suffix)
     }
 
+    /// Whose workspace, tunnel or preview a host name is, and which of the three.
+    pub fn passing_host(&self, name: &str) -> Option<(&str, &'static str)> {
+        let kinds: [(&'static str, fn(&Owner) -> &Vec<String>); 3] = [
+            ("tunnel", |owner| &owner.tunnel_suffix),
+            ("workspace", |owner| &owner.workspace_suffix),
+            ("preview", |owner| &owner.preview_suffix),
+        ];
+        kinds.into_iter().find_map(|(kind, of)| Some((self.longest_match(name, of)?.vendor.as_str(), kind)))
+    }
+
     /// Owners for whom this issuer is usual. A hint only.
     pub fn owner_of_issuer(&self, issuer: &str) -> Vec<&Owner> {
         let issuer = issuer.to_ascii_lowercase();
@@ -165,7 +185,9 @@ impl Catalogue {
 }
 
 fn name_matches(name: &str, pattern: &str) -> bool {
-    if pattern.ends_with('-') || pattern.ends_with('.') {
+    if let Some((inner, end)) = pattern.split_once('*') {
+        name.find(inner).is_some_and(|at| name[at + inner.len()..].ends_with(end))
+    } else if pattern.ends_with('-') || pattern.ends_with('.') {
         name.contains(pattern)
     } else if pattern.starts_with('.') {
         name.ends_with(pattern)
@@ -195,6 +217,12 @@ mod tests {
         let cname = |text: &str| catalogue.owner_of_cname(text).map(|o| o.vendor.as_str());
         assert_eq!(cname("levqor-backend.replit.app"), Some("replit"));
         assert_eq!(cname("evilreplit.app"), None);
+        let passing = |text: &str| catalogue.passing_host(text);
+        assert_eq!(passing("a-b.trycloudflare.com"), Some(("cloudflare-tunnel", "tunnel")));
+        assert_eq!(passing("x.janeway.replit.dev"), Some(("replit", "workspace")));
+        assert_eq!(passing("levqor.replit.app"), None);
+        assert_eq!(passing("site-git-main-team.vercel.app"), Some(("vercel", "preview")));
+        assert_eq!(passing("site.vercel.app"), None);
         assert!(
             catalogue.owner_of_issuer("O=Google Trust Services, CN=WE1").iter().any(|o| o.vendor == "replit")
         );

@@ -229,6 +229,30 @@ impl World {
         self.http_outcome(vantage, purpose, path, Observed::Present(response))
     }
 
+    /// Changes the last observation, when it is an HTTP exchange.
+    pub(crate) fn change_last(&mut self, edit: impl FnOnce(&mut HttpObservation)) -> &mut Self {
+        if let Some(Observation { seen: Seen::Http(seen), .. }) = self.evidence.observations.last_mut() {
+            edit(seen);
+        }
+        self
+    }
+
+    /// Says within how many milliseconds an endpoint must answer.
+    pub(crate) fn within(&mut self, path: &str, limit_ms: u64) -> &mut Self {
+        for endpoint in self.evidence.target.endpoints.iter_mut().filter(|e| e.path == path) {
+            endpoint.expect.within_ms = Some(limit_ms);
+        }
+        self
+    }
+
+    /// Says which statuses of an endpoint are good.
+    pub(crate) fn expect_status(&mut self, path: &str, statuses: &[u16]) -> &mut Self {
+        for endpoint in self.evidence.target.endpoints.iter_mut().filter(|e| e.path == path) {
+            endpoint.expect.status = statuses.to_vec();
+        }
+        self
+    }
+
     /// Changes the last observation, which must be an HTTP exchange.
     pub(crate) fn at_address(&mut self, address: &str) -> &mut Self {
         if let Some(Observation { seen: Seen::Http(seen), .. }) = self.evidence.observations.last_mut() {
@@ -257,6 +281,8 @@ impl World {
                 } else {
                     DnsTransport::Udp
                 },
+                checking_disabled: false,
+                dnssec_ok: false,
             },
             answer,
         };
@@ -323,6 +349,7 @@ pub(crate) fn records(name: &str, rtype: &str, data: &[&str], authoritative: boo
         answers: data.iter().map(record).collect(),
         authority: Vec::new(),
         extended_errors: Vec::new(),
+        glue: Vec::new(),
     }
 }
 

@@ -603,6 +603,7 @@ pub(crate) fn dns_answer(rcode: u16, authoritative: bool, answers: Vec<DnsRecord
         answers,
         authority: Vec::new(),
         extended_errors: Vec::new(),
+        glue: Vec::new(),
     }
 }
 
@@ -617,6 +618,8 @@ pub(crate) fn dns_seen(
         rtype: rtype.into(),
         server: server.clone(),
         transport: DnsTransport::Udp,
+        checking_disabled: false,
+        dnssec_ok: false,
     };
     DnsObservation { question, answer }
 }

@@ -51,6 +51,8 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
             _ => None,
         }
         .map(|odd| format!("TLS with {} at {} ({name}): {odd}", seen.question.host, seen.question.address)),
+        // What the parent, a copy elsewhere or a question with special flags says is circumstance, and so are the controls.
+        Seen::Dns(seen) if !seen.question.is_plain() || !is_of_the_domain(case, &seen.question.name) => None,
         Seen::Dns(seen) => match &seen.answer {
             // A missing name is odd only for the names that are used; those above it need not exist.
             Observed::Denied(Denial::Rcode(answer))
@@ -64,8 +66,21 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
         }
         .map(|odd| format!("DNS {} {} ({name}): {odd}", seen.question.name, seen.question.rtype)),
         // A look at a door follows from something that is odd already.
-        Seen::RateLimit(_) | Seen::Project(_) | Seen::Tests(_) | Seen::Door(_) | Seen::Log(_) => None,
+        Seen::RateLimit(_)
+        | Seen::Rdap(_)
+        | Seen::Project(_)
+        | Seen::Tests(_)
+        | Seen::Door(_)
+        | Seen::Log(_) => None,
     }
+}
+
+/// Whether a name lies in the registered domain of a host of the target, and is no control.
+fn is_of_the_domain(case: &Case<'_>, name: &str) -> bool {
+    let target = &case.evidence().target;
+    let hosts = [&target.production, &target.origin].into_iter().flatten().filter_map(|url| url.host_str());
+    let inside = |domain: &str| name == domain || name.ends_with(&format!(".{domain}"));
+    hosts.filter_map(psl::domain_str).any(inside) && !name.starts_with("landfall-")
 }
 
 fn is_used(case: &Case<'_>, name: &str) -> bool {

@@ -413,6 +413,7 @@ fn something_outside_answered(evidence: &Evidence) -> bool {
     evidence.observations.iter().filter(|o| !matches!(o.vantage, Vantage::Local | Vantage::Workspace)).any(
         |o| match &o.seen {
             Seen::Dns(seen) => answered(&seen.answer),
+            Seen::Rdap(seen) => answered(&seen.answer),
             Seen::Tls(seen) => answered(&seen.answer),
             Seen::Http(seen) => answered(&seen.answer),
             Seen::RateLimit(seen) => answered(&seen.answer),

@@ -21,12 +21,30 @@ pub struct DnsObservation {
 pub struct DnsQuestion {
     /// The name asked for, lower case, without the final dot.
     pub name: String,
-    /// The record type by its mnemonic: `A`, `AAAA`, `CNAME`, `NS`, `SOA`, `CAA`.
+    /// The record type by its mnemonic: `A`, `AAAA`, `CNAME`, `NS`, `SOA`, `CAA`, `TXT`, `MX`, `DS`, `DNSKEY`.
     pub rtype: String,
     /// The server asked.
     pub server: DnsServer,
     /// How it travelled.
     pub transport: DnsTransport,
+    /// CD: the resolver was asked to hand out what it could not validate (RFC 4035 section 3.2.2).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checking_disabled: bool,
+    /// DO: signatures were asked for too (RFC 3225).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dnssec_ok: bool,
+}
+
+impl DnsQuestion {
+    /// Whether this is one of the plain questions that say what the world sees: asked of this machine's resolver call, a
+    /// recursive resolver or a server that the delegation names, without special flags.
+    pub fn is_plain(&self) -> bool {
+        let plain_role = matches!(
+            self.server.role,
+            DnsServerRole::System | DnsServerRole::Recursive | DnsServerRole::Authoritative
+        );
+        plain_role && !self.checking_disabled && !self.dnssec_ok
+    }
 }
 
 /// A DNS server as the audit knows it.
@@ -50,8 +68,14 @@ pub enum DnsServerRole {
     System,
     /// A recursive resolver, from the system's configuration or given with `--resolver`.
     Recursive,
-    /// A server that the zone's NS set names, asked without recursion.
+    /// A server that the zone's NS set or the parent's delegation names, asked without recursion.
     Authoritative,
+    /// A server of the zone above, asked for the delegation as published.
+    Parent,
+    /// A server that the target or the project names for the zone, and to which nobody is sent.
+    Expected,
+    /// The hosts file of this machine; its path stands in the name.
+    HostsFile,
 }
 
 /// How a query travelled.
@@ -87,6 +111,9 @@ pub struct DnsAnswer {
     pub authority: Vec<DnsRecord>,
     /// Extended DNS errors (RFC 8914).
     pub extended_errors: Vec<ExtendedError>,
+    /// Addresses in the additional section of a parent's answer: the glue of its referral.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub glue: Vec<DnsRecord>,
 }
 
 impl DnsAnswer {
@@ -105,7 +132,9 @@ pub struct DnsRecord {
     pub rtype: String,
     /// Remaining time to live, in seconds.
     pub ttl_s: u32,
-    /// Data in presentation form (names without the final dot): `104.21.14.105`, `0 issue "pki.goog"`.
+    /// Data in presentation form (names without the final dot): `104.21.14.105`, `0 issue "pki.goog"`. Keys and signatures
+    /// are left out, and a DNSKEY carries its key tag: `257 3 13 … ; key id = 2371`, `A 13 3 60 20260201000000 20260101000000 2371
+    /// example.test …`.
     pub data: String,
 }
 

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DnsObservation, DoorObservation, HttpObservation, LogObservation, Observation, ObservationId,
-    ProjectSnapshot, Purpose, RateLimitObservation, Seen, Target, TestsObservation, TlsObservation, Vantage,
+    DnsObservation, DnsServerRole, DoorObservation, HttpObservation, LogObservation, Observation,
+    ObservationId, ProjectSnapshot, Purpose, RateLimitObservation, RdapObservation, Seen, Target,
+    TestsObservation, TlsObservation, Vantage,
 };
 
 /// The schema that this version writes. A reader accepts the same major number.
@@ -153,10 +154,33 @@ impl Evidence {
         self.observations.iter().find(|o| &o.id == id)
     }
 
-    /// All DNS observations, in order.
+    /// The plain DNS observations, in order: what resolvers and the zone's own servers say of the world. What the parent,
+    /// a server that nobody is sent to, or the hosts file says, and what was asked with special flags, is in
+    /// [`Self::all_dns`] alone.
     pub fn dns(&self) -> impl Iterator<Item = (&Observation, &DnsObservation)> {
+        self.all_dns().filter(|(_, seen)| seen.question.is_plain())
+    }
+
+    /// All DNS observations, in order.
+    pub fn all_dns(&self) -> impl Iterator<Item = (&Observation, &DnsObservation)> {
         self.observations.iter().filter_map(|o| match &o.seen {
             Seen::Dns(seen) => Some((o, seen)),
+            _ => None,
+        })
+    }
+
+    /// DNS observations of servers of one kind, without special flags, in order.
+    pub fn dns_of(&self, role: DnsServerRole) -> impl Iterator<Item = (&Observation, &DnsObservation)> {
+        self.all_dns().filter(move |(_, seen)| {
+            let question = &seen.question;
+            question.server.role == role && !question.checking_disabled && !question.dnssec_ok
+        })
+    }
+
+    /// What registries say of the registered domain, in order.
+    pub fn rdap(&self) -> impl Iterator<Item = (&Observation, &RdapObservation)> {
+        self.observations.iter().filter_map(|o| match &o.seen {
+            Seen::Rdap(seen) => Some((o, seen)),
             _ => None,
         })
     }

@@ -15,6 +15,7 @@ mod observation;
 mod observed;
 mod project;
 mod rate_limit;
+mod rdap;
 mod redact;
 mod signs;
 mod target;
@@ -34,14 +35,15 @@ pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
     BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
-    PortMap, PortSetting, ProjectObservation, ProjectSnapshot, Route, Runtime, Scheduler, ServerSetting,
-    SettingRead, SettingsInventory, Stack, StartCommand,
+    HostRole, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot, Route, Runtime,
+    Scheduler, ServerSetting, SettingRead, SettingsInventory, Stack, StartCommand,
 };
 pub use rate_limit::{
     Interval, LimiterClass, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop,
 };
-pub use signs::{ProjectSign, SignWord};
+pub use rdap::{RdapAnswer, RdapObservation};
 pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};
+pub use signs::{ProjectSign, SignWord};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DnsObservation, DoorObservation, HttpObservation, LogObservation, ProjectObservation,
-    RateLimitObservation, TestsObservation, TlsObservation,
+    RateLimitObservation, RdapObservation, TestsObservation, TlsObservation,
 };
 
 /// Names an observation inside one evidence file, readable by a person: `http/edge/GET /health/h2/104.21.14.105`.
@@ -101,6 +101,8 @@ pub enum Seen {
     Dns(DnsObservation),
     /// A TLS handshake made for its own sake.
     Tls(TlsObservation),
+    /// A registry's record of the domain.
+    Rdap(RdapObservation),
     /// An HTTP request.
     Http(HttpObservation),
     /// The rate-limit probe's run.
@@ -121,6 +123,7 @@ impl Seen {
         match self {
             Self::Dns(seen) => seen.answer.was_asked(),
             Self::Tls(seen) => seen.answer.was_asked(),
+            Self::Rdap(seen) => seen.answer.was_asked(),
             Self::Http(seen) => seen.answer.was_asked(),
             Self::RateLimit(seen) => seen.answer.was_asked(),
             Self::Project(seen) => seen.answer.was_asked(),

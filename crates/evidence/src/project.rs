@@ -36,11 +36,39 @@ pub struct ProjectSnapshot {
     pub schedulers: Vec<Scheduler>,
     /// Version control; `None` when the folder is not under git.
     pub git: Option<GitState>,
+    /// Hosts and name servers that documents and deploy or infrastructure files name, without repetition. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<NamedHost>,
     /// Signs that may keep the application from being served.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signs: Vec<ProjectSign>,
     /// Files or parts that could not be read or parsed, with the place and the reason.
     pub unread: Vec<String>,
+}
+
+/// A host name that the project names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct NamedHost {
+    /// The name, lower case, without the final dot.
+    pub name: String,
+    /// What it is named as.
+    pub role: HostRole,
+    /// The first place, `file:line`.
+    pub place: String,
+}
+
+/// What a host is named as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostRole {
+    /// The host of a URL or of a declared domain.
+    Host,
+    /// A name server of the zone.
+    NameServer,
+    /// What an alias at the zone's own name (`@ CNAME …`) points at.
+    ApexAlias,
+    /// A host that this machine is told the address of: an entry under `extra_hosts` or in a hosts file of the project.
+    Override,
 }
 
 /// One language or framework.

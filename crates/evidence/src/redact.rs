@@ -257,6 +257,10 @@ impl Observation {
                     }
                 }
             }
+            Seen::Rdap(seen) => {
+                clean(&mut seen.url);
+                clean_outcome(&mut seen.answer);
+            }
             Seen::Project(seen) => {
                 clean_outcome(&mut seen.answer);
                 if let Observed::Present(snapshot) = &mut seen.answer {

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Diagnose saved evidence again, without any network
     Diagnose(DiagnoseArgs),
+    /// Compare two audits: what got better, what got worse, and which change explains it
+    Compare(CompareArgs),
     /// Run the verification procedure: has the repair worked?
     Verify(VerifyArgs),
     /// Say what a code or an id means, and how to check it by hand
@@ -128,6 +130,9 @@ pub(crate) struct OutputArgs {
     /// Carry the whole evidence inside the JSON report
     #[arg(long)]
     pub(crate) with_evidence: bool,
+    /// Let the language model of [rephrase] in landfall.toml put the explanation into other words
+    #[arg(long)]
+    pub(crate) rephrase: bool,
     /// Severity from which on the exit status is 1: critical, high, medium, low or never [default: high]
     #[arg(long, value_name = "SEVERITY")]
     pub(crate) fail_on: Option<FailOn>,
@@ -178,6 +183,22 @@ pub(crate) struct DiagnoseArgs {
     pub(crate) catalogue: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 nothing is worse, 1 something is, 2 a file is neither evidence nor a report."
+)]
+pub(crate) struct CompareArgs {
+    /// The earlier evidence or JSON report
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) old: PathBuf,
+    /// The later one; - reads stdin
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) new: PathBuf,
+    /// Print the comparison as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -242,11 +263,39 @@ pub(crate) enum LabCommand {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         save_evidence: Option<PathBuf>,
     },
+    /// Replay the corpus of recorded worlds, and print how often the diagnosis is right
+    #[command(after_help = "Exit status: 0, or 1 when a figure is worse than DIR/../gates.toml allows.")]
+    Score(ScoreArgs),
     /// Build a scenario and keep it up until interrupted
     Up {
         /// The scenario
         scenario: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoreArgs {
+    /// Format on stdout
+    #[arg(long, value_enum, default_value_t = ScoreFormat::Text)]
+    pub(crate) format: ScoreFormat,
+    /// The folder of recipes and recordings
+    #[arg(long, value_name = "DIR", default_value = "scenarios/corpus", value_hint = ValueHint::DirPath)]
+    pub(crate) corpus: PathBuf,
+    /// Only worlds whose name holds this; figures of a part have no gates
+    #[arg(long, value_name = "PART", default_value = "")]
+    pub(crate) only: String,
+    /// Only what is judged wrongly, world by world
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) failing: bool,
+}
+
+/// Formats of a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ScoreFormat {
+    /// Tables for a terminal.
+    Text,
+    /// One object, its keys those of the documentation.
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod egress;
 pub mod http;
 pub mod net;
 pub mod rate_limit;
+pub mod rdap;
 mod shell;
 pub mod tcp;
 pub mod tls;

@@ -9,6 +9,7 @@ mod deploy;
 mod endpoints;
 mod entry;
 mod git;
+mod hosts;
 mod log;
 mod process;
 mod read;
@@ -24,5 +25,5 @@ mod yaml;
 
 pub use endpoints::endpoints;
 pub use log::{read_log, reduce as reduce_log};
-pub use read::read;
+pub use read::{hosts, read};
 pub use tests_run::{TimedRun, run_tests, test_command};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::thread;
 
-use landfall_evidence::{Observed, ProbeFault, ProjectSnapshot};
+use landfall_evidence::{NamedHost, Observed, ProbeFault, ProjectSnapshot};
 
 use crate::tree::Tree;
 use crate::{deploy, entry, git, routes, schedulers, settings, signs, source, stack};
@@ -43,6 +43,12 @@ pub fn read(root: &Path) -> Observed<Box<ProjectSnapshot>> {
     Observed::Present(Box::new(snapshot))
 }
 
+/// The hosts and name servers that the folder names, without reading the rest of it; empty for a folder that cannot be
+/// opened.
+pub fn hosts(root: &Path) -> Vec<NamedHost> {
+    crate::hosts::read(&Tree::walk(root, &git::ignored(root)))
+}
+
 fn files(root: &Path) -> ProjectSnapshot {
     let mut tree = Tree::walk(root, &git::ignored(root));
     let mut unread = std::mem::take(&mut tree.unread);
@@ -59,6 +65,7 @@ fn files(root: &Path) -> ProjectSnapshot {
         schedulers: schedulers::read(&sources),
         deploy: deploys.iter().map(|d| d.config.clone()).collect(),
         git: None,
+        hosts: crate::hosts::read(&tree),
         signs: Vec::new(),
         unread: Vec::new(),
     };

@@ -25,7 +25,7 @@ mod words;
 pub use build::build;
 pub use compare::{comparison, comparison_json};
 pub use format::{Format, Style, UnknownFormat};
-pub use model::{LoadError, Report, SCHEMA};
+pub use model::{Explanation, LoadError, Report, SCHEMA};
 pub use observations::observations;
 pub use page::{VerifiedRow, claims, page, verified};
 pub use text::wrap;

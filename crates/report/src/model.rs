@@ -22,6 +22,26 @@ use serde::{Deserialize, Serialize};
 /// The schema that this version writes.
 pub const SCHEMA: &str = "landfall.report/1";
 
+/// The explanation in plain words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Explanation {
+    /// From templates, out of the diagnosis alone.
+    pub text: String,
+    /// The same in other words, by a language model that the user named; shown in place of the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rephrased: Option<String>,
+    /// The model that did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+impl Explanation {
+    /// What is shown.
+    pub fn shown(&self) -> &str {
+        self.rephrased.as_deref().unwrap_or(&self.text)
+    }
+}
+
 /// One report. Built by [`build`](crate::build), laid out by [`render`](crate::render).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
@@ -37,6 +57,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// One sentence for a person.
     pub summary: String,
+    /// One paragraph in plain words, beside the summary.
+    #[serde(default)]
+    pub explanation: Explanation,
     /// One row a component.
     pub components: Vec<Component>,
     /// What is wrong, one entry for each trouble, worst first.
@@ -545,6 +568,8 @@ pub struct Slice {
 pub enum Kind {
     /// A DNS question.
     Dns,
+    /// A registry's record.
+    Rdap,
     /// A TLS handshake.
     Tls,
     /// An HTTP request.

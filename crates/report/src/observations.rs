@@ -76,11 +76,14 @@ fn dns(out: &mut String, evidence: &Evidence, width: usize) {
 }
 
 fn role(seen: &DnsObservation) -> &'static str {
-    use landfall_evidence::DnsServerRole::{Authoritative, Recursive, System};
+    use landfall_evidence::DnsServerRole::{Authoritative, Expected, HostsFile, Parent, Recursive, System};
     match seen.question.server.role {
         System => "system:",
         Recursive => "recursive",
         Authoritative => "authoritative",
+        Parent => "parent",
+        Expected => "expected",
+        HostsFile => "hosts file",
     }
 }
 

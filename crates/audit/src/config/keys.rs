@@ -5,12 +5,14 @@ use toml::de::{DeTable, DeValue};
 use super::Problems;
 
 /// Tables of the file with the keys that each may hold.
-const TABLES: [(&str, &[&str]); 5] = [
+const TABLES: &[(&str, &[&str])] = &[
     ("target", &["name", "production", "origin", "edge", "local", "project", "frontends", "logs"]),
     ("endpoint", &["path", "method", "core", "status", "content_type", "json_keys", "timeout"]),
     ("tests", &["command", "timeout"]),
     ("audit", &["timeout", "budget", "fail_on"]),
     ("network", &["resolvers", "connect_to", "ca_files"]),
+    ("rephrase", &["url", "model", "key_env"]),
+    ("dns", &["expected_ns", "rdap", "hosts_file"]),
 ];
 
 /// Tables that are read by others: the server's settings, and what `landfall apply` declares on it. They know their keys.
@@ -71,7 +73,7 @@ fn top_level_mend(name: &str) -> String {
     // A key written before its section header is the usual slip.
     match TABLES.iter().find(|(_, keys)| keys.contains(&name)) {
         Some((table, _)) => format!("{name} belongs under [{table}]"),
-        None => "the sections are [target], [[endpoint]], [tests], [audit] and [network]".to_owned(),
+        None => "the sections are [target], [[endpoint]], [tests], [audit], [network] and [dns]".to_owned(),
     }
 }
 

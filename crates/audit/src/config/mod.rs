@@ -39,6 +39,8 @@ pub struct Config {
     pub logs: Vec<PathBuf>,
     /// Endpoints that matter, most important first.
     pub endpoints: Vec<Endpoint>,
+    /// The language model that may put the explanation into other words.
+    pub rephrase: Option<crate::rephrase::Rephraser>,
     /// The test command.
     pub test_command: Option<String>,
     /// Its time limit.
@@ -55,6 +57,12 @@ pub struct Config {
     pub connect_to: Vec<String>,
     /// Extra root certificates.
     pub ca_files: Vec<PathBuf>,
+    /// Name servers that the zone should be at.
+    pub expected_ns: Vec<String>,
+    /// The RDAP service to ask for the registered domain: a base URL, or `iana`. Nobody is asked without it.
+    pub rdap: Option<String>,
+    /// The hosts file to read in place of this machine's.
+    pub hosts_file: Option<PathBuf>,
 }
 
 /// Everything that is wrong with a configuration file.
@@ -112,6 +120,8 @@ struct Raw {
     tests: RawTests,
     audit: RawAudit,
     network: RawNetwork,
+    rephrase: Option<RawRephrase>,
+    dns: RawDns,
 }
 
 #[derive(Deserialize, Default)]
@@ -156,12 +166,27 @@ struct RawAudit {
     fail_on: Option<toml::Spanned<String>>,
 }
 
+#[derive(Deserialize)]
+struct RawRephrase {
+    url: toml::Spanned<String>,
+    model: String,
+    key_env: Option<toml::Spanned<String>>,
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct RawNetwork {
     resolvers: Vec<String>,
     connect_to: Vec<String>,
     ca_files: Vec<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawDns {
+    expected_ns: Vec<toml::Spanned<String>>,
+    rdap: Option<toml::Spanned<String>>,
+    hosts_file: Option<PathBuf>,
 }
 
 /// Methods that may stand in an `[[endpoint]]`.
@@ -194,6 +219,7 @@ impl Config {
         for file in config.ca_files.iter_mut().chain(&mut config.logs) {
             *file = folder.join(&*file);
         }
+        config.hosts_file = config.hosts_file.map(|path| folder.join(path));
         config.file = Some(file.to_owned());
         Ok(config)
     }
@@ -228,6 +254,7 @@ impl Config {
             frontends: problems.frontends(raw.target.frontends),
             logs: raw.target.logs,
             endpoints: raw.endpoint.into_iter().filter_map(|e| problems.endpoint(e)).collect(),
+            rephrase: raw.rephrase.and_then(|rephrase| problems.rephraser(rephrase)),
             test_command: raw.tests.command,
             test_timeout: problems.duration(raw.tests.timeout),
             timeout: problems.duration(raw.audit.timeout),
@@ -236,6 +263,9 @@ impl Config {
             resolvers: raw.network.resolvers,
             connect_to: raw.network.connect_to,
             ca_files: raw.network.ca_files,
+            expected_ns: raw.dns.expected_ns.into_iter().filter_map(|name| problems.server(name)).collect(),
+            rdap: raw.dns.rdap.and_then(|service| problems.rdap(service)),
+            hosts_file: raw.dns.hosts_file,
         };
         problems.done(name)?;
         Ok(config)
@@ -249,6 +279,33 @@ struct Problems<'a> {
 }
 
 impl Problems<'_> {
+    /// The language model. A key is named by its variable, so that it never stands in the file.
+    fn rephraser(&mut self, raw: RawRephrase) -> Option<crate::rephrase::Rephraser> {
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+        };
+        if let Some(key) = raw.key_env.as_ref().filter(|key| !is_name(key.get_ref())) {
+            let mend = "name the environment variable that holds the key, not the key itself".to_owned();
+            self.add(Some(key.span()), "key_env is not the name of a variable".to_owned(), Some(mend));
+            return None;
+        }
+        let url = raw.url.get_ref().parse::<Url>().ok().filter(|u| matches!(u.scheme(), "http" | "https"));
+        let Some(url) = url else {
+            let mend =
+                "write the base URL of an interface of OpenAI's form, for instance http://127.0.0.1:11434/v1";
+            self.add(
+                Some(raw.url.span()),
+                "url is not an http or https URL".to_owned(),
+                Some(mend.to_owned()),
+            );
+            return None;
+        };
+        let key_env = raw.key_env.map(toml::Spanned::into_inner);
+        Some(crate::rephrase::Rephraser { url, model: raw.model, key_env })
+    }
+
     fn add(&mut self, span: Option<std::ops::Range<usize>>, what: String, mend: Option<String>) {
         let Some(span) = span else {
             self.found.push(Problem { line: 0, column: 0, source: String::new(), what, mend });
@@ -299,6 +356,49 @@ impl Problems<'_> {
                     _ => format!("write it as {key} = \"https://api.example.com\""),
                 };
                 self.add(Some(value.span()), format!("{key}: {problem}"), Some(mend));
+                None
+            }
+        }
+    }
+
+    /// A name server by its name or address.
+    fn server(&mut self, value: toml::Spanned<String>) -> Option<String> {
+        let name = value.get_ref().trim().trim_end_matches('.').to_ascii_lowercase();
+        let label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        };
+        let is_name = name.len() <= 253 && name.contains('.') && name.split('.').all(label);
+        if is_name || name.parse::<std::net::IpAddr>().is_ok() {
+            return Some(name);
+        }
+        let mend =
+            "write names or addresses of servers, for instance expected_ns = [\"ns1.provider.example\"]";
+        self.add(
+            Some(value.span()),
+            format!("{:?} is not the name of a server", value.get_ref()),
+            Some(mend.into()),
+        );
+        None
+    }
+
+    /// The base URL of an RDAP service, or the word for IANA's list of them.
+    fn rdap(&mut self, value: toml::Spanned<String>) -> Option<String> {
+        let text = value.get_ref().trim();
+        if text == landfall_probe::rdap::IANA {
+            return Some(text.to_owned());
+        }
+        match parse_base_url(text) {
+            Ok(url) if text.contains("://") => Some(url.to_string()),
+            Ok(_) => {
+                let mend = "write the whole base URL, or \"iana\" for the service that IANA lists".to_owned();
+                self.add(Some(value.span()), format!("rdap: {text:?} is not a base URL"), Some(mend));
+                None
+            }
+            Err(problem) => {
+                let mend = "write the base URL of the registry's RDAP service, or \"iana\"".to_owned();
+                self.add(Some(value.span()), format!("rdap: {problem}"), Some(mend));
                 None
             }
         }
@@ -503,6 +603,26 @@ ca_files = ["root.pem"]
         let text = "[target]\nproduction = \"ftp://a.example.test\"\n[[endpoint]]\npath = \"health\"\n[[endpoint]]\npath = \"/x\"\nmethod = \"GTE\"\nstatus = [999]\n[tests]\ntimeout = \"soon\"\n";
         let error = Config::parse(text, "landfall.toml").expect_err("bad");
         assert_eq!(error.problems.iter().map(|p| p.line).collect::<Vec<_>>(), [2, 4, 7, 8, 10], "{error}");
+    }
+
+    #[test]
+    fn dns_says_where_the_zone_should_be_and_whom_to_ask() {
+        let text = "[dns]\nexpected_ns = [\"NS1.Provider.example.\", \"192.0.2.53\"]\nrdap = \"https://rdap.example/v1/\"\nhosts_file = \"hosts\"\n";
+        let config = Config::parse(text, "landfall.toml").expect("valid");
+        assert_eq!(config.expected_ns, ["ns1.provider.example", "192.0.2.53"]);
+        assert_eq!(config.rdap.as_deref(), Some("https://rdap.example/v1"));
+        assert_eq!(config.hosts_file, Some(PathBuf::from("hosts")));
+        let iana = Config::parse("[dns]\nrdap = \"iana\"\n", "x").expect("valid");
+        assert_eq!(iana.rdap.as_deref(), Some("iana"));
+        let bad = "[dns]\nexpected_ns = [\"ns1\", \"a b.c\"]\nrdap = \"rdap.example\"\nexpected_sn = []\n";
+        let error = Config::parse(bad, "x").expect_err("bad");
+        assert!(error.to_string().contains("did you mean \"expected_ns\"?"), "{error}");
+        let bad = bad.replace("expected_sn = []\n", "");
+        let error = Config::parse(&bad, "x").expect_err("bad");
+        assert_eq!(error.problems.iter().map(|p| p.line).collect::<Vec<_>>(), [2, 2, 3], "{error}");
+        let error =
+            Config::parse("[dns]\nrdap = \"https://u:pass1234@rdap.example\"\n", "x").expect_err("bad");
+        assert!(!error.to_string().contains("pass1234"), "{error}");
     }
 
     #[test]

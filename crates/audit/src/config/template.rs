@@ -73,6 +73,7 @@ pub fn template(target: &Target, test_command: Option<&str>) -> String {
     out.push_str("# timeout = \"5m\"\n");
     out.push_str("\n[audit]\n# timeout = \"60s\"   # the whole audit; what is not answered by then is unknown\n# budget = 60        # requests to production and origin together\n# fail_on = \"high\"   # exit status 1 from this severity on\n");
     out.push_str("\n[network]\n# resolvers = [\"192.0.2.53\"]                          # ask these and not the system's\n# connect_to = [\"api.example.com:443:127.0.0.1:8443\"]  # as of curl --connect-to\n# ca_files = [\"private-root.pem\"]                     # a private authority that you trust\n");
+    out.push_str("\n[dns]\n# expected_ns = [\"ns1.dns-provider.example\"]  # where the zone should be, to see a copy that nobody is sent to\n# rdap = \"iana\"  # ask the registry for expiry and status; tells it which domain you look after, so off by default\n# hosts_file = \"/etc/hosts\"\n");
     out
 }
 

@@ -143,6 +143,34 @@ pub struct HealthyName {
     pub variants: Vec<String>,
 }
 
+/// A wrong name for a cause that the rules do not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NovelName {
+    /// The world.
+    pub world: String,
+    /// What was named, with its label.
+    pub named: String,
+    /// Whether it is a listed rival, which this evidence cannot tell from the truth.
+    pub rival: bool,
+}
+
+impl NovelName {
+    pub(super) fn of(judged: &[&Judged<'_>]) -> Vec<Self> {
+        let mut list = Vec::new();
+        for world in judged {
+            let Some(novel) = &world.novel else { continue };
+            for name in novel.named.iter().filter(|n| n.label >= Label::Likely) {
+                list.push(Self {
+                    world: world.case.name.clone(),
+                    named: format!("{} ({})", name.id, label_word(name.label)),
+                    rival: world.case.truth.admits(&name.id),
+                });
+            }
+        }
+        list
+    }
+}
+
 /// A world that was judged wrongly as seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Miss {

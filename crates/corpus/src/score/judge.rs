@@ -144,11 +144,9 @@ fn ranked(diagnosis: &Diagnosis) -> Vec<&str> {
     ids
 }
 
-/// The first rung that the first name lies on, among those on the way of a request. A tie over several rungs takes the
-/// first of them.
 fn first_broken(diagnosis: &Diagnosis) -> Option<Rung> {
-    let first = groups(diagnosis).into_iter().next()?;
-    first.iter().filter_map(|cause| Rung::ALL.into_iter().find(|rung| rung.name() == cause.rung)).min()
+    let name = diagnosis.first_broken.as_deref()?;
+    Rung::ALL.into_iter().find(|rung| rung.name() == name)
 }
 
 #[cfg(test)]
@@ -183,6 +181,7 @@ mod tests {
     fn diagnosis(causes: &[(&str, Label)], tie: &[&str]) -> Diagnosis {
         let mut diagnosis = diagnose(&testkit::healthy().evidence, Catalogue::embedded());
         diagnosis.causes = causes.iter().map(|(id, label)| cause(id, *label)).collect();
+        diagnosis.first_broken = diagnosis.causes.first().map(|cause| cause.rung.clone());
         diagnosis.ties.clear();
         if !tie.is_empty() {
             let separate =
@@ -233,7 +232,7 @@ mod tests {
         let unlisted = judge(&named, &truth(&["edge-origin-refused"], &[]));
         assert!(!unlisted.top1 && unlisted.top3 && unlisted.in_small_group);
         assert_eq!(unlisted.set, 0.0);
-        assert!(unlisted.rung_right, "the first rung of the tie");
+        assert_eq!(unlisted.rung, Some(Rung::Process), "the diagnosis's own word");
         let elsewhere =
             judge(&named, &truth(&["cert-expired"], &["process-crash-loop", "edge-origin-refused"]));
         assert!(!elsewhere.top1, "a tie of rivals alone holds no true cause");

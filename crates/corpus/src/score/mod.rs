@@ -27,7 +27,7 @@ use crate::variants::{Kind, variants};
 
 pub use baselines::{first_failing_check, status_code_table};
 pub use calibration::{Bin, Calibration};
-pub use figures::{Baselines, Confusion, Figures, Forbidden, HealthyName, LayerFigures, Miss};
+pub use figures::{Baselines, Confusion, Figures, Forbidden, HealthyName, LayerFigures, Miss, NovelName};
 pub use gates::{Gates, GatesError, MissedGate};
 pub use judge::{Decision, Judgement, Named, judge};
 
@@ -54,6 +54,8 @@ pub struct Score {
     pub forbidden: Vec<Forbidden>,
     /// Names given in healthy worlds.
     pub healthy_names: Vec<HealthyName>,
+    /// Names given at likely or above where the true cause was taken out of the rules.
+    pub novel_names: Vec<NovelName>,
     /// Recordings and variants that keep the meaning and were judged wrongly.
     pub misses: Vec<Miss>,
     /// Recipes without a recording, which are not scored.
@@ -100,6 +102,7 @@ pub fn score(corpus: &Corpus, catalogue: &Catalogue, threads: usize) -> Score {
         confusion: Confusion::of(&all),
         forbidden: Forbidden::of(&all),
         healthy_names: HealthyName::of(&all),
+        novel_names: NovelName::of(&all),
         misses: Miss::of(&all),
         unrecorded: corpus.unrecorded.clone(),
     }

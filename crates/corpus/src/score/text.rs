@@ -138,6 +138,10 @@ fn wrong(text: &mut String, score: &Score) {
             ),
         );
     }
+    for name in &score.novel_names {
+        let rival = if name.rival { ", which may stand for it" } else { "" };
+        line(text, format_args!("{}: its cause unknown, and named: {}{rival}", name.world, name.named));
+    }
     for name in &score.healthy_names {
         line(
             text,

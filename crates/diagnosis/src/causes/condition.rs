@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use landfall_evidence::SignWord;
 use regex::Regex;
 use serde::Deserialize;
 
@@ -151,6 +152,7 @@ impl RawCondition {
 fn check_word(key: FactKey, word: &str) -> Result<(), String> {
     let fits = match key {
         FactKey::HttpMeaning | FactKey::SiteMeaning | FactKey::TrialMeaning => Meaning::parse(word).is_some(),
+        FactKey::ProjectSigns => word == "none" || SignWord::parse(word).is_some(),
         _ => key.values().is_empty() || key.values().contains(&word),
     };
     if fits {

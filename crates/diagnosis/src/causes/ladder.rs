@@ -11,11 +11,13 @@ pub(crate) fn ladder(facts: &Facts) -> BTreeMap<Rung, RungState> {
     Rung::ALL.into_iter().map(|rung| (rung, state(rung, facts))).collect()
 }
 
-/// The first rung on the way of a request that was seen broken.
+/// The first rung on the way of a request that was seen broken. A limit stands on no place of its own on that way; it is
+/// named where nothing on the way is broken.
 pub(crate) fn first_broken(rungs: &BTreeMap<Rung, RungState>) -> Option<Rung> {
     Rung::ALL
         .into_iter()
         .filter(|rung| rung.on_path())
+        .chain([Rung::RateLimit])
         .find(|rung| rungs.get(rung) == Some(&RungState::Broken))
 }
 
@@ -32,11 +34,22 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             None => RungState::Unknown,
         },
         Rung::Registrar => match word(DnsZone, "") {
+            _ if matches!(word(RdapState, ""), Some("expired" | "lapsed" | "hold")) => RungState::Broken,
+            _ if word(SiteParked, "edge") == Some("yes") => RungState::Broken,
+            // The registration is as good as the zone that waits for its delegation.
+            Some("absent") if waits_elsewhere(facts) => RungState::Unknown,
             Some("exists") => RungState::Ok,
             Some(_) => RungState::Broken,
             None => ok_if(answered),
         },
         Rung::Delegation => match word(DnsAuthoritative, "") {
+            _ if waits_elsewhere(facts)
+                || facts.of(DnsLame).any(|fact| fact.symptom)
+                || facts.of(DnsServersAgree).any(|fact| fact.symptom)
+                || facts.of(DnsSecurity).any(|fact| fact.symptom) =>
+            {
+                RungState::Broken
+            }
             Some("ok" | "nodata" | "nxdomain" | "dangling" | "loop") => RungState::Ok,
             Some("refused" | "not-authoritative" | "silent" | "servfail") => RungState::Broken,
             _ if word(DnsRecursive, "") == Some("servfail") => RungState::Broken,
@@ -50,13 +63,20 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
                 RungState::Broken
             }
             (None, Some("nxdomain" | "nodata")) => RungState::Broken,
-            (Some("ok"), _) | (_, Some("ok")) => match facts.of(FamilyState).any(|fact| fact.symptom) {
+            (Some("ok" | "mixed"), _) | (_, Some("ok")) => match zone_misleads(facts) {
                 true => RungState::Broken,
                 false => RungState::Ok,
             },
             _ => ok_if(answered),
         },
         Rung::Resolver => match word(DnsAgrees, "") {
+            _ if facts.of(DnsHostsFile).any(|fact| fact.symptom) => RungState::Broken,
+            _ if facts.of(DnsDifference).any(|f| {
+                matches!(f.text(), Some("other-address" | "sinkhole" | "absent" | "empty" | "more"))
+            }) =>
+            {
+                RungState::Broken
+            }
             Some("yes") => RungState::Ok,
             Some(_) => RungState::Broken,
             None => ok_if(answered || word(DnsSystem, "") == Some("ok")),
@@ -161,7 +181,14 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         });
     let upgrade = facts.at(FactKey::EndpointUpgrade, Some("edge")).any(|fact| fact.symptom)
         && facts.at(FactKey::EndpointUpgrade, None).any(|fact| fact.text() == Some("upgraded"));
-    says || cache
+    let refused = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+        let writer = facts.text(FactKey::HttpWriter, &fact.subject);
+        fact.symptom
+            && fact.text() == Some("forbidden")
+            && matches!(writer, Some("edge" | "balancer" | "server"))
+    });
+    says || refused
+        || cache
         || kept_error
         || wall
         || parted
@@ -210,6 +237,34 @@ fn needs_client_certificate(facts: &Facts) -> bool {
             .at(FactKey::HttpSignature, Some("edge"))
             .any(|fact| fact.text().is_some_and(|id| id.starts_with("nginx-400-") && id.contains("client-certificate")));
     asked && refused && !served
+}
+
+/// Whether a copy of the zone has what the zone that the world is sent to lacks, or has otherwise.
+fn waits_elsewhere(facts: &Facts) -> bool {
+    matches!(facts.text(FactKey::DnsCopy, ""), Some("better" | "differs"))
+}
+
+/// Whether what the zone gives leads astray: one family or one of several addresses, an address that nobody can reach, a
+/// wildcard in the place of a record, or an address that is none of the platform's, where nothing good answers.
+fn zone_misleads(facts: &Facts) -> bool {
+    use FactKey::*;
+    let site = facts.text(SiteKind, "edge");
+    let bad = matches!(site, Some("no-answer" | "nothing-here" | "other-site" | "default-page"))
+        || facts.at(TcpState, Some("edge")).any(|fact| fact.symptom);
+    let private = ["authoritative", "recursive"].into_iter().any(|of| {
+        matches!(
+            facts.text(DnsClass, of),
+            Some("private" | "loopback" | "link-local" | "shared" | "unspecified")
+        )
+    });
+    let origin_serves = facts.text(SiteKind, "origin") == Some("application");
+    let old = facts.text(DnsAsOrigin, "") == Some("no")
+        && facts.text(DnsOwnerRole, "") != Some("edge")
+        && origin_serves;
+    let wildcard = facts.text(DnsWildcard, "") == Some("same");
+    facts.of(FamilyState).any(|fact| fact.symptom)
+        || facts.of(AddressStates).any(|fact| fact.symptom)
+        || (bad && (private || old || wildcard))
 }
 
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
@@ -285,6 +340,8 @@ mod tests {
         rungs.insert(Rung::Project, RungState::Broken);
         rungs.insert(Rung::Monitor, RungState::Broken);
         assert_eq!(first_broken(&rungs), None);
+        rungs.insert(Rung::RateLimit, RungState::Broken);
+        assert_eq!(first_broken(&rungs), Some(Rung::RateLimit));
         rungs.insert(Rung::App, RungState::Broken);
         rungs.insert(Rung::Tls, RungState::Broken);
         assert_eq!(first_broken(&rungs), Some(Rung::Tls));

@@ -21,6 +21,8 @@ mod score;
 mod template;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_app;
 
 pub(crate) use condition::{Condition, RawCondition, Truth, edit_distance};
 pub use hypothesis::Hypothesis;

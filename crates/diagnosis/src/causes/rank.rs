@@ -13,12 +13,19 @@ use crate::{Cause, Label, NextProbe, Rival, RungState, Tie};
 
 /// What the unknown cause scores wherever something is wrong. A named cause has to beat it.
 const UNKNOWN_CAUSE_DB: i32 = 3;
+/// What the first name must score at least. It lies below the unknown cause: a guess that is marked as no more than possible,
+/// with the unknown cause's share beside it, serves a person better than none. Whatever is named after the first has to
+/// beat the unknown cause, or every stray sign would bring a name of its own.
+const FIRST_NAME_DB: i32 = -5;
 /// Rivals this close form a tie.
 const TIE_DB: i32 = 5;
 /// Rivals within this distance must have been told apart before a cause is confirmed.
 const CLOSE_DB: i32 = 20;
 /// At or below this a cause is ruled out.
 const RULED_OUT_DB: i32 = -10;
+/// The weights of strong and decisive evidence.
+const STRONG_DB: i32 = 10;
+const DECISIVE_DB: i32 = 20;
 /// Causes named at most; beyond that the picture is not one that a list of causes helps with.
 const MOST_CAUSES: usize = 10;
 
@@ -59,18 +66,21 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
 
     while ranking.causes.len() < MOST_CAUSES {
         let candidates = context.candidates(&ranking);
-        let Some(top) = candidates.first().filter(|c| c.scored.score_db > UNKNOWN_CAUSE_DB) else { break };
+        let least = if ranking.causes.is_empty() { FIRST_NAME_DB } else { UNKNOWN_CAUSE_DB + 1 };
+        let is_named = |c: &&Candidate<'_>| c.scored.score_db >= least && !c.scored.evidence_for.is_empty();
+        let Some(top) = candidates.iter().find(is_named) else { break };
         let rivals: Vec<&Candidate<'_>> =
             candidates.iter().filter(|c| !c.explains.is_disjoint(&top.explains)).collect();
         let total = rivals.iter().map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_CAUSE_DB);
         let share = |c: &Candidate<'_>| ((odds(c.scored.score_db) / total * 100.0).round() / 100.0).min(0.99);
-        let tied: Vec<&Candidate<'_>> = rivals
-            .iter()
-            .filter(|c| {
-                c.scored.score_db > UNKNOWN_CAUSE_DB && c.scored.score_db >= top.scored.score_db - TIE_DB
-            })
-            .copied()
-            .collect();
+        // A guess below the unknown cause stands alone; beside it everything else would be a guess as well.
+        let near = if top.scored.score_db > UNKNOWN_CAUSE_DB {
+            (top.scored.score_db - TIE_DB).max(UNKNOWN_CAUSE_DB + 1)
+        } else {
+            top.scored.score_db
+        };
+        let tied: Vec<&Candidate<'_>> =
+            rivals.iter().copied().filter(|c| is_named(c) && c.scored.score_db >= near).collect();
         for member in &tied {
             ranking.causes.push(context.cause(member, share(member), &rivals));
         }
@@ -426,11 +436,20 @@ fn label(candidate: &Candidate<'_>, rivals: &[&Candidate<'_>], listed: &[Rival])
         .all(|c| listed.iter().any(|rival| rival.id == c.hypothesis.id && rival.separated));
     if own >= 20 && margin >= 10 && told_apart && candidate.scored.kinds.len() >= 2 {
         Label::Confirmed
-    } else if own >= 10 && margin > TIE_DB {
+    } else if own >= 10 && margin > TIE_DB && is_specific(&candidate.scored) {
         Label::Likely
     } else {
         plain_label(own, !candidate.scored.against.is_empty())
     }
+}
+
+/// Whether something speaks for this cause in particular: a decisive sign, or strong signs of two kinds of source. Signs
+/// that fit many causes add up as well, and where the true cause is one that nobody has described they would carry a
+/// wrong name to the top.
+fn is_specific(scored: &Scored) -> bool {
+    let strong = scored.evidence_for.iter().filter(|argument| argument.weight_db >= STRONG_DB).count();
+    let decisive = scored.evidence_for.iter().any(|argument| argument.weight_db >= DECISIVE_DB);
+    decisive || (strong >= 2 && scored.kinds.len() >= 2)
 }
 
 /// The name under which remedies know a platform.

@@ -1018,6 +1018,7 @@ fn every_cause_is_weighed_in_some_world() {
     let mut weighed: BTreeSet<String> = BTreeSet::new();
     let mut worlds: Vec<Evidence> = Levqor::ALL.into_iter().map(levqor).collect();
     worlds.extend(SMALL_WORLDS.iter().map(|(_, spoil)| spoil()));
+    worlds.extend(super::tests_app::WORLDS.iter().map(|(_, _, make)| make()));
     for evidence in &worlds {
         let ranking = ranked(evidence);
         for cause in ranking.causes.iter().chain(&ranking.ruled_out) {

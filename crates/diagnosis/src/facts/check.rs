@@ -48,6 +48,7 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
     {
         methods(x, facts);
         if x.purpose == Purpose::Endpoint {
+            asked(x, facts);
             keys(x, exchanges, facts);
             late(x, facts);
         }
@@ -87,6 +88,13 @@ fn guards(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             _ if login => "login",
             401 | 407 if response.header("www-authenticate").is_some() => "challenge",
             401 | 407 => "unauthenticated",
+            _ if response.body.text.as_deref().is_some_and(|text| {
+                let lower = text.chars().take(2_000).collect::<String>().to_ascii_lowercase();
+                CREDENTIAL_WORDS.iter().any(|words| lower.contains(words))
+            }) =>
+            {
+                "unauthenticated"
+            }
             _ => "forbidden",
         };
         facts.known(FactKey::GuardHow, subject.as_str(), how, [x.id()]);
@@ -107,6 +115,73 @@ fn guards(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         facts.known(FactKey::GuardOthers, vantage.to_string(), word, guarded.into_iter().chain(open));
     }
 }
+
+/// What the check asks that does not get what it asks for.
+fn asked(x: &Exchange<'_>, facts: &mut Facts) {
+    let subject = x.subject();
+    let Some(word) = facts.text(FactKey::EndpointOutcome, &subject).map(str::to_owned) else { return };
+    if x.seen.request.method == "HEAD" {
+        let refused =
+            matches!(word.as_str(), "method-refused" | "not-found" | "unexpected-status" | "app-error");
+        let said = if refused { "refused" } else { "ok" };
+        facts.known(FactKey::CheckHead, subject.as_str(), said, [x.id()]);
+    }
+    let declared = x.endpoint.is_some_and(is_named);
+    if declared && word == "not-found" {
+        let health = is_health_path(x.path) && x.endpoint.is_some_and(|e| !e.core);
+        facts.known(
+            FactKey::CheckNotFound,
+            subject.as_str(),
+            if health { "health" } else { "other" },
+            [x.id()],
+        );
+    }
+    // One path of a vantage, that on which the trials are made: the first one that fails.
+    let vantage = x.vantage.to_string();
+    if declared
+        && matches!(word.as_str(), "not-found" | "redirect")
+        && facts.get(FactKey::SpellingSlash, &vantage).is_none()
+    {
+        let (path, query) =
+            x.path.split_once('?').map_or((x.path, ""), |(path, _)| (path, &x.path[path.len()..]));
+        let bare = path.trim_start_matches('/');
+        let toggled = bare.strip_suffix('/').map_or_else(|| format!("{bare}/"), str::to_owned);
+        facts.known(FactKey::SpellingSlash, vantage.as_str(), format!("{toggled}{query}"), [x.id()]);
+        let mut folded = bare.to_ascii_lowercase();
+        while folded.contains("//") {
+            folded = folded.replace("//", "/");
+        }
+        if let Some((first, rest)) = bare.split_once('/').filter(|(_, rest)| !rest.is_empty()) {
+            let vantage = vantage.as_str();
+            facts.known(FactKey::SpellingDoubled, vantage, format!("{first}/{bare}{query}"), [x.id()]);
+            facts.known(FactKey::SpellingStripped, vantage, format!("{rest}{query}"), [x.id()]);
+        } else {
+            // A path of one segment may have lost its prefix; the usual one is tried.
+            let vantage = vantage.as_str();
+            facts.known(FactKey::SpellingDoubled, vantage, format!("api/{bare}{query}"), [x.id()]);
+            facts.known(FactKey::SpellingStripped, vantage, format!("{bare}{query}"), [x.id()]);
+        }
+        facts.known(FactKey::SpellingFolded, vantage, format!("{folded}{query}"), [x.id()]);
+    }
+}
+
+/// Words by which a 403 says that credentials are missing, as some frameworks do in place of 401.
+const CREDENTIAL_WORDS: &[&str] = &[
+    "credentials were not provided",
+    "not authenticated",
+    "unauthenticated",
+    "missing authentication",
+    "authentication required",
+    "login required",
+    "log in",
+    "sign in",
+    "api key",
+    "apikey",
+    "access token",
+    "bearer token",
+    "missing token",
+    "invalid token",
+];
 
 /// What the answer says of the methods of its path.
 fn methods(x: &Exchange<'_>, facts: &mut Facts) {

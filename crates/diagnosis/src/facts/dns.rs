@@ -69,7 +69,7 @@ fn is_address_question(seen: &DnsObservation, host: &str) -> bool {
 }
 
 /// The DNS message that an observation holds, be it a yes or a no.
-fn message(seen: &DnsObservation) -> Option<&DnsAnswer> {
+pub(super) fn message(seen: &DnsObservation) -> Option<&DnsAnswer> {
     match &seen.answer {
         Observed::Present(answer) => Some(answer),
         Observed::Denied(Denial::Rcode(answer)) => Some(answer),
@@ -77,8 +77,9 @@ fn message(seen: &DnsObservation) -> Option<&DnsAnswer> {
     }
 }
 
-fn answer_word(seen: &DnsObservation) -> Option<&'static str> {
-    let authoritative = seen.question.server.role == DnsServerRole::Authoritative;
+pub(super) fn answer_word(seen: &DnsObservation) -> Option<&'static str> {
+    let authoritative =
+        matches!(seen.question.server.role, DnsServerRole::Authoritative | DnsServerRole::Expected);
     Some(match &seen.answer {
         Observed::Unasked(_) => return None,
         Observed::Silent(_) => "silent",
@@ -210,6 +211,9 @@ fn role_name(role: DnsServerRole) -> &'static str {
         DnsServerRole::System => "system",
         DnsServerRole::Recursive => "recursive",
         DnsServerRole::Authoritative => "authoritative",
+        DnsServerRole::Parent => "parent",
+        DnsServerRole::Expected => "expected",
+        DnsServerRole::HostsFile => "hosts-file",
     }
 }
 
@@ -272,6 +276,13 @@ fn addresses(evidence: &Evidence, catalogue: &Catalogue, host: &str, facts: &mut
         if let Some(origin) = origin.filter(|_| !chain.is_empty()) {
             let on_the_way = chain.iter().any(|name| name.eq_ignore_ascii_case(origin));
             facts.known(FactKey::DnsCnameIsOrigin, "", on_the_way, ids.clone());
+        }
+        let deploy = evidence.project().into_iter().flat_map(|(_, snapshot)| &snapshot.deploy);
+        let given: BTreeSet<String> =
+            deploy.filter_map(|config| config.default_host.as_deref()).map(str::to_ascii_lowercase).collect();
+        if !given.is_empty() && !chain.is_empty() && !given.contains(host) {
+            let on_the_way = chain.iter().any(|name| given.contains(&name.to_ascii_lowercase()));
+            facts.known(FactKey::DnsCnameIsDeploy, "", on_the_way, ids.clone());
         }
         let names = if chain.is_empty() { vec!["none".to_owned()] } else { chain };
         facts.known_list(FactKey::DnsCname, "", names, ids.clone());

@@ -13,7 +13,7 @@ use regex::Regex;
 use serde_json::Value as Json;
 use url::Url;
 
-use super::writer::Shape;
+use super::writer::{Shape, Writer};
 use super::{BodyKind, Exchange, Exchanges, FactKey, Facts, body_kind};
 use crate::catalogue::Catalogue;
 use crate::signatures::{Meaning, SignatureHop};
@@ -568,4 +568,11 @@ pub(super) fn is_named(word: &str) -> bool {
             | "cross-account"
             | "code-failed"
     )
+}
+
+/// Whether an error was made by a hop before the application: it names a fault of its own, or its writer is known for an
+/// edge, a balancer or a web server. A platform's word that the application failed is not among these.
+pub(super) fn made_by_hop(x: &Exchange<'_>, response: &HttpResponse) -> bool {
+    let by_writer = matches!(x.writer, Some(Ok(Writer::Edge | Writer::Balancer | Writer::Server)));
+    by_writer || said(x, response).is_some_and(|said| is_named(said.word))
 }

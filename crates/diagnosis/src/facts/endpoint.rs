@@ -139,6 +139,7 @@ fn outcome(
         (_, 404 | 410) => "not-found",
         (_, 405 | 501) => "method-refused",
         (_, 502 | 503 | 504 | 520..=530) if !x.by_app() => "gateway-error",
+        (_, 500..) if super::edge::made_by_hop(x, response) => "gateway-error",
         (_, 500..) => "app-error",
         _ => "unexpected-status",
     }

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use landfall_evidence::{Evidence, LogTail, ObservationId, ProjectSnapshot, StartCommand, redact_log_line};
+use landfall_evidence::{
+    DeployStage, Evidence, LogTail, ObservationId, ProjectSnapshot, StartCommand, redact_log_line,
+};
 
 use super::{Exchanges, FactKey, Facts, Why, why_absent};
 use crate::catalogue::Catalogue;
@@ -211,6 +213,15 @@ impl Named {
             facts.known(FactKey::LogBind, subject, bind, id());
             if let Some(port) = port {
                 facts.known(FactKey::LogPort, subject, i64::from(port), id());
+                let maps: Vec<u16> = project
+                    .iter()
+                    .flat_map(|project| &project.deploy)
+                    .filter(|config| config.stage == DeployStage::Production)
+                    .flat_map(|config| config.ports.iter().map(|map| map.local))
+                    .collect();
+                if !maps.is_empty() {
+                    facts.known(FactKey::LogPortFits, subject, maps.contains(&port), id());
+                }
             }
         }
         if let Some(host) = last("host") {
@@ -354,8 +365,8 @@ fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
 mod tests {
     use landfall_evidence::{LogEvent, LogObservation, Observed, Seen, Vantage};
 
+    use super::super::Value;
     use super::*;
-    use crate::facts::Value;
     use crate::testkit::World;
 
     fn event(line: u64, text: &str) -> LogEvent {

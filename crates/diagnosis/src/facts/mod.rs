@@ -5,8 +5,11 @@
 //! a rung, or empty for the target as a whole. Rules address them by key and, if need be, by the first word of the
 //! subject.
 
+mod around;
+mod build;
 mod check;
 mod cors;
+mod deployed;
 mod dns;
 mod doors;
 mod edge;
@@ -32,6 +35,7 @@ use landfall_evidence::{
     DnsServerRole, Evidence, Observation, ObservationId, Observed, ProbeFault, Seen, TestPurpose, Vantage,
 };
 
+pub use around::is_near;
 pub(crate) use http::{BodyKind, Exchange, Exchanges, body_kind, is_health_path};
 pub(crate) use key::FactKey;
 pub(crate) use writer::Writer;
@@ -180,6 +184,12 @@ pub(crate) enum SourceKind {
     Resolver,
     /// The zone's own servers.
     Authoritative,
+    /// Servers of the zone above, and servers to which nobody is sent.
+    Delegation,
+    /// The registry.
+    Registry,
+    /// Files of this machine.
+    Machine,
     /// A handshake made for its own sake.
     Handshake,
     /// A further look at an address whose ordinary way in failed.
@@ -216,11 +226,14 @@ impl Facts {
         page::derive(evidence, &exchanges, &mut facts);
         check::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
+        around::derive(evidence, &exchanges, &mut facts);
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);
-        process::derive(&exchanges, &mut facts);
+        process::derive(evidence, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
+        build::derive(evidence, &exchanges, &mut facts);
+        deployed::derive(evidence, catalogue, &exchanges, &mut facts);
         cors::derive(&exchanges, &mut facts);
         facts
     }
@@ -344,7 +357,12 @@ fn source_kind(observation: &Observation) -> SourceKind {
         Seen::Dns(seen) if seen.question.server.role == DnsServerRole::Authoritative => {
             SourceKind::Authoritative
         }
-        Seen::Dns(_) => SourceKind::Resolver,
+        Seen::Dns(seen) => match seen.question.server.role {
+            DnsServerRole::Parent | DnsServerRole::Expected => SourceKind::Delegation,
+            DnsServerRole::HostsFile => SourceKind::Machine,
+            _ => SourceKind::Resolver,
+        },
+        Seen::Rdap(_) => SourceKind::Registry,
         Seen::Tls(_) => SourceKind::Handshake,
         Seen::Http(_) => match observation.vantage {
             Vantage::Local | Vantage::Workspace => SourceKind::Local,

@@ -1,6 +1,9 @@
 //! Signs of the server process that several answers show together: a development server, and silence.
 
-use landfall_evidence::{HttpResponse, ObservationId, Observed, Phase, Purpose, Vantage};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use landfall_evidence::{Evidence, HttpResponse, ObservationId, Observed, Phase, Purpose, Vantage};
 
 use super::{Exchange, Exchanges, FactKey, Facts};
 
@@ -25,7 +28,7 @@ const DEV_PAGES: &[(&str, &str)] = &[
     ("invalid host header", "webpack-dev-server"),
 ];
 
-pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
+pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     for vantage in [Vantage::Edge, Vantage::Origin, Vantage::Local] {
         let subject = vantage.to_string();
         let all: Vec<&Exchange<'_>> = exchanges.site(vantage).filter(|x| !x.limited).collect();
@@ -39,6 +42,37 @@ pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
                 vantage != Vantage::Local;
         }
         silence(&all, &subject, facts);
+    }
+    clocks(exchanges, evidence.started_at, facts);
+}
+
+/// Seconds within which two clocks agree: a Date header has whole seconds, and an answer takes some.
+const AGREES_S: i64 = 10;
+
+/// A server whose clock differs while another one agrees with this machine's: then it is that server's clock.
+fn clocks(exchanges: &Exchanges<'_>, started: Timestamp, facts: &mut Facts) {
+    let mut offsets: BTreeMap<String, (Vec<i64>, Vec<ObservationId>)> = BTreeMap::new();
+    for x in exchanges.all.iter().filter(|x| x.vantage != Vantage::Local) {
+        let Some(date) = x.seen.answer.present().and_then(|response| response.header("date")) else {
+            continue;
+        };
+        let Ok(date) = jiff::fmt::rfc2822::parse(date) else { continue };
+        let micros = i64::try_from(x.observation.ended_us()).unwrap_or(0);
+        let here = started.as_second().saturating_add(micros / 1_000_000);
+        let slot = offsets.entry(x.vantage.to_string()).or_default();
+        slot.0.push(here.saturating_sub(date.timestamp().as_second()));
+        slot.1.push(x.id());
+    }
+    let median = |list: &[i64]| {
+        let mut sorted = list.to_vec();
+        sorted.sort_unstable();
+        sorted[sorted.len() / 2]
+    };
+    let medians: BTreeMap<&String, i64> = offsets.iter().map(|(at, (list, _))| (at, median(list))).collect();
+    if medians.values().any(|offset| offset.abs() <= AGREES_S) {
+        for (vantage, offset) in &medians {
+            facts.known(FactKey::ClockServer, vantage.as_str(), *offset, offsets[*vantage].1.clone());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use landfall_evidence::{
     DeployConfig, DeployStage, Evidence, GitState, HistoricChange, ObservationId, PortSetting,
-    ProjectSnapshot, Seen, StartCommand,
+    ProjectSnapshot, Seen, SignWord, StartCommand,
 };
 
 use super::{FactKey, Facts, Why, why_absent};
@@ -26,9 +26,13 @@ pub(super) fn derive(evidence: &Evidence, facts: &mut Facts) {
                 _ => None,
             })
             .unwrap_or_else(|| Why::NotRun("the project folder was not read".to_owned()));
-        for key in
-            [FactKey::ConfigBind, FactKey::ConfigPortFits, FactKey::GitClean, FactKey::ConfigStartTarget]
-        {
+        for key in [
+            FactKey::ConfigBind,
+            FactKey::ConfigPortFits,
+            FactKey::GitClean,
+            FactKey::ConfigStartTarget,
+            FactKey::ProjectSigns,
+        ] {
             facts.unknown(key, "", why.clone(), []);
         }
         return;
@@ -46,6 +50,47 @@ pub(super) fn derive(evidence: &Evidence, facts: &mut Facts) {
         }
     }
     near_host(evidence, snapshot, id, facts);
+    signs(evidence, snapshot, id, facts);
+}
+
+/// The signs of the folder, and what they come to beside the branch and the host.
+fn signs(evidence: &Evidence, snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {
+    let id = || [id.clone()];
+    let mut words: BTreeSet<&str> = snapshot.signs.iter().map(|s| s.sign.name()).collect();
+    if words.is_empty() {
+        words.insert("none");
+    }
+    facts.known_list(FactKey::ProjectSigns, "", words.iter().map(|w| (*w).to_owned()), id());
+    for word in words.iter().filter(|w| **w != "none") {
+        let of_word = || snapshot.signs.iter().filter(|s| s.sign.name() == *word);
+        let places = of_word().map(|s| s.place.clone()).filter(|p| !p.is_empty());
+        facts.known_list(FactKey::ProjectSignPlace, *word, places, id());
+        facts.known_list(FactKey::ProjectSignDetail, *word, of_word().map(|s| s.detail.clone()), id());
+    }
+    let details =
+        |word: SignWord| snapshot.signs.iter().filter(move |s| s.sign == word).map(|s| s.detail.as_str());
+    if let Some(git) = &snapshot.git {
+        let branches: BTreeSet<&str> = details(SignWord::DeployBranch).collect();
+        facts.known_list(FactKey::GitDeployBranch, "", branches.iter().map(|b| (*b).to_owned()), id());
+        if let Some(branch) = git.branch.as_deref() {
+            if !branches.is_empty() {
+                let word = if branches.contains(branch) { "same" } else { "differs" };
+                facts.known(FactKey::GitDeployBranchIs, "", word, id());
+            }
+            if let Some(default) = &git.default_branch {
+                let word = if default == branch { "same" } else { "differs" };
+                facts.known(FactKey::GitDefaultIs, "", word, id());
+            }
+        }
+    }
+    let host = evidence.target.production.as_ref().and_then(|url| url.domain());
+    let mut rules = details(SignWord::IngressHost).peekable();
+    if let Some(host) = host.filter(|_| rules.peek().is_some()) {
+        let lists = rules.any(|rule| {
+            rule == host || rule == "*" || rule.strip_prefix('*').is_some_and(|end| host.ends_with(end))
+        });
+        facts.known(FactKey::IngressLists, "", lists, id());
+    }
 }
 
 /// The configuration that production is started by: one with a start command before one without.

@@ -63,6 +63,9 @@ fn as_declared(run: &TestRun, id: &ObservationId, facts: &mut Facts) {
         facts.known(FactKey::TestsCollected, "", i64::from(counts.collected), id());
         facts.known(FactKey::TestsFailed, "", i64::from(counts.failed), id());
     }
+    if matches!(word, "failed" | "collection-error" | "crashed" | "timed-out") {
+        facts.known_list(FactKey::TestsFailure, "", failures(run).into_iter().map(str::to_owned), id());
+    }
     let errors = &run.collection_errors;
     facts.known_list(
         FactKey::TestsImport,
@@ -83,6 +86,48 @@ fn as_declared(run: &TestRun, id: &ObservationId, facts: &mut Facts) {
         .filter_map(|e| Some(MISSING_MODULE.captures(&e.message)?.get(1)?.as_str().to_owned()))
         .collect();
     facts.known_list(FactKey::TestsForeign, "", foreign, id());
+}
+
+/// What kinds of failure the run's own words show. The summary names one reason a test; without one the whole end of
+/// the output is looked at.
+fn failures(run: &TestRun) -> BTreeSet<&'static str> {
+    static KINDS: LazyLock<[(&str, Regex); 3]> = LazyLock::new(|| {
+        let compile = |pattern: &str| Regex::new(pattern).expect("a constant that the tests use");
+        [
+            (
+                "service",
+                compile(
+                    r"(?i)connection ?refused|ECONNREFUSED|could not connect to|can't connect to|OperationalError|ServerSelectionTimeout|name or service not known|ENOTFOUND|getaddrinfo|max retries exceeded|connection error|ConnectionError|no route to host|network is unreachable|NoBrokersAvailable|dial tcp",
+                ),
+            ),
+            (
+                "variable",
+                compile(
+                    r"KeyError: '[A-Z][A-Z0-9_]{2,}'|(?i:environment variable|env var).{0,60}(?i:not set|missing|required)|[A-Z][A-Z0-9]*_[A-Z0-9_]+ (?:is |must be )?(?:not set|missing|required|undefined)",
+                ),
+            ),
+            (
+                "assertion",
+                compile(
+                    r"AssertionError|\bassert \S|assertion failed|AssertionFailed|Expected .{0,80}(?:to|received|but)|expect\(|ERR_ASSERTION|assertion `",
+                ),
+            ),
+        ]
+    });
+    // pytest: `FAILED tests/test_a.py::test_b - AssertionError: …`, `ERROR tests/… - …`.
+    let summary: Vec<&str> = run
+        .output_tail
+        .lines()
+        .filter(|line| (line.starts_with("FAILED ") || line.starts_with("ERROR ")) && line.contains(" - "))
+        .filter_map(|line| line.split_once(" - ").map(|(_, reason)| reason))
+        .collect();
+    let texts: Vec<&str> = if summary.is_empty() { vec![run.output_tail.as_str()] } else { summary };
+    let mut kinds = BTreeSet::new();
+    for text in texts {
+        let found = KINDS.iter().find(|(_, pattern)| pattern.is_match(text)).map(|(kind, _)| *kind);
+        kinds.insert(found.unwrap_or("other"));
+    }
+    kinds
 }
 
 fn remedy(what: &str, run: &TestRun, id: &ObservationId, facts: &mut Facts) {

@@ -69,6 +69,15 @@ fn answered(
     facts.known(FactKey::TrialBody, subject, body_kind(response).name(), [x.id()]);
     if let Some(to) = &response.redirect_to {
         facts.known(FactKey::TrialLocation, subject, to.as_str(), [x.id()]);
+        let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let asked_as = x.seen.request.headers.iter().find(|h| h.name == "host").map(|h| h.value.as_str());
+        let own = host(&x.seen.request.url);
+        // Only a request that said another host than its URL can be led back to it.
+        if let (Some(own), Some(asked_as), Some(to)) = (own, asked_as, host(to))
+            && asked_as != own
+        {
+            facts.known(FactKey::TrialBack, subject, own == to, [x.id()]);
+        }
     }
     let headers = response.headers.iter().map(|h| {
         let value: String = h.value.chars().take(LONGEST_VALUE).collect();

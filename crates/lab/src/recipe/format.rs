@@ -73,6 +73,10 @@ pub struct Truth {
     /// Whether its evidence holds a project, a local backend or a log.
     #[serde(default = "yes")]
     pub inside: bool,
+    /// Changes that keep the truth here and not everywhere, for the variants of the score: `status` when 502 and 503 mean
+    /// the same.
+    #[serde(default)]
+    pub variants: Vec<String>,
 }
 
 /// On which side of the rules a recipe was written.
@@ -649,7 +653,7 @@ impl Recipe {
         if let Some(resolver) = &self.resolver {
             for name in resolver.r#use.all() {
                 placeholders::check_port(name, names)
-                    .map_err(|what| (format!("resolver: {what}"), "use".into()))?;
+                    .map_err(|what| (format!("resolver: {what}"), format!("{name:?}")))?;
             }
             for entry in &resolver.authority {
                 let Some((address, _)) = entry.split_once('=') else {
@@ -736,4 +740,106 @@ fn two_hundred() -> u16 {
 }
 fn once() -> u32 {
     1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RIGHT: &str = r#"title = "nginx in front of a closed port"
+[truth]
+causes = ["edge-origin-refused"]
+broken = "edge-origin"
+half = "tuned"
+inside = false
+[audit]
+config = """
+[target]
+production = "https://api.example.test"
+"""
+[[server]]
+name = "edge"
+kind = "nginx"
+conf = """
+server { listen 127.0.0.1:{port:edge} ssl; ssl_certificate {cert:site}; ssl_certificate_key {key:site};
+  location / { proxy_pass http://{addr:closed}; } }
+"""
+public = ["192.0.2.10:443"]
+"#;
+
+    #[test]
+    fn a_recipe_loads() {
+        let recipe = Recipe::parse("right.toml", RIGHT).expect("valid");
+        assert_eq!(recipe.truth.causes, ["edge-origin-refused"]);
+        assert_eq!(recipe.audit.skip, ["tests", "rate-limit"]);
+        assert_eq!(recipe.server[0].kind, Kind::Nginx);
+    }
+
+    /// A mistake, and what the error says of it, the line included.
+    #[test]
+    fn a_mistake_is_refused_with_its_place() {
+        let actor = "[[server]]\nname = \"cf\"\nkind = \"actor\"\n";
+        let swaps = [
+            ("kind = \"nginx\"", "kind = \"nginks\"", "line 14"),
+            ("kind = \"nginx\"", "kind = \"nginx\"\ncolour = \"blue\"", "unknown field `colour`"),
+            ("{port:edge}", "{port:egde}", "line 16: server edge: {port:egde}: no port is called \"egde\""),
+            (
+                "{cert:site}",
+                "{cert:sight}",
+                "line 16: server edge: {cert:sight}: no certificate is called \"sight\"",
+            ),
+            ("192.0.2.10:443", "192.0.2.10", "line 19: \"192.0.2.10\" is not ADDR:PORT"),
+            ("192.0.2.10:443", "192.0.2.10:443=app", "line 19: server edge: public"),
+            ("name = \"edge\"", "name = \"closed\"", "line 13: a server cannot be called \"closed\""),
+            ("inside = false", "inside = true", "line 2: truth.inside is true"),
+            ("half = \"tuned\"", "half = \"other\"", "line 5"),
+            ("production = \"https://api.example.test\"\n", "", "line 7: [audit] config is empty"),
+        ];
+        for (from, to, expected) in swaps {
+            let mut text = RIGHT.replace(from, to);
+            if expected.ends_with("is empty") {
+                text = text.replace("[target]\n", "");
+            }
+            let error = Recipe::parse("wrong.toml", &text).expect_err(to).to_string();
+            assert!(error.starts_with("wrong.toml: ") && error.contains(expected), "{to}: {error}");
+        }
+        let additions = [
+            (
+                "[[record]]\nname = \"api.example.test\"\ntype = \"A\"\nvalue = \"192.0.2.300\"\n".to_owned(),
+                "line 24: ",
+            ),
+            ("[files]\n\"../outside\" = \"x\"\n".to_owned(), "line 22: \"../outside\" is not a path inside"),
+            (
+                "[resolver]\nuse = \"unbound\"\n".to_owned(),
+                "line 22: resolver: no port is called \"unbound\"",
+            ),
+            (actor.to_owned(), "line 22: server cf: it needs at least one [[server.answer]]"),
+            (
+                format!("{actor}[[server.answer]]\npath = \"~(\"\n"),
+                "line 25: server cf: answer: \"(\" is not a regular",
+            ),
+            (
+                format!("{actor}[[server.answer]]\nstatus = 42\n"),
+                "line 25: server cf: answer: status = 42 is none",
+            ),
+            (format!("{actor}tls = \"none\"\n[[server.answer]]\n"), "line 24: server cf: tls = \"none\""),
+            (
+                "[[server]]\nname = \"c\"\nkind = \"caddy\"\nconf = \"x\"\n".to_owned(),
+                "line 22: server c: conf must say `admin off`",
+            ),
+            (
+                "[[server]]\nname = \"n\"\nkind = \"named\"\nconf = \"x\"\n".to_owned(),
+                "nothing may ask the internet",
+            ),
+            (
+                "[[server]]\nname = \"app\"\nkind = \"gunicorn\"\n".to_owned(),
+                "line 22: server app: it needs run",
+            ),
+        ];
+        for (more, expected) in additions {
+            let error =
+                Recipe::parse("wrong.toml", &format!("{RIGHT}\n{more}")).expect_err(&more).to_string();
+            assert!(error.starts_with("wrong.toml: ") && error.contains(expected), "{more}: {error}");
+        }
+    }
 }

@@ -58,27 +58,19 @@ fn hold(port: u16) -> Option<Held> {
     Some((first.0, first.1, six))
 }
 
-/// A port that is held and never listens: connections to it are refused.
+/// A port that is held and never listens: connections to it are refused. Its UDP port is not held, so that a question
+/// there is refused as well.
 pub(super) struct Closed {
     pub(super) address: SocketAddr,
-    _held: (TcpSocket, std::net::UdpSocket),
+    _held: TcpSocket,
 }
 
-/// Holds a closed port on the loopback address of this family; for UDP it is one that is never read.
+/// Holds a closed port on a loopback address.
 pub(super) fn closed(ip: IpAddr) -> Result<Closed, LabError> {
     let fail = |source| LabError::Listen { what: "closed port", source };
-    let socket = || if ip.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() };
-    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-    for _ in 0..64 {
-        let held = socket().map_err(fail)?;
-        held.bind((ip, 0).into()).map_err(fail)?;
-        let address = held.local_addr().map_err(fail)?;
-        match UdpSocket::bind(address) {
-            Ok(udp) => return Ok(Closed { address, _held: (held, udp) }),
-            Err(error) => last = error,
-        }
-    }
-    Err(fail(last))
+    let held = if ip.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }.map_err(fail)?;
+    held.bind((ip, 0).into()).map_err(fail)?;
+    Ok(Closed { address: held.local_addr().map_err(fail)?, _held: held })
 }
 
 /// A port whose accept queue is full: a SYN gets no answer, as from a firewall that drops it. Its UDP port is bound and

@@ -8,7 +8,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::time::{Instant, sleep};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::format::{Kind, ServerSpec, Then};
 use super::placeholders::Values;
@@ -18,6 +20,8 @@ use crate::project;
 
 /// How often a starting or ending process is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long a worker is given to take a connection before its process is looked at again.
+const TAKE: Duration = Duration::from_millis(500);
 /// What an ending process may take before it is killed.
 const GRACE: Duration = Duration::from_secs(3);
 /// The part of a log that is quoted in an error.
@@ -111,7 +115,11 @@ impl Process {
                     // Caddy's TCP ports listen before its QUIC ones do; this is its last word before it serves.
                     let quic =
                         spec.kind != Kind::Caddy || self.log_text().contains("serving initial configuration");
-                    quic && ports.iter().all(|port| listens(*port))
+                    let listening = quic && ports.iter().all(|port| listens(*port));
+                    // The master listens before its workers have imported anything, and goes on listening for a while when
+                    // they cannot.
+                    let workers = matches!(spec.kind, Kind::Gunicorn | Kind::Uvicorn);
+                    listening && (!workers || taken(ports).await)
                 }
                 other => {
                     let wanted = other.strip_prefix("log:").unwrap_or(other);
@@ -199,6 +207,21 @@ impl Drop for Process {
         self.signal(Signal::KILL);
         let _ = self.child.wait();
     }
+}
+
+/// Whether somebody takes a connection from the queue. It is closed without a word, which leaves nothing in any log.
+async fn taken(ports: &[u16]) -> bool {
+    for port in ports {
+        let asked = timeout(TAKE, async {
+            let mut stream = TcpStream::connect(("127.0.0.1", *port)).await?;
+            stream.shutdown().await?;
+            stream.read(&mut [0; 1]).await
+        });
+        if !matches!(asked.await, Ok(Ok(0))) {
+            return false;
+        }
+    }
+    true
 }
 
 fn make_folder(path: &Path) -> Result<(), LabError> {

@@ -21,6 +21,10 @@ pub(super) fn run(args: AuditArgs) -> Result<ExitStatus, Failure> {
         output::write(file, &evidence.to_json())?;
     }
     let (diagnosis, mut report) = landfall_audit::report(&evidence, &catalogue);
+    if args.output.rephrase {
+        let config = config(args.target.config.as_deref())?;
+        super::rephrase(&mut report, &diagnosis, &catalogue, &config)?;
+    }
     if args.output.with_evidence {
         report = report.with_evidence(&evidence);
     }

@@ -18,7 +18,7 @@ const LARGEST_BYTE: u64 = 256 * 1024 * 1024;
 pub(super) fn run(args: &DiagnoseArgs) -> Result<ExitStatus, Failure> {
     let catalogue = super::catalogue(args.catalogue.as_deref())?;
     let name = args.evidence.display().to_string();
-    let text = read(args)?;
+    let text = read(&args.evidence)?;
     let evidence = Evidence::from_json(&text).map_err(|e| {
         Failure::usage(format!(
             "{name}: {e}\n  write a new file with: landfall audit URL --save-evidence {name}"
@@ -28,6 +28,9 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<ExitStatus, Failure> {
         return claims(file, &evidence, &catalogue, args.output.format);
     }
     let (diagnosis, mut report) = landfall_audit::report(&evidence, &catalogue);
+    if args.output.rephrase {
+        super::rephrase(&mut report, &diagnosis, &catalogue, &super::config(None)?)?;
+    }
     if args.output.with_evidence {
         report = report.with_evidence(&evidence);
     }
@@ -69,14 +72,15 @@ fn claims(
     Ok(if refuted { ExitStatus::Failing } else { ExitStatus::Clean })
 }
 
-fn read(args: &DiagnoseArgs) -> Result<String, Failure> {
-    let name = args.evidence.display();
+/// The text of an evidence or report file, or of stdin for `-`.
+pub(super) fn read(file: &Path) -> Result<String, Failure> {
+    let name = file.display();
     let unreadable = |e: std::io::Error| Failure::usage(format!("{name}: cannot be read: {e}"));
     let mut bytes = Vec::new();
-    if args.evidence.as_os_str() == "-" {
+    if file.as_os_str() == "-" {
         std::io::stdin().lock().take(LARGEST_BYTE).read_to_end(&mut bytes).map_err(unreadable)?;
     } else {
-        let file = std::fs::File::open(&args.evidence).map_err(unreadable)?;
+        let file = std::fs::File::open(file).map_err(unreadable)?;
         file.take(LARGEST_BYTE).read_to_end(&mut bytes).map_err(unreadable)?;
     }
     String::from_utf8(bytes)

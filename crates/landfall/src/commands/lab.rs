@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use landfall_audit::{Config, ExitStatus, FailOn, Overrides, Plan, Progress};
+use landfall_corpus::Corpus;
+use landfall_corpus::score::{Gates, score as score_of};
 use landfall_diagnosis::{Catalogue, Severity};
 use landfall_lab::{Access, Lab, LabOptions, Scenario};
 
 use super::wait_for;
-use crate::args::{LabArgs, LabCommand};
+use crate::args::{LabArgs, LabCommand, ScoreArgs, ScoreFormat};
 use crate::failure::Failure;
 use crate::output;
 
@@ -15,6 +17,7 @@ pub(super) fn run(args: LabArgs) -> Result<ExitStatus, Failure> {
     match args.command {
         LabCommand::List => list(),
         LabCommand::Run { scenario, save_evidence } => wait_for(run_all(scenario, save_evidence)),
+        LabCommand::Score(args) => score(&args),
         LabCommand::Up { scenario } => up(&scenario),
     }
 }
@@ -79,6 +82,37 @@ async fn run_one(scenario: &Scenario, save: Option<&Path>) -> Result<Vec<String>
     let report =
         serde_json::to_value(&report).map_err(|e| Failure::unable(format!("cannot write JSON: {e}")))?;
     Ok(scenario.expected.differences(&report, exit as i32))
+}
+
+/// Threads that replay a corpus; judging is all computing, and more than the machine has would gain nothing.
+const MOST_THREADS: usize = 8;
+
+fn score(args: &ScoreArgs) -> Result<ExitStatus, Failure> {
+    let catalogue = Catalogue::embedded();
+    let corpus = Corpus::load(&args.corpus, &args.only, catalogue).map_err(Failure::usage)?;
+    if corpus.cases.is_empty() {
+        return Err(Failure::usage(format!(
+            "{}: no recorded world is called {:?}",
+            args.corpus.display(),
+            args.only
+        )));
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let score = score_of(&corpus, catalogue, threads);
+    output::print(&match (args.format, args.failing) {
+        (_, true) => score.failing_to_text(),
+        (ScoreFormat::Text, false) => score.to_text(),
+        (ScoreFormat::Json, false) => score.to_json(),
+    })?;
+    let gates = args.corpus.join("../gates.toml");
+    if !args.only.is_empty() || !gates.is_file() {
+        return Ok(ExitStatus::Clean);
+    }
+    let missed = Gates::load(&gates).map_err(Failure::usage)?.missed(&score);
+    for gate in &missed {
+        eprintln!("gate missed: {}", gate.message);
+    }
+    Ok(if missed.is_empty() { ExitStatus::Clean } else { ExitStatus::Failing })
 }
 
 fn up(name: &str) -> Result<ExitStatus, Failure> {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod compare;
 mod completions;
 mod diagnose;
 mod explain;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
     match cli.command {
         Command::Audit(args) => audit::run(args),
         Command::Diagnose(args) => diagnose::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Verify(args) => verify::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Init(args) => init::run(&args),
@@ -69,6 +71,31 @@ fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 /// The built-in catalogue, with the entries of a folder when one is named.
 fn catalogue(folder: Option<&Path>) -> Result<landfall_audit::Loaded, Failure> {
     landfall_audit::load_catalogue(folder).map_err(Failure::usage)
+}
+
+/// Lets the language model of the configuration put the explanation into other words. What goes wrong is said on stderr,
+/// and the explanation stays as it is.
+fn rephrase(
+    report: &mut landfall_report::Report,
+    diagnosis: &landfall_diagnosis::Diagnosis,
+    catalogue: &landfall_diagnosis::Catalogue,
+    config: &Config,
+) -> Result<(), Failure> {
+    let Some(rephraser) = &config.rephrase else {
+        return Err(Failure::usage(
+            "--rephrase: no language model is named; write into landfall.toml:\n  [rephrase]\n  url = \"http://127.0.0.1:11434/v1\"\n  model = \"NAME\"\n  # key_env = \"VARIABLE_THAT_HOLDS_THE_KEY\"",
+        ));
+    };
+    let done =
+        wait_for(async { Ok(landfall_audit::rephrase(rephraser, config, diagnosis, catalogue).await?) })?;
+    match done {
+        landfall_audit::Rephrased::Text(text) => {
+            report.explanation.rephrased = Some(text);
+            report.explanation.by = Some(rephraser.model.clone());
+        }
+        landfall_audit::Rephrased::Kept(why) => eprintln!("landfall: {why}"),
+    }
+    Ok(())
 }
 
 /// The configuration file named, or landfall.toml of this folder, or none.

@@ -184,6 +184,7 @@ mod tests {
             answers: Vec::new(),
             authority: Vec::new(),
             extended_errors: Vec::new(),
+            glue: Vec::new(),
         }
     }
 

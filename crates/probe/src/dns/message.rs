@@ -25,6 +25,18 @@ pub(super) struct Question {
     rtype: RecordType,
     recursion: bool,
     edns: bool,
+    flags: Flags,
+}
+
+/// Special wishes of a question.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Flags {
+    /// CD: hand out what could not be validated (RFC 4035, section 3.2.2).
+    pub(super) checking_disabled: bool,
+    /// DO: send signatures too (RFC 3225).
+    pub(super) dnssec_ok: bool,
+    /// Keep the addresses of the additional section: the glue of a referral.
+    pub(super) glue: bool,
 }
 
 /// What a received message is to the question that was sent.
@@ -43,11 +55,11 @@ pub(super) enum Reading {
 impl Question {
     /// # Errors
     /// When the name is not a domain name (a label over 63 octets, a name over 255); that is a fault of the question.
-    pub(super) fn new(name: &str, rtype: RecordType, recursion: bool) -> Result<Self, Fault> {
+    pub(super) fn new(name: &str, rtype: RecordType, recursion: bool, flags: Flags) -> Result<Self, Fault> {
         let mut parsed = Name::from_ascii(name)
             .map_err(|error| Fault::local(format!("{name:?} is not a domain name: {error}")))?;
         parsed.set_fqdn(true);
-        Ok(Self { name: parsed, rtype, recursion, edns: true })
+        Ok(Self { name: parsed, rtype, recursion, edns: true, flags })
     }
 
     /// The same question without EDNS.
@@ -61,10 +73,12 @@ impl Question {
         let mut message = Message::query();
         message.metadata.recursion_desired = self.recursion;
         message.metadata.authentic_data = true;
+        message.metadata.checking_disabled = self.flags.checking_disabled;
         message.add_query(Query::query(self.name.clone(), self.rtype));
         if self.edns {
             let mut edns = Edns::new();
             edns.set_max_payload(PAYLOAD_BYTE);
+            edns.set_dnssec_ok(self.flags.dnssec_ok);
             message.set_edns(edns);
         }
         let bytes =
@@ -96,7 +110,7 @@ impl Question {
             [] if message.metadata.response_code != ResponseCode::NoError => {}
             _ => return Reading::NotOurs("a response to another question".to_owned()),
         }
-        Reading::Answer(Box::new(answer(&message)))
+        Reading::Answer(Box::new(answer(&message, self.flags.glue)))
     }
 
     fn is(&self, asked: &Query) -> bool {
@@ -104,9 +118,11 @@ impl Question {
     }
 }
 
-fn answer(message: &Message) -> DnsAnswer {
+fn answer(message: &Message, glue: bool) -> DnsAnswer {
     let section = |records: &[Record]| records.iter().take(RECORDS).map(record).collect();
     let meta = &message.metadata;
+    let is_address = |record: &&Record| matches!(record.data, RData::A(_) | RData::AAAA(_));
+    let additional = if glue { message.additionals.as_slice() } else { &[] };
     DnsAnswer {
         rcode: meta.response_code.into(),
         rcode_name: rcode_name(meta.response_code.into()),
@@ -117,6 +133,7 @@ fn answer(message: &Message) -> DnsAnswer {
         answers: section(&message.answers),
         authority: section(&message.authorities),
         extended_errors: message.edns.as_ref().map(extended_errors).unwrap_or_default(),
+        glue: additional.iter().filter(is_address).take(RECORDS).map(record).collect(),
     }
 }
 
@@ -169,8 +186,67 @@ fn data(data: &RData) -> String {
             let strings: Vec<_> = txt.txt_data.iter().map(|string| quoted(string)).collect();
             strings.join(" ")
         }
+        RData::Unknown { code, rdata } => {
+            signed(*code, &rdata.anything).unwrap_or_else(|| format!("\\# {}", rdata.anything.len()))
+        }
         other => other.to_string(),
     }
+}
+
+/// Records of DNSSEC (RFC 4034) without keys and signatures, which are long and tell a reader nothing; the codec is built
+/// without them, so they arrive as bytes. `None` for other types and for data that is too short.
+fn signed(rtype: RecordType, data: &[u8]) -> Option<String> {
+    let u16_at = |at: usize| data.get(at..at + 2).map(|b| u16::from_be_bytes([b[0], b[1]]));
+    let u32_at = |at: usize| data.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
+    Some(match rtype {
+        RecordType::DS | RecordType::CDS => {
+            let digest: String = data.get(4..)?.iter().map(|byte| format!("{byte:02X}")).collect();
+            format!("{} {} {} {digest}", u16_at(0)?, data.get(2)?, data.get(3)?)
+        }
+        RecordType::DNSKEY | RecordType::CDNSKEY => {
+            data.get(4)?;
+            format!("{} {} {} … ; key id = {}", u16_at(0)?, data[2], data[3], key_tag(data))
+        }
+        RecordType::RRSIG => {
+            let (labels, mut at) = (&mut Vec::new(), 18);
+            loop {
+                let length = usize::from(*data.get(at)?);
+                if length == 0 {
+                    break;
+                }
+                labels.push(String::from_utf8_lossy(data.get(at + 1..at + 1 + length)?).to_ascii_lowercase());
+                at += 1 + length;
+            }
+            format!(
+                "{} {} {} {} {} {} {} {} …",
+                RecordType::from(u16_at(0)?),
+                data[2],
+                data[3],
+                u32_at(4)?,
+                signature_time(u32_at(8)?),
+                signature_time(u32_at(12)?),
+                u16_at(16)?,
+                if labels.is_empty() { ".".to_owned() } else { labels.join(".") }
+            )
+        }
+        _ => return None,
+    })
+}
+
+/// The key tag of a DNSKEY's data (RFC 4034, appendix B).
+fn key_tag(data: &[u8]) -> u16 {
+    let sum = data.iter().enumerate().fold(0_u32, |sum, (i, byte)| {
+        sum.wrapping_add(if i % 2 == 0 { u32::from(*byte) << 8 } else { u32::from(*byte) })
+    });
+    u16::try_from((sum + (sum >> 16)) & 0xffff).unwrap_or(u16::MAX)
+}
+
+/// A signature's time as RFC 4034, section 3.2, writes it: YYYYMMDDHHmmSS in UTC. The 32 bits are taken as seconds since
+/// 1970, which holds until 2106.
+fn signature_time(seconds: u32) -> String {
+    jiff::Timestamp::from_second(i64::from(seconds))
+        .map(|time| time.strftime("%Y%m%d%H%M%S").to_string())
+        .unwrap_or_else(|_| seconds.to_string())
 }
 
 fn quoted(bytes: &[u8]) -> String {
@@ -241,7 +317,8 @@ mod tests {
     #[test]
     fn a_query_carries_edns_and_the_recursion_bit_as_asked() {
         for recursion in [true, false] {
-            let question = Question::new("API.Example.test", RecordType::A, recursion).expect("valid");
+            let question =
+                Question::new("API.Example.test", RecordType::A, recursion, Flags::default()).expect("valid");
             let (id, bytes) = question.encode().expect("encodes");
             let sent = Message::from_vec(&bytes).expect("parses");
             assert_eq!(sent.metadata.id, id);
@@ -249,13 +326,14 @@ mod tests {
             assert_eq!(sent.max_payload(), PAYLOAD_BYTE);
             assert_eq!(sent.queries.len(), 1);
         }
-        assert!(Question::new(&"x".repeat(64), RecordType::A, true).is_err());
-        assert!(Question::new("a..b", RecordType::A, true).is_err());
+        assert!(Question::new(&"x".repeat(64), RecordType::A, true, Flags::default()).is_err());
+        assert!(Question::new("a..b", RecordType::A, true, Flags::default()).is_err());
     }
 
     #[test]
     fn records_are_written_in_presentation_form() {
-        let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+        let question =
+            Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
         let owner = name("API.example.test.");
         let data = [
             RData::A(A::new(192, 0, 2, 1)),
@@ -296,8 +374,59 @@ mod tests {
     }
 
     #[test]
+    fn records_of_dnssec_show_dates_and_key_tags() {
+        // The DNSKEY and DS of RFC 4034, sections 5.4 and 4.3 (dskey.example.com), and an RRSIG by hand.
+        use base64::Engine as _;
+        let key = base64::engine::general_purpose::STANDARD
+            .decode(concat!(
+                "AQOeiiR0GOMYkDshWoSKz9XzfwJr1AYtsmx3TGkJaNXVbfi/2pHm822aJ5iI9BMzNXxeYCmZDRD99WYwYqUSdjMmmAphXdvx",
+                "egXd/M5+X7OrzKBaMbCVdFLUUh6DhweJBjEVv5f2wwjM9XzcnOf+EPbtG9DMBmADjFDc2w/rljwvFw=="
+            ))
+            .expect("valid");
+        let dnskey = [&[1, 0, 3, 5], key.as_slice()].concat();
+        assert_eq!(signed(RecordType::DNSKEY, &dnskey).as_deref(), Some("256 3 5 … ; key id = 60485"));
+        let ds = [&60485_u16.to_be_bytes()[..], &[5, 1, 0x2B, 0xB1]].concat();
+        assert_eq!(signed(RecordType::DS, &ds).as_deref(), Some("60485 5 1 2BB1"));
+        let mut rrsig = vec![0, 1, 13, 3, 0, 0, 0, 60];
+        rrsig.extend(1_769_904_000_u32.to_be_bytes());
+        rrsig.extend(1_767_225_600_u32.to_be_bytes());
+        rrsig.extend(2371_u16.to_be_bytes());
+        rrsig.extend(b"\x07Example\x04test\x00signature");
+        assert_eq!(
+            signed(RecordType::RRSIG, &rrsig).as_deref(),
+            Some("A 13 3 60 20260201000000 20260101000000 2371 example.test …")
+        );
+        for cut in 0..rrsig.len() - 9 {
+            assert_eq!(signed(RecordType::RRSIG, &rrsig[..cut]), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn glue_is_kept_where_it_is_asked_for() {
+        for glue in [true, false] {
+            let flags = Flags { glue, ..Flags::default() };
+            let question = Question::new("example.test", RecordType::NS, false, flags).expect("valid");
+            let mut message = response(&question, 7);
+            message.add_authority(Record::from_rdata(
+                question.name.clone(),
+                60,
+                RData::NS(NS(name("ns1.example.test."))),
+            ));
+            message.add_additional(Record::from_rdata(
+                name("ns1.example.test."),
+                60,
+                RData::A(A::new(192, 0, 2, 53)),
+            ));
+            let answer = read(&question, &message);
+            assert_eq!(answer.authority[0].data, "ns1.example.test");
+            assert_eq!(answer.glue.len(), usize::from(glue));
+        }
+    }
+
+    #[test]
     fn extended_errors_may_repeat() {
-        let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+        let question =
+            Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
         let mut message = response(&question, 7);
         message.metadata.response_code = ResponseCode::ServFail;
         let mut edns = Edns::new();
@@ -318,8 +447,9 @@ mod tests {
 
     #[test]
     fn only_the_answer_to_this_question_is_read() {
-        let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
-        let other = Question::new("www.example.test", RecordType::A, true).expect("valid");
+        let question =
+            Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
+        let other = Question::new("www.example.test", RecordType::A, true, Flags::default()).expect("valid");
         let bytes = response(&other, 7).to_vec().expect("encodes");
         assert!(matches!(question.read(7, &bytes), Reading::NotOurs(_)));
         assert!(matches!(other.read(8, &bytes), Reading::NotOurs(_)));
@@ -335,7 +465,8 @@ mod tests {
 
     #[test]
     fn records_over_the_bound_are_left_out() {
-        let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+        let question =
+            Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
         let mut message = response(&question, 7);
         let record = Record::from_rdata(question.name.clone(), 60, RData::A(A::new(192, 0, 2, 1)));
         message.add_answers(std::iter::repeat_n(record, 300));
@@ -345,7 +476,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_the_reader_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+            let question = Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
             let _ = question.read(7, &bytes);
             if bytes.len() > 12 {
                 bytes[..6].copy_from_slice(&[0, 7, 0x80, 0, 0, 1]);
@@ -355,7 +486,7 @@ mod tests {
 
         #[test]
         fn no_damage_makes_the_reader_panic(at in 0usize..120, byte: u8) {
-            let question = Question::new("api.example.test", RecordType::A, true).expect("valid");
+            let question = Question::new("api.example.test", RecordType::A, true, Flags::default()).expect("valid");
             let mut message = response(&question, 7);
             message.add_answer(Record::from_rdata(question.name.clone(), 60, RData::TXT(TXT::new(vec!["x".into()]))));
             message.set_edns(Edns::new());

@@ -2,10 +2,12 @@
 //!
 //! [`addresses`] finds where to connect, as fast as the fastest resolver answers. [`zone`] asks what stands behind those
 //! addresses: the records that recursive resolvers hand out, and what each server of the zone says itself, so that a
-//! difference between them can be seen. Recursive resolvers, the zone's own servers and the system's resolver call
+//! difference between them can be seen. [`around`] asks for the delegation as published and for controls, [`follow_up`] for
+//! what a strange answer calls for. Recursive resolvers, the zone's own servers and the system's resolver call
 //! are kept apart in every observation.
 
 mod addresses;
+mod around;
 mod lookup;
 mod message;
 mod query;
@@ -16,6 +18,7 @@ mod zone;
 use std::net::IpAddr;
 
 pub use addresses::{Addresses, Late, addresses};
+pub use around::{Hints, around, follow_up};
 pub use lookup::{Family, Found, lookup, question};
 pub use zone::zone;
 

@@ -9,7 +9,7 @@ use landfall_evidence::{
     ObservationId, Observed, Seen, Vantage,
 };
 
-use super::message::Question;
+use super::message::{Flags, Question};
 use super::transport::{Exchange, exchange};
 use crate::connect::{guard, micros};
 use crate::net::Context;
@@ -46,12 +46,33 @@ impl Server {
         }
     }
 
+    /// A server of the zone above.
+    pub(super) fn parent(name: &str, address: IpAddr) -> Self {
+        Self { role: DnsServerRole::Parent, ..Self::authoritative(name, address) }
+    }
+
+    /// A server that ought to serve the zone and that nobody is sent to.
+    pub(super) fn expected(name: &str, address: IpAddr) -> Self {
+        Self { role: DnsServerRole::Expected, ..Self::authoritative(name, address) }
+    }
+
     /// The id of a question to this server. An authoritative server has its address in it, because its addresses
     /// are different machines that may answer differently.
-    fn id(&self, name: &str, rtype: RecordType) -> ObservationId {
+    fn id(&self, name: &str, rtype: RecordType, flags: Flags) -> ObservationId {
+        let wishes = match (flags.checking_disabled, flags.dnssec_ok) {
+            (false, false) => "",
+            (true, false) => " +cd",
+            (false, true) => " +dnssec",
+            (true, true) => " +cd +dnssec",
+        };
+        let role = match self.role {
+            DnsServerRole::Parent => "parent",
+            DnsServerRole::Expected => "expected",
+            _ => "authoritative",
+        };
         match &self.name {
-            Some(server) => format!("dns/authoritative/{server}/{}/{rtype} {name}", self.address.ip()),
-            None => format!("dns/recursive/{}/{rtype} {name}", self.address),
+            Some(server) => format!("dns/{role}/{server}/{}/{rtype} {name}{wishes}", self.address.ip()),
+            None => format!("dns/recursive/{}/{rtype} {name}{wishes}", self.address),
         }
         .into()
     }
@@ -66,11 +87,24 @@ pub(super) async fn ask(
     vantage: Vantage,
     after: Option<ObservationId>,
 ) -> Observation {
+    ask_with(ctx, server, name, rtype, Flags::default(), vantage, after).await
+}
+
+/// [`ask`] with special wishes.
+pub(super) async fn ask_with(
+    ctx: &Context,
+    server: &Server,
+    name: &str,
+    rtype: RecordType,
+    flags: Flags,
+    vantage: Vantage,
+    after: Option<ObservationId>,
+) -> Observation {
     let recursion = server.role == DnsServerRole::Recursive;
     let real = ctx.map.address(server.address);
     let started = Instant::now();
     let allowed = if server.trusted { Ok(()) } else { guard(ctx, "", server.address) };
-    let question = allowed.and_then(|()| Question::new(name, rtype, recursion));
+    let question = allowed.and_then(|()| Question::new(name, rtype, recursion, flags));
     let Exchange { transport, result, round_trips } = match question {
         Ok(question) => exchange(ctx, real, &question).await,
         Err(fault) => Exchange { transport: DnsTransport::Udp, result: Err(fault), round_trips: 0 },
@@ -86,10 +120,15 @@ pub(super) async fn ask(
             connected_to: ctx.map.diverted(server.address),
         },
         transport,
+        checking_disabled: flags.checking_disabled,
+        dnssec_ok: flags.dnssec_ok,
     };
     let recursion_flag = if recursion { "" } else { " +norecurse" };
+    let cd_flag = if flags.checking_disabled { " +cd" } else { "" };
+    let do_flag = if flags.dnssec_ok { " +dnssec" } else { "" };
+    let glue_flag = if flags.glue { " +additional" } else { "" };
     Observation {
-        id: server.id(name, rtype),
+        id: server.id(name, rtype, flags),
         vantage,
         started_us: ctx.offset_us(started),
         took_us: micros(took),
@@ -97,7 +136,7 @@ pub(super) async fn ask(
         round_trips,
         attempt: 1,
         by_hand: format!(
-            "dig @{} -p {} {} {rtype}{recursion_flag} +noall +comments +answer +authority",
+            "dig @{} -p {} {} {rtype}{recursion_flag}{cd_flag}{do_flag} +noall +comments +answer +authority{glue_flag}",
             real.ip(),
             real.port(),
             shell_word(name)
@@ -128,6 +167,18 @@ pub(super) fn data_of(observation: &Observation, rtype: RecordType) -> Vec<Strin
             .map(|answer| answer.data_of(&rtype).map(str::to_owned).collect())
             .unwrap_or_default(),
         _ => Vec::new(),
+    }
+}
+
+/// What an observation says in DNS terms: the message, be it a yes or a no.
+pub(super) fn message_in(observation: &Observation) -> Option<&DnsAnswer> {
+    match &observation.seen {
+        Seen::Dns(dns) => match &dns.answer {
+            Observed::Present(answer) => Some(answer),
+            Observed::Denied(Denial::Rcode(answer)) => Some(answer),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

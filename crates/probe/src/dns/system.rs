@@ -93,6 +93,8 @@ pub(super) async fn call(ctx: &Context, host: &str, vantage: Vantage) -> [Observ
             rtype: rtype.to_string(),
             server,
             transport: DnsTransport::SystemCall,
+            checking_disabled: false,
+            dnssec_ok: false,
         };
         Observation {
             id: format!("dns/system/{rtype} {host}").into(),
@@ -169,6 +171,7 @@ fn answer_of(host: &str, rtype: RecordType, found: &Found) -> Observed<DnsAnswer
             .collect(),
         authority: Vec::new(),
         extended_errors: Vec::new(),
+        glue: Vec::new(),
     })
 }
 

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::query::{Server, ask};
-use super::{addresses, zone};
+use super::{Hints, addresses, around, follow_up, zone};
 use crate::net::{AddressMap, Context, Limits, test_context};
 
 /// A DNS server on UDP and TCP at one port. `reply` gives the messages to send back, none for silence.
@@ -527,4 +527,179 @@ async fn a_zone_that_nobody_shows_leaves_the_questions_and_no_guess() {
     let seen = zone(&context(&[first.address, second.address]), "api.example.test", Vantage::Edge).await;
     assert_eq!(seen.len(), 14);
     assert!(seen.iter().all(|o| matches!(dns(o).answer, Observed::Denied(Denial::Rcode(_)))));
+}
+
+/// A world with a parent zone `test`, a delegation to two servers of which one is lame, and a zone without the host.
+struct Delegated {
+    resolver: TestServer,
+    parent: TestServer,
+    good: TestServer,
+    lame: TestServer,
+}
+
+impl Delegated {
+    async fn start() -> Self {
+        let resolver = TestServer::start(|query, heard, _| match (heard.name.as_str(), heard.rtype) {
+            ("test", RecordType::NS) => with_records(
+                query,
+                vec![Record::from_rdata(name("test"), 60, RData::NS(NS(name("ns.nic.test"))))],
+            ),
+            ("ns.nic.test", RecordType::A) => with_records(query, vec![a("ns.nic.test", 50)]),
+            ("wanted.example.net", RecordType::A) => with_records(query, vec![a("wanted.example.net", 53)]),
+            ("api.example.test.example.test", RecordType::A) => {
+                with_records(query, vec![a("api.example.test.example.test", 9)])
+            }
+            ("api.example.test", _) => with_code(query, ResponseCode::NXDomain),
+            _ => with_records(query, Vec::new()),
+        })
+        .await;
+        let parent = TestServer::start(|query, heard, _| {
+            let mut message = response(query);
+            if heard.rtype == RecordType::NS {
+                for (server, last) in [("ns1.example.test", 53), ("ns2.example.test", 54)] {
+                    message.add_authority(Record::from_rdata(
+                        name("example.test"),
+                        3600,
+                        RData::NS(NS(name(server))),
+                    ));
+                    message.add_additional(a(server, last));
+                }
+            }
+            vec![message.to_vec().expect("encodes")]
+        })
+        .await;
+        let good = TestServer::start(|query, heard, _| {
+            let mut message = response(query);
+            message.metadata.authoritative = true;
+            if heard.rtype == RecordType::A {
+                message.add_answer(a(&heard.name, 10));
+            }
+            vec![message.to_vec().expect("encodes")]
+        })
+        .await;
+        let lame = TestServer::start(|query, _, _| with_code(query, ResponseCode::Refused)).await;
+        Self { resolver, parent, good, lame }
+    }
+
+    fn context(&self) -> Context {
+        let mut ctx = context(&[self.resolver.address]);
+        let mut map = AddressMap::default();
+        for (last, server) in [(50, &self.parent), (53, &self.good), (54, &self.lame)] {
+            map.add(&format!("192.0.2.{last}:53:127.0.0.1:{}", server.address.port())).expect("valid");
+        }
+        ctx.map = map.into();
+        ctx
+    }
+}
+
+#[tokio::test]
+async fn the_delegation_is_read_at_the_parent_and_its_servers_are_asked() {
+    let world = Delegated::start().await;
+    let ctx = world.context();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("hosts");
+    std::fs::write(&file, "127.0.0.1 localhost\n192.0.2.77 api.example.test\n").expect("written");
+    let hints = Hints {
+        expected_servers: vec!["wanted.example.net".into(), "192.0.2.54".into()],
+        near_hosts: vec!["apl.example.test".into()],
+        hosts_file: Some(file.clone()),
+    };
+    let around = around(&ctx, "api.example.test", Vantage::Edge, &hints).await;
+    let find = |all: &[Observation], id: &str| {
+        all.iter().find(|o| o.id.0 == id).cloned().unwrap_or_else(|| panic!("{id} in {all:#?}"))
+    };
+    let referral = find(&around, "dns/parent/ns.nic.test/192.0.2.50/NS example.test");
+    let answer = dns(&referral).answer.present().expect("present").clone();
+    assert_eq!(
+        answer.authority.iter().map(|r| r.data.as_str()).collect::<Vec<_>>(),
+        ["ns1.example.test", "ns2.example.test"]
+    );
+    assert_eq!(answer.glue.len(), 2);
+    assert_eq!(
+        data(&find(&around, "dns/expected/wanted.example.net/192.0.2.53/A api.example.test")),
+        ["192.0.2.10"]
+    );
+    find(&around, "dns/expected/192.0.2.54/192.0.2.54/SOA example.test");
+    let hosts = find(&around, "dns/hosts/api.example.test");
+    assert_eq!(data(&hosts), ["192.0.2.77"]);
+    assert_eq!(dns(&hosts).question.server.name.as_deref(), file.to_str());
+    let control = around.iter().find(|o| o.id.0.contains("/A landfall-")).expect("a control");
+    assert!(control.id.0.ends_with(".example.test"), "{}", control.id);
+    assert!(around.iter().filter(|o| !dns(o).question.is_plain()).count() >= 10);
+
+    let mut seen = around;
+    seen.extend(zone(&ctx, "api.example.test", Vantage::Edge).await);
+    let followed = follow_up(&ctx, "api.example.test", Vantage::Edge, &hints, &seen).await;
+    let recursive = |question: &str| format!("dns/recursive/{}/{question}", world.resolver.address);
+    assert_eq!(data(&find(&followed, &recursive("A api.example.test.example.test"))), ["192.0.2.9"]);
+    find(&followed, &recursive("A apl.example.test"));
+    let good = find(&followed, "dns/authoritative/ns1.example.test/192.0.2.53/A api.example.test");
+    assert_eq!((data(&good).len(), good.after.as_ref()), (1, Some(&referral.id)));
+    let lame = find(&followed, "dns/authoritative/ns2.example.test/192.0.2.54/A api.example.test");
+    assert!(matches!(&dns(&lame).answer, Observed::Denied(Denial::Rcode(a)) if a.rcode == 5));
+    assert!(world.parent.heard().iter().chain(&world.good.heard()).all(|h| !h.recursion));
+}
+
+#[tokio::test]
+async fn nothing_more_is_asked_where_all_is_well() {
+    let resolver = TestServer::start(dual_stack).await;
+    let ctx = context(&[resolver.address]);
+    let found = addresses(&ctx, "api.example.test", 443, Vantage::Edge).await;
+    let before = resolver.heard().len();
+    let followed =
+        follow_up(&ctx, "api.example.test", Vantage::Edge, &Hints::default(), &found.observations).await;
+    assert!(followed.is_empty(), "{followed:#?}");
+    assert_eq!(resolver.heard().len(), before);
+}
+
+#[tokio::test]
+async fn a_failing_resolver_is_asked_without_validation() {
+    let resolver = TestServer::start(|query, heard, _| {
+        if query.metadata.checking_disabled {
+            return with_records(query, vec![a(&heard.name, 1)]);
+        }
+        with_code(query, ResponseCode::ServFail)
+    })
+    .await;
+    let ctx = context(&[resolver.address]);
+    let found = addresses(&ctx, "api.example.test", 443, Vantage::Edge).await;
+    let seen: Vec<Observation> = found.observations.into_iter().chain(found.late.collect().await).collect();
+    let followed = follow_up(&ctx, "api.example.test", Vantage::Edge, &Hints::default(), &seen).await;
+    let id = format!("dns/recursive/{}/A api.example.test +cd", resolver.address);
+    let unchecked = followed.iter().find(|o| o.id.0 == id).unwrap_or_else(|| panic!("{followed:#?}"));
+    assert_eq!(data(unchecked), ["192.0.2.1"]);
+    assert!(dns(unchecked).question.checking_disabled && unchecked.by_hand.contains("+cd"));
+    assert!(followed.iter().any(|o| o.id.0.ends_with("DNSKEY example.test +cd +dnssec")));
+}
+
+#[tokio::test]
+async fn a_resolver_that_contradicts_the_zone_is_asked_again() {
+    let resolver = TestServer::start(|query, heard, nth| {
+        let mut record = a(&heard.name, 9);
+        record.ttl = 60_u32.saturating_sub(u32::try_from(nth).unwrap_or(0));
+        with_records(query, if heard.rtype == RecordType::A { vec![record] } else { Vec::new() })
+    })
+    .await;
+    let own = TestServer::start(|query, heard, _| {
+        let mut message = response(query);
+        message.metadata.authoritative = true;
+        if heard.rtype == RecordType::A {
+            message.add_answer(a(&heard.name, 1));
+        }
+        vec![message.to_vec().expect("encodes")]
+    })
+    .await;
+    let mut ctx = context(&[resolver.address]);
+    let mut map = AddressMap::default();
+    map.add(&format!("192.0.2.53:53:127.0.0.1:{}", own.address.port())).expect("valid");
+    ctx.map = map.into();
+    let server = Server::authoritative("ns1.example.test", "192.0.2.53".parse().expect("valid"));
+    let seen = [
+        ask_a(&ctx, resolver.address).await,
+        ask(&ctx, &server, "api.example.test", RecordType::A, Vantage::Edge, None).await,
+    ];
+    let followed = follow_up(&ctx, "api.example.test", Vantage::Edge, &Hints::default(), &seen).await;
+    let again =
+        followed.iter().find(|o| o.attempt == 2 && dns(o).question.rtype == "A").expect("asked again");
+    assert_eq!(data(again), ["192.0.2.9"]);
 }

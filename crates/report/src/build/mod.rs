@@ -16,7 +16,7 @@ use landfall_diagnosis::Diagnosis;
 use landfall_evidence::{Evidence, Observed};
 use sha2::{Digest, Sha256};
 
-use crate::model::{EvidenceReport, Outcome, Report, SCHEMA};
+use crate::model::{EvidenceReport, Explanation, Outcome, Report, SCHEMA};
 
 /// Builds the report of one diagnosis. The evidence must be the one that was diagnosed.
 pub fn build(evidence: &Evidence, diagnosis: &Diagnosis) -> Report {
@@ -27,6 +27,7 @@ pub fn build(evidence: &Evidence, diagnosis: &Diagnosis) -> Report {
         target: evidence.target.clone(),
         verdict: diagnosis.verdict,
         summary: diagnosis.summary.clone(),
+        explanation: Explanation { text: diagnosis.explanation.clone(), rephrased: None, by: None },
         components: diagnosis.components.clone(),
         issues: issues::build(diagnosis),
         causes: diagnosis.causes.clone(),

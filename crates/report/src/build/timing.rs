@@ -71,6 +71,14 @@ fn seen(seen: &Seen) -> (Kind, Outcome, String) {
             };
             (Kind::Dns, outcome(&d.answer), words)
         }
+        Seen::Rdap(r) => {
+            let words = match r.answer.present() {
+                Some(answer) if answer.registered => "registered".to_owned(),
+                Some(_) => "not registered".to_owned(),
+                None => r.answer.describe(),
+            };
+            (Kind::Rdap, outcome(&r.answer), words)
+        }
         Seen::Tls(t) => {
             let words = t.answer.present().map_or_else(|| t.answer.describe(), |shake| shake.version.clone());
             (Kind::Tls, outcome(&t.answer), words)
@@ -100,6 +108,7 @@ fn label(observation: &Observation) -> String {
             };
             format!("{} {} at {server}", question.rtype, question.name)
         }
+        Seen::Rdap(r) => format!("RDAP record of {}", r.domain),
         Seen::Tls(t) => format!("TLS handshake, {}", t.question.address),
         Seen::Http(h) => {
             format!("{} {}, {}, {}", h.request.method, h.request.path, observation.vantage, h.request.version)

@@ -238,6 +238,9 @@ pub(super) fn dns(report: &Report) -> Markup {
                     DnsServerRole::System => "The system's resolver",
                     DnsServerRole::Recursive => "Recursive resolver",
                     DnsServerRole::Authoritative => "Authoritative server",
+                    DnsServerRole::Parent => "Server of the parent zone",
+                    DnsServerRole::Expected => "Server that should hold the zone",
+                    DnsServerRole::HostsFile => "Hosts file",
                 };
                 h4 { (who) @if let Some(name) = &server.server.name { " " (name) } @if let Some(address) = server.server.address { " (" (address) ")" } }
                 (table(who, &["Name", "Type", "TTL", "Data", "Response"], html! {

@@ -19,6 +19,10 @@ pub(super) fn hero(report: &Report) -> Markup {
                 span.name { (report.target.name) }
             }
             h1 { (report.summary) }
+            @if !report.explanation.shown().is_empty() {
+                p.explanation { (report.explanation.shown()) }
+                @if let Some(model) = &report.explanation.by { p.explanation.by { "Put into these words by " (model) "." } }
+            }
             (drawing::path(&report.path))
             div.answers {
                 div {

@@ -69,6 +69,12 @@ fn head(page: &mut Page, report: &Report) {
             text(&report.summary)
         ),
     );
+    if !report.explanation.shown().is_empty() {
+        page.field("In plain words", &text(report.explanation.shown()));
+        if let Some(model) = &report.explanation.by {
+            page.field("Put into these words by", &text(model));
+        }
+    }
 }
 
 /// The text as it grows. Everything foreign passes [`escape`] before it comes here.

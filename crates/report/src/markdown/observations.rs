@@ -332,6 +332,9 @@ pub(super) fn dns(page: &mut Page, report: &Report) {
             DnsServerRole::System => "The system's resolver",
             DnsServerRole::Recursive => "Recursive resolver",
             DnsServerRole::Authoritative => "Authoritative server",
+            DnsServerRole::Parent => "Server of the parent zone",
+            DnsServerRole::Expected => "Server that should hold the zone",
+            DnsServerRole::HostsFile => "Hosts file",
         };
         let name = server.server.name.as_deref().map(|n| format!(" {n}")).unwrap_or_default();
         let address = server.server.address.map(|a| format!(" ({a})")).unwrap_or_default();

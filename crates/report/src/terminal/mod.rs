@@ -53,6 +53,13 @@ fn head(page: &mut Page, report: &Report) {
     ]);
     page.text(2, Ink::Plain, &report.summary);
     page.blank();
+    if !report.explanation.shown().is_empty() {
+        page.text(2, Ink::Faint, report.explanation.shown());
+        if let Some(model) = &report.explanation.by {
+            page.text(2, Ink::Faint, &format!("(put into these words by {model})"));
+        }
+        page.blank();
+    }
     path::draw(page, &report.path);
     page.blank();
     let row = |page: &mut Page, label: &str, text: &str| {
