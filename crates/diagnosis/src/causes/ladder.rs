@@ -240,6 +240,9 @@ fn zone_misleads(facts: &Facts) -> bool {
     let origin_serves = facts.text(SiteKind, "origin") == Some("application");
     let old = facts.text(DnsAsOrigin, "") == Some("no")
         && facts.text(DnsOwnerRole, "") != Some("edge")
+        // A platform's router that answers by its own page is where the record should lead: it has other addresses for
+        // the domains of customers than for its own names.
+        && facts.text(SiteWriter, "edge") != Some("platform")
         && origin_serves;
     let wildcard = facts.text(DnsWildcard, "") == Some("same");
     facts.of(FamilyState).any(|fact| fact.symptom)
