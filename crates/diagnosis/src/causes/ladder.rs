@@ -134,6 +134,8 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some("nothing-here" | "suspended" | "starting" | "other-site" | "default-page") => {
                 RungState::Broken
             }
+            // Everything is served, by the wrong build, for the wrong environment, or behind the platform's own login.
+            _ if misdeployed(facts) => RungState::Broken,
             _ => ok_if(reaches_app),
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
@@ -280,6 +282,13 @@ fn zone_misleads(facts: &Facts) -> bool {
     facts.of(FamilyState).any(|fact| fact.symptom)
         || facts.of(AddressStates).any(|fact| fact.symptom)
         || (bad && (private || old || wildcard))
+}
+
+/// Whether what is deployed under the public name is seen not to be what was built.
+fn misdeployed(facts: &Facts) -> bool {
+    let keys = [FactKey::BuildServedIs, FactKey::BuildAsLocal, FactKey::BuildMixed, FactKey::BuildEnvironmentIs];
+    keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
+        || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
 }
 
 /// Whether small answers pass where larger ones do not: the path loses packets by their size.
