@@ -125,6 +125,13 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             {
                 RungState::Broken
             }
+            // Single routes fail on the way although others come through.
+            _ if facts
+                .at(EndpointOutcome, Some("edge"))
+                .any(|fact| fact.symptom && fact.text() == Some("gateway-error")) =>
+            {
+                RungState::Broken
+            }
             (Some("application" | "app-error" | "nothing-here" | "suspended" | "starting"), _) => {
                 RungState::Ok
             }
@@ -196,7 +203,8 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
     });
     let refused = refused && !log_says(facts, "proxy-denied");
     let too_large = facts.of(FactKey::LogRefuses).any(|fact| fact.symptom);
-    says || refused || too_large
+    says || refused
+        || too_large
         || cache
         || kept_error
         || wall
