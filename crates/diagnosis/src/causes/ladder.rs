@@ -125,6 +125,13 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             {
                 RungState::Broken
             }
+            // Single routes fail on the way although others come through.
+            _ if facts
+                .at(EndpointOutcome, Some("edge"))
+                .any(|fact| fact.symptom && fact.text() == Some("gateway-error")) =>
+            {
+                RungState::Broken
+            }
             (Some("application" | "app-error" | "nothing-here" | "suspended" | "starting"), _) => {
                 RungState::Ok
             }
