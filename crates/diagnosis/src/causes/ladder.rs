@@ -142,6 +142,8 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
             _ => ok_if(reaches_app),
         },
+        // Its 500s may come in a form that shows no framework; the site's kind has weighed that.
+        Rung::App if site == Some("app-error") => RungState::Broken,
         Rung::App => app_state(facts, reaches_app),
         Rung::RateLimit => match word(LimitTight, "") {
             Some("no") => RungState::Ok,
@@ -194,13 +196,23 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
             && fact.text() == Some("forbidden")
             && matches!(writer, Some("edge" | "balancer" | "server"))
     });
-    says || refused
+    let refused = refused && !log_says(facts, "proxy-denied");
+    let too_large = facts.of(FactKey::LogRefuses).any(|fact| fact.symptom);
+    says || refused || too_large
         || cache
         || kept_error
         || wall
         || parted
         || upgrade
         || facts.is(FactKey::EdgeInPath, "", "no") == Some(true)
+}
+
+/// Whether a log says this word.
+fn log_says(facts: &Facts, word: &str) -> bool {
+    facts.of(FactKey::LogSays).any(|fact| match fact.known() {
+        Some(crate::facts::Value::List(words)) => words.iter().any(|w| w == word),
+        _ => false,
+    })
 }
 
 /// Whether a hop says that the way to the server behind it is broken, for an endpoint that fails.
@@ -229,12 +241,15 @@ fn says_of_the_way(facts: &Facts) -> bool {
     let other_host = matches!(
         facts.text(FactKey::SiteKind, "edge"),
         Some("nothing-here" | "other-site" | "default-page" | "unclear")
-    ) && facts
-        .at(FactKey::TrialAsPlain, Some("public-host origin"))
-        .any(|fact| matches!(fact.text(), Some("same" | "better")))
-        && facts.text(FactKey::SiteKind, "origin") == Some("application");
+    ) && facts.at(FactKey::TrialAsPlain, Some("public-host origin")).any(|fact| {
+        let serves = facts.text(FactKey::SiteKind, "origin") == Some("application");
+        fact.text() == Some("better") || (serves && fact.text() == Some("same"))
+    });
+    let denied = log_says(facts, "proxy-denied")
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("forbidden"));
     nobody_behind
         || other_host
+        || denied
         || !by_app_process
             && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
                 facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
@@ -257,8 +272,10 @@ fn zone_misleads(facts: &Facts) -> bool {
     let class = facts.text(DnsClass, "authoritative").or_else(|| facts.text(DnsClass, "recursive"));
     let private = matches!(class, Some("private" | "loopback" | "link-local" | "shared" | "unspecified"));
     let origin_serves = facts.text(SiteKind, "origin") == Some("application");
-    let old = facts.text(DnsAsOrigin, "") == Some("no")
-        && facts.text(DnsOwnerRole, "") != Some("edge")
+    // Where something else answers, it may as well be a hop of one's own; where nothing does and the application is at
+    // home with another provider, the record is what was left behind.
+    let old = matches!(facts.text(NetOrigin, ""), Some("another-provider" | "another-range"))
+        && site == Some("no-answer")
         && origin_serves;
     let wildcard = facts.text(DnsWildcard, "") == Some("same");
     facts.of(FamilyState).any(|fact| fact.symptom)

@@ -23,6 +23,8 @@ const TIE_DB: i32 = 5;
 const CLOSE_DB: i32 = 20;
 /// At or below this a cause is ruled out.
 const RULED_OUT_DB: i32 = -10;
+/// What a deeper cause must score to stand before the one through which it shows itself.
+const DEEP_DB: i32 = 8;
 /// What a rival loses that an observation tells from another one: a strong sign.
 const TOLD_APART_DB: i32 = 10;
 /// The weights of strong and decisive evidence.
@@ -196,6 +198,7 @@ impl<'a> Context<'a> {
             })
             .collect();
         tell_apart(&mut found);
+        self.deepest_first(&mut found);
         found.sort_by(|a, b| {
             let order = |c: &Candidate<'_>| {
                 (-c.scored.score_db, std::cmp::Reverse(c.hypothesis.prior_db), c.hypothesis.rung)
@@ -244,6 +247,35 @@ impl<'a> Context<'a> {
             contributing: Vec::new(),
             remedy: h.remedy_for(platform.and_then(remedy_platform)).iter().map(fill).collect(),
             verify: h.verify.iter().map(fill).collect(),
+        }
+    }
+
+    /// Where something speaks for a deeper cause in particular, the shallower one through which it shows itself is no rival
+    /// but a station on its way, and comes after it.
+    fn deepest_first(&self, candidates: &mut [Candidate<'_>]) {
+        let deep: Vec<(String, i32, BTreeSet<FactId>)> = candidates
+            .iter()
+            .filter(|c| c.scored.score_db >= DEEP_DB && is_specific(&c.scored))
+            .map(|c| (c.hypothesis.id.clone(), c.scored.score_db, c.explains.clone()))
+            .collect();
+        for station in candidates.iter_mut() {
+            let own = station.hypothesis.id.clone();
+            let above = deep
+                .iter()
+                .filter(|(id, _, explains)| {
+                    self.catalogue.leads_to(id, &own) && !explains.is_disjoint(&station.explains)
+                })
+                .max_by_key(|(_, score, _)| *score);
+            let Some((id, score, _)) = above else { continue };
+            let most = score - TIE_DB - 1;
+            if station.scored.score_db > most {
+                station.scored.against.push(Argument {
+                    say: format!("it is on the way of {id}, which goes deeper"),
+                    weight_db: most - station.scored.score_db,
+                    evidence: Vec::new(),
+                });
+                station.scored.score_db = most;
+            }
         }
     }
 

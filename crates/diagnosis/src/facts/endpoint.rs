@@ -353,6 +353,27 @@ mod tests {
     use crate::testkit::response;
 
     #[test]
+    fn a_page_of_an_error_is_told_from_a_page_about_errors() {
+        let tells = |title: &str| {
+            let page = format!("<!doctype html><html lang=en><head><title>{title}</title></head>");
+            tells_failure(&response(200).html(&page).build())
+        };
+        for title in
+            ["404: This page could not be found", "404 - Page not found - Example", "Server Error (500)"]
+        {
+            assert!(tells(title), "{title}");
+        }
+        for title in [
+            "502 Bad Gateway, explained",
+            "500 errors and how to mend them",
+            "Errors we have met",
+            "404 Media",
+        ] {
+            assert!(!tells(title), "{title}");
+        }
+    }
+
+    #[test]
     fn error_pages_with_a_good_status_are_known_by_their_title() {
         let tells = |text: &str| tells_failure(&response(200).html(text).build());
         assert!(tells("<!doctype html><title>500 Internal Server Error</title>"));
