@@ -120,6 +120,8 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         },
         Rung::EdgeOrigin => match (site, word(SiteMeaning, "edge")) {
             _ if says_of_the_way(facts) => RungState::Broken,
+            // A cache hides it: what it does not hold fails on the way to the origin.
+            _ if word(CheckCached, "edge") == Some("yes") => RungState::Broken,
             (Some("gateway-error"), Some(meaning))
                 if meaning.starts_with("origin-") || meaning == "no-healthy-upstream" =>
             {
