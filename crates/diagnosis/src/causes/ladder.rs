@@ -280,7 +280,7 @@ fn zone_misleads(facts: &Facts) -> bool {
     let bad = matches!(site, Some("no-answer" | "nothing-here" | "other-site" | "default-page"))
         || facts.at(TcpState, Some("edge")).any(|fact| fact.symptom);
     let class = facts.text(DnsClass, "authoritative").or_else(|| facts.text(DnsClass, "recursive"));
-    let private = matches!(class, Some("private" | "loopback" | "link-local" | "shared" | "unspecified"));
+    let private = matches!(class, Some("private" | "loopback" | "link-local" | "unspecified"));
     let origin_serves = facts.text(SiteKind, "origin") == Some("application");
     // Where something else answers, it may as well be a hop of one's own; where nothing does and the application is at
     // home with another provider, the record is what was left behind.
