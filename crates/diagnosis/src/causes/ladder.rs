@@ -190,7 +190,8 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
     });
     let refused = refused && !log_says(facts, "proxy-denied");
     let too_large = facts.of(FactKey::LogRefuses).any(|fact| fact.symptom);
-    says || refused || too_large
+    says || refused
+        || too_large
         || cache
         || kept_error
         || wall
