@@ -40,6 +40,8 @@ pub enum DoorAsk {
     Again,
     /// The first endpoint at another port of the address.
     OtherPort,
+    /// The first endpoint over plain HTTP at the very port that is meant for TLS.
+    PlainHere,
     /// A handshake without a server name (RFC 6066, section 3).
     NoName,
     /// A handshake with another name of the target.
@@ -64,6 +66,7 @@ impl DoorAsk {
         match self {
             Self::Again => "again",
             Self::OtherPort => "other-port",
+            Self::PlainHere => "plain-here",
             Self::NoName => "no-name",
             Self::OtherName => "other-name",
             Self::SmallHello => "small-hello",

@@ -44,6 +44,8 @@ struct Trouble {
     handshake: bool,
     /// That handshake met silence.
     handshake_silent: bool,
+    /// What came in place of the handshake showed already what is spoken there.
+    other_protocol: bool,
     /// The chain or the name does not hold.
     certificate: bool,
     /// The server ended requests by an alert, or every answer was a refusal of the client.
@@ -102,6 +104,10 @@ fn trouble(site: &Site, so_far: &[Observation]) -> Trouble {
                 } else if connected == Some(true) {
                     trouble.handshake = true;
                     trouble.handshake_silent |= matches!(&seen.answer, Observed::Silent(_));
+                    trouble.other_protocol |= matches!(
+                        &seen.answer,
+                        Observed::Denied(Denial::NotTls { .. } | Denial::TlsAlert { .. })
+                    );
                 }
             }
             Seen::Http(seen)
@@ -185,6 +191,9 @@ impl Look<'_> {
             }
             looks.push(self.hello(DoorAsk::LegacyHello, Hello::Legacy).boxed());
             looks.push(self.handshake(DoorAsk::ClientCertificate, host.to_owned()).boxed());
+            if !trouble.other_protocol {
+                looks.push(self.plain_here().boxed());
+            }
             if trouble.handshake_silent {
                 looks.push(self.handshake(DoorAsk::SmallHello, host.to_owned()).boxed());
                 looks.push(self.hello(DoorAsk::SmallAnswer, Hello::Unacceptable).boxed());
@@ -221,6 +230,14 @@ impl Look<'_> {
         let _ = url.set_port(Some(port));
         let address = SocketAddr::new(self.address.ip(), port);
         self.request(DoorAsk::OtherPort, url, address).await
+    }
+
+    /// A server without TLS may wait for ever for the end of what it takes for a request line.
+    async fn plain_here(&self) -> Observation {
+        let mut url = self.site.first_question(Purpose::Endpoint).url;
+        let _ = url.set_scheme("http");
+        let _ = url.set_port(Some(self.address.port()));
+        self.request(DoorAsk::PlainHere, url, self.address).await
     }
 
     async fn challenge(&self) -> Observation {

@@ -81,17 +81,21 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some(_) => RungState::Broken,
             None => ok_if(answered || word(DnsSystem, "") == Some("ok")),
         },
+        Rung::Route if large_packets_vanish(facts) => RungState::Broken,
         Rung::Route => match word(TcpState, "edge") {
             Some("unreachable") => RungState::Broken,
             Some("silent") | None => ok_if(answered),
             Some(_) => RungState::Ok,
         },
+        Rung::Tcp if facts.of(TcpFlaps).any(|fact| fact.symptom) => RungState::Broken,
         Rung::Tcp => match word(TcpState, "edge") {
             Some("ok") => RungState::Ok,
             Some("unreachable") => RungState::Unknown,
             Some(_) => RungState::Broken,
             None => ok_if(answered),
         },
+        // The handshake is finished, and still it is for want of a client certificate that nobody is served.
+        Rung::Tls if needs_client_certificate(facts) => RungState::Broken,
         Rung::Tls => {
             let refused = facts.at(TlsOutcome, Some("edge")).chain(facts.at(TlsVerify, Some("edge")));
             let words: Vec<&str> = refused.filter_map(|fact| fact.text()).collect();
@@ -104,6 +108,10 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         Rung::Edge => match site {
             _ if edge_is_at_fault(facts) => RungState::Broken,
             Some("blocked" | "challenged" | "redirect-loop") => RungState::Broken,
+            // Redirects that come back never get past the first hop that sends them.
+            Some(_) if facts.at(RedirectEnd, Some("edge")).any(|fact| fact.text() == Some("loop")) => {
+                RungState::Broken
+            }
             Some("no-answer") | None => RungState::Unknown,
             Some(_) if facts.at(CacheState, Some("edge")).any(|fact| fact.text() == Some("hit")) => {
                 RungState::Masked
@@ -132,6 +140,8 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
             _ => ok_if(reaches_app),
         },
+        // Its 500s may come in a form that shows no framework; the site's kind has weighed that.
+        Rung::App if site == Some("app-error") => RungState::Broken,
         Rung::App => app_state(facts, reaches_app),
         Rung::RateLimit => match word(LimitTight, "") {
             Some("no") => RungState::Ok,
@@ -158,6 +168,7 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         "address-banned",
         "challenge",
         "too-large",
+        "grew",
     ];
     let endpoint_fails = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
     let says = facts
@@ -183,13 +194,24 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
             && fact.text() == Some("forbidden")
             && matches!(writer, Some("edge" | "balancer" | "server"))
     });
+    let refused = refused && !log_says(facts, "proxy-denied");
+    let too_large = facts.of(FactKey::LogRefuses).any(|fact| fact.symptom);
     says || refused
+        || too_large
         || cache
         || kept_error
         || wall
         || parted
         || upgrade
         || facts.is(FactKey::EdgeInPath, "", "no") == Some(true)
+}
+
+/// Whether a log says this word.
+fn log_says(facts: &Facts, word: &str) -> bool {
+    facts.of(FactKey::LogSays).any(|fact| match fact.known() {
+        Some(crate::facts::Value::List(words)) => words.iter().any(|w| w == word),
+        _ => false,
+    })
 }
 
 /// Whether a hop says that the way to the server behind it is broken, for an endpoint that fails.
@@ -209,12 +231,29 @@ fn says_of_the_way(facts: &Facts) -> bool {
         "dns",
         "tunnel-down",
     ];
+    // The name takes a connection and stays silent, and the origin does not even take one.
+    let nobody_behind = facts.text(FactKey::SiteKind, "edge") == Some("no-answer")
+        && facts.text(FactKey::TcpState, "edge") == Some("ok")
+        && matches!(facts.text(FactKey::TcpState, "origin"), Some("silent" | "refused"));
     let by_app_process = facts.text(FactKey::SiteMeaning, "edge") == Some("app-crashed");
-    !by_app_process
-        && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
-            facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
-                && fact.text().is_some_and(|word| words.contains(&word))
-        })
+    // The origin knows the public name when it is asked for it, and what comes through the edge is not its answer.
+    let other_host = matches!(
+        facts.text(FactKey::SiteKind, "edge"),
+        Some("nothing-here" | "other-site" | "default-page" | "unclear")
+    ) && facts.at(FactKey::TrialAsPlain, Some("public-host origin")).any(|fact| {
+        let serves = facts.text(FactKey::SiteKind, "origin") == Some("application");
+        fact.text() == Some("better") || (serves && fact.text() == Some("same"))
+    });
+    let denied = log_says(facts, "proxy-denied")
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("forbidden"));
+    nobody_behind
+        || other_host
+        || denied
+        || !by_app_process
+            && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
+                facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
+                    && fact.text().is_some_and(|word| words.contains(&word))
+            })
 }
 
 /// Whether a copy of the zone has what the zone that the world is sent to lacks, or has otherwise.
@@ -229,20 +268,35 @@ fn zone_misleads(facts: &Facts) -> bool {
     let site = facts.text(SiteKind, "edge");
     let bad = matches!(site, Some("no-answer" | "nothing-here" | "other-site" | "default-page"))
         || facts.at(TcpState, Some("edge")).any(|fact| fact.symptom);
-    let private = ["authoritative", "recursive"].into_iter().any(|of| {
-        matches!(
-            facts.text(DnsClass, of),
-            Some("private" | "loopback" | "link-local" | "shared" | "unspecified")
-        )
-    });
+    let class = facts.text(DnsClass, "authoritative").or_else(|| facts.text(DnsClass, "recursive"));
+    let private = matches!(class, Some("private" | "loopback" | "link-local" | "shared" | "unspecified"));
     let origin_serves = facts.text(SiteKind, "origin") == Some("application");
-    let old = facts.text(DnsAsOrigin, "") == Some("no")
-        && facts.text(DnsOwnerRole, "") != Some("edge")
+    // Where something else answers, it may as well be a hop of one's own; where nothing does and the application is at
+    // home with another provider, the record is what was left behind.
+    let old = matches!(facts.text(NetOrigin, ""), Some("another-provider" | "another-range"))
+        && site == Some("no-answer")
         && origin_serves;
     let wildcard = facts.text(DnsWildcard, "") == Some("same");
     facts.of(FamilyState).any(|fact| fact.symptom)
         || facts.of(AddressStates).any(|fact| fact.symptom)
         || (bad && (private || old || wildcard))
+}
+
+/// Whether small answers pass where larger ones do not: the path loses packets by their size.
+fn large_packets_vanish(facts: &Facts) -> bool {
+    let yes = |key| facts.at(key, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    let stalls = facts.at(FactKey::TlsOutcome, Some("edge")).any(|fact| fact.text() == Some("silent"));
+    yes(FactKey::HttpSizeDecides) || (stalls && yes(FactKey::TlsSmallAnswer))
+}
+
+fn needs_client_certificate(facts: &Facts) -> bool {
+    let asked = facts.at(FactKey::TlsClientCertificate, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    let served = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("ok"));
+    let refused = facts.at(FactKey::TlsAlertAfter, Some("edge")).next().is_some()
+        || facts.at(FactKey::HttpSignature, Some("edge")).any(|fact| {
+            fact.text().is_some_and(|id| id.starts_with("nginx-400-") && id.contains("client-certificate"))
+        });
+    asked && refused && !served
 }
 
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {

@@ -99,6 +99,14 @@ fn answer_word(
     if (300..400).contains(&response.status) && elsewhere.starts_with("https://") {
         return "redirect";
     }
+    if catalogue
+        .read_response(response)
+        .best()
+        .is_some_and(|b| b.signature.meaning == Meaning::ProtocolMismatch)
+    {
+        // That one complains of the very way in which it was asked.
+        return "other";
+    }
     let expect = evidence.target.endpoints.iter().find(|e| e.path == path).map(|e| e.expect.clone());
     let placeholder = catalogue.read_response(response).best().is_some_and(|best| {
         !matches!(best.signature.meaning, Meaning::HopMarker) && !best.signature.hop.is_application()
@@ -124,7 +132,8 @@ fn ports(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>, 
             seen.insert(address.port(), (word, x.id()));
         }
     }
-    for (observation, door) in doors(evidence, DoorAsk::OtherPort) {
+    let looks = doors(evidence, DoorAsk::OtherPort).chain(doors(evidence, DoorAsk::PlainHere));
+    for (observation, door) in looks {
         let path = door
             .question
             .url
@@ -143,7 +152,10 @@ fn ports(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>, 
             Observed::Silent(silence) => word(&path, &Observed::Silent(silence)),
             Observed::Unasked(_) => None,
         };
-        if let Some(word) = word {
+        let here = door.question.ask == DoorAsk::PlainHere;
+        if let (Some(word), true) = (word, here) {
+            facts.known(FactKey::DoorPlainHere, "edge", word, [observation.id.clone()]);
+        } else if let Some(word) = word {
             seen.entry(door.question.address.port()).or_insert((word, observation.id.clone()));
         }
     }
