@@ -136,7 +136,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             {
                 RungState::Broken
             }
-            (Some("application" | "app-error" | "nothing-here" | "suspended" | "starting"), _) => {
+            (Some("application" | "app-error" | "nothing-here"), _) => {
                 RungState::Ok
             }
             _ => RungState::Unknown,
