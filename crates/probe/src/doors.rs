@@ -104,7 +104,10 @@ fn trouble(site: &Site, so_far: &[Observation]) -> Trouble {
                 } else if connected == Some(true) {
                     trouble.handshake = true;
                     trouble.handshake_silent |= matches!(&seen.answer, Observed::Silent(_));
-                    trouble.other_protocol |= matches!(&seen.answer, Observed::Denied(Denial::NotTls { .. } | Denial::TlsAlert { .. }));
+                    trouble.other_protocol |= matches!(
+                        &seen.answer,
+                        Observed::Denied(Denial::NotTls { .. } | Denial::TlsAlert { .. })
+                    );
                 }
             }
             Seen::Http(seen)

@@ -229,13 +229,12 @@ fn large_packets_vanish(facts: &Facts) -> bool {
 }
 
 fn needs_client_certificate(facts: &Facts) -> bool {
-    let asked =
-        facts.at(FactKey::TlsClientCertificate, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    let asked = facts.at(FactKey::TlsClientCertificate, Some("edge")).any(|fact| fact.text() == Some("yes"));
     let served = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("ok"));
     let refused = facts.at(FactKey::TlsAlertAfter, Some("edge")).next().is_some()
-        || facts
-            .at(FactKey::HttpSignature, Some("edge"))
-            .any(|fact| fact.text().is_some_and(|id| id.starts_with("nginx-400-") && id.contains("client-certificate")));
+        || facts.at(FactKey::HttpSignature, Some("edge")).any(|fact| {
+            fact.text().is_some_and(|id| id.starts_with("nginx-400-") && id.contains("client-certificate"))
+        });
     asked && refused && !served
 }
 

@@ -99,7 +99,11 @@ fn answer_word(
     if (300..400).contains(&response.status) && elsewhere.starts_with("https://") {
         return "redirect";
     }
-    if catalogue.read_response(response).best().is_some_and(|b| b.signature.meaning == Meaning::ProtocolMismatch) {
+    if catalogue
+        .read_response(response)
+        .best()
+        .is_some_and(|b| b.signature.meaning == Meaning::ProtocolMismatch)
+    {
         // That one complains of the very way in which it was asked.
         return "other";
     }
