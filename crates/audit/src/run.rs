@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use landfall_diagnosis::Catalogue;
 use landfall_evidence::{
     Endpoint, EndpointSource, Evidence, Expectation, Header, HostRole, LogObservation, Observation,
-    ObservationId, Observed, ProbeFault, ProjectObservation, ProjectSnapshot, SCHEMA, Seen, Settings, Target,
-    TestPurpose, TestsObservation, Tool, Vantage,
+    ObservationId, Observed, ProbeFault, ProjectObservation, ProjectSnapshot, Purpose, SCHEMA, Seen,
+    Settings, Target, TestPurpose, TestsObservation, Tool, Vantage,
 };
 use landfall_probe::net::{Context, Ledger, Limits, Waits};
 use landfall_probe::tls::Roots;
@@ -93,12 +93,13 @@ pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) ->
         let project = async {
             if plan.target.endpoints.is_empty() { None } else { read_project(&ctx, plan, progress).await.0 }
         };
-        let (project, logs, mut survey) =
-            tokio::join!(project, read_logs(&ctx, plan), ask_network(&ctx, plan, &target, progress));
-        survey.observations.extend(logs);
+        let (project, mut survey) = tokio::join!(project, ask_network(&ctx, plan, &target, progress));
+        // The application writes of our own requests too, and what it says of them is what we want to know.
+        survey.observations.extend(read_logs(&ctx, plan).await);
         survey.observations.extend(project);
         survey.observations.extend(first);
         cross_origin(&ctx, plan, &target, &mut survey).await;
+        other_host(&ctx, plan, &mut survey).await;
         decide(&ctx, plan, catalogue, &mut survey, &assemble, progress).await;
         let edge = survey.edge.take();
         let limits = ask_rate_limit(&ctx, plan, edge, &survey.observations, progress).await;
@@ -158,6 +159,38 @@ async fn cross_origin(ctx: &Context, plan: &Plan, target: &Target, survey: &mut 
             }
         }
     }
+}
+
+/// Where production sends its first endpoint to another host, asks the same address for that host: a redirect to the
+/// canonical host is as it should be, and one that comes back never ends.
+async fn other_host(ctx: &Context, plan: &Plan, survey: &mut Survey) {
+    let Some(site) = survey.sites.iter().find(|site| site.vantage == Vantage::Edge) else { return };
+    if !plan.runs(Probe::Http) {
+        return;
+    }
+    let away = survey.observations.iter().find_map(|observation| match &observation.seen {
+        Seen::Http(seen)
+            if observation.vantage == Vantage::Edge
+                && matches!(seen.request.purpose, Purpose::Endpoint | Purpose::Redirect) =>
+        {
+            let to = Url::parse(seen.answer.present()?.redirect_to.as_deref()?).ok()?;
+            let host = to.host_str().filter(|host| Some(*host) != site.base.host_str())?;
+            let path = to[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
+            Some((seen.request.path.clone(), path, host.to_owned()))
+        }
+        _ => None,
+    });
+    let Some((plain, path, host)) = away else { return };
+    let request = http::TrialRequest {
+        name: "other-host".to_owned(),
+        serial: None,
+        method: "GET".to_owned(),
+        path,
+        plain,
+        headers: Vec::new(),
+        host: Some(host),
+    };
+    survey.observations.extend(bounded(ctx, http::trial(ctx, site, &request)).await);
 }
 
 /// Makes the deciding observations that the catalogue asks for, round by round, until nothing is left to decide, a limiter

@@ -88,8 +88,8 @@ fn plan(access: &Access) -> Result<Plan, String> {
         skip,
         resolvers: access.resolvers.iter().map(ToString::to_string).collect(),
         connect_to: access.connect_to.clone(),
-        ca_files: vec![access.ca_file.clone()],
         logs: access.logs.clone(),
+        ca_files: vec![access.ca_file.clone()],
         ..Overrides::default()
     };
     let mut plan = Plan::new(&config, &said).map_err(|e| e.to_string())?;

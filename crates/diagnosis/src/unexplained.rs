@@ -12,6 +12,7 @@ use landfall_evidence::{
 };
 
 use crate::case::Case;
+use crate::causes::UNKNOWN_CAUSE_DB;
 use crate::view::Grade;
 use crate::{Finding, Label, Unexplained};
 
@@ -22,7 +23,7 @@ pub(crate) fn unexplained(
     by_engine: &BTreeSet<ObservationId>,
 ) -> Vec<Unexplained> {
     let mut known: BTreeSet<&ObservationId> = findings.iter().flat_map(|f| &f.evidence).collect();
-    let named = case.causes.iter().filter(|c| c.label >= Label::Possible);
+    let named = case.causes.iter().filter(|c| c.label >= Label::Possible && c.score_db > UNKNOWN_CAUSE_DB);
     known.extend(named.flat_map(|c| c.evidence_for.iter().flat_map(|a| &a.evidence)));
     known.extend(by_engine);
     case.evidence()

@@ -41,7 +41,7 @@ pub(super) fn failing(score: &Score) -> String {
 
 fn figures(text: &mut String, columns: [&Figures; 3]) {
     type Row = (&'static str, fn(&Figures) -> String);
-    let rows: [Row; 24] = [
+    let rows: [Row; 25] = [
         ("worlds", |f| f.scenarios.to_string()),
         ("variants", |f| f.variants.to_string()),
         ("first name right (inside and outside)", |f| percent(f.top1)),
@@ -55,6 +55,7 @@ fn figures(text: &mut String, columns: [&Figures; 3]) {
         ("  of them given a name", |f| f.healthy_named.to_string()),
         ("unknown cause given a name", |f| percent(f.novel_named)),
         ("  beyond inseparable rivals", |f| percent(f.novel_named_beyond_rivals)),
+        ("  not described either", |f| percent(f.unheard_named)),
         ("confirmed and right", |f| percent(f.confirmed_right)),
         ("likely and right", |f| percent(f.likely_right)),
         ("expected calibration error", |f| number(f.calibration_error)),

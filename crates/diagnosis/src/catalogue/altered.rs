@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::Catalogue;
 
-/// The sizes of a weight, in decibans, smallest first; those of the words weak, medium, strong and decisive.
-const SIZES_DB: [i32; 4] = [2, 5, 10, 20];
+/// The sizes of a weight, in decibans, smallest first: those of the words weak, medium, strong and decisive, with one more
+/// at either end, so that every weight can move both ways. What one observation can give is bounded as ever.
+const SIZES_DB: [i32; 6] = [1, 2, 5, 10, 20, 40];
 
 impl Catalogue {
     /// The same catalogue with some causes unknown to it. The faults stay, as a catalogue may list a fault that has no
@@ -24,8 +25,22 @@ impl Catalogue {
         other
     }
 
-    /// The same catalogue with the weight of every piece of evidence moved by one size, up or down by the seed's choice;
-    /// the smallest can only go up and the largest only down. Signs and priors stay.
+    /// The same catalogue with some faults unknown to it altogether: neither weighed nor described as anybody's look-alike.
+    #[must_use]
+    pub fn without_mention(&self, ids: &[&str]) -> Self {
+        let mut other = self.without(ids);
+        let mut faults = (*self.faults).clone();
+        faults.retain(|id, _| !ids.contains(&id.as_str()));
+        for fault in faults.values_mut() {
+            fault.discriminators.retain(|d| !ids.contains(&d.vs.as_str()));
+        }
+        other.faults = Arc::new(faults);
+        other.hash = derived(&self.hash, &format!("without mention {}", ids.join(" ")));
+        other
+    }
+
+    /// The same catalogue with the weight of every piece of evidence moved by one size, up or down by the seed's choice.
+    /// Signs and priors stay.
     ///
     /// The choice for a cause depends on the seed, its id and the position of the evidence alone, so that a cause added
     /// elsewhere changes nothing here.
@@ -47,13 +62,8 @@ impl Catalogue {
 
 fn one_size_off(weight_db: i32, up: bool) -> i32 {
     let Some(at) = SIZES_DB.iter().position(|size| *size == weight_db.abs()) else { return weight_db };
-    let to = match at {
-        0 => 1,
-        last if last == SIZES_DB.len() - 1 => last - 1,
-        at if up => at + 1,
-        at => at - 1,
-    };
-    SIZES_DB[to] * weight_db.signum()
+    let to = if up { at + 1 } else { at.saturating_sub(1) };
+    SIZES_DB.get(to).copied().unwrap_or(SIZES_DB[at]) * weight_db.signum()
 }
 
 /// A stream of yes and no from a seed and a name: SHA-256 in counter mode, since the hash is at hand and its bits are

@@ -108,6 +108,10 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         Rung::Edge => match site {
             _ if edge_is_at_fault(facts) => RungState::Broken,
             Some("blocked" | "challenged" | "redirect-loop") => RungState::Broken,
+            // Redirects that come back never get past the first hop that sends them.
+            Some(_) if facts.at(RedirectEnd, Some("edge")).any(|fact| fact.text() == Some("loop")) => {
+                RungState::Broken
+            }
             Some("no-answer") | None => RungState::Unknown,
             Some(_) if facts.at(CacheState, Some("edge")).any(|fact| fact.text() == Some("hit")) => {
                 RungState::Masked
@@ -116,8 +120,17 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         },
         Rung::EdgeOrigin => match (site, word(SiteMeaning, "edge")) {
             _ if says_of_the_way(facts) => RungState::Broken,
+            // A cache hides it: what it does not hold fails on the way to the origin.
+            _ if word(CheckCached, "edge") == Some("yes") => RungState::Broken,
             (Some("gateway-error"), Some(meaning))
                 if meaning.starts_with("origin-") || meaning == "no-healthy-upstream" =>
+            {
+                RungState::Broken
+            }
+            // Single routes fail on the way although others come through.
+            _ if facts
+                .at(EndpointOutcome, Some("edge"))
+                .any(|fact| fact.symptom && fact.text() == Some("gateway-error")) =>
             {
                 RungState::Broken
             }
@@ -130,12 +143,16 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some("nothing-here" | "suspended" | "starting" | "other-site" | "default-page") => {
                 RungState::Broken
             }
+            // Everything is served, by the wrong build, for the wrong environment, or behind the platform's own login.
+            _ if misdeployed(facts) => RungState::Broken,
             _ => ok_if(reaches_app),
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
             (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
             _ => ok_if(reaches_app),
         },
+        // Its 500s may come in a form that shows no framework; the site's kind has weighed that.
+        Rung::App if site == Some("app-error") => RungState::Broken,
         Rung::App => app_state(facts, reaches_app),
         Rung::RateLimit => match word(LimitTight, "") {
             Some("no") => RungState::Ok,
@@ -162,6 +179,7 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         "address-banned",
         "challenge",
         "too-large",
+        "grew",
     ];
     let endpoint_fails = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
     let says = facts
@@ -187,13 +205,24 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
             && fact.text() == Some("forbidden")
             && matches!(writer, Some("edge" | "balancer" | "server"))
     });
+    let refused = refused && !log_says(facts, "proxy-denied");
+    let too_large = facts.of(FactKey::LogRefuses).any(|fact| fact.symptom);
     says || refused
+        || too_large
         || cache
         || kept_error
         || wall
         || parted
         || upgrade
         || facts.is(FactKey::EdgeInPath, "", "no") == Some(true)
+}
+
+/// Whether a log says this word.
+fn log_says(facts: &Facts, word: &str) -> bool {
+    facts.of(FactKey::LogSays).any(|fact| match fact.known() {
+        Some(crate::facts::Value::List(words)) => words.iter().any(|w| w == word),
+        _ => false,
+    })
 }
 
 /// Whether a hop says that the way to the server behind it is broken, for an endpoint that fails.
@@ -213,12 +242,62 @@ fn says_of_the_way(facts: &Facts) -> bool {
         "dns",
         "tunnel-down",
     ];
+    // The name takes a connection and stays silent, and the origin does not even take one.
+    let nobody_behind = facts.text(FactKey::SiteKind, "edge") == Some("no-answer")
+        && facts.text(FactKey::TcpState, "edge") == Some("ok")
+        && matches!(facts.text(FactKey::TcpState, "origin"), Some("silent" | "refused"));
     let by_app_process = facts.text(FactKey::SiteMeaning, "edge") == Some("app-crashed");
-    !by_app_process
-        && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
-            facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
-                && fact.text().is_some_and(|word| words.contains(&word))
-        })
+    // The origin knows the public name when it is asked for it, and what comes through the edge is not its answer.
+    let other_host = matches!(
+        facts.text(FactKey::SiteKind, "edge"),
+        Some("nothing-here" | "other-site" | "default-page" | "unclear")
+    ) && facts.at(FactKey::TrialAsPlain, Some("public-host origin")).any(|fact| {
+        let serves = facts.text(FactKey::SiteKind, "origin") == Some("application");
+        fact.text() == Some("better") || (serves && fact.text() == Some("same"))
+    });
+    let denied = log_says(facts, "proxy-denied")
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("forbidden"));
+    nobody_behind
+        || other_host
+        || denied
+        || !by_app_process
+            && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
+                facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
+                    && fact.text().is_some_and(|word| words.contains(&word))
+            })
+}
+
+/// Whether a copy of the zone has what the zone that the world is sent to lacks, or has otherwise.
+fn waits_elsewhere(facts: &Facts) -> bool {
+    matches!(facts.text(FactKey::DnsCopy, ""), Some("better" | "differs"))
+}
+
+/// Whether what the zone gives leads astray: one family or one of several addresses, an address that nobody can reach, a
+/// wildcard in the place of a record, or an address that is none of the platform's, where nothing good answers.
+fn zone_misleads(facts: &Facts) -> bool {
+    use FactKey::*;
+    let site = facts.text(SiteKind, "edge");
+    let bad = matches!(site, Some("no-answer" | "nothing-here" | "other-site" | "default-page"))
+        || facts.at(TcpState, Some("edge")).any(|fact| fact.symptom);
+    let class = facts.text(DnsClass, "authoritative").or_else(|| facts.text(DnsClass, "recursive"));
+    let private = matches!(class, Some("private" | "loopback" | "link-local" | "unspecified"));
+    let origin_serves = facts.text(SiteKind, "origin") == Some("application");
+    // Where something else answers, it may as well be a hop of one's own; where nothing does and the application is at
+    // home with another provider, the record is what was left behind.
+    let old = matches!(facts.text(NetOrigin, ""), Some("another-provider" | "another-range"))
+        && site == Some("no-answer")
+        && origin_serves;
+    let wildcard = facts.text(DnsWildcard, "") == Some("same");
+    facts.of(FamilyState).any(|fact| fact.symptom)
+        || facts.of(AddressStates).any(|fact| fact.symptom)
+        || (bad && (private || old || wildcard))
+}
+
+/// Whether what is deployed under the public name is seen not to be what was built.
+fn misdeployed(facts: &Facts) -> bool {
+    let keys = [FactKey::BuildServedIs, FactKey::BuildAsLocal, FactKey::BuildMixed, FactKey::BuildEnvironmentIs];
+    keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
+        || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
 }
 
 /// Whether small answers pass where larger ones do not: the path loses packets by their size.
@@ -236,34 +315,6 @@ fn needs_client_certificate(facts: &Facts) -> bool {
             fact.text().is_some_and(|id| id.starts_with("nginx-400-") && id.contains("client-certificate"))
         });
     asked && refused && !served
-}
-
-/// Whether a copy of the zone has what the zone that the world is sent to lacks, or has otherwise.
-fn waits_elsewhere(facts: &Facts) -> bool {
-    matches!(facts.text(FactKey::DnsCopy, ""), Some("better" | "differs"))
-}
-
-/// Whether what the zone gives leads astray: one family or one of several addresses, an address that nobody can reach, a
-/// wildcard in the place of a record, or an address that is none of the platform's, where nothing good answers.
-fn zone_misleads(facts: &Facts) -> bool {
-    use FactKey::*;
-    let site = facts.text(SiteKind, "edge");
-    let bad = matches!(site, Some("no-answer" | "nothing-here" | "other-site" | "default-page"))
-        || facts.at(TcpState, Some("edge")).any(|fact| fact.symptom);
-    let private = ["authoritative", "recursive"].into_iter().any(|of| {
-        matches!(
-            facts.text(DnsClass, of),
-            Some("private" | "loopback" | "link-local" | "shared" | "unspecified")
-        )
-    });
-    let origin_serves = facts.text(SiteKind, "origin") == Some("application");
-    let old = facts.text(DnsAsOrigin, "") == Some("no")
-        && facts.text(DnsOwnerRole, "") != Some("edge")
-        && origin_serves;
-    let wildcard = facts.text(DnsWildcard, "") == Some("same");
-    facts.of(FamilyState).any(|fact| fact.symptom)
-        || facts.of(AddressStates).any(|fact| fact.symptom)
-        || (bad && (private || old || wildcard))
 }
 
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {

@@ -9,10 +9,13 @@ use super::score::{FactId, Scored, score};
 use super::template;
 use crate::catalogue::{Catalogue, Rung};
 use crate::facts::{FactKey, Facts, subject_matches};
-use crate::{Cause, Label, NextProbe, Rival, RungState, Tie};
+use crate::{Argument, Cause, Label, NextProbe, Rival, RungState, Tie};
 
 /// What the unknown cause scores wherever something is wrong. A named cause has to beat it.
-const UNKNOWN_CAUSE_DB: i32 = 3;
+pub(crate) const UNKNOWN_CAUSE_DB: i32 = 3;
+/// What the unknown cause counts as where belief is shared out. It is lower than what a name has to beat: over the corpus
+/// the names that just pass are right more often than a share beside the higher figure says.
+const UNKNOWN_SHARE_DB: i32 = 0;
 /// What the first name must score at least. It lies below the unknown cause: a guess that is marked as no more than possible,
 /// with the unknown cause's share beside it, serves a person better than none. Whatever is named after the first has to
 /// beat the unknown cause, or every stray sign would bring a name of its own.
@@ -23,6 +26,10 @@ const TIE_DB: i32 = 5;
 const CLOSE_DB: i32 = 20;
 /// At or below this a cause is ruled out.
 const RULED_OUT_DB: i32 = -10;
+/// What a deeper cause must score to stand before the one through which it shows itself.
+const DEEP_DB: i32 = 8;
+/// What a rival loses that an observation tells from another one: a strong sign.
+const TOLD_APART_DB: i32 = 15;
 /// The weights of strong and decisive evidence.
 const STRONG_DB: i32 = 10;
 const DECISIVE_DB: i32 = 20;
@@ -71,7 +78,7 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
         let Some(top) = candidates.iter().find(is_named) else { break };
         let rivals: Vec<&Candidate<'_>> =
             candidates.iter().filter(|c| !c.explains.is_disjoint(&top.explains)).collect();
-        let total = rivals.iter().map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_CAUSE_DB);
+        let total = rivals.iter().map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_SHARE_DB);
         let share = |c: &Candidate<'_>| ((odds(c.scored.score_db) / total * 100.0).round() / 100.0).min(0.99);
         // A guess below the unknown cause stands alone; beside it everything else would be a guess as well.
         let near = if top.scored.score_db > UNKNOWN_CAUSE_DB {
@@ -95,7 +102,8 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
             lost.entry(rival.hypothesis.id.clone())
                 .or_insert_with(|| context.cause(rival, share(rival), &[]));
         }
-        for member in tied {
+        // A guess below the unknown cause accounts for nothing: what it was made of stays unexplained.
+        for member in tied.into_iter().filter(|c| c.scored.score_db > UNKNOWN_CAUSE_DB) {
             for symptom in &member.explains {
                 ranking.explained.entry(symptom.clone()).or_insert_with(|| member.hypothesis.id.clone());
             }
@@ -148,7 +156,7 @@ pub(super) fn contenders(facts: &Facts, catalogue: &Catalogue) -> Vec<(String, f
         .iter()
         .map(|candidate| {
             let rivals = candidates.iter().filter(|c| !c.explains.is_disjoint(&candidate.explains));
-            let total = rivals.map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_CAUSE_DB);
+            let total = rivals.map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_SHARE_DB);
             (candidate.hypothesis.id.clone(), odds(candidate.scored.score_db) / total)
         })
         .collect()
@@ -192,6 +200,8 @@ impl<'a> Context<'a> {
                 })
             })
             .collect();
+        tell_apart(&mut found);
+        self.deepest_first(&mut found);
         found.sort_by(|a, b| {
             let order = |c: &Candidate<'_>| {
                 (-c.scored.score_db, std::cmp::Reverse(c.hypothesis.prior_db), c.hypothesis.rung)
@@ -214,7 +224,12 @@ impl<'a> Context<'a> {
         let fill = |text: &String| template::fill(text, self.facts, &[]);
         let platform = self.facts.text(FactKey::PlatformName, "");
         let listed = self.rivals(candidate, rivals);
-        let label = label(candidate, rivals, &listed);
+        let label = match label(candidate, rivals, &listed) {
+            sure if sure >= Label::Likely && self.has_unassessed_look_alike(candidate) => Label::Possible,
+            // Whatever is named is possible; how little speaks for it is in its share.
+            Label::NotAssessed if candidate.scored.against.is_empty() => Label::Possible,
+            label => label,
+        };
         Cause {
             id: h.id.clone(),
             title: h.title.clone(),
@@ -236,6 +251,51 @@ impl<'a> Context<'a> {
             remedy: h.remedy_for(platform.and_then(remedy_platform)).iter().map(fill).collect(),
             verify: h.verify.iter().map(fill).collect(),
         }
+    }
+
+    /// Where something seen from inside speaks for a deeper cause in particular, the shallower one through which it shows itself is no rival
+    /// but a station on its way, and comes after it.
+    fn deepest_first(&self, candidates: &mut [Candidate<'_>]) {
+        let deep: Vec<(String, i32, BTreeSet<FactId>)> = candidates
+            .iter()
+            .filter(|c| c.scored.score_db >= DEEP_DB && is_specific(&c.scored))
+            .filter(|c| c.scored.kinds.iter().any(|kind| kind.is_inside()))
+            .map(|c| (c.hypothesis.id.clone(), c.scored.score_db, c.explains.clone()))
+            .collect();
+        for station in candidates.iter_mut() {
+            let own = station.hypothesis.id.clone();
+            let above = deep
+                .iter()
+                .filter(|(id, _, explains)| {
+                    self.catalogue.leads_to(id, &own) && !explains.is_disjoint(&station.explains)
+                })
+                .max_by_key(|(_, score, _)| *score);
+            let Some((id, score, _)) = above else { continue };
+            let most = score - TIE_DB - 1;
+            if station.scored.score_db > most {
+                station.scored.against.push(Argument {
+                    say: format!("it is on the way of {id}, which goes deeper"),
+                    weight_db: most - station.scored.score_db,
+                    evidence: Vec::new(),
+                });
+                station.scored.score_db = most;
+            }
+        }
+    }
+
+    /// Whether the fault catalogue describes a look-alike that no rule here can weigh, and that nothing seen tells apart.
+    /// Then the signs may be that one's as well as this one's, and the name is no more than possible.
+    fn has_unassessed_look_alike(&self, candidate: &Candidate<'_>) -> bool {
+        let own = candidate.hypothesis.id.as_str();
+        let told_apart = |other: &str| candidate.scored.beats.contains_key(other);
+        let named =
+            self.catalogue.fault(own).into_iter().flat_map(|f| &f.discriminators).map(|d| d.vs.as_str());
+        let naming = self
+            .catalogue
+            .faults()
+            .filter(|f| f.discriminators.iter().any(|d| d.vs == own))
+            .map(|f| f.id.as_str());
+        named.chain(naming).any(|other| self.catalogue.cause(other).is_none() && !told_apart(other))
     }
 
     /// The hypothesis's own probe, unless that observation was made.
@@ -407,6 +467,40 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Where an observation tells two rivals apart, the one that it speaks against loses a fixed amount, however the sizes of
+/// single weights fall. Nothing is lost where observations speak for both.
+fn tell_apart(candidates: &mut [Candidate<'_>]) {
+    let mut lost: Vec<Option<Argument>> = vec![None; candidates.len()];
+    for winner in candidates.iter().filter(|c| c.scored.score_db >= FIRST_NAME_DB) {
+        for (at, loser) in candidates.iter().enumerate() {
+            let (first, second) = (&winner.hypothesis.id, &loser.hypothesis.id);
+            if first == second || winner.explains.is_disjoint(&loser.explains) || lost[at].is_some() {
+                continue;
+            }
+            let between = |a: &Scored, a_id: &str, b: &Scored, b_id: &str| {
+                a.beats.get(b_id).or_else(|| b.loses_to.get(a_id)).cloned()
+            };
+            let (Some(say), None) = (
+                between(&winner.scored, first, &loser.scored, second),
+                between(&loser.scored, second, &winner.scored, first),
+            ) else {
+                continue;
+            };
+            lost[at] = Some(Argument {
+                say: format!("told apart from {first}: {say}"),
+                weight_db: -TOLD_APART_DB,
+                evidence: Vec::new(),
+            });
+        }
+    }
+    for (candidate, argument) in candidates.iter_mut().zip(lost) {
+        if let Some(argument) = argument {
+            candidate.scored.score_db += argument.weight_db;
+            candidate.scored.against.push(argument);
+        }
+    }
+}
+
 fn pairs<'b, 'a>(
     tied: &'b [&'b Candidate<'a>],
 ) -> impl Iterator<Item = (&'b Candidate<'a>, &'b Candidate<'a>)> {
@@ -443,13 +537,14 @@ fn label(candidate: &Candidate<'_>, rivals: &[&Candidate<'_>], listed: &[Rival])
     }
 }
 
-/// Whether something speaks for this cause in particular: a decisive sign, or strong signs of two kinds of source. Signs
+/// Whether something speaks for this cause in particular: a decisive sign, two strong ones,
+/// or a strong one beside something that tells it from a look-alike. Signs
 /// that fit many causes add up as well, and where the true cause is one that nobody has described they would carry a
 /// wrong name to the top.
 fn is_specific(scored: &Scored) -> bool {
     let strong = scored.evidence_for.iter().filter(|argument| argument.weight_db >= STRONG_DB).count();
     let decisive = scored.evidence_for.iter().any(|argument| argument.weight_db >= DECISIVE_DB);
-    decisive || (strong >= 2 && scored.kinds.len() >= 2)
+    decisive || strong >= 2 || (strong == 1 && !scored.beats.is_empty())
 }
 
 /// The name under which remedies know a platform.

@@ -30,6 +30,10 @@ pub(super) struct Scored {
     /// For each look-alike that evidence of this hypothesis tells apart: whether any of that evidence was seen. Its mere
     /// absence does not tell the two apart; where it does, the files have a rule of its own for it.
     pub(super) separated: BTreeMap<String, bool>,
+    /// Look-alikes against which something that was seen speaks for this one, with what it says.
+    pub(super) beats: BTreeMap<String, String>,
+    /// Look-alikes for which something that was seen speaks against this one, with what it says.
+    pub(super) loses_to: BTreeMap<String, String>,
 }
 
 struct Item<'a> {
@@ -42,8 +46,17 @@ pub(super) fn score(hypothesis: &Hypothesis, facts: &Facts, taken: &BTreeMap<Fac
     let mut best: BTreeMap<(&str, bool), Item<'_>> = BTreeMap::new();
     let mut not_known = Vec::new();
     let mut separated: BTreeMap<String, bool> = BTreeMap::new();
+    let (mut beats, mut loses_to) = (BTreeMap::new(), BTreeMap::new());
     for rule in &hypothesis.evidence {
         let truth = rule.condition.ask(facts);
+        if let Truth::True(by) = &truth
+            && !(rule.weight_db > 0 && is_taken(by, taken))
+        {
+            let side = if rule.weight_db > 0 { &mut beats } else { &mut loses_to };
+            for other in &rule.separates {
+                side.entry(other.clone()).or_insert_with(|| template::fill(&rule.say, facts, by));
+            }
+        }
         for other in &rule.separates {
             *separated.entry(other.clone()).or_default() |= matches!(truth, Truth::True(_));
         }
@@ -80,6 +93,8 @@ pub(super) fn score(hypothesis: &Hypothesis, facts: &Facts, taken: &BTreeMap<Fac
         not_known,
         kinds,
         separated,
+        beats,
+        loses_to,
     }
 }
 

@@ -88,6 +88,7 @@ type Make = fn() -> Evidence;
 pub(super) const WORLDS: &[(&str, Label, Make)] = &[
     ("route-trailing-slash", Label::Likely, || {
         let mut w = Small::new(&["/items"]);
+        w.0.expect_status("/items", &[200]);
         w.edge("/items", status(307).redirect("https://api.example.test/items/").build());
         w.0.http(Vantage::Edge, Purpose::Redirect, "/items/", good());
         w.build()
@@ -243,6 +244,7 @@ pub(super) const WORLDS: &[(&str, Label, Make)] = &[
     }),
     ("monitor-expects-200-but-redirects", Label::Likely, || {
         let mut w = Small::new(&["/health"]);
+        w.0.expect_status("/health", &[200]);
         w.edge("/health", status(302).redirect("https://api.example.test/api/v1/health").build());
         w.local("/health", status(302).redirect("http://127.0.0.1:8000/api/v1/health").build());
         w.0.http(Vantage::Edge, Purpose::Redirect, "/api/v1/health", good());
@@ -410,6 +412,20 @@ const HEALTHY: &[(&str, Make)] = &[
         w.0.endpoint("GET", "/", EndpointSource::Declared, false, &[]);
         w.0.expect_status("/", &[301]);
         w.edge("/", response(301).redirect("https://www.api.example.test/").build());
+        w.build()
+    }),
+    ("the apex sends to www", || {
+        let mut w = Small::new(&["/"]);
+        w.edge("/", response(301).redirect("https://www.api.example.test/").build());
+        w.trial(
+            "other-host",
+            Vantage::Edge,
+            "/",
+            response(200).html("<!doctype html><title>Shop</title>").build(),
+        );
+        w.change(|seen| {
+            seen.request.headers.push(Header { name: "host".into(), value: "www.api.example.test".into() });
+        });
         w.build()
     }),
     ("guarded on every route, and the check expects it", || {

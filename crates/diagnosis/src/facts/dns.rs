@@ -230,7 +230,7 @@ fn zone(evidence: &Evidence, host: &str, facts: &mut Facts) {
         let soa_above = answer.authority.iter().any(|r| {
             r.rtype == "SOA"
                 && !inside(&r.name)
-                && (r.name.is_empty() || domain.ends_with(&format!(".{}", r.name)))
+                && (matches!(r.name.as_str(), "" | ".") || domain.ends_with(&format!(".{}", r.name)))
         });
         if (answer.rcode == 0 && !answer.answers.is_empty()) || soa_inside {
             exists.insert(observation.id.clone());

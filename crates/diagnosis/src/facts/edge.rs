@@ -193,11 +193,11 @@ fn said(x: &Exchange<'_>, response: &HttpResponse) -> Option<Said> {
     match best.map(|m| m.signature.meaning) {
         Some(Meaning::WafChallenge) => return generic("challenge"),
         Some(Meaning::WafBlocked) => return generic("rule-blocked"),
-        Some(Meaning::RequestTooLarge) => return generic("too-large"),
+        Some(Meaning::RequestTooLarge) => return generic(size_word(x)),
         _ => {}
     }
     if status == 400 && says_header_too_large(response) {
-        return generic("too-large");
+        return generic(size_word(x));
     }
     if x.by_app() {
         return None;
@@ -207,7 +207,7 @@ fn said(x: &Exchange<'_>, response: &HttpResponse) -> Option<Said> {
         (520..=526, _) => Some(Said { word: cloudflare_word(status)?, code: status.to_string() }),
         (451, _) => generic("address-banned"),
         (508, _) => generic("points-at-itself"),
-        (413 | 414 | 431, _) => generic("too-large"),
+        (413 | 414 | 431, _) => generic(size_word(x)),
         (502..=504, Some(Meaning::OriginDnsFailure)) => generic("dns"),
         (502..=504, Some(Meaning::OriginTlsFailure)) => generic("tls"),
         (504, _) => generic("origin-timeout"),
@@ -215,6 +215,15 @@ fn said(x: &Exchange<'_>, response: &HttpResponse) -> Option<Said> {
         (502, _) => generic("bad-gateway"),
         _ => None,
     }
+}
+
+/// A request whose path is this short, and that has no body, is nobody's limit. What is refused as too large all the same
+/// has grown on the way.
+const SMALL_PATH_BYTE: usize = 512;
+
+/// Whether it is the request that is too large, or what a hop made of it.
+fn size_word(x: &Exchange<'_>) -> &'static str {
+    if x.path.len() < SMALL_PATH_BYTE { "grew" } else { "too-large" }
 }
 
 /// The code that a vendor gives beside the status, else the status.
@@ -463,13 +472,32 @@ fn private(kept: &HttpResponse, there: Option<&HttpResponse>) -> Option<&'static
     if control.split(',').any(|part| part.trim() == "private") {
         return Some("marked-private");
     }
-    let (here, there) = (object(kept)?, object(there?)?);
-    let named =
-        |json: &Json| !matches!(json, Json::Null | Json::Bool(false)) && json != &Json::String(String::new());
+    let there = there?;
+    if let (Some(here), Some(other)) = (kept.body.text.as_deref(), there.body.text.as_deref())
+        && body_kind(kept) == BodyKind::Text
+        && body_kind(there) == BodyKind::Text
+    {
+        return (here != other && is_nobody(other) && !is_nobody(here)).then_some("identity");
+    }
+    let (here, there) = (object(kept)?, object(there)?);
+    let named = |json: &Json| match json {
+        Json::Null | Json::Bool(_) => false,
+        Json::String(text) => !text.is_empty() && !is_nobody(text),
+        _ => true,
+    };
     PERSON_FIELDS
         .iter()
         .any(|name| here.get(*name).is_some_and(named) && !there.get(*name).is_some_and(named))
         .then_some("identity")
+}
+
+/// Whether a text speaks of a visitor that nobody knows.
+fn is_nobody(text: &str) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    text.is_empty()
+        || ["anonymous", "guest", "nobody", "none", "null", "unknown", "stranger"]
+            .iter()
+            .any(|w| text.contains(w))
 }
 
 fn object(response: &HttpResponse) -> Option<serde_json::Map<String, Json>> {
@@ -479,17 +507,51 @@ fn object(response: &HttpResponse) -> Option<serde_json::Map<String, Json>> {
     }
 }
 
-/// The build that a JSON answer names. Words without a digit (`dev`, `local`) name none.
+/// Header fields that say which build is running.
+const BUILD_HEADERS: &[&str] = &[
+    "x-build",
+    "x-build-id",
+    "x-version",
+    "x-app-version",
+    "x-release",
+    "x-commit",
+    "x-git-sha",
+    "x-revision",
+];
+
+/// The build that an answer names: in a header field, in a field of its JSON, in a line of text such as `version 3`, or by
+/// the hashed names of the assets that a page loads. Words without a digit (`dev`, `local`) name none.
 fn build(response: &HttpResponse) -> Option<String> {
-    let fields = object(response)?;
-    BUILD_FIELDS.iter().find_map(|name| {
-        let text = match fields.get(*name)? {
-            Json::String(text) => text.clone(),
-            Json::Number(number) => number.to_string(),
-            _ => return None,
-        };
-        (text.len() <= 64 && text.chars().any(|c| c.is_ascii_digit())).then_some(text)
-    })
+    static LINE: OnceLock<Regex> = OnceLock::new();
+    static ASSET: OnceLock<Regex> = OnceLock::new();
+    let names_one = |text: &str| text.len() <= 64 && text.chars().any(|c| c.is_ascii_digit());
+    let header = BUILD_HEADERS.iter().find_map(|name| response.header(name)).filter(|text| names_one(text));
+    if let Some(header) = header {
+        return Some(header.to_owned());
+    }
+    if let Some(fields) = object(response) {
+        return BUILD_FIELDS.iter().find_map(|name| {
+            let text = match fields.get(*name)? {
+                Json::String(text) => text.clone(),
+                Json::Number(number) => number.to_string(),
+                _ => return None,
+            };
+            names_one(&text).then_some(text)
+        });
+    }
+    let text = response.body.text.as_deref()?;
+    if body_kind(response) == BodyKind::Html {
+        let assets = ASSET.get_or_init(|| {
+            Regex::new(r"[\w/-]+[.-][0-9A-Za-z_-]{6,32}\.(?:js|css)\b").expect("a constant pattern")
+        });
+        let found: BTreeSet<&str> = assets.find_iter(text).take(40).map(|m| m.as_str()).collect();
+        return (!found.is_empty()).then(|| found.into_iter().collect::<Vec<_>>().join(" "));
+    }
+    let line = LINE.get_or_init(|| {
+        Regex::new(r"(?i)^\W*(?:version|build|release|rev(?:ision)?|commit)\W{1,3}([\w.+-]{1,48})\s*$")
+            .expect("a constant pattern")
+    });
+    line.captures(text)?.get(1).map(|m| m.as_str().to_owned()).filter(|text| names_one(text))
 }
 
 /// Some endpoints are answered under the public name as at the origin, and others are not although the origin serves

@@ -47,7 +47,9 @@ fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let word = upgrade(x, exchanges, &subject, facts).unwrap_or(word);
     let named = x.endpoint.is_some_and(is_named);
     // A usual path that is not there, moved, or guarded is no fault; one that fails is.
-    let trouble = word != "ok" && (named || matches!(word, "app-error" | "gateway-error"));
+    // Clients follow redirects: whether one is trouble depends on where it ends, which is judged with its chain.
+    let follows = word == "redirect" && x.endpoint.is_some_and(|e| e.expect.status.is_empty());
+    let trouble = word != "ok" && !follows && (named || matches!(word, "app-error" | "gateway-error"));
     facts.known(FactKey::EndpointOutcome, subject.as_str(), word, [x.id()]).symptom = trouble;
     if let (Some(here), Some(there)) = (local, x.response())
         && let (Form::Json(a), Form::Json(b)) = (Shape::of(here).form, Shape::of(there).form)
@@ -163,12 +165,19 @@ fn is_miscoded(response: &HttpResponse) -> bool {
     }
 }
 
+/// What error pages call themselves. A title is one of these, a status, or both, perhaps with the name of the site behind a
+/// bar; a page *about* errors says more, and is none.
+const ERROR_NAMES: &str = r"(?:(?:page |this page (?:could|can) ?)?not (?:be )?found|bad request|unauthorized|forbidden|access denied|method not allowed|gone|too many requests|not implemented|internal server error|server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|application error|something went wrong)";
+
 /// Titles and whole texts of error pages, which some handlers send with a good status.
 static ERROR_TEXT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"(?is)^\s*(?:<!doctype html[^>]*>\s*)?(?:<html[^>]*>\s*)?(?:<head[^>]*>\s*)?(?:<meta[^>]*>\s*)*<title>\s*(?:(?:error\s*)?(?:4\d\d|50[0-4])\b[^<]*|(?:internal server error|server error|bad gateway|service unavailable|gateway time-?out|application error|something went wrong)\b[^<]*|error\s*(?:[|:-][^<]*)?|(?:site |down |under |scheduled )*(?:for )?maintenance\s*(?:[|:-][^<]*)?)</title>|^\s*(?:internal server error|bad gateway|service unavailable|application error|an? (?:unexpected |internal )?error (?:has )?occurred|traceback \(most recent call last\))",
-    )
-    .expect("a built-in pattern compiles; the tests use it")
+    let head = r"^\s*(?:<!doctype html[^>]*>\s*)?(?:<html[^>]*>\s*)?(?:<head[^>]*>\s*)?(?:<meta[^>]*>\s*)*";
+    let status = format!(r"(?:(?:http )?error\s*)?(?:4\d\d|50[0-4])(?:\s*[-:|–]?\s*{ERROR_NAMES})?");
+    let named = format!(r"(?:{status}|{ERROR_NAMES}(?:\s*\(\d+\))?|error)[.!]?\s*(?:[|:–-][^<]*)?");
+    let closed = r"(?:site |down |under |scheduled )*(?:for )?maintenance\s*(?:[|:-][^<]*)?";
+    let text = r"^\s*(?:internal server error|bad gateway|service unavailable|application error|an? (?:unexpected |internal )?error (?:has )?occurred|traceback \(most recent call last\))";
+    Regex::new(&format!(r"(?is){head}<title>\s*(?:{named}|{closed})</title>|{text}"))
+        .expect("a built-in pattern compiles; the tests use it")
 });
 
 /// Whether a good status carries a body that says that something is wrong.
@@ -294,6 +303,7 @@ fn shifted(exchanges: &Exchanges<'_>, facts: &mut Facts) {
 fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let mut health: Vec<(String, ObservationId)> = Vec::new();
     let mut core: Vec<(String, ObservationId)> = Vec::new();
+    let mut key_fails = false;
     for x in exchanges.of(vantage, Purpose::Endpoint) {
         let Some(endpoint) = x.endpoint else { continue };
         let Some(word) = facts.text(FactKey::EndpointOutcome, &x.subject()) else { continue };
@@ -302,6 +312,7 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
                 health.push((word.to_owned(), x.id()));
             }
         } else if endpoint.core || is_named(endpoint) {
+            key_fails |= endpoint.core && matches!(word, "app-error" | "gateway-error");
             core.push((word.to_owned(), x.id()));
         }
     }
@@ -327,7 +338,9 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
     let core_ids = ids(&core);
     facts.known(FactKey::CoreState, subject.as_str(), core_word, core_ids.clone());
     if let Some(health_word) = health_word {
-        let contradicts = health_word == "ok" && matches!(core_word, "app-error" | "gateway-error");
+        // Only a route that the target calls its main function shows that health looks at too little; any other one that
+        // fails has failed, and no more.
+        let contradicts = health_word == "ok" && key_fails;
         let both: Vec<ObservationId> = ids(&health).into_iter().chain(core_ids).collect();
         facts.known(FactKey::HealthContradicts, subject, contradicts, both).symptom =
             contradicts && vantage != Vantage::Local;
@@ -338,6 +351,27 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
 mod tests {
     use super::*;
     use crate::testkit::response;
+
+    #[test]
+    fn a_page_of_an_error_is_told_from_a_page_about_errors() {
+        let tells = |title: &str| {
+            let page = format!("<!doctype html><html lang=en><head><title>{title}</title></head>");
+            tells_failure(&response(200).html(&page).build())
+        };
+        for title in
+            ["404: This page could not be found", "404 - Page not found - Example", "Server Error (500)"]
+        {
+            assert!(tells(title), "{title}");
+        }
+        for title in [
+            "502 Bad Gateway, explained",
+            "500 errors and how to mend them",
+            "Errors we have met",
+            "404 Media",
+        ] {
+            assert!(!tells(title), "{title}");
+        }
+    }
 
     #[test]
     fn error_pages_with_a_good_status_are_known_by_their_title() {

@@ -146,6 +146,7 @@ impl<'a> Exchanges<'a> {
             writer: None,
         };
         let mut all: Vec<Exchange<'a>> = questions.into_values().map(exchange).collect();
+        stand_in(&mut all, evidence);
         let mut trials: Vec<Exchange<'a>> = trials.into_iter().map(exchange).collect();
         let reference = name_writers(&mut all);
         for x in &mut trials {
@@ -179,6 +180,42 @@ impl<'a> Exchanges<'a> {
                 && matches!(x.purpose, Purpose::Endpoint | Purpose::Control | Purpose::RouteExistence)
         })
     }
+}
+
+/// Where an endpoint was not asked by itself, its answer at another address or in another version stands for it: the same
+/// question, put in another way.
+fn stand_in(all: &mut Vec<Exchange<'_>>, evidence: &Evidence) {
+    let mut more = Vec::new();
+    for vantage in [Vantage::Edge, Vantage::Origin] {
+        for endpoint in evidence.target.endpoints.iter().filter(|e| e.is_safe()) {
+            let of = |x: &&Exchange<'_>| x.vantage == vantage && x.path == endpoint.path;
+            let asked = |x: &Exchange<'_>| x.purpose == Purpose::Endpoint && x.seen.answer.was_asked();
+            if all.iter().filter(of).any(asked) {
+                continue;
+            }
+            let other = all.iter().filter(of).find(|x| {
+                matches!(x.purpose, Purpose::AddressParity | Purpose::Version)
+                    && x.seen.answer.present().is_some()
+            });
+            more.extend(other.map(|x| Exchange {
+                vantage,
+                purpose: Purpose::Endpoint,
+                path: x.path,
+                endpoint: x.endpoint,
+                observation: x.observation,
+                seen: x.seen,
+                reading: x.reading.clone(),
+                limited: x.limited,
+                writer: None,
+            }));
+        }
+    }
+    all.retain(|x| {
+        x.purpose != Purpose::Endpoint
+            || !more.iter().any(|m: &Exchange<'_>| m.vantage == x.vantage && m.path == x.path)
+    });
+    all.extend(more);
+    all.sort_by_key(|x| (x.vantage, x.purpose));
 }
 
 /// Names the writer of each response: first by what each one shows, then by header fields that answers known to be the

@@ -200,6 +200,18 @@ fn drain(exchanges: &Exchanges<'_>, facts: &mut Facts) {
         .filter(|(o, s)| o.vantage == Vantage::Edge && s.answer.was_asked())
         .map(|(o, s)| (*o, s.answer.present().and_then(remaining)))
         .collect();
+    // Refused before this audit has spent what the limiter says that one client has: somebody else spent it.
+    let refused = exchanges.tries.iter().filter(|(o, _)| o.vantage == Vantage::Edge).enumerate().find_map(
+        |(n, (o, s))| {
+            let refusal = s.answer.present().filter(|r| r.status == 429)?;
+            Some((i64::try_from(n).unwrap_or(i64::MAX), quota(refusal)?, o.id.clone()))
+        },
+    );
+    if let Some((before, quota, id)) = refused {
+        let word = if before + IN_FLIGHT < quota { "foreign" } else { "own" };
+        facts.known(FactKey::LimitDrain, "", word, [id]);
+        return;
+    }
     let told: Vec<(usize, i64)> =
         sent.iter().enumerate().filter_map(|(place, (_, left))| Some((place, (*left)?))).collect();
     let (Some(first), Some(last)) = (told.first(), told.last()) else { return };
@@ -212,6 +224,21 @@ fn drain(exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let fell = told.iter().map(|(_, left)| *left).max().unwrap_or(first.1) - last.1;
     let ids: Vec<ObservationId> = told.iter().map(|(place, _)| sent[*place].0.id.clone()).collect();
     facts.known(FactKey::LimitDrain, "", if fell > own + IN_FLIGHT { "foreign" } else { "own" }, ids);
+}
+
+/// Requests that one client may make in a window, as the headers in use say it; with several windows, the smallest.
+fn quota(response: &HttpResponse) -> Option<i64> {
+    let names =
+        ["ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit", "ratelimit-policy", "ratelimit"];
+    let number = |text: &str| text.trim().parse::<i64>().ok();
+    names.iter().filter_map(|name| response.header(name)).find_map(|value| {
+        let of_item = |item: &str| {
+            let mut parts = item.split(';').map(str::trim);
+            let first = parts.next().and_then(|first| number(first.strip_prefix("limit=").unwrap_or(first)));
+            first.or_else(|| parts.find_map(|part| number(part.strip_prefix("q=")?)))
+        };
+        value.split(',').filter_map(of_item).min()
+    })
 }
 
 /// Requests left, as the headers in use say it (X-RateLimit-Remaining and the drafts of the HTTPAPI working group).

@@ -109,6 +109,10 @@ fn log(
         if says.is_empty() { BTreeSet::from(["nothing".to_owned()]) } else { says.clone() },
         id(),
     );
+    if says.contains("proxy-too-large") {
+        // Clients were refused, whether or not this audit sends what is refused.
+        facts.known(FactKey::LogRefuses, subject, "too-large", id()).symptom = true;
+    }
     let starts = meanings.get("starts").map_or(0, |meaning| meaning.count);
     facts.known(FactKey::LogStarts, subject, i64::try_from(starts).unwrap_or(i64::MAX), id());
 
@@ -365,7 +369,6 @@ fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
 mod tests {
     use landfall_evidence::{LogEvent, LogObservation, Observed, Seen, Vantage};
 
-    use super::super::Value;
     use super::*;
     use crate::testkit::World;
 

@@ -246,7 +246,8 @@ fn page(evidence: &Evidence, x: &Exchange<'_>, response: &HttpResponse, facts: &
             }
             kept(x, response, facts);
         }
-        _ if media.ends_with("javascript") => {
+        // A server without a list of media types sends scripts as plain text.
+        _ if media.ends_with("javascript") || x.purpose == Purpose::Asset => {
             scan_script(text, public, &mut local, &mut plain);
             workers.extend(worker_paths(text, &base));
         }
@@ -402,6 +403,9 @@ fn cuts(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
                 i64::try_from(body.byte_count).unwrap_or(i64::MAX),
                 [x.id()],
             );
+            let stalled = body.cut.as_deref().is_some_and(|why| why.starts_with("not complete after"));
+            let how = if stalled { "stalled" } else { "closed" };
+            facts.known(FactKey::CutHow, at.as_str(), how, [x.id()]);
             if let Some(promised) = promised {
                 facts.known(FactKey::CutPromised, at.as_str(), promised, [x.id()]);
             }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use landfall_evidence::{Evidence, ObservationId, Purpose, Vantage};
+use landfall_evidence::{Evidence, HttpResponse, ObservationId, Purpose, Vantage};
 use url::Url;
 
-use super::http::is_named;
+use super::http::{has_keys, is_named};
 use super::{Exchange, Exchanges, FactKey, Facts};
 
 /// Hops of one chain that are looked at; the probe follows fewer.
 const MOST_HOPS: usize = 10;
+/// The trial that asks the address of the target for the host that a redirect leads to.
+const OTHER_HOST: &str = "other-host";
 
 pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     for x in exchanges
@@ -46,9 +48,54 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
             changes.iter().map(|word| (*word).to_owned()),
             [x.id()],
         );
-        let (end, ids) = end(evidence, x, &from, &to);
-        facts.known(FactKey::RedirectEnd, subject, end, ids);
+        let chain = end(evidence, exchanges, x, &from, &to);
+        if x.purpose == Purpose::Endpoint && is_trouble(x, &changes, &chain, exchanges, facts) {
+            facts.mark_symptom(FactKey::EndpointOutcome, &subject);
+        }
+        facts.known(FactKey::RedirectEnd, subject, chain.end, chain.ids);
     }
+}
+
+/// Whether the redirect of a declared endpoint is a fault, where the check does not say which status it expects. A client
+/// that follows it must get there: another spelling, the canonical host and https are where a server may send it.
+fn is_trouble(
+    x: &Exchange<'_>,
+    changes: &BTreeSet<&'static str>,
+    chain: &Chain<'_>,
+    exchanges: &Exchanges<'_>,
+    facts: &Facts,
+) -> bool {
+    let Some(endpoint) = x.endpoint.filter(|e| is_named(e)) else { return false };
+    let has = |word: &str| changes.contains(word);
+    if matches!(chain.end, "loop" | "failing") || has("scheme-down") || has("scheme-up") || has("host") {
+        return true;
+    }
+    let fits = chain.last.is_some_and(|last| {
+        has_keys(last, &endpoint.expect.json_keys)
+            && endpoint
+                .expect
+                .content_type
+                .as_ref()
+                .is_none_or(|wanted| last.media_type().as_ref() == Some(wanted))
+    });
+    if chain.last.is_some() && !fits {
+        return true;
+    }
+    // The root may send to a start page or a login; another path that is sent away is not what was declared, unless the
+    // local backend does the same and it gets what is expected.
+    let as_here = exchanges
+        .at(Vantage::Local, Purpose::Endpoint, x.path)
+        .is_some_and(|local| facts.text(FactKey::EndpointOutcome, &local.subject()) == Some("redirect"));
+    let expects = endpoint.expect.content_type.is_some() || !endpoint.expect.json_keys.is_empty();
+    (has("login") || has("path")) && x.path != "/" && !(as_here && !has("login")) && !(expects && fits)
+}
+
+/// A chain of redirects, as far as it was seen.
+struct Chain<'a> {
+    end: &'static str,
+    /// The answer at its end, when it is a good one.
+    last: Option<&'a HttpResponse>,
+    ids: Vec<ObservationId>,
 }
 
 /// What a redirect changes of the URL. `slash` and `case` are other spellings of the same path.
@@ -113,16 +160,22 @@ fn is_login(url: &Url) -> bool {
 }
 
 /// How the chain that begins with an exchange's redirect ends, and the observations that show it.
-fn end(evidence: &Evidence, x: &Exchange<'_>, from: &Url, to: &Url) -> (&'static str, Vec<ObservationId>) {
+fn end<'a>(
+    evidence: &'a Evidence,
+    exchanges: &Exchanges<'a>,
+    x: &Exchange<'_>,
+    from: &Url,
+    to: &Url,
+) -> Chain<'a> {
     let mut ids = vec![x.id()];
     let mut seen: BTreeSet<String> = [from.to_string()].into();
     let mut next = to.clone();
     for _ in 0..MOST_HOPS {
         if !seen.insert(next.to_string()) {
-            return ("loop", ids);
+            return Chain { end: "loop", last: None, ids };
         }
         if next.host_str() != from.host_str() {
-            return ("other-host", ids);
+            return elsewhere(exchanges, x, from, &next, ids);
         }
         // The target of a redirect may be an endpoint that was asked for its own sake.
         let hop = evidence.http().find(|(observation, seen)| {
@@ -130,16 +183,47 @@ fn end(evidence: &Evidence, x: &Exchange<'_>, from: &Url, to: &Url) -> (&'static
                 && matches!(seen.request.purpose, Purpose::Redirect | Purpose::Endpoint | Purpose::PlainHttp)
                 && Url::parse(&seen.request.url).is_ok_and(|url| url == next)
         });
-        let Some((observation, hop)) = hop else { return ("open", ids) };
+        let Some((observation, hop)) = hop else { return Chain { end: "open", last: None, ids } };
         ids.push(observation.id.clone());
-        let Some(response) = hop.answer.present() else { return ("failing", ids) };
+        let Some(response) = hop.answer.present() else { return Chain { end: "failing", last: None, ids } };
         match (response.status, response.redirect_to.as_deref().and_then(|to| Url::parse(to).ok())) {
             (300..=399, Some(to)) => next = to,
-            (200..=299, _) => return ("ok", ids),
-            _ => return ("failing", ids),
+            (200..=299, _) => return Chain { end: "ok", last: Some(response), ids },
+            _ => return Chain { end: "failing", last: None, ids },
         }
     }
-    ("loop", ids)
+    Chain { end: "loop", last: None, ids }
+}
+
+/// The end of a chain that leaves for another host: the audit asks the same address for that host.
+fn elsewhere<'a>(
+    exchanges: &Exchanges<'a>,
+    x: &Exchange<'_>,
+    from: &Url,
+    next: &Url,
+    mut ids: Vec<ObservationId>,
+) -> Chain<'a> {
+    let asked = exchanges.trials.iter().find(|t| {
+        t.vantage == x.vantage
+            && t.seen.request.trial.as_ref().is_some_and(|trial| trial.name == OTHER_HOST)
+            && t.seen
+                .request
+                .headers
+                .iter()
+                .any(|h| h.name == "host" && Some(h.value.as_str()) == next.host_str())
+    });
+    let Some((trial, response)) = asked.and_then(|t| Some((t, t.response()?))) else {
+        return Chain { end: "other-host", last: None, ids };
+    };
+    ids.push(trial.id());
+    let back = response.redirect_to.as_deref().and_then(|to| Url::parse(to).ok());
+    if back.is_some_and(|to| to.host_str() == from.host_str()) {
+        return Chain { end: "loop", last: None, ids };
+    }
+    match response.status {
+        200..=299 => Chain { end: "ok", last: Some(response), ids },
+        _ => Chain { end: "other-host", last: None, ids },
+    }
 }
 
 #[cfg(test)]
@@ -182,6 +266,31 @@ mod tests {
         assert!(!spelling.symptom && spelling.text() == Some("no"), "{spelling:?}");
         assert_eq!(facts.text(FactKey::RedirectEnd, "edge /users"), Some("ok"));
         assert_eq!(facts.text(FactKey::RedirectEnd, "edge /items"), Some("open"));
+    }
+
+    #[test]
+    fn a_redirect_is_trouble_by_its_end() {
+        let symptom = |status: &[u16], to: &str, hop: Option<HttpResponse>| {
+            let mut world = World::new("https://example.test");
+            world.endpoint("GET", "/items", EndpointSource::Declared, false, &[]);
+            world.expect_status("/items", status);
+            world.http(Vantage::Edge, Purpose::Endpoint, "/items", response(301).redirect(to).build());
+            if let Some(hop) = hop {
+                world.http(Vantage::Edge, Purpose::Redirect, "/items/", hop);
+            }
+            let facts = Facts::derive(&world.build(), Catalogue::embedded());
+            facts.get(FactKey::EndpointOutcome, "edge /items").is_some_and(|fact| fact.symptom)
+        };
+        let good = || Some(response(200).json("[]").build());
+        let slash = "https://example.test/items/";
+        assert!(!symptom(&[], slash, good()), "clients follow, and get there");
+        assert!(symptom(&[], slash, Some(response(404).build())));
+        assert!(symptom(&[200], slash, good()), "the check says that it expects 200");
+        assert!(!symptom(&[301], slash, good()), "the check expects the redirect");
+        assert!(!symptom(&[], "https://www.example.test/items", None), "the canonical host");
+        assert!(symptom(&[], "https://elsewhere.test/items", None));
+        assert!(symptom(&[], "https://example.test/login", None));
+        assert!(symptom(&[], "https://example.test/items", None), "to itself");
     }
 
     #[test]

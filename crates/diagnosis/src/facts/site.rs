@@ -84,6 +84,8 @@ fn site(vantage: Vantage, evidence: &Evidence, exchanges: &Exchanges<'_>, facts:
         && let Some(quickest) =
             answered.iter().filter(|x| is_gateway(x)).filter_map(|x| x.seen.timings.wait_us).min()
     {
+        let seconds = i64::try_from(quickest / 1_000_000).unwrap_or(i64::MAX);
+        facts.known(FactKey::SiteElapsedS, subject.as_str(), seconds, ids.clone());
         facts.known(FactKey::SiteElapsed, subject, elapsed_class(quickest), ids);
     }
 }

@@ -10,6 +10,7 @@ mod ignore;
 mod images;
 mod packages;
 mod plan;
+mod proxy;
 mod runtimes;
 mod uses;
 
@@ -46,6 +47,7 @@ pub(crate) fn read(read: &Read<'_>) -> Vec<ProjectSign> {
     deploys::read(read, &plans, &mut found);
     images::read(read, &plans, &mut found);
     code::read(read, &plans, &mut found);
+    proxy::read(read, &mut found);
     found.into_signs()
 }
 

@@ -1,0 +1,292 @@
+//! Proxies, edges and tunnels that the project configures: nginx, HAProxy and Caddy files, redirect rules of static hosts,
+//! worker routes, tunnels, and limiters that look at the wrong address.
+
+use std::sync::LazyLock;
+
+use landfall_evidence::SignWord;
+use regex::Regex;
+
+use super::{Found, Read, place, regex};
+use crate::tree::file_name;
+
+/// Rules of one file that are named.
+const MAX_RULES: usize = 8;
+
+pub(super) fn read(read: &Read<'_>, found: &mut Found) {
+    for file in &read.tree.files {
+        let path = file.path.as_str();
+        let name = file_name(path);
+        let lower = name.to_ascii_lowercase();
+        let reader: fn(&str, &str, &mut Found) = match lower.as_str() {
+            "haproxy.cfg" => haproxy,
+            "caddyfile" => caddy,
+            "_redirects" => redirects,
+            "vercel.json" => vercel,
+            "netlify.toml" => netlify,
+            "wrangler.toml" | "wrangler.json" | "wrangler.jsonc" => wrangler,
+            "config.yml" | "config.yaml" | "cloudflared.yml" | "cloudflared.yaml" => tunnel,
+            _ if lower.ends_with(".conf") || lower.ends_with(".nginx") || path.contains("nginx/") => nginx,
+            _ => continue,
+        };
+        if let Some(Ok(text)) = read.tree.text(path) {
+            reader(path, &text, found);
+        }
+    }
+    limiter(read, found);
+}
+
+/// A file's text without its comments, offsets kept.
+fn without_comments(text: &str) -> String {
+    static COMMENT: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)(^|\s)#[^\n]*"));
+    COMMENT.replace_all(text, |found: &regex::Captures<'_>| " ".repeat(found[0].len())).into_owned()
+}
+
+/// nginx: what its proxied locations pass on (ngx_http_proxy_module). Where a file sets a header anywhere, it is taken to
+/// be set everywhere.
+fn nginx(file: &str, text: &str, found: &mut Found) {
+    static PASS: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"\bproxy_pass\s+(https?)://(\[[^\]]*\]|[^\s;/:]+)(?::\d+)?"));
+    static HOST: LazyLock<Regex> =
+        LazyLock::new(|| regex(r#"\bproxy_set_header\s+Host\s+"?([^\s;"]+)"?\s*;"#));
+    static NAME: LazyLock<Regex> = LazyLock::new(|| regex(r"\bserver_name\s+([^;]+);"));
+    static ERRORS: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"\bproxy_cache_valid\s+[^;]*\b(?:any|40[0-9]|410|50[0-9])\b[^;]*;"));
+    static BLOCKS: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"\b(?:deny\s+([^;\s]+)\s*;|if\s*\(\s*\$http_user_agent[^)]*\))"));
+    let text = without_comments(text);
+    let Some(pass) = PASS.captures(&text) else { return };
+    let at = |offset: usize| place(file, &text, offset);
+    let passed = pass.get(0).map_or(0, |m| m.start());
+    match HOST.captures(&text) {
+        None => found.add(
+            SignWord::ProxyHostNotForwarded,
+            at(passed),
+            "no proxy_set_header Host: nginx sends the upstream's name",
+        ),
+        Some(set) if !matches!(&set[1], "$host" | "$http_host" | "$server_name") => {
+            let offset = set.get(0).map_or(0, |m| m.start());
+            found.add(SignWord::ProxyHostNotForwarded, at(offset), format!("Host is set to {}", &set[1]));
+        }
+        Some(_) => {}
+    }
+    if !text.contains("$http_upgrade") {
+        found.add(SignWord::ProxyNoUpgrade, at(passed), "no proxy_set_header Upgrade");
+    }
+    let names: Vec<&str> = NAME
+        .captures_iter(&text)
+        .filter_map(|c| c.get(1))
+        .flat_map(|m| m.as_str().split_whitespace())
+        .collect();
+    for pass in PASS.captures_iter(&text).take(MAX_RULES) {
+        let offset = pass.get(0).map_or(0, |m| m.start());
+        if &pass[1] == "https" {
+            found.add(SignWord::ProxyTlsOrigin, at(offset), format!("{}://{}", &pass[1], &pass[2]));
+        }
+        if names.contains(&&pass[2]) {
+            found.add(SignWord::ProxyToItself, at(offset), &pass[2]);
+        }
+    }
+    if let Some(offset) = regex(r"\bproxy_ssl_verify\s+on\s*;").find(&text) {
+        found.add(SignWord::ProxyVerifiesOrigin, at(offset.start()), "proxy_ssl_verify on");
+    }
+    if let Some(limit) = regex(r"\blimit_(?:req|conn)\s").find(&text)
+        && !text.contains("limit_req_status")
+        && !text.contains("limit_conn_status")
+    {
+        found.add(SignWord::ProxyLimit503, at(limit.start()), "limit_req without limit_req_status");
+    }
+    if let Some(rule) = ERRORS.find(&text) {
+        found.add(SignWord::ProxyCachesErrors, at(rule.start()), rule.as_str());
+    }
+    if let Some(rule) = BLOCKS.find(&text) {
+        found.add(SignWord::ProxyBlocks, at(rule.start()), rule.as_str());
+    }
+}
+
+/// HAProxy (its configuration manual, sections 4.2 and 5.2).
+fn haproxy(file: &str, text: &str, found: &mut Found) {
+    let text = without_comments(text);
+    let rules = [
+        (SignWord::ProxyHostNotForwarded, r"(?i)http-request\s+set-header\s+host\s+\S+"),
+        (SignWord::ProxyVerifiesOrigin, r"\bserver\s+[^\n]*\bssl\b[^\n]*\bverify\s+required"),
+        (SignWord::ProxyTlsOrigin, r"\bserver\s+[^\n]*\bssl\b"),
+        (SignWord::ProxyBlocks, r"http-request\s+(?:deny|reject)\b[^\n]*"),
+    ];
+    add_first(file, &text, &rules, found);
+}
+
+/// Caddy (its documentation of reverse_proxy, rewrite and redir).
+fn caddy(file: &str, text: &str, found: &mut Found) {
+    let text = without_comments(text);
+    let rules = [
+        (
+            SignWord::ProxyHostNotForwarded,
+            r"(?m)\bheader_up\s+Host\s+(?:[^{\s]\S*|\{(?:upstream_hostport|http\.reverse_proxy\.upstream\.hostport)\})",
+        ),
+        (SignWord::EdgeRewrite, r"(?m)^\s*(?:rewrite|redir|uri)\s+[^\n]+"),
+        (SignWord::ProxyTlsOrigin, r"reverse_proxy\s+[^\n]*https://\S+"),
+    ];
+    add_first(file, &text, &rules, found);
+}
+
+fn add_first(file: &str, text: &str, rules: &[(SignWord, &str)], found: &mut Found) {
+    for (word, pattern) in rules {
+        for rule in regex(pattern).find_iter(text).take(MAX_RULES) {
+            found.add(*word, place(file, text, rule.start()), rule.as_str().trim());
+        }
+    }
+}
+
+/// The file `_redirects` of static hosts: source, target, status.
+fn redirects(file: &str, text: &str, found: &mut Found) {
+    for (n, line) in text.lines().enumerate().filter(|(_, l)| l.trim_start().starts_with('/')).take(MAX_RULES)
+    {
+        let rule: Vec<&str> = line.split_whitespace().take(3).collect();
+        found.add(SignWord::EdgeRewrite, format!("{file}:{}", n + 1), rule.join(" "));
+    }
+}
+
+/// Rewrites and redirects of Vercel.
+fn vercel(file: &str, text: &str, found: &mut Found) {
+    let Ok(root) = serde_json::from_str::<serde_json::Value>(text) else { return };
+    for table in ["rewrites", "redirects", "routes"] {
+        let rules = root.get(table).and_then(serde_json::Value::as_array).into_iter().flatten();
+        for rule in rules.take(MAX_RULES) {
+            let field = |name: &str| rule.get(name).and_then(serde_json::Value::as_str);
+            if let Some(source) = field("source").or_else(|| field("src")) {
+                let to = field("destination").or_else(|| field("dest")).unwrap_or_default();
+                found.add(SignWord::EdgeRewrite, file, format!("{source} {to}"));
+            }
+        }
+    }
+}
+
+/// Redirects of Netlify.
+fn netlify(file: &str, text: &str, found: &mut Found) {
+    let Ok(root) = text.parse::<toml::Table>() else { return };
+    for rule in root.get("redirects").and_then(toml::Value::as_array).into_iter().flatten().take(MAX_RULES) {
+        let field = |name: &str| rule.get(name).and_then(toml::Value::as_str).unwrap_or_default();
+        found.add(SignWord::EdgeRewrite, file, format!("{} {}", field("from"), field("to")));
+    }
+}
+
+/// Routes of a Cloudflare worker.
+fn wrangler(file: &str, text: &str, found: &mut Found) {
+    static PATTERN: LazyLock<Regex> =
+        LazyLock::new(|| regex(r#"(?:\broute\s*=\s*|"?pattern"?\s*[=:]\s*)"([^"]+)""#));
+    for rule in PATTERN.captures_iter(text).take(MAX_RULES) {
+        let offset = rule.get(0).map_or(0, |m| m.start());
+        found.add(SignWord::EdgeWorkerRoute, place(file, text, offset), &rule[1]);
+    }
+}
+
+/// The configuration of a tunnel's connector: it names a tunnel and what lies behind it.
+fn tunnel(file: &str, text: &str, found: &mut Found) {
+    let key = |name: &str| text.lines().position(|line| line.starts_with(name));
+    if let (Some(line), true) =
+        (key("tunnel:"), key("ingress:").is_some() || key("credentials-file:").is_some())
+    {
+        let service = regex(r"service:\s*(\S+)").captures(text).map(|c| c[1].to_owned()).unwrap_or_default();
+        found.add(SignWord::TunnelConfig, format!("{file}:{}", line + 1), service);
+    }
+}
+
+/// A limiter that counts by the address of the connection although the code never says which proxies it trusts.
+fn limiter(read: &Read<'_>, found: &mut Found) {
+    static LIMITER: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r"express-rate-limit|rate-limiter-flexible|flask_limiter|get_remote_address|request\.remote_addr|req\.socket\.remoteAddress",
+        )
+    });
+    static TRUST: LazyLock<Regex> = LazyLock::new(|| {
+        regex(r"(?i)trust[ _-]?proxy|ProxyFix|X-Forwarded-For|ProxyHeadersMiddleware|forwarded_allow_ips")
+    });
+    let trusts = read.sources.iter().any(|source| TRUST.is_match(&source.code));
+    if trusts {
+        return;
+    }
+    for source in read.sources.iter().filter(|s| !crate::source::is_test(&s.path)) {
+        let limits = regex(r"(?i)limit|too many").is_match(&source.code);
+        if let Some(limiter) = LIMITER.find(&source.code).filter(|_| limits) {
+            found.add(SignWord::LimiterWithoutTrust, source.place(limiter.start()), limiter.as_str());
+        }
+    }
+}
+
+/// The walk's own view of a folder, for tests.
+#[cfg(test)]
+fn of(files: &[(&str, &str)]) -> Vec<landfall_evidence::ProjectSign> {
+    let (_folder, tree) = crate::tree::tests::tree(files);
+    let mut unread = Vec::new();
+    let sources = crate::source::load(&tree, &mut unread);
+    let snapshot = landfall_evidence::ProjectSnapshot::default();
+    let mut found = Found::default();
+    read(&Read { tree: &tree, sources: &sources, deploys: &[], snapshot: &snapshot }, &mut found);
+    found.into_signs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(files: &[(&str, &str)]) -> Vec<String> {
+        of(files).iter().map(|sign| format!("{} {}", sign.sign.name(), sign.place)).collect()
+    }
+
+    #[test]
+    fn nginx_says_what_it_passes_on() {
+        let bare = "server {\n  server_name api.example.test;\n  location / {\n    proxy_pass https://backend:8443;\n    proxy_ssl_verify on;\n  }\n}\n";
+        assert_eq!(
+            words(&[("deploy/nginx.conf", bare)]),
+            [
+                "proxy-host-not-forwarded deploy/nginx.conf:4",
+                "proxy-no-upgrade deploy/nginx.conf:4",
+                "proxy-tls-origin deploy/nginx.conf:4",
+                "proxy-verifies-origin deploy/nginx.conf:5",
+            ]
+        );
+        let whole = "server {\n  server_name api.example.test;\n  location / {\n    proxy_pass http://backend;\n    proxy_set_header Host $host;\n    proxy_set_header Upgrade $http_upgrade;\n  }\n}\n";
+        assert!(words(&[("nginx.conf", whole)]).is_empty());
+        let itself = whole.replace("http://backend", "http://api.example.test");
+        assert_eq!(words(&[("nginx.conf", &itself)]), ["proxy-to-itself nginx.conf:4"]);
+        let limited = whole.replace(
+            "location / {",
+            "limit_req zone=a;\n  # limit_req_status 429;\n  proxy_cache_valid any 1m;\n  location / {",
+        );
+        assert_eq!(
+            words(&[("nginx.conf", &limited)]),
+            ["proxy-caches-errors nginx.conf:5", "proxy-limit-503 nginx.conf:3"]
+        );
+        assert!(words(&[("other.conf", "listen 80;")]).is_empty());
+    }
+
+    #[test]
+    fn rules_of_edges_are_named_with_their_place() {
+        let found = of(&[
+            ("_redirects", "# all\n/* /index.html 200\n"),
+            ("haproxy.cfg", "frontend f\n  http-request set-header Host backend.internal\n"),
+            ("Caddyfile", "example.test {\n  rewrite /api/* /index.html\n}\n"),
+            ("wrangler.toml", "name = \"w\"\nroute = \"api.example.test/*\"\n"),
+            ("cloudflared/config.yml", "tunnel: abc\ningress:\n  - service: http://localhost:8000\n"),
+        ]);
+        let said: Vec<String> =
+            found.iter().map(|s| format!("{} {} {}", s.sign.name(), s.place, s.detail)).collect();
+        for want in [
+            "edge-rewrite _redirects:2 /* /index.html 200",
+            "edge-rewrite Caddyfile:2 rewrite /api/* /index.html",
+            "edge-worker-route wrangler.toml:2 api.example.test/*",
+            "proxy-host-not-forwarded haproxy.cfg:2",
+            "tunnel-config cloudflared/config.yml:1 http://localhost:8000",
+        ] {
+            assert!(said.iter().any(|line| line.starts_with(want)), "{want}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_limiter_is_a_sign_only_where_no_proxy_is_trusted() {
+        let app = "const limit = require('express-rate-limit');\napp.use(limit({ max: 5 }));\n";
+        assert_eq!(words(&[("server.js", app)]), ["limiter-without-trust server.js:1"]);
+        let trusting = format!("app.set('trust proxy', 1);\n{app}");
+        assert!(words(&[("server.js", &trusting)]).is_empty());
+    }
+}
