@@ -297,7 +297,8 @@ fn zone_misleads(facts: &Facts) -> bool {
 
 /// Whether what is deployed under the public name is seen not to be what was built.
 fn misdeployed(facts: &Facts) -> bool {
-    let keys = [FactKey::BuildServedIs, FactKey::BuildAsLocal, FactKey::BuildMixed, FactKey::BuildEnvironmentIs];
+    let keys =
+        [FactKey::BuildServedIs, FactKey::BuildAsLocal, FactKey::BuildMixed, FactKey::BuildEnvironmentIs];
     keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
         || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
 }
