@@ -63,7 +63,7 @@ pub struct Figures {
     /// or the group of at most four that the rest cannot tell apart holds it.
     pub dropped_tenth_top1: Option<f64>,
     /// One fault, inside and outside evidence: percentage points of `top1` over recordings that are lost when every weight
-    /// is moved one size up or down at random, on average over five such catalogues. Negative when it got better.
+    /// is moved one size up or down at random, on average over several such catalogues. Negative when it got better.
     pub rank_stability_loss: Option<f64>,
     /// One fault, inside and outside evidence, as seen: a single cause comes first, likely or confirmed.
     pub decided: Option<f64>,
@@ -226,7 +226,9 @@ impl Figures {
             calibration_error: calibration.error,
             brier: calibration.brier,
             calibration,
-            dropped_tenth_top1: mean(&whole, |j| j.share(|kind| kind == Kind::Tenth, |v| v.top1 || v.in_small_group)),
+            dropped_tenth_top1: mean(&whole, |j| {
+                j.share(|kind| kind == Kind::Tenth, |v| v.top1 || v.in_small_group)
+            }),
             rank_stability_loss: mean(&whole, |j| {
                 let plain = j.share(|kind| kind == Kind::Recorded, |v| v.top1)?;
                 let moved = ratio(j.perturbed.iter().filter(|right| **right).count(), j.perturbed.len())?;

@@ -32,7 +32,7 @@ pub use gates::{Gates, GatesError, MissedGate};
 pub use judge::{Decision, Judgement, Named, judge};
 
 /// Catalogues with moved weights that each recording is judged with.
-const PERTURBATIONS: u64 = 5;
+const PERTURBATIONS: u64 = 3;
 
 /// The score of a corpus.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -126,7 +126,8 @@ fn judge_world<'a>(case: &'a Case, catalogue: &Catalogue, moved: &[Catalogue]) -
         case,
         variants: judged,
         novel: ill.then(|| judge(&diagnose(&case.evidence, &catalogue.without(&ids)), truth, catalogue)),
-        unheard: ill.then(|| judge(&diagnose(&case.evidence, &catalogue.without_mention(&ids)), truth, catalogue)),
+        unheard: ill
+            .then(|| judge(&diagnose(&case.evidence, &catalogue.without_mention(&ids)), truth, catalogue)),
         perturbed: moved
             .iter()
             .filter(|_| ill)
