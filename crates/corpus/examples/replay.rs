@@ -44,7 +44,8 @@ fn main() -> ExitCode {
     let mut from_text: Vec<(Duration, &str)> = Vec::new();
     for case in &corpus.cases {
         let text = case.evidence.to_json();
-        judged.push((fastest(|| drop(std::hint::black_box(diagnose(&case.evidence, catalogue)))), &case.name));
+        judged
+            .push((fastest(|| drop(std::hint::black_box(diagnose(&case.evidence, catalogue)))), &case.name));
         let whole = || {
             let evidence = Evidence::from_json(&text).expect("it was written a moment ago");
             drop(std::hint::black_box(diagnose(&evidence, catalogue)));

@@ -12,7 +12,8 @@ const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios");
 fn no_figure_is_worse_than_committed() {
     let scenarios = Path::new(SCENARIOS);
     let catalogue = Catalogue::embedded();
-    let corpus = Corpus::load(&scenarios.join("corpus"), "", catalogue).unwrap_or_else(|error| panic!("{error}"));
+    let corpus =
+        Corpus::load(&scenarios.join("corpus"), "", catalogue).unwrap_or_else(|error| panic!("{error}"));
     let gates = Gates::load(&scenarios.join("gates.toml")).unwrap_or_else(|error| panic!("{error}"));
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let score = score(&corpus, catalogue, threads);

@@ -226,7 +226,9 @@ impl Figures {
             calibration_error: calibration.error,
             brier: calibration.brier,
             calibration,
-            dropped_tenth_top1: mean(&whole, |j| j.share(|kind| kind == Kind::Tenth, |v| v.top1 || v.in_small_group)),
+            dropped_tenth_top1: mean(&whole, |j| {
+                j.share(|kind| kind == Kind::Tenth, |v| v.top1 || v.in_small_group)
+            }),
             rank_stability_loss: mean(&whole, |j| {
                 let plain = j.share(|kind| kind == Kind::Recorded, |v| v.top1)?;
                 let moved = ratio(j.perturbed.iter().filter(|right| **right).count(), j.perturbed.len())?;

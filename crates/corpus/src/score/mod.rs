@@ -126,7 +126,8 @@ fn judge_world<'a>(case: &'a Case, catalogue: &Catalogue, moved: &[Catalogue]) -
         case,
         variants: judged,
         novel: ill.then(|| judge(&diagnose(&case.evidence, &catalogue.without(&ids)), truth, catalogue)),
-        unheard: ill.then(|| judge(&diagnose(&case.evidence, &catalogue.without_mention(&ids)), truth, catalogue)),
+        unheard: ill
+            .then(|| judge(&diagnose(&case.evidence, &catalogue.without_mention(&ids)), truth, catalogue)),
         perturbed: moved
             .iter()
             .filter(|_| ill)
