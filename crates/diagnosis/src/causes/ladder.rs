@@ -127,6 +127,13 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             {
                 RungState::Broken
             }
+            // Single routes fail on the way although others come through.
+            _ if facts
+                .at(EndpointOutcome, Some("edge"))
+                .any(|fact| fact.symptom && fact.text() == Some("gateway-error")) =>
+            {
+                RungState::Broken
+            }
             (Some("application" | "app-error" | "nothing-here" | "suspended" | "starting"), _) => {
                 RungState::Ok
             }
@@ -136,6 +143,8 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some("nothing-here" | "suspended" | "starting" | "other-site" | "default-page") => {
                 RungState::Broken
             }
+            // Everything is served, by the wrong build, for the wrong environment, or behind the platform's own login.
+            _ if misdeployed(facts) => RungState::Broken,
             _ => ok_if(reaches_app),
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
@@ -271,7 +280,7 @@ fn zone_misleads(facts: &Facts) -> bool {
     let bad = matches!(site, Some("no-answer" | "nothing-here" | "other-site" | "default-page"))
         || facts.at(TcpState, Some("edge")).any(|fact| fact.symptom);
     let class = facts.text(DnsClass, "authoritative").or_else(|| facts.text(DnsClass, "recursive"));
-    let private = matches!(class, Some("private" | "loopback" | "link-local" | "shared" | "unspecified"));
+    let private = matches!(class, Some("private" | "loopback" | "link-local" | "unspecified"));
     let origin_serves = facts.text(SiteKind, "origin") == Some("application");
     // Where something else answers, it may as well be a hop of one's own; where nothing does and the application is at
     // home with another provider, the record is what was left behind.
@@ -282,6 +291,13 @@ fn zone_misleads(facts: &Facts) -> bool {
     facts.of(FamilyState).any(|fact| fact.symptom)
         || facts.of(AddressStates).any(|fact| fact.symptom)
         || (bad && (private || old || wildcard))
+}
+
+/// Whether what is deployed under the public name is seen not to be what was built.
+fn misdeployed(facts: &Facts) -> bool {
+    let keys = [FactKey::BuildServedIs, FactKey::BuildAsLocal, FactKey::BuildMixed, FactKey::BuildEnvironmentIs];
+    keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
+        || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
 }
 
 /// Whether small answers pass where larger ones do not: the path loses packets by their size.
