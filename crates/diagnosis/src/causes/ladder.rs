@@ -359,6 +359,13 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
                 | "challenged"
         )
     );
+    // A body that cannot be read came from behind every hop that passed it on.
+    let unreadable = |fact: &crate::facts::Fact| {
+        fact.symptom && fact.text().is_some_and(|word| matches!(word, "cut" | "bad-encoding"))
+    };
+    if !before && facts.at(FactKey::EndpointOutcome, Some("edge")).any(unreadable) {
+        return RungState::Broken;
+    }
     if !before && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom)) {
         return RungState::Broken;
     }
