@@ -93,9 +93,9 @@ pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) ->
         let project = async {
             if plan.target.endpoints.is_empty() { None } else { read_project(&ctx, plan, progress).await.0 }
         };
-        let (project, logs, mut survey) =
-            tokio::join!(project, read_logs(&ctx, plan), ask_network(&ctx, plan, &target, progress));
-        survey.observations.extend(logs);
+        let (project, mut survey) = tokio::join!(project, ask_network(&ctx, plan, &target, progress));
+        // The application writes of our own requests too, and what it says of them is what we want to know.
+        survey.observations.extend(read_logs(&ctx, plan).await);
         survey.observations.extend(project);
         survey.observations.extend(first);
         cross_origin(&ctx, plan, &target, &mut survey).await;

@@ -124,3 +124,110 @@ fn every_capture_has_its_line_and_every_line_its_capture() {
     let absent: Vec<&String> = files.iter().filter(|(_, there)| !**there).map(|(file, _)| file).collect();
     assert!(absent.is_empty(), "{absent:?}");
 }
+
+/// A text that a pattern finds. Anchors and word boundaries say where it is found and not what; they are taken away,
+/// and the text stands alone on its line.
+fn text_for(pattern: &str) -> String {
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+    let (mut bare, mut escaped, mut class) = (String::new(), false, false);
+    for c in pattern.chars() {
+        match c {
+            'b' if escaped && !class => {
+                bare.pop();
+            }
+            '^' | '$' if !escaped && !class => {}
+            _ => bare.push(c),
+        }
+        class = !escaped && (c == '[' || (class && c != ']'));
+        escaped = c == '\\' && !escaped;
+    }
+    let strategy = proptest::string::string_regex(&bare)
+        .unwrap_or_else(|e| panic!("{pattern}: no text can be made for it ({e})"));
+    let mut runner = TestRunner::deterministic();
+    let mut tree = strategy.new_tree(&mut runner).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+    // The shortest of what the generator gives: long repetitions would hide nothing and prove nothing.
+    for _ in 0..200 {
+        if !tree.simplify() {
+            break;
+        }
+    }
+    tree.current()
+}
+
+/// The plainest response that an entry asks for.
+fn own_response(signature: &Signature) -> HttpResponse {
+    let mut headers = Vec::new();
+    for (name, test) in &signature.headers {
+        let value = match test.strip_prefix('~') {
+            _ if test == "*" => "1".to_owned(),
+            Some(pattern) => text_for(pattern),
+            None => test.clone(),
+        };
+        headers.push(Header { name: name.clone(), value });
+    }
+    let text = signature.body_exact.clone().unwrap_or_else(|| {
+        let mut parts = signature.body_contains.clone();
+        parts.extend(signature.body_regex.as_deref().map(text_for));
+        parts.join("\n")
+    });
+    let status = signature.status.first().copied().unwrap_or(200);
+    HttpResponse { version: HttpVersion::H1, status, headers, body: body(text.as_bytes()), redirect_to: None }
+}
+
+/// Entries that another one rightly beats on their own text, with the reason.
+const BEATEN: &[(&str, &str)] = &[];
+
+#[test]
+fn every_entry_wins_on_its_own_text_or_loses_to_one_that_says_the_same() {
+    let catalogue = Catalogue::embedded();
+    let mut wrong = Vec::new();
+    let mut used = Vec::new();
+    for signature in catalogue.signatures() {
+        let response = own_response(signature);
+        let found = catalogue.matches(&response);
+        let Some(own) = found.iter().find(|m| m.signature.id == signature.id) else {
+            wrong.push(format!("{}: does not hold for its own text: {response:?}", signature.id));
+            continue;
+        };
+        let marker = signature.meaning == Meaning::HopMarker;
+        let best = found.iter().find(|m| (m.signature.meaning == Meaning::HopMarker) == marker);
+        let Some(best) = best.filter(|best| !marker && best.signature.id != signature.id) else { continue };
+        let same_bytes =
+            own.signature.body_exact.is_some() && own.signature.body_exact == best.signature.body_exact;
+        if best.signature.meaning == signature.meaning || same_bytes {
+            continue;
+        }
+        match BEATEN.iter().find(|(id, _)| *id == signature.id) {
+            Some((id, _)) => used.push(*id),
+            None => wrong.push(format!(
+                "{} ({}) loses to {} ({}) on its own text",
+                signature.id,
+                signature.meaning.name(),
+                best.signature.id,
+                best.signature.meaning.name()
+            )),
+        }
+    }
+    let unused: Vec<_> = BEATEN.iter().map(|(id, _)| *id).filter(|id| !used.contains(id)).collect();
+    assert!(unused.is_empty(), "no longer beaten: {unused:?}");
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Matching is fast because few entries are looked at: those of the status whose telling header is there.
+#[test]
+fn a_response_meets_few_entries() {
+    let catalogue = Catalogue::embedded();
+    let index = std::fs::read_to_string(folder().join("index.toml")).expect("the index");
+    let index: Index = toml::from_str(&index).expect("well-formed");
+    let mut worst = 0;
+    let mut sum = 0;
+    for capture in &index.capture {
+        let looked_at = catalogue.signatures_compared(&read(&folder().join(&capture.file)));
+        worst = worst.max(looked_at);
+        sum += looked_at;
+    }
+    let mean = sum / index.capture.len();
+    let all = catalogue.signatures().count();
+    assert!(worst * 3 <= all && mean * 4 <= all, "{worst} at most, {mean} on average, of {all}");
+}

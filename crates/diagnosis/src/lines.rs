@@ -1,6 +1,6 @@
 //! What a line of a log says, by patterns that are data (`log-lines.toml`; its head describes the fields).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
@@ -197,8 +197,8 @@ impl LineIndex {
     /// What a line says, each entry once, in the order of the file.
     pub(crate) fn says(&self, text: &str, place: Option<&str>) -> Vec<Said<'_>> {
         let compiled = self.compiled();
-        let mut told: BTreeSet<usize> = BTreeSet::new();
-        let mut found = Vec::new();
+        let mut told: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut found: Vec<Said<'_>> = Vec::new();
         for at in &compiled.set.matches(text.as_bytes()) {
             let (entry, pattern) = &compiled.patterns[at];
             let line = &self.lines[*entry];
@@ -209,7 +209,7 @@ impl LineIndex {
                     .is_some_and(|(pattern, place)| pattern.is_match(place.as_bytes()));
             let excluded =
                 compiled.unless[*entry].as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()));
-            if !placed || excluded || !told.insert(*entry) {
+            if !placed || excluded {
                 continue;
             }
             let names = pattern.captures(text.as_bytes()).map_or_else(Vec::new, |captures| {
@@ -222,7 +222,18 @@ impl LineIndex {
                     })
                     .collect()
             });
-            found.push(Said { line, names });
+            // Of several patterns of one entry each may capture another name.
+            match told.get(entry) {
+                Some(at) => {
+                    let known: &mut Vec<(String, String)> = &mut found[*at].names;
+                    let new = names.into_iter().filter(|(name, _)| known.iter().all(|(n, _)| n != name));
+                    known.extend(new.collect::<Vec<_>>());
+                }
+                None => {
+                    told.insert(*entry, found.len());
+                    found.push(Said { line, names });
+                }
+            }
         }
         found
     }

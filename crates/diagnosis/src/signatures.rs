@@ -6,7 +6,7 @@
 //! same bytes are reported as a tie, which a comparison with other answers has to break.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use indexmap::IndexMap;
@@ -238,8 +238,11 @@ impl Signature {
         compiled.body.as_ref().is_none_or(|pattern| response.text.is_some_and(|text| pattern.is_match(text)))
     }
 
+    /// That a body is empty tells nobody from anybody.
     fn reads_body(&self) -> bool {
-        self.body_exact.is_some() || self.body_regex.is_some() || !self.body_contains.is_empty()
+        self.body_exact.as_ref().is_some_and(|exact| !exact.is_empty())
+            || self.body_regex.is_some()
+            || !self.body_contains.is_empty()
     }
 
     /// What the entry rests on, best last: a status, headers, a body, a router's own reason.
@@ -306,13 +309,35 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// All signatures, indexed by status so that one response meets few of them.
+/// All signatures, indexed by status and by the header that they ask for, so that one response meets few of them.
 #[derive(Debug, Default)]
 pub(crate) struct SignatureIndex {
     all: Vec<Signature>,
-    by_status: BTreeMap<u16, Vec<usize>>,
-    any_status: Vec<usize>,
+    by_status: BTreeMap<u16, Shelf>,
+    any_status: Shelf,
     by_id: BTreeMap<String, usize>,
+}
+
+/// Entries of one status: those that ask for a header stand under its name, the rarest of theirs.
+#[derive(Debug, Default)]
+struct Shelf {
+    by_header: BTreeMap<String, Vec<usize>>,
+    bare: Vec<usize>,
+}
+
+impl Shelf {
+    fn put(&mut self, position: usize, telling: Option<&str>) {
+        match telling {
+            Some(name) => self.by_header.entry(name.to_owned()).or_default().push(position),
+            None => self.bare.push(position),
+        }
+    }
+
+    /// The entries that a response with these header names can meet.
+    fn candidates<'s>(&'s self, names: &'s BTreeSet<&str>) -> impl Iterator<Item = usize> + 's {
+        let with = names.iter().filter_map(|name| self.by_header.get(*name)).flatten();
+        self.bare.iter().chain(with).copied()
+    }
 }
 
 impl SignatureIndex {
@@ -340,11 +365,20 @@ impl SignatureIndex {
                     format!("{}: confidence must lie from 0 to 1", signature.id),
                 ));
             }
+        }
+        // Of the headers that an entry asks for, the one that the fewest entries ask for tells the most.
+        let mut asked: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in all.iter().flat_map(|signature| signature.headers.keys()) {
+            *asked.entry(name).or_default() += 1;
+        }
+        for (position, signature) in all.iter().enumerate() {
+            let names = signature.headers.keys().map(String::as_str);
+            let telling = names.min_by_key(|name| (asked.get(name).copied().unwrap_or_default(), *name));
             if signature.status.is_empty() {
-                index.any_status.push(position);
+                index.any_status.put(position, telling);
             }
             for status in &signature.status {
-                index.by_status.entry(*status).or_default().push(position);
+                index.by_status.entry(*status).or_default().put(position, telling);
             }
         }
         index.all = all;
@@ -364,12 +398,8 @@ impl Catalogue {
     /// All entries that hold for a response: writers first, most likely first, then the markers.
     pub(crate) fn matches(&self, response: &HttpResponse) -> Vec<SignatureMatch<'_>> {
         let prepared = Prepared { response, text: response.body.text.as_deref(), lower: OnceLock::new() };
-        let index = &self.signatures;
-        let by_status = index.by_status.get(&response.status).map(Vec::as_slice).unwrap_or_default();
-        let mut found: Vec<SignatureMatch<'_>> = by_status
-            .iter()
-            .chain(&index.any_status)
-            .map(|position| &index.all[*position])
+        let mut found: Vec<SignatureMatch<'_>> = self
+            .candidates(response)
             .filter(|signature| signature.holds(&prepared))
             .map(|signature| SignatureMatch {
                 signature,
@@ -384,6 +414,23 @@ impl Catalogue {
             (marker, Reverse(order), Reverse(m.signature.condition_count()), depth, m.signature.id.as_str())
         });
         found
+    }
+
+    /// The entries that are compared with a response: those of its status, or of any, whose telling header it has.
+    fn candidates(&self, response: &HttpResponse) -> impl Iterator<Item = &Signature> {
+        let index = &self.signatures;
+        let names: BTreeSet<&str> = response.headers.iter().map(|header| header.name.as_str()).collect();
+        let mut positions: Vec<usize> = index.any_status.candidates(&names).collect();
+        if let Some(shelf) = index.by_status.get(&response.status) {
+            positions.extend(shelf.candidates(&names));
+        }
+        positions.into_iter().map(|position| &index.all[position])
+    }
+
+    /// How many entries are compared with a response.
+    #[cfg(test)]
+    pub(crate) fn signatures_compared(&self, response: &HttpResponse) -> usize {
+        self.candidates(response).count()
     }
 
     /// Who most likely wrote a response and what it says, with the weight of that, 0 to 100. `None` when no entry fits.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Judged;
 use super::calibration::{Calibration, Claim, calibration};
-use super::judge::{Decision, Judgement};
+use super::judge::{Decision, Judgement, Named};
 use crate::variants::Kind;
 
 /// What is asked of the diagnosis over some worlds. A share is 0 to 1, the mean over worlds of the share of each world's
@@ -59,10 +59,11 @@ pub struct Figures {
     pub brier: Option<f64>,
     /// Of the same names, the reliability table.
     pub calibration: Calibration,
-    /// One fault, inside and outside evidence, with a random tenth of the observations lost: the first name is right.
+    /// One fault, inside and outside evidence, with a random tenth of the observations lost: the first name is right,
+    /// or the group of at most four that the rest cannot tell apart holds it.
     pub dropped_tenth_top1: Option<f64>,
     /// One fault, inside and outside evidence: percentage points of `top1` over recordings that are lost when every weight
-    /// is moved one size up or down at random, on average over five such catalogues. Negative when it got better.
+    /// is moved one size up or down at random, on average over several such catalogues. Negative when it got better.
     pub rank_stability_loss: Option<f64>,
     /// One fault, inside and outside evidence, as seen: a single cause comes first, likely or confirmed.
     pub decided: Option<f64>,
@@ -161,7 +162,7 @@ impl NovelName {
         let mut list = Vec::new();
         for world in judged {
             let Some(novel) = &world.novel else { continue };
-            for name in novel.named.iter().filter(|n| n.label >= Label::Likely) {
+            for name in novel.named.iter().filter(|n| n.label >= Label::Likely && !n.station) {
                 list.push(Self {
                     world: world.case.name.clone(),
                     named: format!("{} ({})", name.id, label_word(name.label)),
@@ -197,8 +198,10 @@ impl Figures {
         let (claims, by_label) = claims(judged);
         let calibration = calibration(&claims);
         let decided = |decision| mean(&whole, |j| j.share(as_seen, |v| v.decision == decision));
+        // A station on the true cause's way is a true name, if not the deepest.
         let likely = |judgement: &Judgement, counts: &dyn Fn(&str) -> bool| {
-            share_of(judgement.named.iter().any(|n| n.label >= Label::Likely && counts(&n.id)))
+            let wrong = |n: &&Named| n.label >= Label::Likely && !n.station && counts(&n.id);
+            share_of(judgement.named.iter().any(|n| wrong(&n)))
         };
         let novel = |counts: &dyn Fn(&Judged<'_>, &str) -> bool| {
             mean(&ill, |j| Some(likely(j.novel.as_ref()?, &|id| counts(j, id))))
@@ -223,7 +226,9 @@ impl Figures {
             calibration_error: calibration.error,
             brier: calibration.brier,
             calibration,
-            dropped_tenth_top1: mean(&whole, |j| j.share(|kind| kind == Kind::Tenth, |v| v.top1)),
+            dropped_tenth_top1: mean(&whole, |j| {
+                j.share(|kind| kind == Kind::Tenth, |v| v.top1 || v.in_small_group)
+            }),
             rank_stability_loss: mean(&whole, |j| {
                 let plain = j.share(|kind| kind == Kind::Recorded, |v| v.top1)?;
                 let moved = ratio(j.perturbed.iter().filter(|right| **right).count(), j.perturbed.len())?;
@@ -494,6 +499,7 @@ mod tests {
                     label: *label,
                     confidence: *confidence,
                     right: *right,
+                    station: false,
                 })
                 .collect(),
             decision: if named.is_empty() { Decision::Nothing } else { Decision::Decided },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use landfall_diagnosis::{Cause, Diagnosis, Label, Rung};
+use landfall_diagnosis::{Catalogue, Cause, Diagnosis, Label, Rung};
 
 use crate::case::Truth;
 
@@ -17,7 +17,8 @@ pub struct Judgement {
     /// Whether a true cause is among the first three names: causes as ranked, members of a tie one by one, then the
     /// first cause's rivals that are at least possible.
     pub top3: bool,
-    /// Whether the first name holds a true cause and has at most four members, whoever they are.
+    /// Whether the first name holds a true cause, or one through which a true cause shows itself (`chains.toml`), and has at
+    /// most four members, whoever they are.
     pub in_small_group: bool,
     /// Whether the first broken rung is the one of the truth, or none where none is broken.
     pub rung_right: bool,
@@ -45,6 +46,8 @@ pub struct Named {
     pub confidence: f64,
     /// Whether it is true. A rival is not, even where it may stand in a tie.
     pub right: bool,
+    /// Whether it is one through which a true cause shows itself: just as true and less deep.
+    pub station: bool,
 }
 
 /// Whether a diagnosis ends with a decision or with a list.
@@ -61,10 +64,11 @@ pub enum Decision {
 }
 
 /// Holds a diagnosis against the truth.
-pub fn judge(diagnosis: &Diagnosis, truth: &Truth) -> Judgement {
+pub fn judge(diagnosis: &Diagnosis, truth: &Truth, catalogue: &Catalogue) -> Judgement {
     let groups = groups(diagnosis);
     let first = groups.first().cloned().unwrap_or_default();
-    let holds = first.iter().any(|cause| truth.holds(&cause.id));
+    let station = |id: &str| truth.causes.iter().any(|cause| catalogue.leads_to(cause, id));
+    let holds = first.iter().any(|cause| truth.holds(&cause.id) || station(&cause.id));
     let right_group = |group: &[&Cause]| {
         group.iter().any(|c| truth.holds(&c.id)) && group.iter().all(|c| truth.admits(&c.id))
     };
@@ -92,6 +96,7 @@ pub fn judge(diagnosis: &Diagnosis, truth: &Truth) -> Judgement {
                 label: cause.label,
                 confidence: cause.confidence,
                 right: truth.holds(&cause.id),
+                station: station(&cause.id),
             })
             .collect(),
         decision: match first.as_slice() {
@@ -154,6 +159,11 @@ mod tests {
     use landfall_diagnosis::{Catalogue, Severity, Tie, diagnose};
 
     use super::*;
+
+    fn judge(diagnosis: &Diagnosis, truth: &Truth) -> Judgement {
+        super::judge(diagnosis, truth, Catalogue::embedded())
+    }
+
     use crate::case::Half;
     use crate::variants::testkit;
 

@@ -32,7 +32,7 @@ pub use gates::{Gates, GatesError, MissedGate};
 pub use judge::{Decision, Judgement, Named, judge};
 
 /// Catalogues with moved weights that each recording is judged with.
-const PERTURBATIONS: u64 = 5;
+const PERTURBATIONS: u64 = 3;
 
 /// The score of a corpus.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -116,7 +116,7 @@ fn judge_world<'a>(case: &'a Case, catalogue: &Catalogue, moved: &[Catalogue]) -
         .into_iter()
         .filter_map(|variant| {
             let evidence = variant.make(case)?;
-            let judgement = judge(&diagnose(&evidence, catalogue), truth);
+            let judgement = judge(&diagnose(&evidence, catalogue), truth, catalogue);
             Some((variant.name, variant.kind, judgement))
         })
         .collect();
@@ -125,12 +125,13 @@ fn judge_world<'a>(case: &'a Case, catalogue: &Catalogue, moved: &[Catalogue]) -
     Judged {
         case,
         variants: judged,
-        novel: ill.then(|| judge(&diagnose(&case.evidence, &catalogue.without(&ids)), truth)),
-        unheard: ill.then(|| judge(&diagnose(&case.evidence, &catalogue.without_mention(&ids)), truth)),
+        novel: ill.then(|| judge(&diagnose(&case.evidence, &catalogue.without(&ids)), truth, catalogue)),
+        unheard: ill
+            .then(|| judge(&diagnose(&case.evidence, &catalogue.without_mention(&ids)), truth, catalogue)),
         perturbed: moved
             .iter()
             .filter(|_| ill)
-            .map(|other| judge(&diagnose(&case.evidence, other), truth).top1)
+            .map(|other| judge(&diagnose(&case.evidence, other), truth, catalogue).top1)
             .collect(),
         first_failing: first_failing_check(&case.evidence),
         by_status: status_code_table(&case.evidence),

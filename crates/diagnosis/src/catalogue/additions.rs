@@ -19,12 +19,13 @@ struct Kind {
     check: fn(Value) -> Result<(), String>,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind { file: "faults.toml", array: "fault", check: is::<Fault> },
     Kind { file: "signatures.toml", array: "signature", check: is::<Signature> },
     Kind { file: "network-owners.toml", array: "owner", check: is::<Owner> },
     Kind { file: "statements.toml", array: "statement", check: check_statement },
     Kind { file: "not-observable.toml", array: "fault", check: is::<NotObservable> },
+    Kind { file: "chains.toml", array: "chain", check: |_| Ok(()) },
     Kind { file: "log-lines.toml", array: "line", check: check_line },
 ];
 
@@ -46,6 +47,7 @@ pub(super) fn read(
         built_in.owners,
         built_in.statements,
         built_in.not_observable,
+        built_in.chains,
         built_in.lines,
     ]
     .map(str::to_owned);
@@ -85,7 +87,7 @@ pub(super) fn read(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let [faults, signatures, owners, statements, not_observable, lines] = &texts;
+    let [faults, signatures, owners, statements, not_observable, chains, lines] = &texts;
     let causes: Vec<(&str, &str)> =
         causes.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     Catalogue::parse(&Sources {
@@ -95,6 +97,7 @@ pub(super) fn read(
         lines,
         statements,
         not_observable,
+        chains,
         causes: &causes,
     })
 }

@@ -1,6 +1,6 @@
 //! The faults of `faults.toml` and the ladder that they hang on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Deserialize;
@@ -203,6 +203,62 @@ pub(super) fn read_not_observable(
         }
     }
     found
+}
+
+/// What may lead to what, whole: for each fault all that it may show itself through.
+pub(super) type Chains = BTreeMap<String, BTreeSet<String>>;
+
+/// Reads `chains.toml` and follows it to its end; mistakes go to `errors`.
+pub(super) fn read_chains(
+    text: &str,
+    faults: &BTreeMap<String, Fault>,
+    errors: &mut Vec<CatalogueError>,
+) -> Chains {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        chain: Vec<Chain>,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Chain {
+        to: String,
+        from: Vec<String>,
+    }
+    const FILE: &str = "chains.toml";
+    let file: File = match toml::from_str(text) {
+        Ok(file) => file,
+        Err(error) => {
+            errors.push(CatalogueError::new(FILE, error.to_string()));
+            return Chains::new();
+        }
+    };
+    let mut chains = Chains::new();
+    for chain in &file.chain {
+        for id in chain.from.iter().chain([&chain.to]).filter(|id| !faults.contains_key(*id)) {
+            errors.push(CatalogueError::new(FILE, format!("{id}: no fault of faults.toml has this id")));
+        }
+        for from in &chain.from {
+            chains.entry(from.clone()).or_default().insert(chain.to.clone());
+        }
+    }
+    loop {
+        let mut more: Vec<(String, String)> = Vec::new();
+        for (from, to) in &chains {
+            let further = to.iter().filter_map(|id| chains.get(id)).flatten().filter(|id| !to.contains(*id));
+            more.extend(further.map(|id| (from.clone(), id.clone())));
+        }
+        if more.is_empty() {
+            break;
+        }
+        for (from, to) in more {
+            chains.entry(from).or_default().insert(to);
+        }
+    }
+    for id in chains.iter().filter(|(from, to)| to.contains(*from)).map(|(from, _)| from) {
+        errors.push(CatalogueError::new(FILE, format!("{id}: leads to itself")));
+    }
+    chains
 }
 
 /// Reads `faults.toml`; mistakes go to `errors`.

@@ -35,6 +35,8 @@ pub struct Sources<'a> {
     pub statements: &'a str,
     /// `not-observable.toml`.
     pub not_observable: &'a str,
+    /// `chains.toml`.
+    pub chains: &'a str,
     /// The files of `causes/`, each with its name.
     pub causes: &'a [(&'a str, &'a str)],
 }
@@ -67,6 +69,7 @@ pub(crate) const EMBEDDED: Sources<'static> = Sources {
     lines: include_str!("../../../../catalogue/log-lines.toml"),
     statements: include_str!("../../../../catalogue/statements.toml"),
     not_observable: include_str!("../../../../catalogue/not-observable.toml"),
+    chains: include_str!("../../../../catalogue/chains.toml"),
     causes: CAUSES,
 };
 
@@ -99,6 +102,7 @@ pub struct Catalogue {
     pub(crate) lines: Arc<LineIndex>,
     pub(crate) statements: Arc<BTreeMap<String, Statement>>,
     not_observable: Arc<BTreeMap<String, NotObservable>>,
+    chains: Arc<fault::Chains>,
     hypotheses: BTreeMap<String, Arc<Hypothesis>>,
     hash: String,
 }
@@ -138,6 +142,7 @@ impl Catalogue {
         let lines = LineIndex::read(sources.lines, &mut errors);
         let statements = read_statements(sources.statements, &mut errors);
         let not_observable = fault::read_not_observable(sources.not_observable, &faults, &mut errors);
+        let chains = fault::read_chains(sources.chains, &faults, &mut errors);
         let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
         for hypothesis in hypotheses.values() {
             for word in hypothesis.line_words().filter(|word| !lines.knows(word)) {
@@ -157,6 +162,7 @@ impl Catalogue {
                 lines: Arc::new(lines),
                 statements: Arc::new(statements),
                 not_observable: Arc::new(not_observable),
+                chains: Arc::new(chains),
                 hypotheses: hypotheses.into_iter().map(|(id, h)| (id, Arc::new(h))).collect(),
                 hash: hash_of(sources),
             })
@@ -188,6 +194,11 @@ impl Catalogue {
     /// Why no observation shows a fault, when the catalogue admits that none does.
     pub fn not_observable(&self, id: &str) -> Option<&NotObservable> {
         self.not_observable.get(id)
+    }
+
+    /// Whether a fault may show itself through another, which is then just as true and less deep.
+    pub fn leads_to(&self, from: &str, to: &str) -> bool {
+        self.chains.get(from).is_some_and(|chain| chain.contains(to))
     }
 
     /// A signature by its id.
@@ -241,6 +252,7 @@ fn hash_of(sources: &Sources<'_>) -> String {
         sources.lines,
         sources.statements,
         sources.not_observable,
+        sources.chains,
     ] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);

@@ -286,7 +286,7 @@ fn a_name_that_the_server_does_not_know() {
     door(&mut w, DoorAsk::OtherName, 443, shown("TLSv1.3", Some(false)));
     door(&mut w, DoorAsk::LegacyHello, 443, Observed::Denied(alert(40, "handshake_failure")));
     door(&mut w, DoorAsk::ClientCertificate, 443, Observed::Denied(alert(40, "handshake_failure")));
-    is(&mut w, "tls-sni-unknown");
+    assert_eq!(ranked(&mut w).causes.first().map(|c| c.id.as_str()), Some("tls-sni-unknown"));
 }
 
 #[test]

@@ -13,18 +13,23 @@ use crate::{Argument, Cause, Label, NextProbe, Rival, RungState, Tie};
 
 /// What the unknown cause scores wherever something is wrong. A named cause has to beat it.
 pub(crate) const UNKNOWN_CAUSE_DB: i32 = 3;
+/// What the unknown cause counts as where belief is shared out. It is lower than what a name has to beat: over the corpus
+/// the names that just pass are right more often than a share beside the higher figure says.
+const UNKNOWN_SHARE_DB: i32 = 0;
 /// What the first name must score at least. It lies below the unknown cause: a guess that is marked as no more than possible,
 /// with the unknown cause's share beside it, serves a person better than none. Whatever is named after the first has to
 /// beat the unknown cause, or every stray sign would bring a name of its own.
 const FIRST_NAME_DB: i32 = -5;
-/// Rivals this close form a tie.
-const TIE_DB: i32 = 5;
+/// Rivals this close form a tie: less than a medium sign lies between them.
+const TIE_DB: i32 = 4;
 /// Rivals within this distance must have been told apart before a cause is confirmed.
 const CLOSE_DB: i32 = 20;
 /// At or below this a cause is ruled out.
 const RULED_OUT_DB: i32 = -10;
+/// What a deeper cause must score to stand before the one through which it shows itself.
+const DEEP_DB: i32 = 8;
 /// What a rival loses that an observation tells from another one: a strong sign.
-const TOLD_APART_DB: i32 = 10;
+const TOLD_APART_DB: i32 = 15;
 /// The weights of strong and decisive evidence.
 const STRONG_DB: i32 = 10;
 const DECISIVE_DB: i32 = 20;
@@ -73,7 +78,7 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
         let Some(top) = candidates.iter().find(is_named) else { break };
         let rivals: Vec<&Candidate<'_>> =
             candidates.iter().filter(|c| !c.explains.is_disjoint(&top.explains)).collect();
-        let total = rivals.iter().map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_CAUSE_DB);
+        let total = rivals.iter().map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_SHARE_DB);
         let share = |c: &Candidate<'_>| ((odds(c.scored.score_db) / total * 100.0).round() / 100.0).min(0.99);
         // A guess below the unknown cause stands alone; beside it everything else would be a guess as well.
         let near = if top.scored.score_db > UNKNOWN_CAUSE_DB {
@@ -151,7 +156,7 @@ pub(super) fn contenders(facts: &Facts, catalogue: &Catalogue) -> Vec<(String, f
         .iter()
         .map(|candidate| {
             let rivals = candidates.iter().filter(|c| !c.explains.is_disjoint(&candidate.explains));
-            let total = rivals.map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_CAUSE_DB);
+            let total = rivals.map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_SHARE_DB);
             (candidate.hypothesis.id.clone(), odds(candidate.scored.score_db) / total)
         })
         .collect()
@@ -196,6 +201,7 @@ impl<'a> Context<'a> {
             })
             .collect();
         tell_apart(&mut found);
+        self.deepest_first(&mut found);
         found.sort_by(|a, b| {
             let order = |c: &Candidate<'_>| {
                 (-c.scored.score_db, std::cmp::Reverse(c.hypothesis.prior_db), c.hypothesis.rung)
@@ -244,6 +250,36 @@ impl<'a> Context<'a> {
             contributing: Vec::new(),
             remedy: h.remedy_for(platform.and_then(remedy_platform)).iter().map(fill).collect(),
             verify: h.verify.iter().map(fill).collect(),
+        }
+    }
+
+    /// Where something seen from inside speaks for a deeper cause in particular, the shallower one through which it shows itself is no rival
+    /// but a station on its way, and comes after it.
+    fn deepest_first(&self, candidates: &mut [Candidate<'_>]) {
+        let deep: Vec<(String, i32, BTreeSet<FactId>)> = candidates
+            .iter()
+            .filter(|c| c.scored.score_db >= DEEP_DB && is_specific(&c.scored))
+            .filter(|c| c.scored.kinds.iter().any(|kind| kind.is_inside()))
+            .map(|c| (c.hypothesis.id.clone(), c.scored.score_db, c.explains.clone()))
+            .collect();
+        for station in candidates.iter_mut() {
+            let own = station.hypothesis.id.clone();
+            let above = deep
+                .iter()
+                .filter(|(id, _, explains)| {
+                    self.catalogue.leads_to(id, &own) && !explains.is_disjoint(&station.explains)
+                })
+                .max_by_key(|(_, score, _)| *score);
+            let Some((id, score, _)) = above else { continue };
+            let most = score - TIE_DB - 1;
+            if station.scored.score_db > most {
+                station.scored.against.push(Argument {
+                    say: format!("it is on the way of {id}, which goes deeper"),
+                    weight_db: most - station.scored.score_db,
+                    evidence: Vec::new(),
+                });
+                station.scored.score_db = most;
+            }
         }
     }
 

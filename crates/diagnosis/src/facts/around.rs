@@ -12,6 +12,7 @@ use landfall_evidence::{
 use super::dns::{answer_word, message};
 use super::{Exchanges, FactKey, Facts, Why, why_absent};
 use crate::causes::edit_distance;
+use crate::signatures::SignatureHop;
 
 /// A registration that ends within so many days is worth a word.
 const SECONDS_A_DAY: i64 = 86_400;
@@ -27,6 +28,7 @@ pub fn is_near(one: &str, other: &str) -> bool {
 
 pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     parked(exchanges, facts);
+    hosted(exchanges, facts);
     let host = evidence.target.production.as_ref().and_then(|url| url.domain()).map(str::to_ascii_lowercase);
     let Some(host) = host else { return };
     let domain = psl::domain_str(&host).unwrap_or(&host).to_owned();
@@ -983,6 +985,24 @@ fn mixed(world: &World<'_>, facts: &mut Facts) {
     };
     facts.known_list(FactKey::AddressBad, "", bad.iter().map(ToString::to_string), ids.clone());
     facts.known(FactKey::AddressStates, "", word, ids).symptom = word == "mixed";
+}
+
+/// Whether the answers at a vantage bear the mark of a hosting platform or an edge, which a host of one's own lacks.
+fn hosted(exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    for vantage in [Vantage::Edge, Vantage::Origin] {
+        let (mut marked, mut plain) = (Ids::new(), Ids::new());
+        for x in exchanges.site(vantage).filter(|x| x.response().is_some()) {
+            let mut signs = x.reading.writers.iter().chain(&x.reading.markers);
+            let vendor =
+                signs.any(|m| matches!(m.signature.hop, SignatureHop::Platform | SignatureHop::Edge));
+            if vendor { &mut marked } else { &mut plain }.insert(x.id());
+        }
+        if !marked.is_empty() {
+            facts.known(FactKey::SiteHosted, vantage.to_string(), "yes", marked);
+        } else if !plain.is_empty() {
+            facts.known(FactKey::SiteHosted, vantage.to_string(), "no", plain);
+        }
+    }
 }
 
 /// Words of pages that registrars and dealers put in the place of a site. Each is a phrase that such pages have and

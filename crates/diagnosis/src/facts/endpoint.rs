@@ -303,6 +303,7 @@ fn shifted(exchanges: &Exchanges<'_>, facts: &mut Facts) {
 fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let mut health: Vec<(String, ObservationId)> = Vec::new();
     let mut core: Vec<(String, ObservationId)> = Vec::new();
+    let mut key_fails = false;
     for x in exchanges.of(vantage, Purpose::Endpoint) {
         let Some(endpoint) = x.endpoint else { continue };
         let Some(word) = facts.text(FactKey::EndpointOutcome, &x.subject()) else { continue };
@@ -311,6 +312,7 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
                 health.push((word.to_owned(), x.id()));
             }
         } else if endpoint.core || is_named(endpoint) {
+            key_fails |= endpoint.core && matches!(word, "app-error" | "gateway-error");
             core.push((word.to_owned(), x.id()));
         }
     }
@@ -336,7 +338,9 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
     let core_ids = ids(&core);
     facts.known(FactKey::CoreState, subject.as_str(), core_word, core_ids.clone());
     if let Some(health_word) = health_word {
-        let contradicts = health_word == "ok" && matches!(core_word, "app-error" | "gateway-error");
+        // Only a route that the target calls its main function shows that health looks at too little; any other one that
+        // fails has failed, and no more.
+        let contradicts = health_word == "ok" && key_fails;
         let both: Vec<ObservationId> = ids(&health).into_iter().chain(core_ids).collect();
         facts.known(FactKey::HealthContradicts, subject, contradicts, both).symptom =
             contradicts && vantage != Vantage::Local;
@@ -347,6 +351,27 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
 mod tests {
     use super::*;
     use crate::testkit::response;
+
+    #[test]
+    fn a_page_of_an_error_is_told_from_a_page_about_errors() {
+        let tells = |title: &str| {
+            let page = format!("<!doctype html><html lang=en><head><title>{title}</title></head>");
+            tells_failure(&response(200).html(&page).build())
+        };
+        for title in
+            ["404: This page could not be found", "404 - Page not found - Example", "Server Error (500)"]
+        {
+            assert!(tells(title), "{title}");
+        }
+        for title in [
+            "502 Bad Gateway, explained",
+            "500 errors and how to mend them",
+            "Errors we have met",
+            "404 Media",
+        ] {
+            assert!(!tells(title), "{title}");
+        }
+    }
 
     #[test]
     fn error_pages_with_a_good_status_are_known_by_their_title() {

@@ -263,6 +263,7 @@ keys! {
     TrialMeaning "trial.meaning" [] "Subject trial, vantage and path: the meaning of the best signature.",
     TrialWriter "trial.writer" ["app", "platform", "edge", "server", "balancer"] "Subject trial, vantage and path: who wrote the answer.",
     TrialAsPlain "trial.as_plain" ["same", "better", "worse", "differs"] "Subject trial, vantage and path: the answer held against that of the plain request.",
+    SiteHosted "site.hosted" ["yes", "no"] "Subject vantage: whether any answer bears the mark of a platform or an edge.",
     SiteParked "site.parked" ["yes", "no"] "Subject edge: whether a registrar's or dealer's page is shown.",
     SiteMeaning "site.meaning" [] "Subject vantage: what most answers say by their signature.",
     SiteVendor "site.vendor" [] "Subject vantage: whose signature that is.",

@@ -206,6 +206,13 @@ pub(crate) enum SourceKind {
     Log,
 }
 
+impl SourceKind {
+    /// Whether it looks behind what an outsider can see.
+    pub(crate) fn is_inside(self) -> bool {
+        matches!(self, Self::Local | Self::Project | Self::Log | Self::Tests | Self::TestsRemedied)
+    }
+}
+
 impl Facts {
     /// Draws all facts from the evidence. The order of the observations plays no part.
     pub(crate) fn derive(evidence: &Evidence, catalogue: &Catalogue) -> Self {

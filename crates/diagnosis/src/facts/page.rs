@@ -246,7 +246,8 @@ fn page(evidence: &Evidence, x: &Exchange<'_>, response: &HttpResponse, facts: &
             }
             kept(x, response, facts);
         }
-        _ if media.ends_with("javascript") => {
+        // A server without a list of media types sends scripts as plain text.
+        _ if media.ends_with("javascript") || x.purpose == Purpose::Asset => {
             scan_script(text, public, &mut local, &mut plain);
             workers.extend(worker_paths(text, &base));
         }
