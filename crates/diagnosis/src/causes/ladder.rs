@@ -136,7 +136,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             {
                 RungState::Broken
             }
-            (Some("application" | "app-error" | "nothing-here" | "suspended" | "starting"), _) => {
+            (Some("application" | "app-error" | "nothing-here"), _) => {
                 RungState::Ok
             }
             _ => RungState::Unknown,
@@ -151,6 +151,14 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
             (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
+            // A connection that ends without a status line while other routes are served: its worker ended.
+            (Some("application"), _)
+                if facts
+                    .at(HttpOutcome, Some("edge"))
+                    .any(|fact| matches!(fact.text(), Some("closed" | "reset"))) =>
+            {
+                RungState::Broken
+            }
             _ => ok_if(reaches_app),
         },
         // Its 500s may come in a form that shows no framework; the site's kind has weighed that.
@@ -297,7 +305,8 @@ fn zone_misleads(facts: &Facts) -> bool {
 
 /// Whether what is deployed under the public name is seen not to be what was built.
 fn misdeployed(facts: &Facts) -> bool {
-    let keys = [FactKey::BuildServedIs, FactKey::BuildAsLocal, FactKey::BuildMixed, FactKey::BuildEnvironmentIs];
+    let keys =
+        [FactKey::BuildServedIs, FactKey::BuildAsLocal, FactKey::BuildMixed, FactKey::BuildEnvironmentIs];
     keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
         || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
 }
