@@ -6,6 +6,7 @@
 //! cargo run -p landfall-corpus --example corpus -- show PATH-PART…       replays recordings: what was seen, what is named
 //! cargo run -p landfall-corpus --example corpus -- facts PATH-PART       every fact of a recording
 //! cargo run -p landfall-corpus --example corpus -- check [PATH-PART…]    one line a recording: right, wrong, undecided
+//! cargo run -p landfall-corpus --example corpus -- score [PATH-PART]     the score of these worlds with their variants
 //! cargo run -p landfall-corpus --example corpus -- up PATH-PART          keeps a world up until Ctrl-C
 //! ```
 //!
@@ -41,7 +42,9 @@ fn main() -> ExitCode {
         }
     };
     let Some((verb, parts)) = words.split_first() else {
-        eprintln!("say record, show, facts, check or up; see the head of crates/corpus/examples/corpus.rs");
+        eprintln!(
+            "say record, show, facts, check, score or up; see the head of crates/corpus/examples/corpus.rs"
+        );
         return ExitCode::from(2);
     };
     let done = match verb.as_str() {
@@ -49,8 +52,9 @@ fn main() -> ExitCode {
         "show" => show_all(parts, half, false),
         "facts" => show_all(parts, half, true),
         "check" => check_all(parts, half),
+        "score" => score_all(parts),
         "up" => up(parts),
-        other => Err(format!("{other:?} is not record, show, facts, check or up")),
+        other => Err(format!("{other:?} is not record, show, facts, check, score or up")),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -336,6 +340,19 @@ fn show(path: &Path, recipe: &Recipe, evidence: &Evidence, catalogue: &Catalogue
     let (fine, line) = verdict(recipe, evidence, &diagnosis, catalogue);
     println!("   {line}");
     fine
+}
+
+/// What `landfall lab score` prints, for the worlds whose path contains the part, with their variants.
+fn score_all(parts: &[String]) -> Result<bool, String> {
+    let catalogue = catalogue()?;
+    let only = parts.first().map_or("", String::as_str);
+    let folder = root().join("scenarios/corpus");
+    let corpus = landfall_corpus::Corpus::load(&folder, only, &catalogue).map_err(|e| e.to_string())?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let score = landfall_corpus::score::score(&corpus, &catalogue, threads);
+    println!("{}", score.failing_to_text());
+    println!("{}", score.to_text());
+    Ok(true)
 }
 
 fn up(parts: &[String]) -> Result<bool, String> {

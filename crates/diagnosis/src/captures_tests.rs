@@ -193,7 +193,8 @@ fn every_entry_wins_on_its_own_text_or_loses_to_one_that_says_the_same() {
         let marker = signature.meaning == Meaning::HopMarker;
         let best = found.iter().find(|m| (m.signature.meaning == Meaning::HopMarker) == marker);
         let Some(best) = best.filter(|best| !marker && best.signature.id != signature.id) else { continue };
-        let same_bytes = own.signature.body_exact.is_some() && own.signature.body_exact == best.signature.body_exact;
+        let same_bytes =
+            own.signature.body_exact.is_some() && own.signature.body_exact == best.signature.body_exact;
         if best.signature.meaning == signature.meaning || same_bytes {
             continue;
         }

@@ -238,8 +238,11 @@ impl Signature {
         compiled.body.as_ref().is_none_or(|pattern| response.text.is_some_and(|text| pattern.is_match(text)))
     }
 
+    /// That a body is empty tells nobody from anybody.
     fn reads_body(&self) -> bool {
-        self.body_exact.is_some() || self.body_regex.is_some() || !self.body_contains.is_empty()
+        self.body_exact.as_ref().is_some_and(|exact| !exact.is_empty())
+            || self.body_regex.is_some()
+            || !self.body_contains.is_empty()
     }
 
     /// What the entry rests on, best last: a status, headers, a body, a router's own reason.

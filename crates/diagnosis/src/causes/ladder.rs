@@ -11,13 +11,13 @@ pub(crate) fn ladder(facts: &Facts) -> BTreeMap<Rung, RungState> {
     Rung::ALL.into_iter().map(|rung| (rung, state(rung, facts))).collect()
 }
 
-/// The first rung on the way of a request that was seen broken. A limit stands on no place of its own on that way; it is
-/// named where nothing on the way is broken.
+/// The first rung on the way of a request that was seen broken. A limit and the project's tests
+/// stand on no place of their own on that way; they are named where nothing on the way is broken.
 pub(crate) fn first_broken(rungs: &BTreeMap<Rung, RungState>) -> Option<Rung> {
     Rung::ALL
         .into_iter()
         .filter(|rung| rung.on_path())
-        .chain([Rung::RateLimit])
+        .chain([Rung::RateLimit, Rung::Project])
         .find(|rung| rungs.get(rung) == Some(&RungState::Broken))
 }
 
@@ -119,13 +119,24 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some(_) => RungState::Ok,
         },
         Rung::EdgeOrigin => match (site, word(SiteMeaning, "edge")) {
+            // The platform's own word for a stopped application: it was reached and asked.
+            (Some("suspended" | "starting"), _) => RungState::Ok,
             _ if says_of_the_way(facts) => RungState::Broken,
+            // A cache hides it: what it does not hold fails on the way to the origin.
+            _ if word(CheckCached, "edge") == Some("yes") => RungState::Broken,
             (Some("gateway-error"), Some(meaning))
                 if meaning.starts_with("origin-") || meaning == "no-healthy-upstream" =>
             {
                 RungState::Broken
             }
-            (Some("application" | "app-error" | "nothing-here" | "suspended" | "starting"), _) => {
+            // Single routes fail on the way although others come through.
+            _ if facts
+                .at(EndpointOutcome, Some("edge"))
+                .any(|fact| fact.symptom && fact.text() == Some("gateway-error")) =>
+            {
+                RungState::Broken
+            }
+            (Some("application" | "app-error" | "nothing-here"), _) => {
                 RungState::Ok
             }
             _ => RungState::Unknown,
@@ -134,6 +145,8 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some("nothing-here" | "suspended" | "starting" | "other-site" | "default-page") => {
                 RungState::Broken
             }
+            // Everything is served, by the wrong build, for the wrong environment, or behind the platform's own login.
+            _ if misdeployed(facts) => RungState::Broken,
             _ => ok_if(reaches_app),
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
@@ -269,7 +282,7 @@ fn zone_misleads(facts: &Facts) -> bool {
     let bad = matches!(site, Some("no-answer" | "nothing-here" | "other-site" | "default-page"))
         || facts.at(TcpState, Some("edge")).any(|fact| fact.symptom);
     let class = facts.text(DnsClass, "authoritative").or_else(|| facts.text(DnsClass, "recursive"));
-    let private = matches!(class, Some("private" | "loopback" | "link-local" | "shared" | "unspecified"));
+    let private = matches!(class, Some("private" | "loopback" | "link-local" | "unspecified"));
     let origin_serves = facts.text(SiteKind, "origin") == Some("application");
     // Where something else answers, it may as well be a hop of one's own; where nothing does and the application is at
     // home with another provider, the record is what was left behind.
@@ -280,6 +293,14 @@ fn zone_misleads(facts: &Facts) -> bool {
     facts.of(FamilyState).any(|fact| fact.symptom)
         || facts.of(AddressStates).any(|fact| fact.symptom)
         || (bad && (private || old || wildcard))
+}
+
+/// Whether what is deployed under the public name is seen not to be what was built.
+fn misdeployed(facts: &Facts) -> bool {
+    let keys =
+        [FactKey::BuildServedIs, FactKey::BuildAsLocal, FactKey::BuildMixed, FactKey::BuildEnvironmentIs];
+    keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
+        || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
 }
 
 /// Whether small answers pass where larger ones do not: the path loses packets by their size.
@@ -338,6 +359,13 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
                 | "challenged"
         )
     );
+    // A body that cannot be read came from behind every hop that passed it on.
+    let unreadable = |fact: &crate::facts::Fact| {
+        fact.symptom && fact.text().is_some_and(|word| matches!(word, "cut" | "bad-encoding"))
+    };
+    if !before && facts.at(FactKey::EndpointOutcome, Some("edge")).any(unreadable) {
+        return RungState::Broken;
+    }
     if !before && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom)) {
         return RungState::Broken;
     }
@@ -368,10 +396,11 @@ mod tests {
         let mut rungs: BTreeMap<Rung, RungState> =
             Rung::ALL.into_iter().map(|rung| (rung, RungState::Unknown)).collect();
         assert_eq!(first_broken(&rungs), None, "what is not known is not broken");
-        // Rungs beside the way explain a broken one, and are none themselves.
-        rungs.insert(Rung::Project, RungState::Broken);
+        // Rungs beside the way explain a broken one, and are named only where none is.
         rungs.insert(Rung::Monitor, RungState::Broken);
         assert_eq!(first_broken(&rungs), None);
+        rungs.insert(Rung::Project, RungState::Broken);
+        assert_eq!(first_broken(&rungs), Some(Rung::Project));
         rungs.insert(Rung::RateLimit, RungState::Broken);
         assert_eq!(first_broken(&rungs), Some(Rung::RateLimit));
         rungs.insert(Rung::App, RungState::Broken);

@@ -360,7 +360,8 @@ fn bodies(vantage: Vantage, evidence: &Evidence, exchanges: &Exchanges<'_>, fact
     let public = vantage != Vantage::Local;
     let host = evidence.target.production.as_ref().and_then(|url| url.domain()).unwrap_or_default();
     // A host that is called after its environment is meant to be that.
-    let meant = host.split(['.', '-']).any(|part| NOT_PRODUCTION.contains(&part));
+    let names = host.rsplit_once('.').map_or("", |(names, _)| names);
+    let meant = names.split(['.', '-']).any(|part| NOT_PRODUCTION.contains(&part));
     let mut environments: BTreeMap<String, BTreeSet<ObservationId>> = BTreeMap::new();
     for x in exchanges.all.iter().filter(|x| x.vantage == vantage && x.purpose != Purpose::RateLimit) {
         let Some(response) = x.response() else { continue };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use landfall_evidence::{Evidence, ObservationId, Purpose, Vantage};
+use landfall_evidence::{Evidence, HttpVersion, ObservationId, Purpose, Vantage};
 
 use super::{Exchange, Exchanges, FactKey, Facts, Value};
 use crate::catalogue::Catalogue;
@@ -128,6 +128,8 @@ fn wake(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
                 && !exchanges.refused.contains(&o.id)
         })
         .filter(|(_, http)| http.answer.was_asked())
+        // A port that takes no QUIC ends such a try early and says nothing of the application.
+        .filter(|(_, http)| http.request.version != HttpVersion::H3 || http.answer.present().is_some())
         .map(|(o, http)| Try {
             began: o.started_us,
             ended: o.ended_us(),
@@ -144,7 +146,7 @@ fn wake(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let failed = |t: &&Try| t.status.is_none_or(|s| matches!(s, 502 | 503 | 504));
     // What was asked while the first answer was still awaited waits for the same start.
     let slow = |t: &&Try| t.wait.is_none_or(|w| w >= WAKE_US);
-    let late_fine = late.len() >= 2 && late.iter().rev().take(2).all(|t| good(t) && quick(t));
+    let late_fine = !late.is_empty() && late.iter().rev().take(2).all(|t| good(t) && quick(t));
     let ids: BTreeSet<ObservationId> = tries.iter().map(|t| t.id.clone()).collect();
     let slow_early = !early.is_empty() && early.iter().all(slow) && early.iter().any(good);
     let failing: Vec<&Try> = tries.iter().filter(|t| failed(t)).collect();

@@ -370,6 +370,7 @@ mod tests {
     use landfall_evidence::{LogEvent, LogObservation, Observed, Seen, Vantage};
 
     use super::*;
+    use crate::facts::Value;
     use crate::testkit::World;
 
     fn event(line: u64, text: &str) -> LogEvent {

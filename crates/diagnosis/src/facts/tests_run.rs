@@ -97,7 +97,7 @@ fn failures(run: &TestRun) -> BTreeSet<&'static str> {
             (
                 "service",
                 compile(
-                    r"(?i)connection ?refused|ECONNREFUSED|could not connect to|can't connect to|OperationalError|ServerSelectionTimeout|name or service not known|ENOTFOUND|getaddrinfo|max retries exceeded|connection error|ConnectionError|no route to host|network is unreachable|NoBrokersAvailable|dial tcp",
+                    r"(?i)connection ?refused|(?-i:\bECONNREFUSED\b)|could not connect to|can't connect to|OperationalError|ServerSelectionTimeout|name or service not known|(?-i:\bENOTFOUND\b)|getaddrinfo|max retries exceeded|connection error|ConnectionError|no route to host|network is unreachable|NoBrokersAvailable|dial tcp",
                 ),
             ),
             (
@@ -150,4 +150,43 @@ fn remedy(what: &str, run: &TestRun, id: &ObservationId, facts: &mut Facts) {
     facts.known(FactKey::TestsRemedyWhat, "", what, id());
     facts.known(FactKey::TestsRemedyCollected, "", i64::from(counts.collected), id());
     facts.known(FactKey::TestsRemedyFailed, "", i64::from(counts.failed), id()).symptom = counts.failed > 0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(output: &str) -> Vec<&'static str> {
+        let run = TestRun {
+            runner: "pytest".to_owned(),
+            exit: Exit::Code { code: 1 },
+            counts: None,
+            collection_errors: Vec::new(),
+            failed: Vec::new(),
+            output_tail: output.to_owned(),
+        };
+        failures(&run).into_iter().collect()
+    }
+
+    #[test]
+    fn why_tests_fail() {
+        for (output, want) in [
+            (
+                "FAILED tests/test_a.py::test_b - ConnectionRefusedError: [Errno 111] Connection refused\n",
+                vec!["service"],
+            ),
+            ("FAILED tests/test_a.py::test_b - assert 2 == 3\n", vec!["assertion"]),
+            (
+                "ERROR tests/test_a.py - KeyError: 'DATABASE_URL'\nFAILED x - AssertionError: no\n",
+                vec!["assertion", "variable"],
+            ),
+            ("FAILED tests/test_a.py::test_b - RuntimeError: x\n", vec!["other"]),
+            // "ModuleNotFoundError" holds the letters of ENOTFOUND, and says nothing of a service.
+            ("E   ModuleNotFoundError: No module named 'app'\nERROR tests/test_a.py\n", vec!["other"]),
+            ("Error: connect ECONNREFUSED 127.0.0.1:5432\n", vec!["service"]),
+            ("AssertionError [ERR_ASSERTION]: Expected values to be strictly equal\n", vec!["assertion"]),
+        ] {
+            assert_eq!(kinds(output), want, "{output}");
+        }
+    }
 }
