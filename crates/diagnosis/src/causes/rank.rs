@@ -20,8 +20,8 @@ const UNKNOWN_SHARE_DB: i32 = 0;
 /// with the unknown cause's share beside it, serves a person better than none. Whatever is named after the first has to
 /// beat the unknown cause, or every stray sign would bring a name of its own.
 const FIRST_NAME_DB: i32 = -5;
-/// Rivals this close form a tie: less than a medium sign lies between them.
-const TIE_DB: i32 = 4;
+/// Rivals this close form a tie.
+const TIE_DB: i32 = 5;
 /// Rivals within this distance must have been told apart before a cause is confirmed.
 const CLOSE_DB: i32 = 20;
 /// At or below this a cause is ruled out.
