@@ -152,7 +152,8 @@ impl Catalogue {
 
     /// Whose workspace, tunnel or preview a host name is, and which of the three.
     pub fn passing_host(&self, name: &str) -> Option<(&str, &'static str)> {
-        let kinds: [(&'static str, fn(&Owner) -> &Vec<String>); 3] = [
+        type Kind = (&'static str, fn(&Owner) -> &Vec<String>);
+        let kinds: [Kind; 3] = [
             ("tunnel", |owner| &owner.tunnel_suffix),
             ("workspace", |owner| &owner.workspace_suffix),
             ("preview", |owner| &owner.preview_suffix),

@@ -149,6 +149,14 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
             (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
+            // A connection that ends without a status line while other routes are served: its worker ended.
+            (Some("application"), _)
+                if facts
+                    .at(HttpOutcome, Some("edge"))
+                    .any(|fact| matches!(fact.text(), Some("closed" | "reset"))) =>
+            {
+                RungState::Broken
+            }
             _ => ok_if(reaches_app),
         },
         // Its 500s may come in a form that shows no framework; the site's kind has weighed that.

@@ -560,7 +560,10 @@ fn differences(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
             (a, Some(b)) if a == b => "same",
             _ => continue,
         };
-        facts.known(FactKey::DnsDifference, who.as_str(), difference, ids.clone());
+        // A resolver that keeps back what the zone's own servers give is trouble for whoever asks it, though others resolve.
+        let kept_back =
+            matches!(difference, "absent" | "sinkhole" | "empty") && authoritative.as_deref() == Some("ok");
+        facts.known(FactKey::DnsDifference, who.as_str(), difference, ids.clone()).symptom = kept_back;
         if difference == "same" || difference == "fails" {
             continue;
         }

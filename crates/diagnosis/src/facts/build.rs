@@ -68,6 +68,10 @@ const ENVIRONMENTS: &[&str] = &[
     "railsenv",
     "stage",
 ];
+/// Longest word that names a build: a commit's id has forty letters, and a tag may stand before it.
+const LONGEST_WORD: usize = 60;
+/// Names of JSON fields that tell the branch.
+const BRANCHES: &[&str] = &["branch", "buildbranch", "gitbranch", "gitref", "ref"];
 /// Words that are no production.
 const NOT_PRODUCTION: &[&str] = &[
     "dev",
@@ -117,13 +121,15 @@ enum Build {
     Commit(String),
     /// A version number, with its parts.
     Version(Vec<u64>, String),
+    /// Any other word in such a field: it says nothing by itself, and two of them at one path differ.
+    Word(String),
 }
 
 impl std::fmt::Display for Build {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Commit(id) => f.write_str(id),
-            Self::Version(_, text) => f.write_str(text),
+            Self::Version(_, text) | Self::Word(text) => f.write_str(text),
         }
     }
 }
@@ -138,7 +144,8 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
         bodies(vantage, evidence, exchanges, facts);
     }
     for vantage in [Vantage::Origin, Vantage::Edge] {
-        let Some((build, ids)) = served.get(&vantage) else { continue };
+        let nothing = (Build::Word(String::new()), BTreeSet::new());
+        let (build, ids) = served.get(&vantage).unwrap_or(&nothing);
         let subject = vantage.to_string();
         let mut placed = None;
         if let (Build::Commit(id), Some((project, git))) = (build, &git) {
@@ -168,6 +175,16 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
                     with,
                 );
             }
+        }
+        if let (Some((name, branch_ids)), Some((project, git))) = (branch(vantage, exchanges), &git)
+            && placed.is_none()
+            && git.branch.as_ref().is_some_and(|own| *own != name)
+            && git.branches.iter().any(|b| b.name == name)
+        {
+            let with: Vec<ObservationId> = branch_ids.into_iter().chain([project.clone()]).collect();
+            facts.known_list(FactKey::BuildServedBranch, subject.as_str(), [name], with.clone());
+            facts.known(FactKey::BuildServedIs, subject.as_str(), "other-branch", with).symptom = true;
+            placed = Some("other-branch");
         }
         if let Some((here, local_ids)) = served.get(&Vantage::Local) {
             let word = match (build, here) {
@@ -204,6 +221,26 @@ fn upstream(git: &GitState) -> Option<&str> {
     git.branches.iter().find(|b| b.remote.is_some() && &b.name == name).map(|b| b.commit.as_str())
 }
 
+/// The branch that a vantage says it was built from.
+fn branch(vantage: Vantage, exchanges: &Exchanges<'_>) -> Option<(String, BTreeSet<ObservationId>)> {
+    let mut found: BTreeMap<String, BTreeSet<ObservationId>> = BTreeMap::new();
+    for x in exchanges.all.iter().filter(|x| x.vantage == vantage) {
+        let Some(response) = x.response().filter(|r| r.status < 400) else { continue };
+        let json = response.body.text.as_deref().and_then(|text| serde_json::from_str::<Json>(text).ok());
+        for (name, value) in json.as_ref().and_then(Json::as_object).into_iter().flatten() {
+            let plain: String =
+                name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+            if let Some(word) =
+                value.as_str().filter(|w| BRANCHES.contains(&plain.as_str()) && w.len() <= LONGEST_WORD)
+            {
+                let word = word.trim_start_matches("refs/heads/").trim_start_matches("origin/");
+                found.entry(word.to_owned()).or_default().insert(x.id());
+            }
+        }
+    }
+    found.into_iter().next()
+}
+
 /// Where a served commit stands in the history.
 fn place(id: &str, git: &GitState) -> Option<&'static str> {
     if git.head.is_empty() {
@@ -227,6 +264,11 @@ fn place(id: &str, git: &GitState) -> Option<&'static str> {
     (!git.commits.is_empty() && git.commits.len() < 200).then_some("not-in-history")
 }
 
+/// A path, and the field that tells the build there.
+type Field = (String, String);
+/// The address that told a build, the build, and the observation.
+type Told = (Option<SocketAddr>, Build, ObservationId);
+
 /// The build that a vantage serves, and whether its answers agree on it.
 fn of_vantage(
     vantage: Vantage,
@@ -234,14 +276,13 @@ fn of_vantage(
     facts: &mut Facts,
 ) -> Option<(Build, BTreeSet<ObservationId>)> {
     // Per path and field: a field that differs from path to path by nature (a row's version) is no sign.
-    let mut seen: BTreeMap<(String, String), Vec<(Option<SocketAddr>, Build, ObservationId)>> =
-        BTreeMap::new();
+    let mut seen: BTreeMap<Field, Vec<Told>> = BTreeMap::new();
     for (observation, http) in exchanges.tries.iter().filter(|(o, _)| o.vantage == vantage) {
         if exchanges.refused.contains(&observation.id) {
             continue;
         }
         let Some(response) = http.answer.present().filter(|r| r.status < 400) else { continue };
-        for (field, build) in builds(response) {
+        for (field, build) in builds(&http.request.path, response) {
             seen.entry((http.request.path.clone(), field)).or_default().push((
                 http.request.address,
                 build,
@@ -273,9 +314,10 @@ fn of_vantage(
         facts.known(FactKey::BuildMixed, subject.as_str(), "no", ids);
     }
     // A commit says more than a version; among equals the field of the plainest name.
-    let mut all: Vec<(u8, &(String, String), &(Option<SocketAddr>, Build, ObservationId))> = seen
+    let mut all: Vec<(u8, &Field, &Told)> = seen
         .iter()
         .flat_map(|(key, answers)| answers.iter().map(move |answer| (key, answer)))
+        .filter(|(_, answer)| !matches!(answer.1, Build::Word(_)))
         .map(|(key, answer)| (u8::from(!matches!(answer.1, Build::Commit(_))), key, answer))
         .collect();
     all.sort_by(|a, b| (a.0, a.1, &a.2.1).cmp(&(b.0, b.1, &b.2.1)));
@@ -291,7 +333,7 @@ fn of_vantage(
 }
 
 /// What a response tells of its build, by the field that tells it.
-fn builds(response: &HttpResponse) -> Vec<(String, Build)> {
+fn builds(path: &str, response: &HttpResponse) -> Vec<(String, Build)> {
     let mut found = Vec::new();
     for header in response.headers.iter().filter(|h| HEADERS.contains(&h.name.as_str())) {
         found.extend(build(&header.value, true).map(|b| (header.name.clone(), b)));
@@ -309,8 +351,12 @@ fn builds(response: &HttpResponse) -> Vec<(String, Build)> {
     if let Some(text) = response.body.text.as_deref().filter(|_| json.is_none()) {
         // A version file is often the id alone; a page carries it in a meta element.
         let whole = text.trim();
-        if whole.len() <= 40 && whole.len() >= 7 {
-            found.extend(build(whole, false).map(|b| ("body".to_owned(), b)));
+        let lower = path.to_ascii_lowercase();
+        let named =
+            ["version", "build", "commit", "release", "revision"].iter().any(|word| lower.contains(word));
+        if !whole.is_empty() && whole.len() <= LONGEST_WORD && (named || whole.len() >= 7) {
+            let word = || named.then(|| Build::Word(whole.to_owned()));
+            found.extend(build(whole, named).or_else(word).map(|b| ("body".to_owned(), b)));
         }
         static META: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r#"(?i)<meta[^>]+name=["'](?:build|commit|version|release|revision|git-sha)["'][^>]+content=["']([^"']{3,60})["']"#)
@@ -332,7 +378,13 @@ fn fields_of(name: &str, value: &Json, found: &mut Vec<(String, Build)>) {
         || plain.contains("rev")
         || plain == "hash"
         || plain.contains("githash");
-    if let Some(build) = value.as_str().and_then(|text| build(text, named_commit)) {
+    let text = match value {
+        Json::String(text) if text.len() <= LONGEST_WORD => text.clone(),
+        Json::Number(number) => number.to_string(),
+        _ => return,
+    };
+    let word = || (!text.trim().is_empty()).then(|| Build::Word(text.trim().to_owned()));
+    if let Some(build) = build(&text, named_commit).or_else(word) {
         found.push((plain, build));
     }
 }
@@ -524,6 +576,34 @@ mod tests {
         assert!(other.get(FactKey::BuildAsLocal, "edge").is_none());
         let same = facts(r#"{"commit":"3f2c1ab00"}"#, r#"{"commit":"3f2c1ab"}"#);
         assert_eq!(same.symptoms().filter(|f| f.key == FactKey::BuildAsLocal).count(), 0);
+    }
+
+    #[test]
+    fn two_words_at_one_path_are_two_builds() {
+        let world = |second: &str| {
+            let mut world = World::new("https://api.example.test");
+            world.http(
+                Vantage::Edge,
+                Purpose::Endpoint,
+                "/version",
+                response(200).json(r#"{"build":"blue"}"#).build(),
+            );
+            world.http(Vantage::Edge, Purpose::Version, "/version", response(200).json(second).build());
+            Facts::derive(&world.build(), Catalogue::embedded())
+        };
+        assert_eq!(world(r#"{"build":"green"}"#).text(FactKey::BuildMixed, "edge"), Some("at-one-address"));
+        assert!(world(r#"{"build":"blue"}"#).symptoms().all(|f| f.key != FactKey::BuildMixed));
+        assert!(world(r#"{"build":"blue"}"#).get(FactKey::BuildServed, "edge").is_none());
+    }
+
+    #[test]
+    fn a_version_file_may_be_short() {
+        let mut world = World::new("https://api.example.test");
+        for (vantage, text) in [(Vantage::Edge, "1.0.0\n"), (Vantage::Local, "1.1.0\n")] {
+            world.http(vantage, Purpose::Endpoint, "/version", response(200).body(text).build());
+        }
+        let facts = Facts::derive(&world.build(), Catalogue::embedded());
+        assert_eq!(facts.text(FactKey::BuildAsLocal, "edge"), Some("older"));
     }
 
     #[test]

@@ -143,7 +143,7 @@ fn wake(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let (early, late): (Vec<&Try>, Vec<&Try>) = tries.iter().partition(|t| t.began <= first_end);
     let good = |t: &&Try| t.status.is_some_and(|s| s < 500);
     let quick = |t: &&Try| t.wait.is_some_and(|w| w < QUICK_US);
-    let failed = |t: &&Try| t.status.is_none_or(|s| matches!(s, 502 | 503 | 504));
+    let failed = |t: &&Try| t.status.is_none_or(|s| matches!(s, 502..=504));
     // What was asked while the first answer was still awaited waits for the same start.
     let slow = |t: &&Try| t.wait.is_none_or(|w| w >= WAKE_US);
     let late_fine = !late.is_empty() && late.iter().rev().take(2).all(|t| good(t) && quick(t));

@@ -329,7 +329,8 @@ fn refused_json(file: &str, root: &Json) -> Vec<(String, String)> {
                 ));
             }
         }
-        let typed: [(&str, fn(&Json) -> bool, &str); 5] = [
+        type Typed<'t> = (&'t str, fn(&Json) -> bool, &'t str);
+        let typed: [Typed<'_>; 5] = [
             ("rewrites", Json::is_array, "a list"),
             ("redirects", Json::is_array, "a list"),
             ("headers", Json::is_array, "a list"),

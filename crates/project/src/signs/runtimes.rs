@@ -232,7 +232,9 @@ fn disagreement(name: &str, language: &str, wishes: &[Wish], found: &mut Found) 
 /// Forms of the language, by the first version that has them, and modules by the version that dropped them.
 /// Sources: docs.python.org/3/whatsnew, nodejs.org/api (history tables).
 fn needs(read: &Read<'_>, language: &str, name: &str, wishes: &[Wish], found: &mut Found) {
-    static FORMS: LazyLock<Vec<(&'static str, Regex, Vec<u64>, &'static str)>> = LazyLock::new(|| {
+    /// The language, the form, the first version that has it, and what it is called.
+    type Form = (&'static str, Regex, Vec<u64>, &'static str);
+    static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         let form = |language, pattern: &str, version: &[u64], what| {
             (language, regex(pattern), version.to_vec(), what)
         };

@@ -334,7 +334,7 @@ fn pages(tree: &Tree, cases: &Cases, uses: &mut Vec<Use>) {
                 .collect();
             let exact = ends.iter().find(|f| f.path == below || f.path.ends_with(&format!("/{below}")));
             let state = match (exact, ends.first()) {
-                (Some(file), _) => cases.find(tree, &[file.path.clone()]),
+                (Some(file), _) => cases.find(tree, std::slice::from_ref(&file.path)),
                 (None, Some(file)) => State::OtherCase(file.path.clone()),
                 (None, None) => continue,
             };
