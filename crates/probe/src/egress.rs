@@ -29,6 +29,11 @@ impl Egress {
         Self(None)
     }
 
+    /// Whether nothing is held back: the operator asks for himself, on his own machine.
+    pub fn is_open(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Addresses of the public internet only, and those in `allowed`.
     pub fn public_only(allowed: Vec<IpNet>) -> Self {
         Self(Some(Rule { allowed: allowed.into(), closed: false }))

@@ -703,3 +703,15 @@ async fn a_resolver_that_contradicts_the_zone_is_asked_again() {
         followed.iter().find(|o| o.attempt == 2 && dns(o).question.rtype == "A").expect("asked again");
     assert_eq!(data(again), ["192.0.2.9"]);
 }
+
+#[tokio::test]
+async fn a_server_that_asks_for_others_keeps_its_hosts_file_to_itself() {
+    let resolver = TestServer::start(dual_stack).await;
+    let mut ctx = context(&[resolver.address]);
+    let hosts = |seen: &[Observation]| seen.iter().filter(|o| o.id.0.starts_with("dns/hosts/")).count();
+    let own = around(&ctx, "api.example.test", Vantage::Edge, &Hints::default()).await;
+    assert_eq!(hosts(&own), usize::from(std::path::Path::new("/etc/hosts").is_file()));
+    ctx.egress = crate::net::Egress::public_only(Vec::new());
+    let others = around(&ctx, "api.example.test", Vantage::Edge, &Hints::default()).await;
+    assert_eq!(hosts(&others), 0);
+}
