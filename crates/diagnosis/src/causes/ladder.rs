@@ -136,9 +136,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             {
                 RungState::Broken
             }
-            (Some("application" | "app-error" | "nothing-here"), _) => {
-                RungState::Ok
-            }
+            (Some("application" | "app-error" | "nothing-here"), _) => RungState::Ok,
             _ => RungState::Unknown,
         },
         Rung::Platform => match site {
