@@ -186,8 +186,9 @@ fn hidden(exchanges: &Exchanges<'_>, facts: &mut Facts) -> bool {
     true
 }
 
-/// A limiter refuses before it asks anybody.
-const QUICK_REFUSAL_US: u64 = 100_000;
+/// A limiter refuses before it asks anybody, so its answer takes a round trip and no more; half a second is one over the
+/// slowest paths and on a busy machine.
+const QUICK_REFUSAL_US: u64 = 500_000;
 
 /// Requests of this audit that may be on the way at once, and so may be counted before their turn.
 const IN_FLIGHT: i64 = 8;
