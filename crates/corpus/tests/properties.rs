@@ -78,7 +78,7 @@ fn observation(mut value: Value) -> Observation {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The order of observations is an accident of the network.
     #[test]

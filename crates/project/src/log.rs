@@ -49,6 +49,8 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
             r"(?i)no such|permission denied|not found|not defined|cannot|can't|could not|unable to|denied|refused|timed? ?out|unreachable|killed|out of memory|oom|segfault|core dumped|missing|invalid|expired|too many|exhausted|no space|read-only|unhealthy|back-?off|not supported|does not exist|not available|unavailable|not callable|unrecognized|required|violat|undefined|rejected|blocked request|quota|limit",
             // It starts, and where it listens.
             r"(?i)\bstart(?:ed|ing|up)?\b|boot(?:ed|ing)|listening|running (?:on|at|in)|\bserving\b|serve at|\bready\b|\bbind|worker|restart|deploy|development server|debug mode",
+            // What a start does before it serves.
+            r"(?i)\bmigrat|\bloading\b|\bwarming\b|\bdownloading\b|\bwaiting for\b|\binitiali[sz]ing\b|creating (?:a )?new",
             // It ends.
             r"(?i)\bexit|stopp|shut(?:ting)? ?down|crash|terminat|signal|\bSIG[A-Z]+\b|state changed|\bcompleted\b|draining|^Node\.js v\d",
             // Settings being read, which say what a trace is about.

@@ -440,7 +440,7 @@ impl Miss {
             let single = world.is_single();
             let wrong = said(world, |kind, v| {
                 let name_wrong = if single { !v.top1 } else { v.set < 1.0 };
-                if !as_seen(kind) || !(name_wrong || !v.rung_right) {
+                if !as_seen(kind) || (!name_wrong && v.rung_right) {
                     return None;
                 }
                 let names: Vec<String> =

@@ -99,8 +99,12 @@ pub(super) fn applicable(evidence: &Evidence) -> impl Iterator<Item = usize> {
 }
 
 /// The one trouble page that the edge of this evidence shows. `None` where it shows none, several, or another page of the
-/// same brand beside it, which would give the maker away.
+/// same brand or a log beside it, which would give the maker away.
 fn recorded_page(evidence: &Evidence) -> Option<&'static Page> {
+    // A log that was given is the proxy's own more often than not, and would speak of another maker than the page.
+    if evidence.observations.iter().any(|observation| matches!(observation.seen, Seen::Log(_))) {
+        return None;
+    }
     let mut found: Option<&'static Page> = None;
     for (_, response) in edge_answers(evidence) {
         let page = page_of(response);

@@ -149,6 +149,14 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
             (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
+            // A connection that ends without a status line while other routes are served: its worker ended.
+            (Some("application"), _)
+                if facts
+                    .at(HttpOutcome, Some("edge"))
+                    .any(|fact| matches!(fact.text(), Some("closed" | "reset"))) =>
+            {
+                RungState::Broken
+            }
             _ => ok_if(reaches_app),
         },
         // Its 500s may come in a form that shows no framework; the site's kind has weighed that.
@@ -357,6 +365,13 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
                 | "challenged"
         )
     );
+    // A body that cannot be read came from behind every hop that passed it on.
+    let unreadable = |fact: &crate::facts::Fact| {
+        fact.symptom && fact.text().is_some_and(|word| matches!(word, "cut" | "bad-encoding"))
+    };
+    if !before && facts.at(FactKey::EndpointOutcome, Some("edge")).any(unreadable) {
+        return RungState::Broken;
+    }
     if !before && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom)) {
         return RungState::Broken;
     }

@@ -373,6 +373,9 @@ fn agreement(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     facts.known(FactKey::DnsServersAgree, "", !differ, ids).symptom = trouble;
 }
 
+/// Addresses, aliases, observations and words of several answers.
+type Found = (BTreeSet<IpAddr>, BTreeSet<String>, Ids, BTreeSet<&'static str>);
+
 /// The random name beside the host, the twin, the doubled name, and what else a name without addresses has.
 fn controls(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     let plain = |wanted: &dyn Fn(&str) -> bool, rtypes: &[&str]| -> Vec<(&Observation, &DnsObservation)> {
@@ -386,14 +389,16 @@ fn controls(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
             })
             .collect()
     };
-    let addresses = |asked: &[(&Observation, &DnsObservation)]| -> (BTreeSet<IpAddr>, BTreeSet<String>, Ids, BTreeSet<&'static str>) {
-        let mut found = (BTreeSet::new(), BTreeSet::new(), Ids::new(), BTreeSet::new());
+    let addresses = |asked: &[(&Observation, &DnsObservation)]| {
+        let mut found: Found = (BTreeSet::new(), BTreeSet::new(), Ids::new(), BTreeSet::new());
         for (observation, s) in asked {
             let Some(word) = answer_word(s) else { continue };
             found.2.insert(observation.id.clone());
             found.3.insert(word);
             let Some(answer) = message(s) else { continue };
-            found.0.extend(answer.data_of("A").chain(answer.data_of("AAAA")).filter_map(|d| d.parse::<IpAddr>().ok()));
+            found.0.extend(
+                answer.data_of("A").chain(answer.data_of("AAAA")).filter_map(|d| d.parse::<IpAddr>().ok()),
+            );
             found.1.extend(answer.data_of("CNAME").map(str::to_owned));
         }
         found
@@ -555,7 +560,10 @@ fn differences(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
             (a, Some(b)) if a == b => "same",
             _ => continue,
         };
-        facts.known(FactKey::DnsDifference, who.as_str(), difference, ids.clone());
+        // A resolver that keeps back what the zone's own servers give is trouble for whoever asks it, though others resolve.
+        let kept_back =
+            matches!(difference, "absent" | "sinkhole" | "empty") && authoritative.as_deref() == Some("ok");
+        facts.known(FactKey::DnsDifference, who.as_str(), difference, ids.clone()).symptom = kept_back;
         if difference == "same" || difference == "fails" {
             continue;
         }
@@ -714,8 +722,8 @@ const USUAL_AUTHORITIES: &[&str] =
 
 /// The CAA set that counts for the host: that of the nearest name upwards (RFC 8659 section 3).
 fn caa(world: &World<'_>, facts: &mut Facts) {
-    let (mut sets, mut failed, mut asked): (BTreeMap<&str, (BTreeSet<String>, Ids)>, Ids, Ids) =
-        Default::default();
+    let mut sets: BTreeMap<&str, (BTreeSet<String>, Ids)> = BTreeMap::new();
+    let (mut failed, mut asked) = (Ids::new(), Ids::new());
     for (observation, s) in world.evidence.dns() {
         let name = s.question.name.as_str();
         if s.question.rtype != "CAA" || !(world.host == name || world.host.ends_with(&format!(".{name}"))) {

@@ -87,7 +87,10 @@ fn is_trouble(
         .at(Vantage::Local, Purpose::Endpoint, x.path)
         .is_some_and(|local| facts.text(FactKey::EndpointOutcome, &local.subject()) == Some("redirect"));
     let expects = endpoint.expect.content_type.is_some() || !endpoint.expect.json_keys.is_empty();
-    (has("login") || has("path")) && x.path != "/" && !(as_here && !has("login")) && !(expects && fits)
+    if x.path == "/" || (expects && fits) {
+        return false;
+    }
+    has("login") || (has("path") && !as_here)
 }
 
 /// A chain of redirects, as far as it was seen.

@@ -500,14 +500,15 @@ impl Builder<'_> {
             let filled = self.values.fill(source);
             let of_file = source.starts_with("{log:") || source.starts_with("{dir}/");
             if of_file && !filled.contains('\n') {
-                // As it is now: what the audit itself causes would make two runs differ.
-                let from = Path::new(filled.trim());
-                let bytes = std::fs::read(from).map_err(|source| LabError::File {
-                    action: "read",
-                    path: from.to_owned(),
-                    source,
-                })?;
-                project::write(&to, &bytes)?;
+                // The file itself, which goes on growing: a deployment writes of the audit's own requests as well.
+                if let Some(folder) = to.parent() {
+                    std::fs::create_dir_all(folder).map_err(|source| LabError::File {
+                        action: "make",
+                        path: folder.to_owned(),
+                        source,
+                    })?;
+                }
+                link(Path::new(filled.trim()), &to)?;
             } else {
                 project::write(&to, filled.as_bytes())?;
             }
