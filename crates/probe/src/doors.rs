@@ -415,7 +415,7 @@ mod tests {
         for (port, to) in led {
             map.add(&format!("{PUBLIC}:{port}:{}:{}", to.ip(), to.port())).expect("valid");
         }
-        map.add(&format!("example.test:443:127.0.0.1:1")).expect("valid");
+        map.add("example.test:443:127.0.0.1:1").expect("valid");
         let mut ctx = test_context();
         ctx.map = Arc::new(map);
         ctx

@@ -203,11 +203,10 @@ fn configured_ports(evidence: &Evidence) -> BTreeSet<String> {
             ports.insert(map.local.to_string());
             ports.insert(map.external.to_string());
         }
-        match config.start.as_ref().map(|start| &start.bind_port) {
-            Some(PortSetting::Literal { port } | PortSetting::Variable { default: Some(port), .. }) => {
-                ports.insert(port.to_string());
-            }
-            _ => {}
+        if let Some(PortSetting::Literal { port } | PortSetting::Variable { default: Some(port), .. }) =
+            config.start.as_ref().map(|start| &start.bind_port)
+        {
+            ports.insert(port.to_string());
         }
     }
     ports
