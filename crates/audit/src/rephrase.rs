@@ -1,7 +1,6 @@
 //! The explanation in other words, by a language model that the user names. Off unless asked for.
 //!
-//! The model gets the explanation and the names of the causes, both masked, and nothing of the evidence. What it gives
-//! back is shown only if it adds nothing: no cause, no number, no name, no command that the explanation does not have.
+//! The model gets the explanation, masked, and nothing else. What it gives back is shown only if it adds nothing: no cause, no number, no name, no command that the explanation does not have.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -14,6 +14,18 @@ fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
+/// Faults of the auditing machine itself, which a world of servers cannot have; each has unit worlds in the diagnosis.
+const WITHOUT_A_WORLD: [(&str, &str); 2] = [
+    (
+        "probe-vantage-broken",
+        "a world on loopback always answers; tests of the program give it a resolver that does not",
+    ),
+    (
+        "probe-ca-bundle-stale",
+        "no lab can show a chain that the roots of a current machine hold and an old one's lack",
+    ),
+];
+
 /// What came of one world.
 fn result(case: &landfall_corpus::Case, catalogue: &Catalogue) -> &'static str {
     let judged = judge(&diagnose(&case.evidence, catalogue), &case.truth, catalogue);
@@ -75,7 +87,8 @@ fn page(catalogue: &Catalogue, corpus: &Corpus) -> String {
             }
             let list = worlds.get(fault.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             if list.is_empty() {
-                let _ = writeln!(out, "\nNo world shows it.\n");
+                let why = WITHOUT_A_WORLD.iter().find(|(id, _)| *id == fault.id).map_or("", |(_, why)| why);
+                let _ = writeln!(out, "\nNo world shows it: {why}.\n");
             } else {
                 let cells: Vec<String> =
                     list.iter().map(|(name, came)| format!("`{name}` ({came})")).collect();
@@ -127,6 +140,8 @@ fn every_diagnosed_fault_has_a_world_from_real_servers() {
         corpus.cases.iter().flat_map(|case| &case.truth.causes).map(String::as_str).collect();
     let missing: Vec<&str> =
         catalogue.causes().map(|cause| cause.id.as_str()).filter(|id| !shown.contains(id)).collect();
+    let excepted = |id: &&str| WITHOUT_A_WORLD.iter().any(|(without, _)| without == id);
+    let missing: Vec<&str> = missing.into_iter().filter(|id| !excepted(id)).collect();
     assert!(missing.is_empty(), "no world has {missing:?}");
     assert_eq!(corpus.unrecorded, Vec::<String>::new(), "every recipe is recorded");
     let count = |wanted: fn(&landfall_corpus::Truth) -> bool| {

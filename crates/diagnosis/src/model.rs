@@ -140,13 +140,13 @@ pub struct Component {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Label {
-    /// Score at most −10 decibans, or a decisive observation against it.
+    /// Score at most −10 decibans, with something against it.
     RuledOut,
     /// Considered, without enough to say either way.
     NotAssessed,
-    /// More for than against.
+    /// Something speaks for it, and it is named or scores above zero.
     Possible,
-    /// Ahead of its rivals.
+    /// Ahead of its rivals, with a sign that speaks for it in particular.
     Likely,
     /// Far ahead, from two independent kinds of source, and a discriminator against every close rival was observed.
     Confirmed,

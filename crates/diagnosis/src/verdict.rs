@@ -28,8 +28,8 @@ pub(crate) fn verdict(case: &Case<'_>, findings: &[Finding], unexplained: &[Unex
         // With most of the answers hidden, one bad one does not speak for all.
         return if bad > 0 && bad >= unseen { Verdict::NotLive } else { Verdict::Unknown };
     }
-    let caused =
-        case.main_cause().is_some_and(|c| c.label >= Label::Likely && c.severity >= Severity::Medium);
+    // A cause that is no more than possible still has signs of trouble behind it, which nothing else accounts for.
+    let caused = case.main_cause().is_some_and(|c| c.severity >= Severity::Medium);
     if bad > 0 || worst >= Some(Severity::Medium) || caused || !unexplained.is_empty() {
         return Verdict::Degraded;
     }

@@ -6,8 +6,8 @@
 //! in front of the application answered in its place.
 
 use landfall_evidence::{
-    Denial, Endpoint, EndpointSource, Evidence, HttpObservation, HttpResponse, Observation, ObservationId,
-    Observed, ProbeFault, Purpose, Seen, Vantage,
+    Denial, DnsServerRole, Endpoint, EndpointSource, Evidence, HttpObservation, HttpResponse, Observation,
+    ObservationId, Observed, ProbeFault, Purpose, Seen, Vantage,
 };
 use serde_json::Value;
 
@@ -412,7 +412,10 @@ fn something_outside_answered(evidence: &Evidence) -> bool {
     }
     evidence.observations.iter().filter(|o| !matches!(o.vantage, Vantage::Local | Vantage::Workspace)).any(
         |o| match &o.seen {
-            Seen::Dns(seen) => answered(&seen.answer),
+            // This machine's own hosts file is nothing outside.
+            Seen::Dns(seen) => {
+                seen.question.server.role != DnsServerRole::HostsFile && answered(&seen.answer)
+            }
             Seen::Rdap(seen) => answered(&seen.answer),
             Seen::Tls(seen) => answered(&seen.answer),
             Seen::Http(seen) => answered(&seen.answer),

@@ -11,7 +11,8 @@ use crate::catalogue::{Catalogue, Rung};
 use crate::facts::{FactKey, Facts, subject_matches};
 use crate::{Argument, Cause, Label, NextProbe, Rival, RungState, Tie};
 
-/// What the unknown cause scores wherever something is wrong. A named cause has to beat it.
+/// What the unknown cause scores wherever something is wrong. A cause has to beat it to account for anything; the first name
+/// may stand below it, as a guess.
 pub(crate) const UNKNOWN_CAUSE_DB: i32 = 3;
 /// What the unknown cause counts as where belief is shared out. It is lower than what a name has to beat: over the corpus
 /// the names that just pass are right more often than a share beside the higher figure says.
@@ -80,7 +81,8 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
             candidates.iter().filter(|c| !c.explains.is_disjoint(&top.explains)).collect();
         let total = rivals.iter().map(|c| odds(c.scored.score_db)).sum::<f64>() + odds(UNKNOWN_SHARE_DB);
         let share = |c: &Candidate<'_>| ((odds(c.scored.score_db) / total * 100.0).round() / 100.0).min(0.99);
-        // A guess below the unknown cause stands alone; beside it everything else would be a guess as well.
+        // A guess below the unknown cause stands alone, but for another of the very same score; whatever comes after it would
+        // be a guess as well.
         let near = if top.scored.score_db > UNKNOWN_CAUSE_DB {
             (top.scored.score_db - TIE_DB).max(UNKNOWN_CAUSE_DB + 1)
         } else {
