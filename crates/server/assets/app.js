@@ -144,6 +144,8 @@ function hangUp() {
 }
 if (live && document.body.dataset.watch && "EventSource" in window) {
   listen();
+  // An event can be lost on the way, between two servers or in a buffer that ran over: what is shown is never old for long.
+  setInterval(() => { if (!document.hidden) soon(); }, 15000);
   // A browser keeps few connections to one server: tabs that nobody sees give theirs back.
   document.addEventListener("visibilitychange", () => { if (document.hidden) hangUp(); else listen(); });
   addEventListener("pagehide", hangUp);
