@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use landfall_evidence::{Evidence, ObservationId};
+use landfall_evidence::{Evidence, Observation, ObservationId};
 
 use crate::actions::{self, Drawn};
 use crate::case::Case;
@@ -20,6 +20,13 @@ use crate::{
 /// Never fails and never panics on evidence that was read from a file: what cannot be seen in it is unknown in the
 /// diagnosis, with the reason.
 pub fn diagnose(evidence: &Evidence, catalogue: &Catalogue) -> Diagnosis {
+    // An audit writes its observations in the order of asking; a file in another order says the same.
+    let key = |o: &Observation| (o.started_us, o.id.clone());
+    if !evidence.observations.is_sorted_by_key(key) {
+        let mut observations = evidence.observations.clone();
+        observations.sort_by_key(key);
+        return diagnose(&Evidence { observations, ..evidence.clone() }, catalogue);
+    }
     let facts = Facts::derive(evidence, catalogue);
     let ranking = rank(&facts, catalogue);
     let by_engine: BTreeSet<ObservationId> = ranking

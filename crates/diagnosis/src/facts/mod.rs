@@ -340,7 +340,11 @@ impl Facts {
         value: Knowledge,
         evidence: impl IntoIterator<Item = ObservationId>,
     ) -> &mut Fact {
-        let evidence: BTreeSet<ObservationId> = evidence.into_iter().collect();
+        let mut evidence: BTreeSet<ObservationId> = evidence.into_iter().collect();
+        // A run names the observations that it is made of, and one of them may be lost: what is not there is not cited.
+        if !self.sources.is_empty() {
+            evidence.retain(|id| self.sources.contains_key(id));
+        }
         let fact = Fact {
             key,
             subject: subject.clone(),

@@ -530,12 +530,12 @@ async fn a_check_that_was_asked_for_is_made_at_once_and_once() {
         ask().await;
         world.sleep().await;
         let before = world.services.checks.load(Ordering::SeqCst);
-        if world.count("SELECT count(*) AS n FROM check_requests", &[]).await == 1 {
-            world.wake(Options::default());
-            world.results(monitor, 3).await;
+        // Nobody was nudged; but a scheduler that was still on its round may have taken it before it slept.
+        let waits = world.count("SELECT count(*) AS n FROM check_requests", &[]).await == 1;
+        world.wake(Options::default());
+        world.results(monitor, 3).await;
+        if waits {
             assert_eq!(world.services.checks.load(Ordering::SeqCst), before + 1);
-        } else {
-            panic!("nobody was nudged, so the request must still be there");
         }
         let attempts = db
             .store
