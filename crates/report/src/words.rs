@@ -131,13 +131,7 @@ pub(crate) fn severity(severity: Severity) -> &'static str {
 }
 
 pub(crate) fn label(label: Label) -> &'static str {
-    match label {
-        Label::RuledOut => "ruled out",
-        Label::NotAssessed => "not assessed",
-        Label::Possible => "possible",
-        Label::Likely => "likely",
-        Label::Confirmed => "confirmed",
-    }
+    label.name()
 }
 
 pub(crate) fn hop_kind(kind: HopKind) -> &'static str {

@@ -165,7 +165,7 @@ impl NovelName {
             for name in novel.named.iter().filter(|n| n.label >= Label::Likely && !n.station) {
                 list.push(Self {
                     world: world.case.name.clone(),
-                    named: format!("{} ({})", name.id, label_word(name.label)),
+                    named: format!("{} ({})", name.id, name.label.name()),
                     rival: world.case.truth.admits(&name.id),
                 });
             }
@@ -444,7 +444,7 @@ impl Miss {
                     return None;
                 }
                 let names: Vec<String> =
-                    v.named.iter().map(|n| format!("{} ({})", n.id, label_word(n.label))).collect();
+                    v.named.iter().map(|n| format!("{} ({})", n.id, n.label.name())).collect();
                 let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
                 let rung = match (v.rung_right, v.rung) {
                     (true, _) => String::new(),
@@ -463,16 +463,6 @@ impl Miss {
             }
         }
         list
-    }
-}
-
-fn label_word(label: Label) -> &'static str {
-    match label {
-        Label::RuledOut => "ruled out",
-        Label::NotAssessed => "not assessed",
-        Label::Possible => "possible",
-        Label::Likely => "likely",
-        Label::Confirmed => "confirmed",
     }
 }
 

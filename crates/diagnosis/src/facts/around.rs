@@ -96,18 +96,7 @@ struct Says {
 impl Says {
     /// One word, as of [`super::dns`]: an address decides, emptiness takes both families.
     fn word(&self) -> Option<&'static str> {
-        let order = [
-            "ok",
-            "nxdomain",
-            "dangling",
-            "loop",
-            "not-authoritative",
-            "refused",
-            "servfail",
-            "silent",
-            "other",
-        ];
-        order
+        super::dns::DECIDING
             .into_iter()
             .find(|word| self.words.contains(word))
             .or_else(|| (self.families.len() == 2).then_some("nodata"))

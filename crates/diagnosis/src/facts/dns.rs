@@ -136,21 +136,15 @@ fn goes_round(answer: &DnsAnswer, name: &str) -> bool {
     false
 }
 
+/// The words that decide for a server, the first that was seen wins.
+pub(super) const DECIDING: [&str; 9] =
+    ["ok", "nxdomain", "dangling", "loop", "not-authoritative", "refused", "servfail", "silent", "other"];
+
 impl ServerView {
     /// One word for both families. Emptiness counts only when both families were asked.
     fn word(&self) -> Option<&'static str> {
         let words: BTreeSet<&str> = self.words.values().copied().collect();
-        for decisive in [
-            "ok",
-            "nxdomain",
-            "dangling",
-            "loop",
-            "not-authoritative",
-            "refused",
-            "servfail",
-            "silent",
-            "other",
-        ] {
+        for decisive in DECIDING {
             if words.contains(decisive) {
                 return self.words.values().copied().find(|word| *word == decisive);
             }
