@@ -151,10 +151,9 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
             // A connection that ends without a status line while other routes are served: its worker ended.
             (Some("application"), _)
-                if !passes_again(facts)
-                    && facts
-                        .at(HttpOutcome, Some("edge"))
-                        .any(|fact| matches!(fact.text(), Some("closed" | "reset"))) =>
+                if facts.at(HttpOutcome, Some("edge")).any(|fact| {
+                    matches!(fact.text(), Some("closed" | "reset")) && !passes_again(facts, &fact.subject)
+                }) =>
             {
                 RungState::Broken
             }
@@ -327,16 +326,17 @@ fn needs_client_certificate(facts: &Facts) -> bool {
     asked && refused && !served
 }
 
-/// Whether what failed once was served each time that it was asked again.
-fn passes_again(facts: &Facts) -> bool {
-    let number = |key| {
-        facts.at(key, Some("again edge")).find_map(|fact| match fact.known() {
-            Some(crate::facts::Value::Number(n)) => Some(*n),
-            _ => None,
-        })
+/// Whether a path that failed once was served each time that it was asked again, and no log tells of a worker that ended.
+fn passes_again(facts: &Facts, subject: &str) -> bool {
+    let number = |key| match facts.get(key, &format!("again {subject}")).and_then(|fact| fact.known()) {
+        Some(crate::facts::Value::Number(n)) => Some(*n),
+        _ => None,
     };
     let (asked, passed) = (number(FactKey::TrialAsked), number(FactKey::TrialPassed));
-    asked.is_some_and(|asked| asked >= 5) && asked == passed
+    let ended = ["worker-died", "worker-exited", "killed", "oom", "uncaught", "worker-timeout"];
+    asked.is_some_and(|asked| asked >= 5)
+        && asked == passed
+        && !ended.iter().any(|word| log_says(facts, word))
 }
 
 /// Whether an endpoint is refused in a way that only a program has which knows the path: with a demand for credentials, for
@@ -428,11 +428,10 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     });
     if !reaches_app {
         RungState::Unknown
-    } else if respelled {
-        RungState::Broken
-    } else if facts
-        .at(FactKey::EndpointOutcome, Some("edge"))
-        .any(|f| f.symptom && f.text().is_some_and(|w| by_app.contains(&w)))
+    } else if respelled
+        || facts
+            .at(FactKey::EndpointOutcome, Some("edge"))
+            .any(|f| f.symptom && f.text().is_some_and(|w| by_app.contains(&w)))
     {
         RungState::Broken
     } else if outcomes.contains(&"html-for-json") {
