@@ -151,9 +151,9 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
             // A connection that ends without a status line while other routes are served: its worker ended.
             (Some("application"), _)
-                if facts
-                    .at(HttpOutcome, Some("edge"))
-                    .any(|fact| matches!(fact.text(), Some("closed" | "reset"))) =>
+                if facts.at(HttpOutcome, Some("edge")).any(|fact| {
+                    matches!(fact.text(), Some("closed" | "reset")) && !passes_again(facts, &fact.subject)
+                }) =>
             {
                 RungState::Broken
             }
@@ -326,6 +326,43 @@ fn needs_client_certificate(facts: &Facts) -> bool {
     asked && refused && !served
 }
 
+/// Whether a path that failed once was served each time that it was asked again, and no log tells of a worker that ended.
+fn passes_again(facts: &Facts, subject: &str) -> bool {
+    let number = |key| match facts.get(key, &format!("again {subject}")).and_then(|fact| fact.known()) {
+        Some(crate::facts::Value::Number(n)) => Some(*n),
+        _ => None,
+    };
+    let (asked, passed) = (number(FactKey::TrialAsked), number(FactKey::TrialPassed));
+    let ended = ["worker-died", "worker-exited", "killed", "oom", "uncaught", "worker-timeout"];
+    asked.is_some_and(|asked| asked >= 5)
+        && asked == passed
+        && !ended.iter().any(|word| log_says(facts, word))
+}
+
+/// Whether an endpoint is refused in a way that only a program has which knows the path: with a demand for credentials, for
+/// its host name, or in JSON, where no other hop is known to have written it.
+fn refused_by_program(facts: &Facts) -> bool {
+    let words = ["forbidden", "host-refused", "unexpected-status", "method-refused"];
+    facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+        let subject = fact.subject.as_str();
+        let outcome = fact.text().unwrap_or_default();
+        let another = matches!(
+            facts.text(FactKey::HttpWriter, subject),
+            Some("edge" | "platform" | "server" | "balancer")
+        );
+        let asks =
+            matches!(facts.text(FactKey::GuardHow, subject), Some("challenge" | "unauthenticated" | "login"));
+        let json = facts.text(FactKey::HttpBody, subject) == Some("json");
+        let own_host = facts
+            .at(FactKey::TrialAsPlain, Some("own-host local"))
+            .any(|trial| trial.text() == Some("worse"));
+        fact.symptom
+            && words.contains(&outcome)
+            && !another
+            && (asks || json || own_host || outcome == "host-refused")
+    })
+}
+
 fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     let outcomes: Vec<&str> =
         facts.at(FactKey::EndpointOutcome, Some("edge")).filter_map(|fact| fact.text()).collect();
@@ -375,11 +412,26 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     if !before && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom)) {
         return RungState::Broken;
     }
+    let plain =
+        matches!(facts.text(FactKey::SiteKind, "edge"), Some("forbidden" | "unclear" | "application"));
+    let walled = facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some());
+    if plain && !walled && !edge_is_at_fault(facts) && refused_by_program(facts) {
+        return RungState::Broken;
+    }
+    // A redirect to another spelling stands in the place of the answer that was declared.
+    let respelled = facts.at(FactKey::RedirectChange, Some("edge")).any(|fact| {
+        let spelling = matches!(fact.known().map(ToString::to_string).as_deref(), Some("slash" | "case"));
+        spelling
+            && facts
+                .get(FactKey::EndpointOutcome, &fact.subject)
+                .is_some_and(|outcome| outcome.symptom && outcome.text() == Some("redirect"))
+    });
     if !reaches_app {
         RungState::Unknown
-    } else if facts
-        .at(FactKey::EndpointOutcome, Some("edge"))
-        .any(|f| f.symptom && f.text().is_some_and(|w| by_app.contains(&w)))
+    } else if respelled
+        || facts
+            .at(FactKey::EndpointOutcome, Some("edge"))
+            .any(|f| f.symptom && f.text().is_some_and(|w| by_app.contains(&w)))
     {
         RungState::Broken
     } else if outcomes.contains(&"html-for-json") {

@@ -22,6 +22,7 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
         route(x, exchanges, facts);
     }
     local_only(evidence, exchanges, facts);
+    spelled(evidence, exchanges, facts);
     shifted(exchanges, facts);
     for vantage in VANTAGES {
         health_and_core(vantage, exchanges, facts);
@@ -48,7 +49,13 @@ fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let named = x.endpoint.is_some_and(is_named);
     // A usual path that is not there, moved, or guarded is no fault; one that fails is.
     // Clients follow redirects: whether one is trouble depends on where it ends, which is judged with its chain.
-    let follows = word == "redirect" && x.endpoint.is_some_and(|e| e.expect.status.is_empty());
+    // Where the target says what the answer holds, a redirect to another spelling is not that answer: whoever calls the
+    // path as it is declared makes two requests of each, and loses the body of what is no GET.
+    let follows = word == "redirect"
+        && x.endpoint.is_some_and(|e| {
+            let says = !e.expect.json_keys.is_empty() || e.expect.content_type.is_some();
+            e.expect.status.is_empty() && !(says && x.response().is_some_and(|r| respells(x, r)))
+        });
     let trouble = word != "ok" && !follows && (named || matches!(word, "app-error" | "gateway-error"));
     facts.known(FactKey::EndpointOutcome, subject.as_str(), word, [x.id()]).symptom = trouble;
     if let (Some(here), Some(there)) = (local, x.response())
@@ -124,10 +131,11 @@ fn outcome(
             expect.content_type.as_ref().is_none_or(|wanted| response.media_type().as_ref() == Some(wanted));
         return if !media_fits {
             "wrong-type"
+        } else if (200..300).contains(&response.status) && tells_failure(response) {
+            // Said before what it lacks: an answer that tells of a failure has none of what a good one holds.
+            "error-in-body"
         } else if !has_keys(response, &expect.json_keys) {
             "wrong-shape"
-        } else if (200..300).contains(&response.status) && tells_failure(response) {
-            "error-in-body"
         } else {
             good()
         };
@@ -136,6 +144,7 @@ fn outcome(
         (Some(Meaning::WafChallenge), _) => "challenged",
         (Some(Meaning::WafBlocked), _) => "blocked",
         (Some(Meaning::HostRejected), _) | (_, 421) => "host-refused",
+        (_, 400 | 403) if refuses_host(response) => "host-refused",
         (_, 300..=399) => "redirect",
         (_, 401 | 403) => "forbidden",
         (_, 404 | 410) => "not-found",
@@ -163,6 +172,33 @@ fn is_miscoded(response: &HttpResponse) -> bool {
         }
         Some(_) => false,
     }
+}
+
+/// Words with which handlers of their own refuse a request for its host name, whatever the framework.
+static HOST_REFUSAL: LazyLock<Regex> = LazyLock::new(|| {
+    let bad =
+        r"(?:invalid|unknown|disallowed|untrusted|unrecogni[sz]ed|unexpected|blocked|forbidden|bad|illegal)";
+    let not = r"(?:is |was )?(?:not (?:allowed|permitted|recogni[sz]ed|in (?:the )?allowed|trusted)|invalid|disallowed)";
+    Regex::new(&format!(
+        r"(?i)\b(?:{bad} (?:http_?)?host(?:[ _-]?(?:name|header))?\b|host(?:[ _-]?(?:name|header))? {not}\b|disallowedhost)"
+    ))
+    .expect("a built-in pattern compiles; the tests use it")
+});
+
+/// Whether a refusal says that it is for the host name.
+fn refuses_host(response: &HttpResponse) -> bool {
+    let head = response.body.text.as_deref().map(|text| text.chars().take(2048).collect::<String>());
+    head.is_some_and(|text| HOST_REFUSAL.is_match(&text))
+}
+
+/// Whether a redirect changes nothing but the final slash or the case of the path.
+fn respells(x: &Exchange<'_>, response: &HttpResponse) -> bool {
+    let fold = |path: &str| path.trim_end_matches('/').to_ascii_lowercase();
+    let Some(to) = response.redirect_to.as_deref().and_then(|to| url::Url::parse(to).ok()) else {
+        return false;
+    };
+    let path = x.path.split(['?', '#']).next().unwrap_or(x.path);
+    to.path() != path && fold(to.path()) == fold(path)
 }
 
 /// What error pages call themselves. A title is one of these, a status, or both, perhaps with the name of the site behind a
@@ -270,6 +306,28 @@ fn fresh_file(evidence: &Evidence, path: &str, fresh: &mut (BTreeSet<String>, BT
     }
 }
 
+/// Paths that are not found while the code has the same one in another spelling.
+fn spelled(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    let Some((observation, snapshot)) = evidence.project() else { return };
+    let fold = |path: &str| {
+        let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
+        words.join("/").to_ascii_lowercase()
+    };
+    for x in exchanges.all.iter().filter(|x| x.purpose == Purpose::Endpoint) {
+        if facts.text(FactKey::EndpointOutcome, &x.subject()) != Some("not-found")
+            || snapshot.routes.iter().any(|route| route.path == x.path)
+        {
+            continue;
+        }
+        let wanted = fold(x.path);
+        let other = snapshot.routes.iter().find(|route| !wanted.is_empty() && fold(&route.path) == wanted);
+        if let Some(route) = other {
+            let ids = [x.id(), observation.id.clone()];
+            facts.known(FactKey::RouteSpelled, x.subject(), route.path.as_str(), ids);
+        }
+    }
+}
+
 /// Paths that are missing in production while the same path with one segment more or less in front gives the answer
 /// that the local backend gives for the missing one.
 fn shifted(exchanges: &Exchanges<'_>, facts: &mut Facts) {
@@ -370,6 +428,22 @@ mod tests {
             "404 Media",
         ] {
             assert!(!tells(title), "{title}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_speaks_of_the_host_is_one_for_the_host() {
+        let says = |text: &str| refuses_host(&response(400).body(text).build());
+        for text in [
+            "Invalid host header",
+            "<p>Invalid HTTP_HOST header: 'x'. You may need to add it</p>",
+            r#"{"error":"host not allowed"}"#,
+            r#"{"message":"Unknown hostname"}"#,
+        ] {
+            assert!(says(text), "{text}");
+        }
+        for text in ["Bad Request", "the host of the meeting was not found", "ghost is not allowed"] {
+            assert!(!says(text), "{text}");
         }
     }
 

@@ -222,6 +222,7 @@ keys! {
     EndpointUpgrade "endpoint.upgrade" ["upgraded", "refused", "unasked"] "Subject vantage and path: what a WebSocket handshake gets, for endpoints that are expected to give 101.",
     RouteState "route.state" ["exists", "missing"] "Subject vantage and path: for routes that are not asked with their own method.",
     RouteLocalOnly "route.local_only" ["yes", "no"] "Subject vantage and path: the local backend has this route and the application in production says that it has not.",
+    RouteSpelled "route.spelled" [] "Subject exchange: the spelling in which the code has a path that is not found.",
     RoutePrefix "route.prefix" ["shifted"] "Subject vantage and path: the path is not there, and with a segment more or less in front it gives what the local backend gives here.",
     RouteFresh "route.fresh_files" [] "Files changed, added or not pushed, of a project whose route is missing in production.",
     RouteAllow "route.allow" [] "Subject exchange: the methods that a 405 says the path has.",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use landfall_evidence::{Evidence, HttpResponse, ObservationId, Purpose, RateStop, Vantage};
 
 use super::writer::{Writer, own_headers};
-use super::{Exchange, Exchanges, FactKey, Facts, Why, is_health_path, why_absent};
+use super::{BodyKind, Exchange, Exchanges, FactKey, Facts, Why, body_kind, is_health_path, why_absent};
 use crate::catalogue::Catalogue;
 use crate::signatures::{Meaning, SignatureHop};
 
@@ -347,6 +347,15 @@ fn hop(
             Ok((Writer::Edge, Some(edge.signature.vendor.clone())))
         }
         _ if reading.markers.iter().any(|m| m.signature.hop.is_application()) => Ok((Writer::App, None)),
+        // Proxies refuse with a page or a line of text unless somebody writes a body for them, and gateways that answer
+        // in JSON have their signatures: what answers in JSON like the application, behind no edge, is the application.
+        None if body_kind(refusal) == BodyKind::Json
+            && ordinary
+                .iter()
+                .any(|x| x.by_app() && x.response().is_some_and(|r| body_kind(r) == BodyKind::Json)) =>
+        {
+            Ok((Writer::App, None))
+        }
         _ => Err("the refusal carries no sign of who wrote it".to_owned()),
     }
 }

@@ -247,7 +247,7 @@ fn page(evidence: &Evidence, x: &Exchange<'_>, response: &HttpResponse, facts: &
             kept(x, response, facts);
         }
         // A server without a list of media types sends scripts as plain text.
-        _ if media.ends_with("javascript") || x.purpose == Purpose::Asset => {
+        _ if media.ends_with("javascript") || x.purpose == Purpose::Asset || is_script_path(x.path) => {
             scan_script(text, public, &mut local, &mut plain);
             workers.extend(worker_paths(text, &base));
         }
@@ -271,6 +271,12 @@ fn page(evidence: &Evidence, x: &Exchange<'_>, response: &HttpResponse, facts: &
     }
     note_local(facts, &subject, local, x.id());
     workers
+}
+
+/// Whether a path names a script by its ending.
+fn is_script_path(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    path.ends_with(".js") || path.ends_with(".mjs")
 }
 
 fn note_local(facts: &mut Facts, subject: &str, local: BTreeSet<String>, id: ObservationId) {

@@ -25,7 +25,6 @@ const DEV_PAGES: &[(&str, &str)] = &[
     ("/_next/static/development/", "next dev"),
     ("/_next/static/chunks/webpack.js?v=", "next dev"),
     ("webpack-dev-server", "webpack-dev-server"),
-    ("invalid host header", "webpack-dev-server"),
 ];
 
 pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
@@ -84,7 +83,11 @@ fn dev_server(response: &HttpResponse) -> Option<&'static str> {
         let head: String = body.chars().take(8192).collect::<String>().to_ascii_lowercase();
         DEV_PAGES.iter().find(|(mark, _)| head.contains(mark))
     };
-    by_header.or_else(by_page).map(|(_, name)| *name)
+    // The whole answer is these words, with 403 (webpack-dev-server 5). Starlette says nearly the same with 400, and says
+    // nothing of development.
+    let refuses_host = response.status != 400
+        && response.body.text.as_deref().is_some_and(|text| text.trim() == "Invalid Host header");
+    by_header.or_else(by_page).map(|(_, name)| *name).or_else(|| refuses_host.then_some("webpack-dev-server"))
 }
 
 /// Connected, asked, and nothing heard: which of the questions, the random path included, that has no work to do.
