@@ -187,6 +187,21 @@ pub struct Miss {
     pub variants: Vec<String>,
 }
 
+/// A world that is right as seen, or not asked for there, and wrong in some of the variants that another figure counts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Weak {
+    /// The figure: `outside_only`, `dropped_tenth_top1` or `rank_stability_loss`.
+    pub figure: &'static str,
+    /// The world.
+    pub world: String,
+    /// What is true.
+    pub truth: Vec<String>,
+    /// The share of its variants that is wrong, 0 to 1.
+    pub share: f64,
+    /// What was said first in those, each once.
+    pub said: Vec<String>,
+}
+
 impl Figures {
     pub(super) fn of(judged: &[&Judged<'_>]) -> Self {
         let single: Vec<&Judged<'_>> = judged.iter().filter(|j| j.is_single()).copied().collect();
@@ -226,12 +241,10 @@ impl Figures {
             calibration_error: calibration.error,
             brier: calibration.brier,
             calibration,
-            dropped_tenth_top1: mean(&whole, |j| {
-                j.share(|kind| kind == Kind::Tenth, |v| v.top1 || v.in_small_group)
-            }),
+            dropped_tenth_top1: mean(&whole, |j| j.share(|kind| kind == Kind::Tenth, found_in_part)),
             rank_stability_loss: mean(&whole, |j| {
                 let plain = j.share(|kind| kind == Kind::Recorded, |v| v.top1)?;
-                let moved = ratio(j.perturbed.iter().filter(|right| **right).count(), j.perturbed.len())?;
+                let moved = ratio(j.perturbed.iter().filter(|v| v.top1).count(), j.perturbed.len())?;
                 Some(plain - moved)
             })
             .map(|loss| rounded(loss * 100.0)),
@@ -274,14 +287,26 @@ impl Judged<'_> {
     }
 
     fn outside(&self) -> Option<f64> {
-        self.case.truth.broken?;
-        if self.case.truth.inside {
-            // A recording without anything inside has no such variant and is itself what an outsider sees.
-            let seen = self.share(|kind| kind == Kind::Outside, |v| v.in_small_group);
-            seen.or_else(|| self.share(as_seen, |v| v.in_small_group))
-        } else {
-            self.share(as_seen, |v| v.in_small_group)
+        let seen = self.from_outside();
+        ratio(seen.iter().filter(|v| v.in_small_group).count(), seen.len())
+    }
+
+    /// What is said to an outsider, where something wrong is to be seen from outside.
+    fn from_outside(&self) -> Vec<&Judgement> {
+        let of = |kinds: fn(Kind) -> bool| -> Vec<&Judgement> {
+            self.variants.iter().filter(|(_, kind, _)| kinds(*kind)).map(|(_, _, v)| v).collect()
+        };
+        if self.case.truth.broken.is_none() || !self.case.truth.visible {
+            return Vec::new();
         }
+        if self.case.truth.inside {
+            let stripped = of(|kind| kind == Kind::Outside);
+            if !stripped.is_empty() {
+                return stripped;
+            }
+        }
+        // A recording without anything inside is itself what an outsider sees.
+        of(as_seen)
     }
 
     fn set(&self) -> Option<f64> {
@@ -289,6 +314,11 @@ impl Judged<'_> {
             self.variants.iter().filter(|(_, kind, _)| as_seen(*kind)).map(|(_, _, v)| v.set).collect();
         (!sets.is_empty()).then(|| sets.iter().sum::<f64>() / sets.len() as f64)
     }
+}
+
+/// What counts as found where a tenth of the evidence is lost: a group may be left that the lost part would have separated.
+fn found_in_part(judgement: &Judgement) -> bool {
+    judgement.top1 || judgement.in_small_group
 }
 
 fn as_seen(kind: Kind) -> bool {
@@ -466,6 +496,41 @@ impl Miss {
     }
 }
 
+impl Weak {
+    pub(super) fn of(judged: &[&Judged<'_>]) -> Vec<Self> {
+        let mut list = Vec::new();
+        for world in judged.iter().filter(|j| j.is_single()) {
+            let mut add = |figure, all: &[&Judgement], is_right: fn(&Judgement) -> bool| {
+                let wrong: Vec<&&Judgement> = all.iter().filter(|v| !is_right(v)).collect();
+                if wrong.is_empty() {
+                    return;
+                }
+                let mut said: Vec<String> = wrong.iter().map(|v| first_in_words(v)).collect();
+                said.sort();
+                said.dedup();
+                list.push(Self {
+                    figure,
+                    world: world.case.name.clone(),
+                    truth: world.case.truth.causes.clone(),
+                    share: rounded(wrong.len() as f64 / all.len() as f64),
+                    said,
+                });
+            };
+            let of = |wanted: Kind| -> Vec<&Judgement> {
+                world.variants.iter().filter(|(_, kind, _)| *kind == wanted).map(|(_, _, v)| v).collect()
+            };
+            add("outside_only", &world.from_outside(), |v| v.in_small_group);
+            let right_as_seen = of(Kind::Recorded).iter().all(|v| v.top1);
+            if world.case.truth.inside && right_as_seen {
+                add("dropped_tenth_top1", &of(Kind::Tenth), found_in_part);
+                add("rank_stability_loss", &world.perturbed.iter().collect::<Vec<_>>(), |v| v.top1);
+            }
+        }
+        list.sort_by_key(|weak| weak.figure);
+        list
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -593,7 +658,7 @@ mod tests {
     fn unknown_causes_and_moved_weights_are_counted() {
         let case = world("tls/a", &["cert-expired"], true);
         let mut a = judged(&case, &[("recorded", Kind::Recorded, judgement(SURE, true))]);
-        a.perturbed = vec![true, true, true, false];
+        a.perturbed = vec![true, true, true, false].into_iter().map(|right| judgement(SURE, right)).collect();
         a.novel = Some(judgement(WRONG, false));
         let figures = Figures::of(&[&a]);
         assert_eq!(figures.rank_stability_loss, Some(25.0));

@@ -27,7 +27,9 @@ use crate::variants::{Kind, variants};
 
 pub use baselines::{first_failing_check, status_code_table};
 pub use calibration::{Bin, Calibration};
-pub use figures::{Baselines, Confusion, Figures, Forbidden, HealthyName, LayerFigures, Miss, NovelName};
+pub use figures::{
+    Baselines, Confusion, Figures, Forbidden, HealthyName, LayerFigures, Miss, NovelName, Weak,
+};
 pub use gates::{Gates, GatesError, MissedGate};
 pub use judge::{Decision, Judgement, Named, judge};
 
@@ -58,6 +60,8 @@ pub struct Score {
     pub novel_names: Vec<NovelName>,
     /// Recordings and variants that keep the meaning and were judged wrongly.
     pub misses: Vec<Miss>,
+    /// Worlds that a figure over other variants counts as wrong: seen from outside, with a tenth lost, with moved weights.
+    pub weak: Vec<Weak>,
     /// Recipes without a recording, which are not scored.
     pub unrecorded: Vec<String>,
 }
@@ -81,8 +85,8 @@ pub(crate) struct Judged<'a> {
     pub(crate) novel: Option<Judgement>,
     /// The same where the catalogue does not even describe them as look-alikes.
     pub(crate) unheard: Option<Judgement>,
-    /// Whether the recording's first name was right, under each catalogue with moved weights; empty in a healthy world.
-    pub(crate) perturbed: Vec<bool>,
+    /// The recording under each catalogue with moved weights; empty in a healthy world.
+    pub(crate) perturbed: Vec<Judgement>,
     /// What the first failing check would have said.
     pub(crate) first_failing: Option<&'static str>,
     /// What a table of status codes would have said.
@@ -106,6 +110,7 @@ pub fn score(corpus: &Corpus, catalogue: &Catalogue, threads: usize) -> Score {
         healthy_names: HealthyName::of(&all),
         novel_names: NovelName::of(&all),
         misses: Miss::of(&all),
+        weak: Weak::of(&all),
         unrecorded: corpus.unrecorded.clone(),
     }
 }
@@ -131,7 +136,7 @@ fn judge_world<'a>(case: &'a Case, catalogue: &Catalogue, moved: &[Catalogue]) -
         perturbed: moved
             .iter()
             .filter(|_| ill)
-            .map(|other| judge(&diagnose(&case.evidence, other), truth, catalogue).top1)
+            .map(|other| judge(&diagnose(&case.evidence, other), truth, catalogue))
             .collect(),
         first_failing: first_failing_check(&case.evidence),
         by_status: status_code_table(&case.evidence),

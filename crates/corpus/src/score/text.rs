@@ -33,6 +33,19 @@ pub(super) fn failing(score: &Score) -> String {
         line(&mut text, format_args!("    in     {}", some(&miss.variants)));
     }
     wrong(&mut text, score);
+    for weak in &score.weak {
+        line(
+            &mut text,
+            format_args!(
+                "{}: {} wrong in {:.0} % (true {}): {}",
+                weak.figure,
+                weak.world,
+                weak.share * 100.0,
+                weak.truth.join(", "),
+                some(&weak.said)
+            ),
+        );
+    }
     if text.is_empty() {
         text.push_str("Nothing is judged wrongly.\n");
     }
