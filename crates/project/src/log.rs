@@ -344,7 +344,10 @@ mod tests {
     #[test]
     fn a_session_that_haproxy_tells_by_letters_is_kept_and_a_plain_one_is_not() {
         let line = |server: &str, times: &str, status: &str, state: &str| {
-            format!("Nov 25 20:56:08 lb haproxy[7]: 192.0.2.1:40{times_len} [25/Nov/2026:20:56:08.123] web {server} {times} {status} 217 - - {state} 1/1/0/0/3 0/0 \"GET /api HTTP/1.1\"\n", times_len = times.len())
+            format!(
+                "Nov 25 20:56:08 lb haproxy[7]: 192.0.2.1:40{times_len} [25/Nov/2026:20:56:08.123] web {server} {times} {status} 217 - - {state} 1/1/0/0/3 0/0 \"GET /api HTTP/1.1\"\n",
+                times_len = times.len()
+            )
         };
         let log = line("app/one", "0/0/-1/-1/4", "503", "SC--")
             + &line("app/one", "0/0/-1/-1/17", "503", "SC--")
