@@ -32,6 +32,7 @@ const SNIFF: usize = 8 << 10;
 struct Patterns {
     telling: RegexSet,
     request: Regex,
+    haproxy: Regex,
     time: Regex,
     changing: Regex,
     escape: Regex,
@@ -58,6 +59,10 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         ])
         .expect("constant patterns, covered by the tests"),
         request: one(r#"(?:^|["\s])(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/[^\s"?]*)\S*(?: HTTP/[0-9.]+)?"? ?(?:- )?([1-5]\d\d)\b"#),
+        // HAProxy's log tells how a session ended by letters alone (manual, section 8.5): who ended it, and in which state.
+        haproxy: one(
+            r" (?P<server>[^\s/]+/\S+) (?:-?\d+/){2,4}\+?-?\d+ (?P<status>(?:[1-5]\d\d|-1) )?\+?\d+ .{0,80}?(?P<state>[CSPLRDUIKcs][RQCHDLT-](?:[NIDVEOUR-][NIURPD-])?) \d+/\d+/\d+/\d+/\+?\d+ \d+/\d+",
+        ),
         time: one(
             r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d",
         ),
@@ -195,6 +200,12 @@ impl Reducer {
             self.keep(number, key, format!("{} {} answered {status}", &request[1], &request[2]), None);
             return;
         }
+        if let Some(session) = p.haproxy.captures(&line) {
+            let part = |name: &str| session.name(name).map_or("", |part| part.as_str());
+            let key = format!("haproxy {} {}{}", part("server"), part("status"), part("state"));
+            self.keep(number, key, line, None);
+            return;
+        }
         if !p.telling.is_match(&line) {
             return;
         }
@@ -328,6 +339,24 @@ mod tests {
         assert_eq!(found.lines, 5);
         assert_eq!(found.first_at.expect("a time").to_string(), "2026-11-25T20:56:08Z");
         assert_eq!(found.last_at.expect("a time").to_string(), "2026-11-25T20:56:09Z");
+    }
+
+    #[test]
+    fn a_session_that_haproxy_tells_by_letters_is_kept_and_a_plain_one_is_not() {
+        let line = |server: &str, times: &str, status: &str, state: &str| {
+            format!(
+                "Nov 25 20:56:08 lb haproxy[7]: 192.0.2.1:40{times_len} [25/Nov/2026:20:56:08.123] web {server} {times} {status} 217 - - {state} 1/1/0/0/3 0/0 \"GET /api HTTP/1.1\"\n",
+                times_len = times.len()
+            )
+        };
+        let log = line("app/one", "0/0/-1/-1/4", "503", "SC--")
+            + &line("app/one", "0/0/-1/-1/17", "503", "SC--")
+            + &line("app/one", "0/0/1/-1/8001", "504", "sH--")
+            + &line("app/one", "0/0/1/3/4", "200", "----");
+        let found = texts(&log);
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert_eq!(found[0].0, 2);
+        assert!(found[0].1.contains(" SC-- ") && found[1].1.contains(" sH-- "), "{found:#?}");
     }
 
     #[test]

@@ -333,8 +333,13 @@ fn module_kind(module: &str, place: Option<&str>, project: Option<&ProjectSnapsh
 fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     for x in &exchanges.all {
         let subject = x.subject();
-        let fails = x.response().is_some_and(|response| response.status >= 500)
-            || matches!(facts.text(FactKey::EndpointOutcome, &subject), Some("error-in-body"));
+        // An object store refuses in XML of one form (S3, and what speaks like it; Azure), whoever passes it on.
+        let store_refuses = |text: &str| text.contains("<Error><Code>") || text.contains("<Error>\n");
+        let fails = x.response().is_some_and(|response| {
+            response.status >= 500
+                || (matches!(response.status, 400..=404 | 409)
+                    && response.body.text.as_deref().is_some_and(store_refuses))
+        }) || matches!(facts.text(FactKey::EndpointOutcome, &subject), Some("error-in-body"));
         let Some(text) = x.response().filter(|_| fails).and_then(|r| r.body.text.as_deref()) else {
             continue;
         };
