@@ -200,7 +200,8 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         endpoint_fails && facts.at(FactKey::CacheError, Some("edge")).any(|fact| fact.text() == Some("yes"));
     let wall = endpoint_fails && facts.get(FactKey::RedirectWall, "edge").is_some();
     let kept_old = facts.at(FactKey::CacheState, Some("edge")).any(|state| {
-        let fails = facts.get(FactKey::EndpointOutcome, &state.subject).is_some_and(|outcome| outcome.symptom);
+        let fails =
+            facts.get(FactKey::EndpointOutcome, &state.subject).is_some_and(|outcome| outcome.symptom);
         state.text() == Some("hit") && fails && fresh_is_better(facts, &state.subject)
     });
     let fails_behind = matches!(facts.text(FactKey::SiteKind, "edge"), Some("gateway-error" | "no-answer"));

@@ -329,8 +329,7 @@ pub(super) fn asks_the_plain_question(x: &Exchange<'_>) -> bool {
     let request = &x.seen.request;
     request.trial.as_ref().is_some_and(|trial| {
         // Names whose requests carry no other header, host or method.
-        matches!(trial.name.as_str(), "again" | "folded" | "slash" | "stripped" | "doubled")
-            && request.path == trial.plain
+        matches!(trial.name.as_str(), "again" | "folded") && request.path == trial.plain
     })
 }
 
