@@ -66,8 +66,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// The checkout that the program is called in, else the one that it was built from.
 fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let here = PathBuf::from(".");
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = if here.join("scenarios/corpus").is_dir() { here } else { built };
     root.canonicalize().unwrap_or(root)
 }
 

@@ -59,6 +59,8 @@ pub struct Truth {
     pub half: Half,
     /// Whether the evidence holds anything of a project, a local backend or a log.
     pub inside: bool,
+    /// Whether anything wrong is to be seen from outside.
+    pub visible: bool,
     /// Changes of meaning that leave the truth as it is, in this world.
     pub variants: Vec<Permission>,
 }
@@ -147,6 +149,8 @@ struct RawTruth {
     half: Half,
     #[serde(default = "yes")]
     inside: bool,
+    #[serde(default = "yes")]
+    visible: bool,
     #[serde(default)]
     variants: Vec<Permission>,
 }
@@ -261,6 +265,7 @@ fn check(raw: RawTruth, catalogue: &Catalogue) -> Result<Truth, String> {
         broken,
         half: raw.half,
         inside: raw.inside,
+        visible: raw.visible,
         variants: raw.variants,
     })
 }

@@ -1,7 +1,7 @@
 //! Recording: a recipe's world is built, audited by the real audit, taken down, and its evidence kept beside the recipe.
 //!
 //! Evidence from a world on loopback holds things that differ in every run and say nothing: the ports that the system had
-//! free, and the name of a temporary folder. They are replaced, so that a recording reads like the evidence of a machine
+//! free, and the name of a temporary folder, and the place of Python. They are replaced, so that a recording reads like the evidence of a machine
 //! with fixed ports and a project in `/srv/project`. Times are kept as they were measured.
 
 use std::fs;
@@ -120,6 +120,11 @@ impl Fixed {
         // The project first: it lies in the world's folder.
         folders.extend(access.project.as_deref().map(|path| (shown(path), "/srv/project")));
         folders.push((shown(&access.folder), "/srv/world"));
+        let [environment, base] = &access.python;
+        folders.push((shown(environment), "/opt/venv"));
+        if base != Path::new("/usr") {
+            folders.push((shown(base), "/usr"));
+        }
         // A system may show its temporary folder by another path than it was opened by.
         if let Ok(real) = access.folder.canonicalize() {
             folders.push((shown(&real), "/srv/world"));
@@ -236,12 +241,13 @@ mod tests {
             logs: Vec::new(),
             skip: Vec::new(),
             folder: "/tmp/w".into(),
+            python: ["/home/x/.lab/venv".into(), "/home/x/.pyenv/3.11".into()],
             ports: vec![("edge".into(), 21_000), ("app".into(), 20_000)],
         };
         let fixed = Fixed::new(&access);
         assert_eq!(
-            fixed.text("127.0.0.1:20000 [::1]:21000 120000 2.20000 a20000 20000ms /tmp/w/project/x /tmp/w/y --port=20000."),
-            "127.0.0.1:40001 [::1]:40002 120000 2.20000 a20000 20000ms /srv/project/x /srv/world/y --port=40001."
+            fixed.text("127.0.0.1:20000 [::1]:21000 120000 2.20000 a20000 20000ms /home/x/.lab/venv/bin/a /home/x/.pyenv/3.11/lib/b.py /tmp/w/project/x /tmp/w/y --port=20000."),
+            "127.0.0.1:40001 [::1]:40002 120000 2.20000 a20000 20000ms /opt/venv/bin/a /usr/lib/b.py /srv/project/x /srv/world/y --port=40001."
         );
         let mut value = serde_json::json!({ "port": 20_000, "bytes": 20_000 });
         fixed.replace(&mut value);

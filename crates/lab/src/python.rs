@@ -22,6 +22,15 @@ pub(crate) fn find(told: Option<&Path>) -> Result<PathBuf, LabError> {
     first(above.collect())
 }
 
+/// The environment, and the Python that it was made from.
+pub(crate) fn both(told: Option<&Path>) -> Result<[PathBuf; 2], LabError> {
+    let venv = find(told)?;
+    // https://docs.python.org/3/library/venv.html: bin/python of an environment leads to the interpreter it was made with.
+    let base = venv.join("bin/python").canonicalize().ok();
+    let base = base.as_deref().and_then(|python| python.parent()?.parent()).unwrap_or(Path::new("/usr"));
+    Ok([venv, base.to_owned()])
+}
+
 fn first(candidates: Vec<PathBuf>) -> Result<PathBuf, LabError> {
     let whole = |venv: &&PathBuf| PROGRAMS.iter().all(|program| venv.join(program).exists());
     match candidates.iter().find(whole) {

@@ -241,9 +241,7 @@ impl Figures {
             calibration_error: calibration.error,
             brier: calibration.brier,
             calibration,
-            dropped_tenth_top1: mean(&whole, |j| {
-                j.share(|kind| kind == Kind::Tenth, found_in_part)
-            }),
+            dropped_tenth_top1: mean(&whole, |j| j.share(|kind| kind == Kind::Tenth, found_in_part)),
             rank_stability_loss: mean(&whole, |j| {
                 let plain = j.share(|kind| kind == Kind::Recorded, |v| v.top1)?;
                 let moved = ratio(j.perturbed.iter().filter(|v| v.top1).count(), j.perturbed.len())?;
@@ -293,12 +291,12 @@ impl Judged<'_> {
         ratio(seen.iter().filter(|v| v.in_small_group).count(), seen.len())
     }
 
-    /// What is said to an outsider, where a request breaks.
+    /// What is said to an outsider, where something wrong is to be seen from outside.
     fn from_outside(&self) -> Vec<&Judgement> {
         let of = |kinds: fn(Kind) -> bool| -> Vec<&Judgement> {
             self.variants.iter().filter(|(_, kind, _)| kinds(*kind)).map(|(_, _, v)| v).collect()
         };
-        if self.case.truth.broken.is_none() {
+        if self.case.truth.broken.is_none() || !self.case.truth.visible {
             return Vec::new();
         }
         if self.case.truth.inside {

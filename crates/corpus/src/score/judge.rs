@@ -211,6 +211,7 @@ mod tests {
             broken: Some(Rung::EdgeOrigin),
             half: Half::Tuned,
             inside: true,
+            visible: true,
             variants: Vec::new(),
         }
     }

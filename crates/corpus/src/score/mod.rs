@@ -27,7 +27,9 @@ use crate::variants::{Kind, variants};
 
 pub use baselines::{first_failing_check, status_code_table};
 pub use calibration::{Bin, Calibration};
-pub use figures::{Baselines, Confusion, Figures, Forbidden, HealthyName, LayerFigures, Miss, NovelName, Weak};
+pub use figures::{
+    Baselines, Confusion, Figures, Forbidden, HealthyName, LayerFigures, Miss, NovelName, Weak,
+};
 pub use gates::{Gates, GatesError, MissedGate};
 pub use judge::{Decision, Judgement, Named, judge};
 

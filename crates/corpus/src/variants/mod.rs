@@ -188,6 +188,7 @@ pub(crate) mod testkit {
                 broken: Some(landfall_diagnosis::Rung::Platform),
                 half: Half::Tuned,
                 inside: true,
+                visible: true,
                 variants: Vec::new(),
             },
             evidence: Evidence::from_json(text).expect("evidence of this version"),

@@ -73,6 +73,10 @@ pub struct Truth {
     /// Whether its evidence holds a project, a local backend or a log.
     #[serde(default = "yes")]
     pub inside: bool,
+    /// Whether anything wrong is to be seen from outside; a suite that fails while production serves the last good build is
+    /// not.
+    #[serde(default = "yes")]
+    pub visible: bool,
     /// Changes that keep the truth here and not everywhere, for the variants of the score: `status` when 502 and 503 mean
     /// the same.
     #[serde(default)]

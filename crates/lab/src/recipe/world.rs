@@ -49,6 +49,9 @@ pub struct Access {
     pub skip: Vec<String>,
     /// The folder of the whole world.
     pub folder: PathBuf,
+    /// The Python environment that its programs run in, and the Python that it was made from: both differ from machine to
+    /// machine and stand in tracebacks.
+    pub python: [PathBuf; 2],
     /// Every port of the world by a name that is the same in each run.
     pub ports: Vec<(String, u16)>,
 }
@@ -119,6 +122,7 @@ impl Running {
             logs: Vec::new(),
             skip: recipe.audit.skip.clone(),
             folder: lab.folder().to_owned(),
+            python: python::both(options.venv.as_deref())?,
             ports: named.into_iter().map(|(port, name)| (name, port)).collect(),
         };
         Ok(Self { access, inside: Inside::World(Box::new(lab)) })
@@ -230,6 +234,7 @@ impl Builder<'_> {
             logs,
             skip: recipe.audit.skip.clone(),
             folder: self.values.dir.clone(),
+            python: python::both(Some(&self.venv))?,
             ports: self.values.ports.iter().map(|(name, port)| (name.clone(), *port)).collect(),
         };
         Ok(Running { access, inside: Inside::Recipe(Box::new(self.parts)) })
