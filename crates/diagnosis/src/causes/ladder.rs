@@ -199,6 +199,15 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
     let kept_error =
         endpoint_fails && facts.at(FactKey::CacheError, Some("edge")).any(|fact| fact.text() == Some("yes"));
     let wall = endpoint_fails && facts.get(FactKey::RedirectWall, "edge").is_some();
+    let kept_old = facts.at(FactKey::CacheState, Some("edge")).any(|state| {
+        let fails =
+            facts.get(FactKey::EndpointOutcome, &state.subject).is_some_and(|outcome| outcome.symptom);
+        state.text() == Some("hit") && fails && fresh_is_better(facts, &state.subject)
+    });
+    let fails_behind = matches!(facts.text(FactKey::SiteKind, "edge"), Some("gateway-error" | "no-answer"));
+    let to_itself = fails_behind
+        && (listed(facts, FactKey::LogSays, "proxy-loop")
+            || listed(facts, FactKey::ProjectSigns, "proxy-to-itself"));
     // Some paths go through as at the origin, and others only there: a rule at the edge parts them.
     let parted = endpoint_fails
         && facts.is(FactKey::PairMixed, "", "yes") == Some(true)
@@ -213,21 +222,43 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
             && fact.text() == Some("forbidden")
             && matches!(writer, Some("edge" | "balancer" | "server"))
     });
-    let refused = refused && !log_says(facts, "proxy-denied");
+    let refused = refused && !listed(facts, FactKey::LogSays, "proxy-denied") && !refuses_the_hop(facts);
     let too_large = facts.of(FactKey::LogRefuses).any(|fact| fact.symptom);
     says || refused
         || too_large
         || cache
         || kept_error
+        || kept_old
+        || to_itself
         || wall
         || parted
         || upgrade
         || facts.is(FactKey::EdgeInPath, "", "no") == Some(true)
 }
 
-/// Whether a log says this word.
-fn log_says(facts: &Facts, word: &str) -> bool {
-    facts.of(FactKey::LogSays).any(|fact| match fact.known() {
+/// Whether a web server's plain 403 stands for every path and whoever asks, while the origin serves this machine: it is the
+/// hop before it that the origin refuses.
+fn refuses_the_hop(facts: &Facts) -> bool {
+    let by_server = facts.text(FactKey::SiteWriter, "edge") == Some("server");
+    let origin_serves = facts.text(FactKey::SiteKind, "origin") == Some("application");
+    let browser = facts.at(FactKey::TrialAsPlain, Some("browser edge")).next();
+    let nobody_passes = facts.text(FactKey::SiteKind, "edge") == Some("forbidden")
+        && browser.is_some_and(|fact| fact.text() == Some("same"));
+    by_server && origin_serves && nobody_passes
+}
+
+/// Whether what the cache gave for this endpoint is not what is there now: the origin serves the path, or a query that no
+/// cache has seen gets another answer.
+fn fresh_is_better(facts: &Facts, subject: &str) -> bool {
+    let path = subject.strip_prefix("edge ").unwrap_or(subject);
+    facts.text(FactKey::PairPath, path) == Some("origin-better")
+        || matches!(facts.text(FactKey::CacheBust, subject), Some("other-build" | "other-answer"))
+        || facts.text(FactKey::TrialAsPlain, &format!("bust {subject}")) == Some("better")
+}
+
+/// Whether a list holds this word: what a log says, the signs of the project.
+fn listed(facts: &Facts, key: FactKey, word: &str) -> bool {
+    facts.of(key).any(|fact| match fact.known() {
         Some(crate::facts::Value::List(words)) => words.iter().any(|w| w == word),
         _ => false,
     })
@@ -263,11 +294,12 @@ fn says_of_the_way(facts: &Facts) -> bool {
         let serves = facts.text(FactKey::SiteKind, "origin") == Some("application");
         fact.text() == Some("better") || (serves && fact.text() == Some("same"))
     });
-    let denied = log_says(facts, "proxy-denied")
+    let denied = listed(facts, FactKey::LogSays, "proxy-denied")
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("forbidden"));
     nobody_behind
         || other_host
         || denied
+        || refuses_the_hop(facts)
         || !by_app_process
             && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
                 facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
@@ -305,7 +337,11 @@ fn zone_misleads(facts: &Facts) -> bool {
 fn misdeployed(facts: &Facts) -> bool {
     let keys =
         [FactKey::BuildServedIs, FactKey::BuildAsLocal, FactKey::BuildMixed, FactKey::BuildEnvironmentIs];
-    keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
+    // A path that this program has is there for one request and not for the next: two builds answer in turn.
+    let in_turn = facts.is(FactKey::SiteRepeat, "edge", "alternating") == Some(true)
+        && facts.at(FactKey::RouteLocalOnly, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    in_turn
+        || keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
         || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
 }
 

@@ -54,7 +54,9 @@ impl Small {
 
     /// A deciding request that was made.
     fn trial(&mut self, name: &str, vantage: Vantage, plain: &str, answer: HttpResponse) -> &mut Self {
-        self.0.http(vantage, Purpose::Trial, plain, answer);
+        // As an audit asks it: in lower case.
+        let asked = if name == "folded" { plain.to_lowercase() } else { plain.to_owned() };
+        self.0.http(vantage, Purpose::Trial, &asked, answer);
         self.change(|seen| seen.request.trial = Some(Trial { name: name.into(), plain: plain.into() }));
         self
     }

@@ -202,6 +202,11 @@ fn said(x: &Exchange<'_>, response: &HttpResponse) -> Option<Said> {
     if x.by_app() {
         return None;
     }
+    if (502..=504).contains(&status)
+        && let Some(word) = reason_text(response)
+    {
+        return generic(word);
+    }
     match (status, best.map(|m| m.signature.meaning)) {
         // Statuses that only one family of edges uses, and only for these reasons.
         (520..=526, _) => Some(Said { word: cloudflare_word(status)?, code: status.to_string() }),
@@ -215,6 +220,36 @@ fn said(x: &Exchange<'_>, response: &HttpResponse) -> Option<Said> {
         (502, _) => generic("bad-gateway"),
         _ => None,
     }
+}
+
+/// Phrases of proxies that name the reason in the page itself, with our word. Envoy writes the reset reason and the
+/// transport's own failure into its local reply, with the system's error number (111 refused, 110 timed out; Envoy's
+/// source/common/router/router.cc and its FAQ of response flags); Squid writes the system's error into its page
+/// (errors/templates/ERR_CONNECT_FAIL, `%E`).
+const REASONS: &[(&str, &str)] = &[
+    ("certificate_verify_failed", "tls-certificate"),
+    ("transport failure reason: tls_error", "tls-handshake"),
+    ("delayed connect error: 111", "origin-refused"),
+    ("(111) connection refused", "origin-refused"),
+    ("delayed connect error: 110", "connect-timeout"),
+    ("reset reason: connection timeout", "connect-timeout"),
+    ("(110) connection timed out", "connect-timeout"),
+    ("reset reason: connection termination", "bad-response"),
+    ("reset reason: protocol error", "bad-response"),
+    ("upstream request timeout", "read-timeout"),
+];
+
+/// The reason that a proxy's page gives in its own words.
+fn reason_text(response: &HttpResponse) -> Option<&'static str> {
+    let text = response.body.text.as_deref().filter(|_| response.body.byte_count <= SHORT_BODY_BYTE)?;
+    reason_of(text)
+}
+
+fn reason_of(text: &str) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    // Only pages that such a proxy writes: an application may speak of its own database in like words.
+    let theirs = lower.trim_start().starts_with("upstream ") || lower.contains("squid");
+    REASONS.iter().find(|(phrase, _)| theirs && lower.contains(phrase)).map(|(_, word)| *word)
 }
 
 /// A request whose path is this short, and that has no body, is nobody's limit. What is refused as too large all the same
@@ -637,4 +672,39 @@ pub(super) fn is_named(word: &str) -> bool {
 pub(super) fn made_by_hop(x: &Exchange<'_>, response: &HttpResponse) -> bool {
     let by_writer = matches!(x.writer, Some(Ok(Writer::Edge | Writer::Balancer | Writer::Server)));
     by_writer || said(x, response).is_some_and(|said| is_named(said.word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason_of;
+
+    #[test]
+    fn a_proxy_names_the_reason_in_its_own_words_and_an_application_does_not() {
+        let envoy = |reason: &str| {
+            format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}")
+        };
+        for (reason, word) in [
+            (
+                "remote connection failure, transport failure reason: delayed connect error: 111",
+                Some("origin-refused"),
+            ),
+            ("connection timeout", Some("connect-timeout")),
+            ("connection termination", Some("bad-response")),
+            (
+                "remote connection failure, transport failure reason: TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end",
+                Some("tls-certificate"),
+            ),
+            (
+                "remote connection failure, transport failure reason: TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end",
+                Some("tls-handshake"),
+            ),
+            // The failure alone may be a refusal or a silence.
+            ("connection failure", None),
+        ] {
+            assert_eq!(reason_of(&envoy(reason)), word, "{reason}");
+        }
+        assert_eq!(reason_of("upstream request timeout"), Some("read-timeout"));
+        assert_eq!(reason_of("could not reach the database: (111) Connection refused"), None);
+        assert_eq!(reason_of(""), None);
+    }
 }

@@ -221,7 +221,7 @@ impl Facts {
             facts.sources.insert(observation.id.clone(), source_kind(observation));
         }
         let exchanges = Exchanges::collect(evidence, catalogue);
-        project::derive(evidence, &mut facts);
+        project::derive(evidence, &exchanges, &mut facts);
         tests_run::derive(evidence, &mut facts);
         dns::derive(evidence, catalogue, &mut facts);
         transport::derive(evidence, catalogue, &exchanges, &mut facts);

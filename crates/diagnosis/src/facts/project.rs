@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use landfall_evidence::{
     DeployConfig, DeployStage, Evidence, GitState, HistoricChange, ObservationId, PortSetting,
-    ProjectSnapshot, Seen, SignWord, StartCommand,
+    ProjectSnapshot, Seen, SignWord, StartCommand, Vantage,
 };
 
-use super::{FactKey, Facts, Why, why_absent};
+use super::{Exchanges, FactKey, Facts, Why, why_absent};
 use crate::causes::edit_distance;
+use crate::signatures::SignatureHop;
 
 /// Platforms that choose the port and tell it in `PORT`, so that a literal is not listened to.
 const PORT_INJECTING: &[&str] = &["heroku", "render", "railway", "google-cloud-run", "cloud-run"];
@@ -16,7 +17,7 @@ const PORT_INJECTING: &[&str] = &["heroku", "render", "railway", "google-cloud-r
 /// Letters in which a misspelt host differs at most.
 const NEAR_LETTERS: usize = 2;
 
-pub(super) fn derive(evidence: &Evidence, facts: &mut Facts) {
+pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let Some((observation, snapshot)) = evidence.project() else {
         let why = evidence
             .observations
@@ -39,13 +40,13 @@ pub(super) fn derive(evidence: &Evidence, facts: &mut Facts) {
     };
     let id = &observation.id;
     stack(snapshot, id, facts);
-    let config = production(snapshot);
-    if let Some(config) = config {
+    let config = production(snapshot, answering_platform(exchanges));
+    if let Some(config) = &config {
         deploy(config, snapshot, id, facts);
     }
     if let Some(git) = &snapshot.git {
         repository(git, id, facts);
-        if let Some(config) = config {
+        if let Some(config) = &config {
             history(git, config, id, facts);
         }
     }
@@ -93,12 +94,36 @@ fn signs(evidence: &Evidence, snapshot: &ProjectSnapshot, id: &ObservationId, fa
     }
 }
 
-/// The configuration that production is started by: one with a start command before one without.
-fn production(snapshot: &ProjectSnapshot) -> Option<&DeployConfig> {
+/// The configuration that production is started by: that of the platform which is seen to answer, with the start command
+/// of another file where it has none itself (a Procfile or a Dockerfile beside it); else one with a start command before
+/// one without.
+fn production(snapshot: &ProjectSnapshot, platform: Option<&str>) -> Option<DeployConfig> {
     let mut configs: Vec<&DeployConfig> =
         snapshot.deploy.iter().filter(|c| c.stage == DeployStage::Production).collect();
     configs.sort_by(|a, b| (a.start.is_none(), &a.file).cmp(&(b.start.is_none(), &b.file)));
-    configs.into_iter().next()
+    let first = *configs.first()?;
+    let seen = configs.iter().find(|c| platform.is_some_and(|vendor| is_of(vendor, &c.platform)));
+    let mut config = seen.map_or(first, |config| *config).clone();
+    if config.start.is_none() {
+        config.start.clone_from(&first.start);
+    }
+    Some(config)
+}
+
+/// Whether a signature's vendor is the platform of a deploy configuration: `fly-io` and `fly`.
+fn is_of(vendor: &str, platform: &str) -> bool {
+    vendor == platform || vendor.split('-').next() == Some(platform)
+}
+
+/// The hosting platform whose marks the answers under the public name carry, where they carry those of one alone.
+fn answering_platform<'x>(exchanges: &'x Exchanges<'_>) -> Option<&'x str> {
+    let vendors: BTreeSet<&str> = exchanges
+        .site(Vantage::Edge)
+        .flat_map(|x| x.reading.writers.iter().chain(&x.reading.markers))
+        .filter(|m| m.signature.hop == SignatureHop::Platform && m.weight_percent >= 80)
+        .map(|m| m.signature.vendor.as_str())
+        .collect();
+    vendors.first().copied().filter(|_| vendors.len() == 1)
 }
 
 fn stack(snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {

@@ -292,6 +292,20 @@ fn repeats(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             ids.insert(observation.id.clone());
         }
     }
+    // A trial that asks the plain question once more is the same question. Failures of a hop are left out here: they may
+    // pass with a start, which is weighed by itself.
+    let by_app = |status: u16| status < 500 && !matches!(status, 401 | 403 | 429);
+    for x in exchanges.trials.iter().filter(|x| x.vantage == vantage && asks_the_plain_question(x)) {
+        let Some(trial) = &x.seen.request.trial else { continue };
+        let Some(plain) = exchanges.at(vantage, Purpose::Endpoint, &trial.plain) else { continue };
+        let (Some(before), Some(now)) = (plain.response(), x.response()) else { continue };
+        if x.limited || plain.limited || !by_app(before.status) || !by_app(now.status) {
+            continue;
+        }
+        let slot = by_question.entry((plain.path, plain.seen.request.address)).or_default();
+        slot.extend([before.status / 100, now.status / 100]);
+        ids.extend([plain.id(), x.id()]);
+    }
     let subject = vantage.to_string();
     let distinct = |statuses: &Vec<u16>| statuses.iter().collect::<BTreeSet<_>>().len();
     let mut by_path: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
@@ -308,6 +322,15 @@ fn repeats(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         let why = Why::NotRun("no question was put three times".to_owned());
         facts.unknown(FactKey::SiteRepeat, subject, why, ids);
     }
+}
+
+/// Whether a trial differs in nothing from the plain request: another spelling that is the path's own, or the same again.
+pub(super) fn asks_the_plain_question(x: &Exchange<'_>) -> bool {
+    let request = &x.seen.request;
+    request.trial.as_ref().is_some_and(|trial| {
+        // Names whose requests carry no other header, host or method.
+        matches!(trial.name.as_str(), "again" | "folded") && request.path == trial.plain
+    })
 }
 
 /// The state of the backend on this machine.
@@ -338,7 +361,9 @@ fn local(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         }
     } else if outcomes.iter().any(|(word, _)| matches!(*word, "ok" | "late")) {
         if health_fails { "failing" } else { "ok" }
-    } else if outcomes.iter().all(|(word, _)| PECULIAR.contains(word)) && mirrors(&asked, exchanges, facts) {
+    } else if outcomes.iter().all(|(word, _)| PECULIAR.contains(word))
+        && (mirrors(&asked, exchanges, facts) || forces_https(&asked, facts))
+    {
         // It answers as production does: what is odd about the answer lies in the code or in the check.
         "ok"
     } else if asked.iter().any(|x| is_known_stranger(x))
@@ -385,6 +410,11 @@ fn mirrors(asked: &[&Exchange<'_>], exchanges: &Exchanges<'_>, facts: &Facts) ->
                     .is_some_and(|there| Shape::of(there) == here)
             })
         })
+}
+
+/// Whether every answer only sends to the same URL over HTTPS, as an application does that nobody told of TLS before it.
+fn forces_https(asked: &[&Exchange<'_>], facts: &Facts) -> bool {
+    asked.iter().all(|x| facts.text(FactKey::RedirectKind, &x.subject()) == Some("upgrade"))
 }
 
 /// Programs of the operating system that listen on ports which developers like: the AirPlay receiver of macOS answers on

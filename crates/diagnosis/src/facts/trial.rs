@@ -95,7 +95,12 @@ fn answered(
         .find_map(|purpose| exchanges.at(x.vantage, purpose, plain));
     let Some(before) = held_against else { return };
     let both = [x.id(), before.id()];
+    let again = x.seen.request.trial.as_ref().is_some_and(|trial| trial.name == "again");
     match before.response() {
+        // A spelling that is the path's own makes no difference; that the answers differ all the same is told elsewhere.
+        Some(_) if !again && super::site::asks_the_plain_question(x) => {
+            facts.known(FactKey::TrialAsPlain, subject, "same", both);
+        }
         Some(answer) => {
             facts.known(FactKey::TrialAsPlain, subject, compare(answer, response), both);
         }
