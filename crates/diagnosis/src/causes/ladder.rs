@@ -82,6 +82,8 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             None => ok_if(answered || word(DnsSystem, "") == Some("ok")),
         },
         Rung::Route if large_packets_vanish(facts) => RungState::Broken,
+        // Half of the clients have no way to the host at all.
+        Rung::Route if facts.of(NetFamilyMissing).any(|fact| fact.symptom) => RungState::Broken,
         Rung::Route => match word(TcpState, "edge") {
             Some("unreachable") => RungState::Broken,
             Some("silent") | None => ok_if(answered),
@@ -208,9 +210,11 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
     let to_itself = fails_behind
         && (listed(facts, FactKey::LogSays, "proxy-loop")
             || listed(facts, FactKey::ProjectSigns, "proxy-to-itself"));
-    // Some paths go through as at the origin, and others only there: a rule at the edge parts them.
+    // Some paths go through as at the origin, and others only there: a rule at the edge parts them, unless it is another
+    // build that answers.
     let parted = endpoint_fails
         && facts.is(FactKey::PairMixed, "", "yes") == Some(true)
+        && facts.is(FactKey::PairBuild, "", "differs") != Some(true)
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
             fact.symptom && matches!(fact.text(), Some("html-for-json" | "not-found" | "redirect"))
         });

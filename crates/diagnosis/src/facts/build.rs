@@ -143,6 +143,22 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
         }
         bodies(vantage, evidence, exchanges, facts);
     }
+    // A commit and a version say nothing of each other.
+    if let (Some((edge, edge_ids)), Some((origin, origin_ids))) =
+        (served.get(&Vantage::Edge), served.get(&Vantage::Origin))
+    {
+        let same = match (edge, origin) {
+            (Build::Commit(a), Build::Commit(b)) => {
+                Some(a.starts_with(b.as_str()) || b.starts_with(a.as_str()))
+            }
+            (Build::Version(a, _), Build::Version(b, _)) => Some(a == b),
+            _ => None,
+        };
+        if let Some(same) = same {
+            let both: Vec<ObservationId> = edge_ids.iter().chain(origin_ids).cloned().collect();
+            facts.known(FactKey::PairBuild, "", if same { "same" } else { "differs" }, both);
+        }
+    }
     for vantage in [Vantage::Origin, Vantage::Edge] {
         let nothing = (Build::Word(String::new()), BTreeSet::new());
         let (build, ids) = served.get(&vantage).unwrap_or(&nothing);

@@ -592,14 +592,13 @@ fn addresses(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
         let lan = !address.is_loopback() && is_lan(address);
         facts.known(FactKey::LocalOnLan, "", lan, []);
     }
-    // One family in DNS that many clients do not have. Where this machine reaches the host over the other, it is a
-    // choice and no sign of trouble; where it does not, it is such a client.
+    // One family in DNS that many clients do not have: they have nowhere to connect to, whether or not this machine
+    // happens to be one of them.
     let families = facts.get(FactKey::DnsFamilies, "").cloned();
     if let Some(fact) = families
         && fact.text() == Some("ipv6")
     {
-        let reached = facts.is(FactKey::TcpState, "edge", "ok") == Some(true);
-        facts.known(FactKey::NetFamilyMissing, "", "IPv4", fact.evidence).symptom = !reached;
+        facts.known(FactKey::NetFamilyMissing, "", "IPv4", fact.evidence).symptom = true;
     }
     let router = evidence
         .http()

@@ -283,6 +283,7 @@ keys! {
     SiteNotFoundShape "site.not_found_shape" ["same", "differs"] "Subject vantage: whether its 404 looks as the local application's.",
 
     PairState "pair.state" ["same", "differs"] "Edge and origin, asked the same.",
+    PairBuild "pair.build" ["same", "differs"] "Whether edge and origin name one build, where both name one.",
     PairMixed "pair.mixed" ["yes", "no"] "Whether some endpoints are answered at the edge as at the origin, and others only at the origin.",
     PairPath "pair.path" ["same", "differs", "origin-better", "edge-better"] "Subject path.",
 

@@ -318,6 +318,11 @@ fn families(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     }
     let good =
         |family: bool| state.get(&family).is_some_and(|seen| seen.words.iter().all(|word| *word == "ok"));
+    let connects = |family: bool| {
+        state.get(&family).is_some_and(|seen| {
+            seen.words.contains("ok") && seen.words.iter().all(|word| matches!(*word, "ok" | "tls"))
+        })
+    };
     let class = |family: bool| state.get(&family).map(|seen| seen.classes.clone()).unwrap_or_default();
     for (v6, Seen { words, ids, .. }) in &state {
         let name = if *v6 { "IPv6" } else { "IPv4" };
@@ -331,7 +336,11 @@ fn families(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             word = "other-answer";
         }
         if !words.is_empty() {
-            facts.known(FactKey::FamilyState, name, word, ids.clone()).symptom = word != "ok" && good(!v6);
+            // Where one family does not even connect and the other does, that is a fault of its own, whatever the
+            // certificate behind the other is worth.
+            let apart = !matches!(word, "tls" | "other-answer") && connects(!v6);
+            facts.known(FactKey::FamilyState, name, word, ids.clone()).symptom =
+                word != "ok" && (good(!v6) || apart);
         }
         if words.contains("ok") {
             facts.known(FactKey::VantageFamily, name, "ok", ids.clone());
