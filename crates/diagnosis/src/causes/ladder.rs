@@ -376,7 +376,7 @@ fn passes_again(facts: &Facts, subject: &str) -> bool {
     let ended = ["worker-died", "worker-exited", "killed", "oom", "uncaught", "worker-timeout"];
     asked.is_some_and(|asked| asked >= 5)
         && asked == passed
-        && !ended.iter().any(|word| log_says(facts, word))
+        && !ended.iter().any(|word| listed(facts, FactKey::LogSays, word))
 }
 
 /// Whether an endpoint is refused in a way that only a program has which knows the path: with a demand for credentials, for
