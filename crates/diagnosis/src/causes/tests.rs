@@ -426,7 +426,9 @@ fn names_that_do_not_resolve() {
     for (answers, want) in cases.into_iter().chain(aliases()) {
         let ranking = ranked(&dns_world(&answers));
         assert_eq!(ids(&ranking), [want]);
-        assert!(ranking.causes[0].label >= Label::Likely, "{:#?}", ranking.causes[0]);
+        // Here nobody looked for the name with the zone's name twice, so a record that is missing is no more than possible.
+        let least = if want == "record-missing" { Label::Possible } else { Label::Likely };
+        assert!(ranking.causes[0].label >= least, "{:#?}", ranking.causes[0]);
     }
     let above = negative(3, "NXDOMAIN", Some("test"), false, &[]);
     let ranking = ranked(&dns_world(&[(Recursive, no(above))]));
