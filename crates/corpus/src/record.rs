@@ -93,6 +93,11 @@ fn plan(access: &Access) -> Result<Plan, String> {
         ..Overrides::default()
     };
     let mut plan = Plan::new(&config, &said).map_err(|e| e.to_string())?;
+    if access.project.is_none() {
+        // A configuration counts the folder that it lies in as the project. Here that is the world's own, with its
+        // servers' files, which nobody outside has.
+        plan.target.project = None;
+    }
     let loopback = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a literal network is valid"));
     plan.egress = Egress::only(loopback.to_vec());
     Ok(plan)

@@ -48,6 +48,9 @@ pub struct LogLine {
     pub unless: Option<String>,
     /// What it stands for in the life of a process.
     pub role: Option<LineRole>,
+    /// Words of other entries that are past once this was said: a certificate that came ends what had failed before it.
+    #[serde(default)]
+    pub ends: Vec<String>,
     /// Whether it may be read in the body of a failing answer.
     #[serde(default = "yes")]
     pub page: bool,
@@ -138,6 +141,9 @@ impl LineIndex {
                 mistake(
                     "an id is a word, and not \"nothing\", which stands for a log that says none".to_owned(),
                 );
+            }
+            if let Some(strange) = line.ends.iter().find(|id| !lines.iter().any(|other| other.id == **id)) {
+                mistake(format!("ends names {strange:?}, which no entry has as its id"));
             }
             if line.matches.is_empty() {
                 mistake("matches is empty; give at least one regular expression".to_owned());

@@ -71,6 +71,13 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         },
         Rung::Resolver => match word(DnsAgrees, "") {
             _ if facts.of(DnsHostsFile).any(|fact| fact.symptom) => RungState::Broken,
+            // Two views of the zone that lead to one application hinder nobody.
+            _ if answered
+                && facts.of(DnsSplit).any(|fact| fact.known().is_some() && !fact.symptom)
+                && !facts.of(DnsDifference).any(|fact| fact.symptom) =>
+            {
+                RungState::Ok
+            }
             _ if facts.of(DnsDifference).any(|f| {
                 matches!(f.text(), Some("other-address" | "sinkhole" | "absent" | "empty" | "more"))
             }) =>
@@ -313,6 +320,13 @@ fn says_of_the_way(facts: &Facts) -> bool {
 
 /// Whether a copy of the zone has what the zone that the world is sent to lacks, or has otherwise.
 fn waits_elsewhere(facts: &Facts) -> bool {
+    // The delegation leads where somebody meant it to, to a zone that was never filled: its records are what is missing.
+    let meant = matches!(facts.text(FactKey::DnsElsewherePlace, ""), Some("infrastructure" | "document"));
+    let empty = facts.is(FactKey::DnsBare, "", "yes") == Some(true)
+        && matches!(facts.text(FactKey::DnsAuthoritative, ""), Some("nxdomain" | "nodata"));
+    if empty && !meant {
+        return false;
+    }
     matches!(facts.text(FactKey::DnsCopy, ""), Some("better" | "differs"))
 }
 

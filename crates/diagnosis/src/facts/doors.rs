@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use landfall_evidence::{
     Certificate, Denial, DoorAnswer, DoorAsk, DoorObservation, Evidence, HttpResponse, HttpVersion,
-    Observation, ObservationId, Observed, Phase, PortSetting, Purpose, Seen, Vantage,
+    Observation, ObservationId, Observed, Phase, PortSetting, ProbeFault, Purpose, Seen, Vantage,
 };
 
 use super::http::{has_keys, outcome_word};
@@ -357,14 +357,33 @@ fn handshakes(evidence: &Evidence, facts: &mut Facts) {
     }
     // The alert by which a request was ended says what a finished handshake does not.
     for (observation, seen) in evidence.http().filter(|(o, _)| o.vantage == Vantage::Edge) {
-        if let (Observed::Denied(Denial::TlsAlert { name, .. }), Some(address)) =
-            (&seen.answer, seen.request.address)
+        let alert = match &seen.answer {
+            Observed::Denied(Denial::TlsAlert { name, .. }) => Some(name.clone()),
+            // Older evidence has the alert as a fault of this side, in the TLS library's words.
+            Observed::Unasked(ProbeFault::Local { detail }) => {
+                detail.rsplit_once("received fatal alert: ").map(|(_, name)| snake(name))
+            }
+            _ => None,
+        };
+        if let (Some(name), Some(address)) = (alert, seen.request.address)
             && evidence.tls().any(|(_, t)| t.question.address == address && t.answer.present().is_some())
         {
             let subject = format!("edge {address}");
             facts.known(FactKey::TlsAlertAfter, subject, name.as_str(), [observation.id.clone()]);
         }
     }
+}
+
+/// `BadCertificate` as `bad_certificate`, which is how RFC 8446 spells the names of alerts.
+fn snake(name: &str) -> String {
+    let mut spelt = String::new();
+    for letter in name.chars().filter(char::is_ascii_alphanumeric).take(60) {
+        if letter.is_ascii_uppercase() && !spelt.is_empty() {
+            spelt.push('_');
+        }
+        spelt.push(letter.to_ascii_lowercase());
+    }
+    spelt
 }
 
 /// What the leaf is beside valid or not: a placeholder, a wildcard one level too high, a stranger's.

@@ -59,10 +59,11 @@ pub(super) fn derive(
 
 /// One meaning that a log has, over all of its lines.
 #[derive(Default)]
-struct Meaning {
+struct Meaning<'a> {
     count: u64,
     last_line: u64,
     role: Option<LineRole>,
+    ends: &'a [String],
 }
 
 fn log(
@@ -73,7 +74,7 @@ fn log(
     lines: &LineIndex,
     facts: &mut Facts,
 ) {
-    let mut meanings: BTreeMap<&str, Meaning> = BTreeMap::new();
+    let mut meanings: BTreeMap<&str, Meaning<'_>> = BTreeMap::new();
     let mut events = Vec::new();
     for event in &tail.events {
         let said = lines.says(&event.text, event.place.as_deref());
@@ -82,6 +83,7 @@ fn log(
             meaning.count += event.count;
             meaning.last_line = meaning.last_line.max(event.last_line);
             meaning.role = one.line.role;
+            meaning.ends = &one.line.ends;
         }
         events.push((event, said));
     }
@@ -89,14 +91,18 @@ fn log(
     let last_start = by_role(LineRole::Start).map(|m| m.last_line).max();
     let last_up = by_role(LineRole::Up).map(|m| m.last_line).max();
     // It came up again after its last occurrence, and served.
-    let is_past = |meaning: &Meaning, last: u64| {
+    let is_past = |meaning: &Meaning<'_>, last: u64| {
         let came_up = last_start.is_some_and(|start| start > last && last_up.is_some_and(|up| up > start));
         came_up && (meaning.role == Some(LineRole::Boot) || meaning.count == 1)
+    };
+    // Something said later ends it.
+    let ended = |id: &str, last: u64| {
+        meanings.values().any(|later| later.last_line > last && later.ends.iter().any(|word| word == id))
     };
     let past: BTreeSet<&str> = meanings
         .iter()
         .filter(|(_, m)| !matches!(m.role, Some(LineRole::Start | LineRole::Up)))
-        .filter(|(_, m)| is_past(m, m.last_line))
+        .filter(|(id, m)| is_past(m, m.last_line) || ended(id, m.last_line))
         .map(|(id, _)| *id)
         .collect();
     let says: BTreeSet<String> =
@@ -411,6 +417,17 @@ mod tests {
         assert!(list(&broken, FactKey::LogSays).contains(&"variable-missing".to_owned()));
         assert_eq!(list(&broken, FactKey::LogVariable), ["DATABASE_URL"]);
         assert_eq!(broken.text(FactKey::LogState, "log app.log"), Some("down"));
+    }
+
+    #[test]
+    fn a_certificate_that_came_ends_what_had_failed_before_it() {
+        let failed = |line| event(line, "error: urn:ietf:params:acme:error:unauthorized");
+        let came = |line| event(line, r#"{"logger":"tls.obtain","msg":"certificate obtained successfully"}"#);
+        let mended = facts(vec![failed(1), came(2)]);
+        assert_eq!(list(&mended, FactKey::LogSaidBefore), ["acme-challenge-failed"]);
+        assert_eq!(list(&mended, FactKey::LogSays), ["acme-obtained"]);
+        let again = facts(vec![came(1), failed(2)]);
+        assert!(list(&again, FactKey::LogSays).contains(&"acme-challenge-failed".to_owned()));
     }
 
     #[test]

@@ -242,6 +242,7 @@ impl Facts {
         build::derive(evidence, &exchanges, &mut facts);
         deployed::derive(evidence, catalogue, &exchanges, &mut facts);
         cors::derive(&exchanges, &mut facts);
+        around::split_that_matters(evidence, &mut facts);
         facts
     }
 

@@ -58,7 +58,13 @@ fn stream(error: &io::Error, phase: Phase) -> Fault {
             other => Denial::Malformed { phase, detail: other.to_string() },
         });
     }
+    // The HTTP/2 library hands on no more of an error than its words and its kind.
+    if let Some(code) = crate::tls::alert::told(&error.to_string()) {
+        return Fault::Denied(crate::tls::alert::denial(code));
+    }
     match error.kind() {
+        // What came could not be read as TLS, which is the other side's doing.
+        io::ErrorKind::InvalidData => Fault::Denied(Denial::Malformed { phase, detail: error.to_string() }),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
             Fault::Denied(Denial::Reset { phase })
         }

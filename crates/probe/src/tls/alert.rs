@@ -7,6 +7,15 @@ pub(crate) fn denial(code: u8) -> Denial {
     Denial::TlsAlert { code, name: name(code).to_owned() }
 }
 
+/// The number of the alert that these words of the TLS library tell of, as an error that was turned into a text has them.
+pub(crate) fn told(words: &str) -> Option<u8> {
+    // Compared with the library's own words, whatever those are in its next version.
+    (0..=u8::MAX).find(|code| {
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::from(*code));
+        words.ends_with(&alert.to_string())
+    })
+}
+
 /// The name of an alert as RFC 8446 section 6 and the IANA registry "TLS Alerts" spell it.
 pub(super) fn name(code: u8) -> &'static str {
     match code {
@@ -46,5 +55,20 @@ pub(super) fn name(code: u8) -> &'static str {
         120 => "no_application_protocol",
         121 => "ech_required",
         _ => "unassigned",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_is_known_by_the_words_of_the_library() {
+        for code in [42, 48, 80, 116, 200] {
+            let words = rustls::Error::AlertReceived(rustls::AlertDescription::from(code)).to_string();
+            assert_eq!(told(&words), Some(code), "{words}");
+        }
+        assert_eq!(told("connection reset by peer"), None);
+        assert_eq!(told(""), None);
     }
 }
