@@ -302,7 +302,6 @@ pub(crate) fn context(plan: &Plan, started: Instant) -> Result<Context, PlanErro
     })
 }
 
-/// What the project folder shows, and the endpoints that it names.
 /// Reads something of this machine on a thread of its own, within the deadline; a crash there is a fault of this side.
 async fn reading<T: Send + 'static>(
     ctx: &Context,
@@ -318,6 +317,7 @@ async fn reading<T: Send + 'static>(
     }
 }
 
+/// What the project folder shows, and the endpoints that it names.
 async fn read_project(
     ctx: &Context,
     plan: &Plan,
