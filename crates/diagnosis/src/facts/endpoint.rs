@@ -230,10 +230,17 @@ fn tells_failure(response: &HttpResponse) -> bool {
     });
     let error = fields.get("error").is_some_and(|value| match value {
         Json::Null | Json::Bool(false) => false,
-        Json::String(text) => !text.is_empty(),
+        Json::String(text) => {
+            !matches!(text.trim().to_ascii_lowercase().as_str(), "" | "none" | "null" | "false" | "no" | "ok")
+        }
         Json::Array(items) => !items.is_empty(),
-        _ => true,
+        Json::Object(fields) => !fields.is_empty(),
+        Json::Number(number) => number.as_f64().is_some_and(|n| n != 0.0),
+        Json::Bool(true) => true,
     });
+    // A record of something that failed (a build, a payment) is a good answer about it.
+    let record = ["id", "_id", "uuid", "created_at", "createdAt"].iter().any(|key| fields.contains_key(*key));
+    let (bad_status, error) = (bad_status && !record, error && !record);
     is_false("ok") || is_false("success") || is_false("healthy") || bad_status || error
 }
 

@@ -6,6 +6,7 @@
 //! subject.
 
 mod around;
+mod asks;
 mod build;
 mod check;
 mod cors;

@@ -9,6 +9,7 @@ use regex::Regex;
 use serde_json::Value as Json;
 use url::Url;
 
+use super::asks;
 use super::http::is_named;
 use super::{BodyKind, Exchange, Exchanges, FactKey, Facts, body_kind};
 use crate::signatures::Meaning;
@@ -29,7 +30,7 @@ fn pattern(text: &str) -> Regex {
 }
 
 /// An http or https URL of this machine, of a container's name, or of a name that only an internal network knows.
-static LOCAL_URL: LazyLock<Regex> = LazyLock::new(|| {
+pub(super) static LOCAL_URL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r#"(?i)\b(?:https?|wss?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]|host\.docker\.internal|(?:[a-z0-9-]+\.)+(?:local|internal|localhost|lan)|10\.\d{1,3}\.\d{1,3}\.\d{1,3}|192\.168\.\d{1,3}\.\d{1,3}|[a-z][a-z0-9_-]*:\d{2,5})(?::\d{1,5})?(?:[/"'`\s\\]|$)"#,
     )
@@ -39,6 +40,10 @@ static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r#"(?is)\b(src|href|action|data|rel|content|type)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"#)
 });
 static SCRIPT: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?is)<script\b[^>]*>(.*?)(?:</script>|$)"));
+/// Whether a page runs scripts of other files.
+static HAS_SOURCE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?is)<script\b[^>]*\bsrc\s*="));
+static UPGRADES: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?is)<meta\b[^>]*content-security-policy[^>]*upgrade-insecure-requests"));
 /// A call from a script to plain HTTP.
 static PLAIN_CALL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -141,12 +146,19 @@ fn cookies(x: &Exchange<'_>, response: &HttpResponse, facts: &mut Facts) {
             .map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim()))
             .collect();
         let value = |key: &str| attributes.iter().find(|(k, _)| k == key).map(|(_, value)| *value);
+        // One that is taken away, and one of a hop or a counter that nobody's login hangs on.
+        let ends = value("max-age").is_some_and(|v| v.starts_with('-') || v == "0")
+            || value("expires").is_some_and(|v| v.contains("1970"));
+        if ends || is_beside(name) {
+            continue;
+        }
         let secure = value("secure").is_some();
         let mut misfits: Vec<&'static str> = Vec::new();
         if value("samesite").is_some_and(|v| v.eq_ignore_ascii_case("none")) && !secure {
             misfits.push("none-without-secure");
         }
-        if secure && url.scheme() == "http" {
+        // A redirect to https is not the page on which the cookie is needed.
+        if secure && url.scheme() == "http" && !(300..400).contains(&response.status) {
             misfits.push("secure-over-http");
         }
         if let Some(domain) = value("domain").map(|d| d.trim_start_matches('.').to_ascii_lowercase())
@@ -186,6 +198,43 @@ fn cookies(x: &Exchange<'_>, response: &HttpResponse, facts: &mut Facts) {
     }
 }
 
+/// Cookies of load balancers, protection, statistics, language and consent: the application works without them.
+fn is_beside(name: &str) -> bool {
+    const EXACT: &[&str] = &[
+        "serverid",
+        "gclb",
+        "datadome",
+        "lang",
+        "locale",
+        "language",
+        "theme",
+        "consent",
+        "cookieconsent",
+        "__cflb",
+        "__cf_bm",
+        "_cfuvid",
+        "cf_clearance",
+        "ak_bmsc",
+        "bm_sz",
+        "bm_sv",
+        "_abck",
+    ];
+    const BEGINS: &[&str] = &[
+        "awsalb",
+        "arraffinity",
+        "bigipserver",
+        "incap_ses",
+        "visid_incap",
+        "_ga",
+        "_gid",
+        "_fbp",
+        "_pk_",
+        "_hj",
+    ];
+    let name = name.trim().to_ascii_lowercase();
+    EXACT.contains(&name.as_str()) || BEGINS.iter().any(|start| name.starts_with(start))
+}
+
 /// What a page or a script names. Returns the paths of service workers that it registers.
 fn page(evidence: &Evidence, x: &Exchange<'_>, response: &HttpResponse, facts: &mut Facts) -> Vec<String> {
     let subject = x.subject();
@@ -209,6 +258,9 @@ fn page(evidence: &Evidence, x: &Exchange<'_>, response: &HttpResponse, facts: &
     let mut plain: BTreeSet<String> = BTreeSet::new();
     match body_kind(response) {
         BodyKind::Html => {
+            let page = asks::without_html_comments(text);
+            let text = page.as_str();
+            let whole = !HAS_SOURCE.is_match(text);
             for tag in TAG.captures_iter(text) {
                 let (name, attributes) = (tag[1].to_ascii_lowercase(), attributes(&tag[2]));
                 let value = |key: &str| attributes.get(key).map(String::as_str);
@@ -221,7 +273,9 @@ fn page(evidence: &Evidence, x: &Exchange<'_>, response: &HttpResponse, facts: &
                     _ => None,
                 };
                 let Some(target) = target else { continue };
-                if public && LOCAL_URL.is_match(target) {
+                let leads = LOCAL_URL.find(target).is_some_and(|found| found.start() == 0);
+                let after = tag.get(0).map_or(text.len(), |all| all.end());
+                if public && leads && !(name == "a" && shows_itself(&text[after..], target)) {
                     local.insert(shorten(target));
                 }
                 let loads = match name.as_str() {
@@ -241,17 +295,18 @@ fn page(evidence: &Evidence, x: &Exchange<'_>, response: &HttpResponse, facts: &
                 }
             }
             for script in SCRIPT.captures_iter(text) {
-                scan_script(&script[1], public, &mut local, &mut plain);
+                scan_script(&script[1], public, whole, &mut local, &mut plain);
                 workers.extend(worker_paths(&script[1], &base));
             }
             kept(x, response, facts);
         }
         // A server without a list of media types sends scripts as plain text.
         _ if media.ends_with("javascript") || x.purpose == Purpose::Asset || is_script_path(x.path) => {
-            scan_script(text, public, &mut local, &mut plain);
+            scan_script(text, public, true, &mut local, &mut plain);
             workers.extend(worker_paths(text, &base));
         }
-        BodyKind::Json if public => {
+        // What health says of the parts behind it is not for a browser to follow.
+        BodyKind::Json if public && !super::is_health_path(x.path) => {
             if let Ok(json) = serde_json::from_str::<Json>(text) {
                 let mut left = MOST_VALUES;
                 json_links(&json, &mut left, &mut local);
@@ -260,7 +315,7 @@ fn page(evidence: &Evidence, x: &Exchange<'_>, response: &HttpResponse, facts: &
         _ => {}
     }
     plain.retain(|url| Url::parse(url).is_ok_and(|url| !is_local_host(&url)));
-    if base.scheme() == "https" && !plain.is_empty() {
+    if base.scheme() == "https" && !plain.is_empty() && !upgrades(response, text) {
         facts.known_list(
             FactKey::PageHttpUrls,
             subject.as_str(),
@@ -296,11 +351,47 @@ fn attributes(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn scan_script(text: &str, public: bool, local: &mut BTreeSet<String>, plain: &mut BTreeSet<String>) {
+/// Whether a link shows the very address that it leads to, as instructions do: that is for the reader's own machine.
+fn shows_itself(after: &str, target: &str) -> bool {
+    let shown = after.split("</a").next().unwrap_or_default();
+    let host = target.split("://").nth(1).unwrap_or(target).split(['/', '?', '#']).next().unwrap_or(target);
+    shown.len() < 400 && shown.contains(host)
+}
+
+/// Whether the page has browsers ask plain addresses by https (Upgrade Insecure Requests, section 3).
+fn upgrades(response: &HttpResponse, text: &str) -> bool {
+    const DIRECTIVE: &str = "upgrade-insecure-requests";
+    let says = |header: &&landfall_evidence::Header| {
+        header.name == "content-security-policy" && header.value.to_ascii_lowercase().contains(DIRECTIVE)
+    };
+    response.headers.iter().any(|header| says(&header)) || UPGRADES.is_match(text)
+}
+
+/// Whether a URL leads to a local or internal host.
+pub(super) fn names_local(url: &str) -> bool {
+    let closed = format!("{}/", url.trim_end_matches('/'));
+    LOCAL_URL.is_match(&closed)
+}
+
+/// `whole` is false where scripts of other files may use the names of this one.
+fn scan_script(
+    text: &str,
+    public: bool,
+    whole: bool,
+    local: &mut BTreeSet<String>,
+    plain: &mut BTreeSet<String>,
+) {
+    let code = asks::without_comments(text);
     if public {
-        local.extend(LOCAL_URL.find_iter(text).take(MOST_URLS).map(|found| shorten(found.as_str())));
+        local.extend(asks::asked(&code, &LOCAL_URL, whole).into_iter().take(MOST_URLS).map(shorten));
     }
-    plain.extend(PLAIN_CALL.captures_iter(text).take(MOST_URLS).map(|found| shorten(&found[1])));
+    let calls = PLAIN_CALL.captures_iter(&code).filter_map(|found| found.get(1));
+    plain.extend(
+        calls
+            .filter(|url| !asks::is_for_another_place(&code, url.start()))
+            .take(MOST_URLS)
+            .map(|url| shorten(url.as_str())),
+    );
 }
 
 /// Links in the application's own JSON: whole values only, since prose may speak of localhost.
@@ -641,6 +732,13 @@ mod tests {
         assert_eq!(page("<!doctype html><a href=http://127.0.0.1:3000/x>x</a>"), "http://127.0.0.1:3000/x");
         assert_eq!(page("<!doctype html><pre>curl http://localhost:8000/</pre>"), "", "prose is no link");
         assert_eq!(page("<!doctype html><script>fetch('/api')</script>"), "");
+        assert_eq!(page("<!doctype html><!-- <script src='http://localhost:35729/l.js'></script> -->"), "");
+        let told = "<!doctype html><a href='http://localhost:3000/'><code>http://localhost:3000</code></a>";
+        assert_eq!(page(told), "", "instructions are for the reader's own machine");
+        assert_eq!(
+            page("<!doctype html><meta name=description content='See http://localhost:3000 here'>"),
+            ""
+        );
         let json = response(200)
             .json(r#"{"next":"http://localhost:8000/items?page=2","note":"see http://localhost:1/ "}"#);
         assert_eq!(
@@ -673,6 +771,12 @@ mod tests {
             "a link is no load"
         );
         assert_eq!(page("<!doctype html><link rel=canonical href='http://shop.example.test/'>"), "");
+        let old =
+            "<!doctype html><!--[if lt IE 9]><script src='http://x.example.test/a.js'></script><![endif]-->";
+        assert_eq!(page(old), "");
+        let csp =
+            "<!doctype html><meta http-equiv=content-security-policy content=upgrade-insecure-requests>";
+        assert_eq!(page(&format!("{csp}<script src='http://cdn.example.test/a.js'></script>")), "");
         assert_eq!(page("<!doctype html><svg xmlns='http://www.w3.org/2000/svg'></svg>"), "");
     }
 
@@ -691,6 +795,8 @@ mod tests {
         assert_eq!(misfit("__Host-sid=1; Path=/app; Secure"), "prefix-broken");
         assert_eq!(misfit("sid=1; Domain=.example.test; SameSite=None; Secure"), "none");
         assert_eq!(misfit("sid=1; HttpOnly"), "none", "a host may choose not to ask for Secure");
+        assert_eq!(misfit("sid=; Domain=other.test; Max-Age=0"), "none", "it is taken away");
+        assert_eq!(misfit("AWSALBCORS=x; SameSite=None"), "none", "the balancer's, not a session's");
     }
 
     #[test]
