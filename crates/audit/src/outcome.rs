@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use landfall_diagnosis::{Catalogue, Diagnosis, Severity, Verdict, diagnose};
+use landfall_diagnosis::{Catalogue, Comparison, Diagnosis, Grade, GradedClaim, Severity, Verdict, diagnose};
 use landfall_evidence::Evidence;
 use landfall_report::Report;
 
@@ -66,6 +66,17 @@ impl ExitStatus {
             (false, true) => Self::Nothing,
             (false, false) => Self::Clean,
         }
+    }
+
+    /// The status of graded claims: one that is refuted fails them. An untested claim is no failure: it says so itself.
+    pub fn of_claims(graded: &[GradedClaim]) -> Self {
+        let refuted = graded.iter().any(|claim| claim.grade == Grade::Refuted);
+        if refuted { Self::Failing } else { Self::Clean }
+    }
+
+    /// The status of a comparison: something that got worse fails it.
+    pub fn of_comparison(found: &Comparison) -> Self {
+        if found.worse { Self::Failing } else { Self::Clean }
     }
 
     /// The status of an audit. An unknown verdict with nothing bad found is [`Self::Nothing`]: nothing verified is not fine.

@@ -302,6 +302,21 @@ pub(crate) fn context(plan: &Plan, started: Instant) -> Result<Context, PlanErro
     })
 }
 
+/// Reads something of this machine on a thread of its own, within the deadline; a crash there is a fault of this side.
+async fn reading<T: Send + 'static>(
+    ctx: &Context,
+    what: &str,
+    read: impl FnOnce() -> Observed<T> + Send + 'static,
+) -> Observed<T> {
+    match bounded(ctx, tokio::task::spawn_blocking(read)).await {
+        Some(Ok(answer)) => answer,
+        Some(Err(crash)) => {
+            Observed::Unasked(ProbeFault::Local { detail: format!("reading {what} failed: {crash}") })
+        }
+        None => Observed::Unasked(ProbeFault::DeadlineSpent),
+    }
+}
+
 /// What the project folder shows, and the endpoints that it names.
 async fn read_project(
     ctx: &Context,
@@ -313,14 +328,7 @@ async fn read_project(
     let answer: Observed<Box<ProjectSnapshot>> = if plan.runs(Probe::Project) {
         progress.begin(Step::Project);
         let folder = root.clone();
-        let reading = tokio::task::spawn_blocking(move || landfall_project::read(Path::new(&folder)));
-        let answer = match bounded(ctx, reading).await {
-            Some(Ok(answer)) => answer,
-            Some(Err(crash)) => {
-                Observed::Unasked(ProbeFault::Local { detail: format!("reading the folder failed: {crash}") })
-            }
-            None => Observed::Unasked(ProbeFault::DeadlineSpent),
-        };
+        let answer = reading(ctx, "the folder", move || landfall_project::read(Path::new(&folder))).await;
         progress.end(Step::Project);
         answer
     } else {
@@ -353,14 +361,7 @@ async fn read_logs(ctx: &Context, plan: &Plan) -> Vec<Observation> {
         async move {
             let began = Instant::now();
             let path = file.clone();
-            let reading = tokio::task::spawn_blocking(move || landfall_project::read_log(&path));
-            let answer = match bounded(ctx, reading).await {
-                Some(Ok(answer)) => answer,
-                Some(Err(crash)) => Observed::Unasked(ProbeFault::Local {
-                    detail: format!("reading the log failed: {crash}"),
-                }),
-                None => Observed::Unasked(ProbeFault::DeadlineSpent),
-            };
+            let answer = reading(ctx, "the log", move || landfall_project::read_log(&path)).await;
             Observation {
                 id: format!("log/{name}").into(),
                 vantage: Vantage::Workspace,

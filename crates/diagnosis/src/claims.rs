@@ -59,6 +59,11 @@ pub struct GradedClaim {
     pub open: Option<NextProbe>,
 }
 
+/// The JSON Schema of a list of graded claims, as checked in at `docs/schema/claims.json`.
+pub fn claims_json_schema() -> serde_json::Value {
+    schemars::schema_for!(Vec<GradedClaim>).to_value()
+}
+
 /// Claims, read and understood.
 #[derive(Debug, Clone)]
 pub struct Claims {

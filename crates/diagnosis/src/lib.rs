@@ -41,7 +41,7 @@ mod words;
 
 pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, NotObservable, Rung, Sources};
 pub use causes::{Hypothesis, Question, questions};
-pub use claims::{ClaimError, Claims, Grade, GradedClaim, grade};
+pub use claims::{ClaimError, Claims, Grade, GradedClaim, claims_json_schema, grade};
 pub use compare::{
     Aspect, COMPARISON_SCHEMA, Change, ComparedFinding, Comparison, Direction, HistoricStart, NamedCause,
     NewCause, SameCause, Standing, StandingCause, StandingFact, StandingFinding, compare, source,

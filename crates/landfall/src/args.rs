@@ -367,7 +367,7 @@ pub(crate) struct ApplyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
     /// Which file's schema
-    #[arg(value_parser = ["evidence", "report"])]
+    #[arg(value_parser = ["evidence", "report", "comparison", "claims", "score"])]
     pub(crate) of: String,
 }
 

@@ -50,7 +50,7 @@ fn no_command_shows_the_help_and_is_a_usage_error() {
 
 #[test]
 fn the_schemas_that_are_checked_in_are_those_of_the_program() {
-    for name in ["evidence", "report"] {
+    for name in ["evidence", "report", "comparison", "claims", "score"] {
         let file = std::fs::read_to_string(root(&format!("docs/schema/{name}.json"))).expect("checked in");
         let said = stdout(&landfall(&["schema", name]));
         assert!(

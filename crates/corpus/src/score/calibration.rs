@@ -1,5 +1,6 @@
 //! Whether a share of belief is what it says: of all names given at 80 %, are 80 % right?
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Bins of the reliability table; five, so that each holds enough names in a corpus of a few hundred worlds.
@@ -14,7 +15,7 @@ pub(super) struct Claim {
 }
 
 /// How well confidence and truth agree.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Calibration {
     /// The reliability table.
     pub bins: Vec<Bin>,
@@ -26,7 +27,7 @@ pub struct Calibration {
 }
 
 /// Names of about the same confidence.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Bin {
     /// From this confidence on.
     pub low: f64,

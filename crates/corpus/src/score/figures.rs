@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfall_diagnosis::{Label, Rung};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Judged;
@@ -14,7 +15,7 @@ use crate::variants::Kind;
 /// variants; `None` where no world can show it.
 ///
 /// *As seen* means the recording and its variants that keep the meaning. *One fault* means worlds with one true cause.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Figures {
     /// Worlds.
     pub scenarios: usize,
@@ -82,7 +83,7 @@ pub struct Figures {
 }
 
 /// What the simpler ways reach, over the recordings that `top1_all` counts; the diagnosis over the same beside them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Baselines {
     /// The first failing check names the cause.
     pub first_failing_check: Option<f64>,
@@ -93,7 +94,7 @@ pub struct Baselines {
 }
 
 /// The figures of one layer, over worlds with one fault there; over all worlds for `healthy` and `double`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LayerFigures {
     /// The layer.
     pub layer: String,
@@ -114,7 +115,7 @@ pub struct LayerFigures {
 }
 
 /// A cause that was taken for another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Confusion {
     /// What is true.
     pub truth: String,
@@ -125,7 +126,7 @@ pub struct Confusion {
 }
 
 /// A forbidden name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Forbidden {
     /// The world.
     pub world: String,
@@ -136,7 +137,7 @@ pub struct Forbidden {
 }
 
 /// A name given in a healthy world.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HealthyName {
     /// The world.
     pub world: String,
@@ -147,7 +148,7 @@ pub struct HealthyName {
 }
 
 /// A wrong name for a cause that the rules do not know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NovelName {
     /// The world.
     pub world: String,
@@ -175,7 +176,7 @@ impl NovelName {
 }
 
 /// A world that was judged wrongly as seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Miss {
     /// The world.
     pub world: String,
@@ -188,7 +189,7 @@ pub struct Miss {
 }
 
 /// A world that is right as seen, or not asked for there, and wrong in some of the variants that another figure counts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Weak {
     /// The figure: `outside_only`, `dropped_tenth_top1` or `rank_stability_loss`.
     pub figure: &'static str,

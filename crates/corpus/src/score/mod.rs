@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use landfall_diagnosis::{Catalogue, diagnose};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::case::{Case, Corpus, Half};
@@ -37,7 +38,7 @@ pub use judge::{Decision, Judgement, Named, judge};
 const PERTURBATIONS: u64 = 3;
 
 /// The score of a corpus.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Score {
     /// `landfall.score/1`.
     pub schema: &'static str,
@@ -67,7 +68,7 @@ pub struct Score {
 }
 
 /// Worlds by how they came to be.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Halves {
     /// Written beside the rules.
     pub tuned: Figures,
@@ -176,6 +177,11 @@ impl Score {
             .expect("a score has string keys only, so it always serialises");
         text.push('\n');
         text
+    }
+
+    /// The JSON Schema of [`Score::to_json`], as checked in at `docs/schema/score.json`.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
     }
 
     /// The score for a terminal: the figures of both halves, the layers, and what went wrong.

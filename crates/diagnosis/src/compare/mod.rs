@@ -62,6 +62,13 @@ pub struct Comparison {
     pub not_seen_now: Vec<String>,
 }
 
+impl Comparison {
+    /// The JSON Schema of a comparison, as checked in at `docs/schema/comparison.json`.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+}
+
 /// A cause by its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NamedCause {

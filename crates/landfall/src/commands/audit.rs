@@ -51,8 +51,12 @@ async fn demo(args: &AuditArgs, catalogue: &Catalogue) -> Result<(Evidence, Fail
     }
     let lab = Lab::up(&scenario, &LabOptions::default()).await.map_err(Failure::unable)?;
     let config = Config::load(&lab.access().config)?;
-    let said =
-        Overrides { only: args.only.clone(), skip: args.skip.clone(), ..super::lab::overrides(lab.access()) };
+    let said = Overrides {
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        logs: args.log.clone(),
+        ..super::lab::overrides(lab.access())
+    };
     let collected = collect(&config, &said, catalogue, args.quiet).await;
     lab.down().await;
     collected

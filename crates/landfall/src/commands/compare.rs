@@ -24,7 +24,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<ExitStatus, Failure> {
         landfall_report::comparison(&found, &output::style())
     };
     output::print(&text)?;
-    Ok(if found.worse { ExitStatus::Failing } else { ExitStatus::Clean })
+    Ok(ExitStatus::of_comparison(&found))
 }
 
 /// A report from a file that holds one, or that holds the evidence for one. Evidence is judged again, so that both sides

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use landfall_audit::{ExitStatus, FailOn};
-use landfall_diagnosis::{Catalogue, Claims, Grade, Severity, grade};
+use landfall_diagnosis::{Catalogue, Claims, Severity, grade};
 use landfall_evidence::Evidence;
 use landfall_report::Format;
 
@@ -68,8 +68,7 @@ fn claims(
             )));
         }
     }
-    let refuted = graded.iter().any(|claim| claim.grade == Grade::Refuted);
-    Ok(if refuted { ExitStatus::Failing } else { ExitStatus::Clean })
+    Ok(ExitStatus::of_claims(&graded))
 }
 
 /// The text of an evidence or report file, or of stdin for `-`.
