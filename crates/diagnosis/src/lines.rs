@@ -286,6 +286,105 @@ mod tests {
         assert!(read("[[line]]\nid = \"x\"\nmtaches = []\n").contains("mtaches"));
     }
 
+    /// Lines of drivers, proxies and supervisors as they are written, and what each must and must not say.
+    #[test]
+    fn drivers_and_proxies_are_read_in_their_own_words() {
+        let atlas = "MongooseServerSelectionError: Could not connect to any servers in your MongoDB Atlas cluster. One common reason is that you're trying to access the database from an IP that isn't whitelisted.";
+        let cases: &[(&str, &[&str], &[&str])] = &[
+            // HAProxy 2.6, captured.
+            (
+                "web~ app/one 0/0/-1/-1/3003 503 217 - - SC-- 1/1/0/0/3 0/0 \"GET /a HTTP/1.1\"",
+                &["proxy-origin-refused"],
+                &["proxy-bad-response"],
+            ),
+            (
+                "web app/one 0/0/-1/-1/3003 503 217 - - SCDN 1/1/0/0/3 0/0 \"GET /a HTTP/1.1\"",
+                &["proxy-origin-refused"],
+                &[],
+            ),
+            ("web closed/one 0/-1/3007 217 SC 1/1/0/0/3 0/0", &["proxy-origin-refused"], &[]),
+            ("web bad/bad 0/0/0 209 PH 1/1/0/0/0 0/0", &["proxy-bad-response"], &["proxy-origin-refused"]),
+            (
+                "web bad/bad 0/0/0/-1/0 502 209 - - SH-- 1/1/0/0/0 0/0 \"GET /a HTTP/1.1\"",
+                &["proxy-bad-response"],
+                &[],
+            ),
+            ("web bad/bad 0/0/2002 198 sH 1/1/0/0/0 0/0", &["proxy-origin-slow"], &[]),
+            (
+                "Server app/one is DOWN, reason: Layer4 connection problem, info: \"Connection refused\", check duration: 0ms.",
+                &["proxy-origin-refused"],
+                &["health-check-fails"],
+            ),
+            // nginx, ngx_http_limit_conn_module.c and ngx_http_limit_req_module.c.
+            (
+                "[error] 7#7: *3 limiting connections by zone \"addr\", client: 192.0.2.9",
+                &["proxy-limits"],
+                &[],
+            ),
+            (
+                "[error] 7#7: *3 limiting requests, excess: 5.320 by zone \"one\", client: 192.0.2.9",
+                &["proxy-limits"],
+                &[],
+            ),
+            // A Go program's own database is no server behind a proxy.
+            ("dial tcp 127.0.0.1:3000: connect: connection refused", &["proxy-origin-refused"], &[]),
+            (
+                "dial tcp 10.0.0.5:5432: connect: connection refused",
+                &["database-refused"],
+                &["proxy-origin-refused"],
+            ),
+            (
+                "Get \"https://maps.vendor.test/v1\": dial tcp 192.0.2.7:443: connect: connection refused",
+                &[],
+                &["proxy-origin-refused"],
+            ),
+            (
+                "http: TLS handshake error from 192.0.2.7:40110: remote error: tls: unknown certificate",
+                &[],
+                &["proxy-origin-tls"],
+            ),
+            (atlas, &["database-not-admitted"], &[]),
+            ("Can't reach database server at `db.example.test:5432`", &["database-refused"], &[]),
+            (
+                "HikariPool-1 - Connection is not available, request timed out after 30000ms.",
+                &["database-exhausted"],
+                &[],
+            ),
+            ("SequelizeAccessDeniedError: ER_ACCESS_DENIED_ERROR", &["database-auth"], &[]),
+            ("ERROR: relation missing (SQLSTATE 42P01)", &["schema-behind"], &[]),
+            (
+                "MaxRetriesPerRequestError: Reached the max retries per request limit (which is 20).",
+                &["service-refused"],
+                &[],
+            ),
+            (
+                "maps.vendor.test answered 503 Service Unavailable",
+                &["vendor-failing"],
+                &["vendor-refuses-key"],
+            ),
+            ("GET /report.json answered 503", &["answers-500"], &["vendor-failing"]),
+            (
+                "systemd[1]: api.service: Main process exited, code=exited, status=1/FAILURE",
+                &["exits-with-error"],
+                &[],
+            ),
+        ];
+        for (text, wants, never) in cases {
+            let said: Vec<&str> = Catalogue::embedded()
+                .lines
+                .says(text, None)
+                .iter()
+                .map(|said| said.line.id.as_str())
+                .collect();
+            for want in *wants {
+                assert!(said.contains(want), "{text}: {said:?} without {want}");
+            }
+            for never in *never {
+                assert!(!said.contains(never), "{text}: {said:?} with {never}");
+            }
+        }
+    }
+
     #[test]
     fn a_place_and_an_exception_to_a_rule_decide() {
         let says = |text: &str, place: Option<&str>| -> Vec<String> {

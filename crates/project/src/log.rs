@@ -26,6 +26,8 @@ const FIRST: usize = 60;
 pub(crate) const TEXT: usize = 300;
 /// Different lines looked at before further ones are only counted.
 const DISTINCT: usize = 4000;
+/// Lines looked at of a trace that stands in one field.
+const FRAMES: usize = 60;
 /// How much of the file's beginning decides whether it is text.
 const SNIFF: usize = 8 << 10;
 
@@ -38,6 +40,7 @@ struct Patterns {
     escape: Regex,
     frame: Regex,
     node_frame: Regex,
+    prefix: Regex,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
@@ -58,7 +61,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
             r"environ|getenv|process\.env|ENV\[",
         ])
         .expect("constant patterns, covered by the tests"),
-        request: one(r#"(?:^|["\s])(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/[^\s"?]*)\S*(?: HTTP/[0-9.]+)?"? ?(?:- )?([1-5]\d\d)\b"#),
+        request: one(r#"(?:^|["\s])(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/[^\s"?]*)\S*(?: HTTP/[0-9.]+)?(?:" ?| )(?:- )?([1-5]\d\d)\b"#),
         // HAProxy's log tells how a session ended by letters alone (manual, section 8.5): who ended it, and in which state.
         haproxy: one(
             r" (?P<server>[^\s/]+/\S+) (?:-?\d+/){2,4}\+?-?\d+ (?P<status>(?:[1-5]\d\d|-1) )?\+?\d+ .{0,80}?(?P<state>[CSPLRDUIKcs][RQCHDLT-](?:[NIDVEOUR-][NIURPD-])?) \d+/\d+/\d+/\d+/\+?\d+ \d+/\d+",
@@ -70,6 +73,11 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         escape: one(r"\x1b\[[0-9;?]*[ -/]*[@-~]"),
         frame: one(r#"^\s*(?:\| *)?File "([^"]+)", line (\d+)"#),
         node_frame: one(r"^\s+at (?:.*\()?((?:file://)?/?[^():]+):(\d+):\d+\)?$"),
+        // What platforms write before a program's own line: Heroku (`TIME app[web.1]: `), Fly (`TIME app[ID] fra [info]`),
+        // docker compose (`web-1  | `), journald (`Nov 25 20:56:08 host unit[7]: `), kubectl --timestamps.
+        prefix: one(
+            r"^(?:\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:?\d\d) (?:(?:app|heroku)\[[\w.-]+\]: |app\[\w+\] [a-z]{3} \[\w+\] ?)?|[\w.-]+ +\| ?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]+ [\w@./-]+\[\d+\]: )",
+        ),
     }
 });
 
@@ -189,7 +197,14 @@ impl Reducer {
             self.first_at.get_or_insert(at);
             self.last_at = Some(at);
         }
-        if self.in_trace(&line) {
+        let bare = &line[p.prefix.find(&line).map_or(0, |found| found.end())..];
+        if self.in_trace(bare) {
+            return;
+        }
+        let structured = bare.starts_with('{').then(|| serde_json::from_str(bare).ok()).flatten();
+        if let Some(serde_json::Value::Object(fields)) = structured
+            && self.fields(number, &fields)
+        {
             return;
         }
         if let Some(request) = p.request.captures(&line) {
@@ -215,6 +230,77 @@ impl Reducer {
             self.trace.frames.then(|| self.trace.own.take().unwrap_or_else(|| "(library)".to_owned()));
         self.trace = Trace::default();
         self.thrown = self.keep(number, key, line, place);
+    }
+
+    /// A line that is one JSON object (pino, winston, bunyan, zap, slog, structlog, Caddy): its words are put together,
+    /// because the message may stand behind hundreds of characters of headers. Whether it was told here.
+    fn fields(&mut self, number: u64, fields: &serde_json::Map<String, serde_json::Value>) -> bool {
+        let part = |name: &str| fields.get(name);
+        let text = |names: &[&str]| names.iter().find_map(|name| fields.get(*name)?.as_str());
+        let error = ["err", "error", "exception", "exc_info"].iter().find_map(|name| part(name));
+        let level = match part("level").or_else(|| part("severity")) {
+            Some(serde_json::Value::Number(level)) => match level.as_i64() {
+                Some(60..) => "fatal",
+                Some(50..) => "error",
+                Some(40..) => "warn",
+                _ => "info",
+            },
+            Some(serde_json::Value::String(level)) => level,
+            _ => "",
+        };
+        let message = text(&["msg", "message", "event"]).unwrap_or_default();
+        let request = part("req").or_else(|| part("request")).and_then(|request| request.as_object());
+        let of_request = |names: &[&str]| {
+            names.iter().find_map(|name| {
+                request.and_then(|request| request.get(*name)).or_else(|| part(name))?.as_str()
+            })
+        };
+        let status = ["statusCode", "status", "status_code"].iter().find_map(|name| {
+            let response = part("res").or_else(|| part("response"));
+            response.and_then(|response| response.get(*name)).or_else(|| part(name))?.as_u64()
+        });
+        let loud = error.is_some() || matches!(level, "error" | "fatal" | "ERROR" | "CRITICAL" | "critical");
+        if let (Some(method), Some(path), Some(status)) =
+            (of_request(&["method"]), of_request(&["url", "uri", "path"]), status)
+            && (!loud || message.starts_with("handled request"))
+        {
+            let path = path.split('?').next().unwrap_or(path);
+            self.line(number, &format!("{method} {path} {status}"));
+            return true;
+        }
+        if message.is_empty() && error.is_none() {
+            return false;
+        }
+        let mut told = [level, message].join(" ");
+        let mut trace = None;
+        match error {
+            Some(serde_json::Value::String(error)) if error.contains('\n') => trace = Some(error.as_str()),
+            Some(serde_json::Value::String(error)) => told = format!("{told}: {error}"),
+            Some(serde_json::Value::Object(error)) => {
+                let of = |name: &str| error.get(name).and_then(|part| part.as_str());
+                let kind = of("type").or_else(|| of("name")).unwrap_or("Error");
+                told = format!("{told}; {kind}: {}", of("message").unwrap_or_default());
+                trace = of("stack");
+            }
+            _ => {}
+        }
+        let told: String = told.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if !PATTERNS.telling.is_match(&told) {
+            return false;
+        }
+        let trace = trace.or_else(|| text(&["stack", "stacktrace", "stack_trace"])).unwrap_or_default();
+        if trace.contains("Traceback (most recent call last)") {
+            // Its last line is the exception, and is kept with its frame.
+            trace.lines().take(FRAMES).for_each(|line| self.line(number, line));
+        }
+        let key = PATTERNS.time.replace_all(&told, "#");
+        let key = PATTERNS.changing.replace_all(&key, "#").into_owned();
+        self.trace = Trace::default();
+        self.thrown = self.keep(number, key, told, None);
+        for frame in trace.lines().take(FRAMES).filter(|line| line.trim_start().starts_with("at ")) {
+            self.in_trace(frame);
+        }
+        true
     }
 
     /// Whether a line is part of a trace, which is told by its exception and one frame.
@@ -357,6 +443,65 @@ mod tests {
         assert_eq!(found.len(), 2, "{found:#?}");
         assert_eq!(found[0].0, 2);
         assert!(found[0].1.contains(" SC-- ") && found[1].1.contains(" sH-- "), "{found:#?}");
+    }
+
+    /// Captured from HAProxy 2.6 with `option httplog`, `option tcplog`, a server's check and cookies' letters.
+    #[test]
+    fn haproxy_tells_of_a_closed_port_and_a_bad_answer_in_every_format() {
+        let log = "127.0.0.1:60922 [26/Nov/2026:01:18:30.080] web~ closed/one 0/0/-1/-1/3003 503 217 - - SC-- 1/1/0/0/3 0/0 \"GET /closed HTTP/1.1\"\n\
+                   127.0.0.1:47192 [26/Nov/2026:01:18:33.092] web checked/<NOSRV> 0/-1/-1/-1/0 503 217 - - SCDN 1/1/0/0/0 0/0 \"GET /checked HTTP/1.1\"\n\
+                   127.0.0.1:47206 [26/Nov/2026:01:18:33.166] web bad/bad 0/0/0/-1/0 502 209 - - PH-- 1/1/0/0/0 0/0 \"GET /orders/404 HTTP/1.1\"\n\
+                   127.0.0.1:38080 [26/Nov/2026:01:18:35.515] web closed/one 0/-1/3007 217 SC 1/1/0/0/3 0/0\n\
+                   127.0.0.1:38172 [26/Nov/2026:01:18:40.905] web bad/bad 0/0/19 51 -- 1/1/0/0/0 0/0\n\
+                   Server checked/one is DOWN, reason: Layer4 connection problem, info: \"Connection refused\", check duration: 0ms. 0 active and 0 backup servers left.\n\
+                   Connect from 127.0.0.1:48014 to 127.0.0.1:28100 (web/HTTP)\n";
+        let found = texts(log);
+        let has = |part: &str| found.iter().any(|(_, text)| text.contains(part));
+        for part in [" SC-- ", " SCDN ", " PH-- ", " 217 SC 1/1", "Layer4 connection problem"] {
+            assert!(has(part), "{part}: {found:#?}");
+        }
+        assert_eq!(found.len(), 5, "{found:#?}");
+    }
+
+    #[test]
+    fn json_lines_are_told_by_their_words() {
+        let headers = "x".repeat(600);
+        let log = format!(
+            "{}\n{}\n{}\n{}\n",
+            r#"{"level":30,"time":1764118568123,"req":{"method":"GET","url":"/health?x=1"},"res":{"statusCode":200},"msg":"request completed"}"#,
+            format!(
+                r#"{{"level":50,"req":{{"method":"GET","url":"/api/a","headers":{{"cookie":"{headers}"}}}},"err":{{"type":"Error","message":"connect ECONNREFUSED 10.0.0.5:5432","stack":"Error: connect ECONNREFUSED 10.0.0.5:5432\n    at connect (/app/src/db.js:7:3)"}},"msg":"request errored"}}"#
+            ),
+            r#"2026-11-25T20:56:08.1Z app[web.1]: {"level":"error","logger":"http.log.error","msg":"dial tcp 127.0.0.1:3000: connect: connection refused","request":{"method":"GET","uri":"/"},"status":502}"#,
+            r#"{"level":"info","msg":"a quiet word"}"#,
+        );
+        let found = reduce(log.as_bytes(), false).events;
+        let told: Vec<&str> = found.iter().map(|event| event.text.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "GET /health answered 200",
+                "error request errored; Error: connect ECONNREFUSED 10.0.0.5:5432",
+                "error dial tcp 127.0.0.1:3000: connect: connection refused",
+            ]
+        );
+        assert_eq!(found[1].place.as_deref(), Some("/app/src/db.js:7"));
+    }
+
+    #[test]
+    fn a_trace_behind_a_platforms_prefix_is_one_event() {
+        let log: String = [
+            "Traceback (most recent call last):",
+            "  File \"/app/a.py\", line 4, in <module>",
+            "    URL = os.environ['DATABASE_URL']",
+            "KeyError: 'DATABASE_URL'",
+        ]
+        .iter()
+        .map(|line| format!("2026-11-25T20:56:08.123456+00:00 app[web.1]: {line}\n"))
+        .collect();
+        let found = reduce(log.as_bytes(), false).events;
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(found[0].place.as_deref(), Some("/app/a.py:4 URL = os.environ['DATABASE_URL']"));
     }
 
     #[test]

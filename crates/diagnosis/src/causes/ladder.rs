@@ -480,7 +480,14 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
                 .get(FactKey::EndpointOutcome, &fact.subject)
                 .is_some_and(|outcome| outcome.symptom && outcome.text() == Some("redirect"))
     });
-    if !reaches_app {
+    // The store of what the application keeps was asked through the way of a request, and refuses or lacks it.
+    let store_refuses = facts.at(FactKey::HttpSays, Some("edge")).any(|fact| {
+        let says = matches!(fact.known(), Some(crate::facts::Value::List(words)) if words.iter().any(|word| word == "storage-denied"));
+        says && facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
+    });
+    if plain && store_refuses {
+        RungState::Broken
+    } else if !reaches_app {
         RungState::Unknown
     } else if respelled
         || facts

@@ -76,8 +76,10 @@ fn clocks(exchanges: &Exchanges<'_>, started: Timestamp, facts: &mut Facts) {
 }
 
 fn dev_server(response: &HttpResponse) -> Option<&'static str> {
-    let server = response.header("server").unwrap_or_default().to_ascii_lowercase();
-    let by_header = DEV_SERVERS.iter().find(|(mark, _)| server.contains(mark));
+    // A proxy may add its own name beside that of the server behind it, as Caddy does.
+    let servers = response.headers.iter().filter(|header| header.name == "server");
+    let servers: Vec<String> = servers.map(|header| header.value.to_ascii_lowercase()).collect();
+    let by_header = DEV_SERVERS.iter().find(|(mark, _)| servers.iter().any(|server| server.contains(mark)));
     let by_page = || {
         let body = response.body.text.as_deref()?;
         let head: String = body.chars().take(8192).collect::<String>().to_ascii_lowercase();
