@@ -148,6 +148,7 @@ meanings! {
     RequestTooLarge "request-too-large" "Body, headers or URL over this hop's limit.",
     ProtocolMismatch "protocol-mismatch" "Plain HTTP spoken to a TLS port, or the reverse.",
     AuthRequired "auth-required" "Credentials missing, wrong or not sufficient.",
+    Refused "refused" "A plain 403: not served, and no login is asked for.",
     RateLimited "rate-limited" "Throttled.",
     WafBlocked "waf-blocked" "A security rule refused the request.",
     WafChallenge "waf-challenge" "A browser challenge stands before the site.",

@@ -428,8 +428,8 @@ fn something_outside_answered(evidence: &Evidence) -> bool {
 
 /// Whether a signature's meaning is that the hop could not or would not pass the request on.
 pub(crate) fn meaning_is_fault(meaning: Meaning) -> bool {
-    use Meaning::{AuthRequired, BadRequest, HopMarker, MethodNotAllowed, PathNotFound};
-    !matches!(meaning, HopMarker | PathNotFound | MethodNotAllowed | AuthRequired | BadRequest)
+    use Meaning::{AuthRequired, BadRequest, HopMarker, MethodNotAllowed, PathNotFound, Refused};
+    !matches!(meaning, HopMarker | PathNotFound | MethodNotAllowed | AuthRequired | Refused | BadRequest)
 }
 
 /// Whether a response says that it is JSON.

@@ -222,6 +222,7 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
     let parted = endpoint_fails
         && facts.is(FactKey::PairMixed, "", "yes") == Some(true)
         && facts.is(FactKey::PairBuild, "", "differs") != Some(true)
+        && !leads_to_another_app(facts)
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
             fact.symptom && matches!(fact.text(), Some("html-for-json" | "not-found" | "redirect"))
         });
@@ -233,7 +234,13 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
             && fact.text() == Some("forbidden")
             && matches!(writer, Some("edge" | "balancer" | "server"))
     });
-    let refused = refused && !listed(facts, FactKey::LogSays, "proxy-denied") && !refuses_the_hop(facts);
+    // Nobody's form, the same bytes on every path, the random one too, and the application serves this machine elsewhere.
+    let bare = facts.text(FactKey::SiteKind, "edge") == Some("forbidden")
+        && facts.is(FactKey::SiteUniform, "edge", "yes") == Some(true)
+        && facts.text(FactKey::SiteWriter, "edge").is_none()
+        && facts.text(FactKey::SiteKind, "origin") == Some("application");
+    let refused =
+        (refused || bare) && !listed(facts, FactKey::LogSays, "proxy-denied") && !refuses_the_hop(facts);
     let too_large = facts.of(FactKey::LogRefuses).any(|fact| fact.symptom);
     says || refused
         || too_large
@@ -245,6 +252,18 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         || parted
         || upgrade
         || facts.is(FactKey::EdgeInPath, "", "no") == Some(true)
+}
+
+/// Platforms whose records name an app by its own name. Others give targets that tell nothing of the app
+/// (`cname.vercel-dns.com`, `….herokudns.com`, a target of its own for each domain at Railway).
+const OWN_NAMES: &[&str] = &["render", "fly-io", "replit", "google-cloud-run", "azure-app-service"];
+
+/// Whether the record names another app of a platform than the one that is meant, and no edge stands before it: what answers
+/// there is that app.
+fn leads_to_another_app(facts: &Facts) -> bool {
+    facts.is(FactKey::DnsCnameIsOrigin, "", "yes") == Some(false)
+        && facts.text(FactKey::DnsCnameOwner, "").is_some_and(|owner| OWN_NAMES.contains(&owner))
+        && facts.get(FactKey::EdgeVendors, "edge").is_none_or(|fact| fact.known().is_none())
 }
 
 /// Whether a web server's plain 403 stands for every path and whoever asks, while the origin serves this machine: it is the
@@ -358,7 +377,11 @@ fn misdeployed(facts: &Facts) -> bool {
     // A path that this program has is there for one request and not for the next: two builds answer in turn.
     let in_turn = facts.is(FactKey::SiteRepeat, "edge", "alternating") == Some(true)
         && facts.at(FactKey::RouteLocalOnly, Some("edge")).any(|fact| fact.text() == Some("yes"));
+    // The record names another app, and what fails there is served by the one that is meant.
+    let elsewhere = leads_to_another_app(facts)
+        && facts.of(FactKey::PairPath).any(|fact| fact.text() == Some("origin-better"));
     in_turn
+        || elsewhere
         || keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
         || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
 }

@@ -67,7 +67,6 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         &["replit.com/__replshield", "replit.com/login", "replit.com/auth_with_repl_site"],
     ),
     ("azure-app-service", &["AppServiceAuthSession", "StaticWebAppsAuthContextCookie"], &["/.auth/login"]),
-    ("google-cloud", &["GCP_IAP_"], &["accounts.google.com/o/oauth2", "accounts.google.com/v3/signin"]),
     ("github-codespaces", &[], &["github.dev/pf-signin", "github.com/codespaces/auth"]),
     ("render", &[], &["dashboard.render.com/login"]),
     ("streamlit-cloud", &["streamlit_"], &["share.streamlit.io/-/auth"]),

@@ -53,6 +53,7 @@ const SAYS: &[(&str, &str)] = &[
     ("cloudflare-1102", "code-failed"),
     ("cloudfront-geo-block", "address-banned"),
     ("cloudfront-origin-dns", "dns"),
+    ("cloudfront-origin-dns-words", "dns"),
     ("cloudfront-502", "tls"),
     ("azure-frontdoor-external-tls", "tls-certificate"),
     ("azure-frontdoor-conn-refused", "origin-refused"),

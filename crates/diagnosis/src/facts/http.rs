@@ -424,7 +424,9 @@ pub(super) fn elapsed_class(us: u64) -> &'static str {
         "round-60"
     } else if near(120.0) {
         "round-120"
-    } else if (3.0..25.0).contains(&seconds) {
+    } else if [5.0, 10.0, 15.0, 19.0].into_iter().any(near) {
+        // What proxies and edges wait for a connection by default: HAProxy's example 5 s, CloudFront 10 s (or 5),
+        // Cloudflare 15 or 19 s. Other times are those of the work itself.
         "connect-limit"
     } else {
         "other"

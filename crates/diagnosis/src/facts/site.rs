@@ -216,6 +216,11 @@ fn kind(vantage: Vantage, answered: &[&Exchange<'_>], facts: &Facts) -> &'static
     if !endpoints.is_empty() && redirect(&["self", "scheme-loop"]) == endpoints.len() {
         return "redirect-loop";
     }
+    // The platform says of every endpoint that it is being started; that the application answered a later question does
+    // not make it the application that failed.
+    if !endpoints.is_empty() && endpoints.iter().all(|x| x.meaning() == Some(Meaning::AppStarting)) {
+        return "starting";
+    }
     // A 500 by the framework's form on every endpoint is the application failing; any other answer of its own is it.
     let app: Vec<&&Exchange<'_>> = answered.iter().filter(|x| x.by_app()).collect();
     if !app.is_empty() {
