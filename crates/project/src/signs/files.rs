@@ -418,6 +418,27 @@ mod tests {
             &[("templates/Index.html", ""), ("app.py", "render_template(\"index.html\")\n")],
             "case-path templates/Index.html",
         );
+        // Unquoted, relative, and with a query, as plain pages have them.
+        has(
+            &[("public/assets/app.js", ""), ("public/index.html", "<script src=/assets/App.js></script>")],
+            "case-path public/assets/app.js is named",
+        );
+        has(
+            &[("site/Style.css", ""), ("site/index.html", "<link rel=stylesheet href='./style.css?v=2'>")],
+            "case-path site/Style.css is named",
+        );
+        lacks(
+            &[
+                ("public/App.js", ""),
+                ("public/about.js", ""),
+                ("src/Main.js", ""),
+                (
+                    "public/index.html",
+                    "<script src=\"https://cdn.test/app.js\"></script><script src=//cdn.test/app.js></script><script src=\"/about.js\"></script><script src=main.js></script>",
+                ),
+            ],
+            "case-path",
+        );
         lacks(
             &[
                 ("src/utils.js", ""),

@@ -14,6 +14,9 @@ const MAX_USES: usize = 4_000;
 /// Pages read for the assets that they name.
 const MAX_PAGES: usize = 300;
 
+/// First parts of an asset's path that often stand for a folder of another name.
+const SERVED_AS: &[&str] = &["static", "assets", "public", "img", "images", "css", "js", "fonts", "media"];
+
 /// How a file is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum How {
@@ -116,7 +119,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
         r#"\b(?:render_template|get_template|select_template|TemplateResponse|render)\s*\(\s*(?:request\s*,\s*)?(?:name\s*=\s*)?["']([\w./-]+\.(?:html?|jinja2?|j2|txt|xml))["']"#,
     ),
     asset: regex(
-        r#"(?:src|href)\s*=\s*["']/?((?:static|assets|public|img|images|css|js|fonts|media)/[^"'?#{}<>\s]+)["']"#,
+        r#"(?:src|href)\s*=\s*["']?(?:\./|/)?((?:[\w.@-]+/)*[\w.@-]+\.(?:js|mjs|css|png|jpe?g|gif|svg|webp|avif|ico|woff2?|ttf|json|pdf|mp4|webm))(?:["'?#>\s])"#,
     ),
     static_url: regex(
         r#"(?:url_for\s*\(\s*["']static["']\s*,\s*(?:filename|path)\s*=\s*|\{%\s*static\s+)["']([^"']+)["']"#,
@@ -322,14 +325,23 @@ fn pages(tree: &Tree, cases: &Cases, uses: &mut Vec<Use>) {
         for c in p.asset.captures_iter(&html).chain(p.static_url.captures_iter(&html)) {
             let (Some(whole), Some(name)) = (c.get(0), c.get(1)) else { continue };
             let name = name.as_str().trim_start_matches('/');
-            let below = name.split_once('/').map_or(name, |(_, rest)| rest);
+            // `/static/x` may be served from a folder of another name. Any other name counts from the page's own folder or
+            // one above it, or a file of the same name anywhere would be taken for it.
+            let (below, anywhere) = match name.split_once('/') {
+                Some((first, rest)) if SERVED_AS.contains(&first) => (rest, true),
+                _ => (name, false),
+            };
+            let near = |path: &str| {
+                let folder = path.len().checked_sub(below.len()).and_then(|end| path.get(..end));
+                anywhere || folder.is_some_and(|folder| page.path.starts_with(folder))
+            };
             let ends: Vec<&crate::tree::FileInfo> = tree
                 .files
                 .iter()
                 .filter(|f| {
                     let lower = f.path.to_lowercase();
                     let want = below.to_lowercase();
-                    lower == want || lower.ends_with(&format!("/{want}"))
+                    (lower == want || lower.ends_with(&format!("/{want}"))) && near(&f.path)
                 })
                 .collect();
             let exact = ends.iter().find(|f| f.path == below || f.path.ends_with(&format!("/{below}")));
