@@ -74,7 +74,10 @@ pub fn diagnose(evidence: &Evidence, catalogue: &Catalogue) -> Diagnosis {
         findings,
         path,
         rungs: ranking.rungs.iter().map(|(rung, state)| (rung.name().to_owned(), *state)).collect(),
-        first_broken: first_broken(&ranking.rungs).map(|rung| rung.name().to_owned()),
+        // Where only the question is wrong, the rung that gave the answer is in order.
+        first_broken: first_broken(&ranking.rungs)
+            .filter(|rung| !(ranking.asked_wrongly && rung.on_path()))
+            .map(|rung| rung.name().to_owned()),
         rate_limit,
         readiness,
         actions,

