@@ -140,7 +140,9 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             }
             // Single routes fail on the way although others come through.
             _ if facts.at(EndpointOutcome, Some("edge")).any(|fact| {
-                fact.symptom && fact.text() == Some("gateway-error") && !unavailable_in_json(facts, &fact.subject)
+                fact.symptom
+                    && fact.text() == Some("gateway-error")
+                    && !unavailable_in_json(facts, &fact.subject)
             }) =>
             {
                 RungState::Broken
@@ -358,7 +360,10 @@ fn zone_misleads(facts: &Facts) -> bool {
     let bad = matches!(site, Some("no-answer" | "nothing-here" | "other-site" | "default-page"))
         || facts.at(TcpState, Some("edge")).any(|fact| fact.symptom);
     let class = facts.text(DnsClass, "authoritative").or_else(|| facts.text(DnsClass, "recursive"));
-    let private = matches!(class, Some("private" | "loopback" | "link-local" | "unspecified"));
+    // Resolvers that give an inner and an outer address have two views of the name: that is not the record's fault.
+    let two_views = facts.is(DnsResolversAgree, "", "yes") == Some(false)
+        && facts.text(DnsClass, "recursive") == Some("several");
+    let private = !two_views && matches!(class, Some("private" | "loopback" | "link-local" | "unspecified"));
     let origin_serves = facts.text(SiteKind, "origin") == Some("application");
     // Where something else answers, it may as well be a hop of one's own; where nothing does and the application is at
     // home with another provider, the record is what was left behind.
@@ -404,7 +409,19 @@ fn unavailable_in_json(facts: &Facts, subject: &str) -> bool {
 fn large_packets_vanish(facts: &Facts) -> bool {
     let yes = |key| facts.at(key, Some("edge")).any(|fact| fact.text() == Some("yes"));
     let stalls = facts.at(FactKey::TlsOutcome, Some("edge")).any(|fact| fact.text() == Some("silent"));
-    yes(FactKey::HttpSizeDecides) || (stalls && yes(FactKey::TlsSmallAnswer))
+    // The head of a path comes at once where its body never does.
+    let head_comes = facts.at(FactKey::TrialAsPlain, Some("head edge")).any(|trial| {
+        let path = trial.subject.strip_prefix("head ").unwrap_or(&trial.subject);
+        let served = facts.get(FactKey::TrialStatus, &trial.subject).and_then(|fact| match fact.known() {
+            Some(crate::facts::Value::Number(status)) => Some((200..400).contains(status)),
+            _ => None,
+        });
+        trial.text() == Some("better")
+            && served == Some(true)
+            && facts.text(FactKey::HttpOutcome, path) == Some("silent")
+            && facts.at(FactKey::HttpSlow, Some("local")).any(|slow| slow.text() == Some("no"))
+    });
+    head_comes || yes(FactKey::HttpSizeDecides) || (stalls && yes(FactKey::TlsSmallAnswer))
 }
 
 fn needs_client_certificate(facts: &Facts) -> bool {
@@ -448,7 +465,8 @@ fn refused_by_program(facts: &Facts) -> bool {
             .at(FactKey::TrialAsPlain, Some("own-host local"))
             .any(|trial| trial.text() == Some("worse"));
         // A development server names itself and is the program all the same.
-        let own = !another || (outcome == "host-refused" && facts.get(FactKey::SiteDevServer, "edge").is_some());
+        let own =
+            !another || (outcome == "host-refused" && facts.get(FactKey::SiteDevServer, "edge").is_some());
         fact.symptom
             && words.contains(&outcome)
             && own
@@ -509,6 +527,14 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
         matches!(facts.text(FactKey::SiteKind, "edge"), Some("forbidden" | "unclear" | "application"));
     let walled = facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some());
     if plain && !walled && !edge_is_at_fault(facts) && refused_by_program(facts) {
+        return RungState::Broken;
+    }
+    // What only a program can get wrong, whoever passed it on: its own debug page, a path that it has under another prefix, a
+    // pointer in the place of a file.
+    let reached =
+        !matches!(facts.text(FactKey::SiteKind, "edge"), None | Some("no-answer" | "blocked" | "challenged"));
+    let peculiar = [FactKey::PageDebug, FactKey::BodyPointer, FactKey::RoutePrefix];
+    if reached && peculiar.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.known().is_some())) {
         return RungState::Broken;
     }
     // A redirect to another spelling stands in the place of the answer that was declared.

@@ -29,8 +29,9 @@ const CLOSE_DB: i32 = 20;
 const RULED_OUT_DB: i32 = -10;
 /// What a deeper cause must score to stand before the one through which it shows itself.
 const DEEP_DB: i32 = 8;
-/// What a rival loses that an observation tells from another one: a strong sign.
-const TOLD_APART_DB: i32 = 15;
+/// What a rival loses that an observation tells from another one: as much as a decisive sign gives, so that sizes of other
+/// weights do not turn it round.
+const TOLD_APART_DB: i32 = 20;
 /// The weights of strong and decisive evidence.
 const STRONG_DB: i32 = 10;
 const DECISIVE_DB: i32 = 20;
