@@ -466,12 +466,13 @@ mod tests {
     #[test]
     fn json_lines_are_told_by_their_words() {
         let headers = "x".repeat(600);
+        let long = format!(
+            r#"{{"level":50,"req":{{"method":"GET","url":"/api/a","headers":{{"cookie":"{headers}"}}}},"err":{{"type":"Error","message":"connect ECONNREFUSED 10.0.0.5:5432","stack":"Error: connect ECONNREFUSED 10.0.0.5:5432\n    at connect (/app/src/db.js:7:3)"}},"msg":"request errored"}}"#
+        );
         let log = format!(
             "{}\n{}\n{}\n{}\n",
             r#"{"level":30,"time":1764118568123,"req":{"method":"GET","url":"/health?x=1"},"res":{"statusCode":200},"msg":"request completed"}"#,
-            format!(
-                r#"{{"level":50,"req":{{"method":"GET","url":"/api/a","headers":{{"cookie":"{headers}"}}}},"err":{{"type":"Error","message":"connect ECONNREFUSED 10.0.0.5:5432","stack":"Error: connect ECONNREFUSED 10.0.0.5:5432\n    at connect (/app/src/db.js:7:3)"}},"msg":"request errored"}}"#
-            ),
+            long,
             r#"2026-11-25T20:56:08.1Z app[web.1]: {"level":"error","logger":"http.log.error","msg":"dial tcp 127.0.0.1:3000: connect: connection refused","request":{"method":"GET","uri":"/"},"status":502}"#,
             r#"{"level":"info","msg":"a quiet word"}"#,
         );

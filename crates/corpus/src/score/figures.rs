@@ -288,12 +288,12 @@ impl Judged<'_> {
     }
 
     fn outside(&self) -> Option<f64> {
-        let seen = self.from_outside();
+        let seen = self.said_outside();
         ratio(seen.iter().filter(|v| v.in_small_group).count(), seen.len())
     }
 
     /// What is said to an outsider, where something wrong is to be seen from outside.
-    fn from_outside(&self) -> Vec<&Judgement> {
+    fn said_outside(&self) -> Vec<&Judgement> {
         let of = |kinds: fn(Kind) -> bool| -> Vec<&Judgement> {
             self.variants.iter().filter(|(_, kind, _)| kinds(*kind)).map(|(_, _, v)| v).collect()
         };
@@ -520,7 +520,7 @@ impl Weak {
             let of = |wanted: Kind| -> Vec<&Judgement> {
                 world.variants.iter().filter(|(_, kind, _)| *kind == wanted).map(|(_, _, v)| v).collect()
             };
-            add("outside_only", &world.from_outside(), |v| v.in_small_group);
+            add("outside_only", &world.said_outside(), |v| v.in_small_group);
             let right_as_seen = of(Kind::Recorded).iter().all(|v| v.top1);
             if world.case.truth.inside && right_as_seen {
                 add("dropped_tenth_top1", &of(Kind::Tenth), found_in_part);

@@ -156,6 +156,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             }
             // Everything is served, by the wrong build, for the wrong environment, or behind the platform's own login.
             _ if misdeployed(facts) => RungState::Broken,
+            _ if !reaches_app && lacks_a_file(facts) => RungState::Broken,
             _ => ok_if(reaches_app),
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
@@ -394,6 +395,23 @@ fn misdeployed(facts: &Facts) -> bool {
         || listing
         || keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
         || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
+}
+
+/// Whether a host of static files says by its own page that it has no file for a path that is meant to be served.
+fn lacks_a_file(facts: &Facts) -> bool {
+    let pages = [
+        "github-pages-file-not-found",
+        "netlify-page-not-found",
+        "s3-no-such-key",
+        "azure-static-web-apps-404",
+    ];
+    facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+        fact.symptom
+            && facts
+                .get(FactKey::HttpSignature, &fact.subject)
+                .and_then(|fact| fact.text())
+                .is_some_and(|id| pages.contains(&id))
+    })
 }
 
 /// Whether an application that answers elsewhere wrote this 503 itself: the body is JSON, and the hops that are known before

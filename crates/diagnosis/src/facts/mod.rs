@@ -27,6 +27,7 @@ mod site;
 mod tests_run;
 mod transport;
 mod trial;
+mod views;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -243,7 +244,7 @@ impl Facts {
         build::derive(evidence, &exchanges, &mut facts);
         deployed::derive(evidence, catalogue, &exchanges, &mut facts);
         cors::derive(&exchanges, &mut facts);
-        around::split_that_matters(evidence, &mut facts);
+        views::split_that_matters(evidence, &mut facts);
         facts
     }
 
