@@ -183,10 +183,7 @@ pub(super) fn contenders(facts: &Facts, catalogue: &Catalogue) -> Vec<(String, f
 
 /// Whether a symptom was seen on the way of a request to production.
 fn on_path((key, subject): &FactId) -> bool {
-    // That a check stays green is said of the check: what makes the other route fail stands on the way.
-    let beside = ["tests.", "limit.", "local.", "health.contradicts"]
-        .iter()
-        .any(|group| key.name().starts_with(group));
+    let beside = ["tests.", "limit.", "local."].iter().any(|group| key.name().starts_with(group));
     !beside && !subject_matches(subject, "local")
 }
 

@@ -213,10 +213,13 @@ fn the_name_leads_to_the_website() {
 #[test]
 fn health_green_over_a_core_route_that_fails() {
     let ranking = ranked(&levqor(Levqor::HollowGreen));
-    // That the check stays green is seen; what the core route fails of comes before it.
-    assert_eq!(ids(&ranking)[0], "unhandled-exception", "{:?}", ids(&ranking));
-    let check = cause(&ranking, "health-check-too-shallow");
-    assert_eq!(check.label, Label::Possible, "{check:#?}");
+    // Nothing names what the core route fails of, and the same health routes are green where it is served.
+    assert_eq!(
+        ids(&ranking)[..2],
+        ["health-check-too-shallow", "unhandled-exception"],
+        "{:?}",
+        ids(&ranking)
+    );
     has_both_beside(&ranking);
 }
 
