@@ -315,6 +315,14 @@ async fn two_servers_share_the_work_and_one_takes_over() {
             if seen.iter().any(|e| e == "down") { Ok(()) } else { Err(seen) }
         })
         .await;
+        // A server that dies between the receiver's answer and its own note of it sends again (docs/webhooks.md).
+        until("the note that the alert arrived", 60, async || {
+            match number(&store, "SELECT count(*) AS n FROM outbox WHERE state = 'delivered'").await {
+                0 => Err("none is noted"),
+                _ => Ok(()),
+            }
+        })
+        .await;
         let before = number(&store, "SELECT count(*) AS n FROM results").await;
         victim.kill().await;
         until("the other takes over", 40, async || {
