@@ -194,7 +194,7 @@ fn a_main_function_that_is_down_is_urgent_and_one_action() {
     let diagnosis = world(hollow, Some(hollow), true, 0).diagnose();
     let urgent: Vec<&Action> = diagnosis.actions.iter().filter(|a| a.priority < Priority::P2).collect();
     assert_eq!(urgent.len(), 1, "{urgent:#?}");
-    assert_eq!((urgent[0].priority, urgent[0].because.as_str()), (Priority::P0, "unhandled-exception"));
+    assert_eq!((urgent[0].priority, urgent[0].because.as_str()), (Priority::P0, "health-check-too-shallow"));
     assert_eq!(urgent[0].clears, ["production-deployed"]);
 }
 
