@@ -66,17 +66,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The checkout that the program is called in, else the one that it was built from.
-fn root() -> PathBuf {
-    let here = PathBuf::from(".");
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let root = if here.join("scenarios/corpus").is_dir() { here } else { built };
-    root.canonicalize().unwrap_or(root)
-}
-
 /// Every recipe whose path below `scenarios/corpus` contains one of the parts.
 fn recipes(parts: &[String], half: Option<Half>) -> Result<Vec<PathBuf>, String> {
-    let folder = root().join("scenarios/corpus");
+    let folder = landfall_corpus::checkout().join("scenarios/corpus");
     let mut found = Vec::new();
     let mut open = vec![folder.clone()];
     while let Some(at) = open.pop() {
@@ -103,11 +95,12 @@ fn recipes(parts: &[String], half: Option<Half>) -> Result<Vec<PathBuf>, String>
 
 /// The catalogue of this repository as it is now.
 fn catalogue() -> Result<landfall_audit::Loaded, String> {
-    landfall_audit::load_catalogue(Some(&root().join("catalogue"))).map_err(|error| error.to_string())
+    landfall_audit::load_catalogue(Some(&landfall_corpus::checkout().join("catalogue")))
+        .map_err(|error| error.to_string())
 }
 
 fn short(path: &Path) -> String {
-    let folder = root().join("scenarios/corpus");
+    let folder = landfall_corpus::checkout().join("scenarios/corpus");
     path.strip_prefix(folder).unwrap_or(path).with_extension("").display().to_string()
 }
 
@@ -349,7 +342,7 @@ fn show(path: &Path, recipe: &Recipe, evidence: &Evidence, catalogue: &Catalogue
 fn score_all(parts: &[String]) -> Result<bool, String> {
     let catalogue = catalogue()?;
     let only = parts.first().map_or("", String::as_str);
-    let folder = root().join("scenarios/corpus");
+    let folder = landfall_corpus::checkout().join("scenarios/corpus");
     let corpus = landfall_corpus::Corpus::load(&folder, only, &catalogue).map_err(|e| e.to_string())?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let score = landfall_corpus::score::score(&corpus, &catalogue, threads);

@@ -8,7 +8,7 @@
 //!
 //! Ends with 1 when a gate of `scenarios/gates.toml` is missed, with 2 when the call was wrong.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -26,16 +26,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The checkout that the program is called in, else the one that it was built from.
-fn root() -> PathBuf {
-    let here = PathBuf::from(".");
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    if here.join("scenarios/corpus").is_dir() { here } else { built }
-}
-
 fn run() -> Result<ExitCode, String> {
     let (mut json, mut failing) = (false, false);
-    let root = root();
+    let root = landfall_corpus::checkout();
     let (mut folder, mut only) = (root.join("scenarios/corpus").display().to_string(), String::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {

@@ -10,4 +10,14 @@ pub mod record;
 pub mod score;
 pub mod variants;
 
+use std::path::{Path, PathBuf};
+
 pub use case::{Case, Corpus, CorpusError, Half, Permission, Truth};
+
+/// The checkout of this repository that a tool is called in, else the one that it was built from.
+pub fn checkout() -> PathBuf {
+    let here = PathBuf::from(".");
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = if here.join("scenarios/corpus").is_dir() { here } else { built };
+    root.canonicalize().unwrap_or(root)
+}

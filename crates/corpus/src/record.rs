@@ -1,7 +1,7 @@
 //! Recording: a recipe's world is built, audited by the real audit, taken down, and its evidence kept beside the recipe.
 //!
 //! Evidence from a world on loopback holds things that differ in every run and say nothing: the ports that the system had
-//! free, and the name of a temporary folder, and the place of Python. They are replaced, so that a recording reads like the evidence of a machine
+//! free, the name of a temporary folder and the place of Python. They are replaced, so that a recording reads like the evidence of a machine
 //! with fixed ports and a project in `/srv/project`. Times are kept as they were measured.
 
 use std::fs;

@@ -430,12 +430,11 @@ fn large_packets_vanish(facts: &Facts) -> bool {
     // The head of a path comes at once where its body never does.
     let head_comes = facts.at(FactKey::TrialAsPlain, Some("head edge")).any(|trial| {
         let path = trial.subject.strip_prefix("head ").unwrap_or(&trial.subject);
-        let served = facts.get(FactKey::TrialStatus, &trial.subject).and_then(|fact| match fact.known() {
-            Some(crate::facts::Value::Number(status)) => Some((200..400).contains(status)),
-            _ => None,
-        });
+        let served = facts
+            .number(FactKey::TrialStatus, &trial.subject)
+            .is_some_and(|status| (200..400).contains(&status));
         trial.text() == Some("better")
-            && served == Some(true)
+            && served
             && facts.text(FactKey::HttpOutcome, path) == Some("silent")
             && facts.at(FactKey::HttpSlow, Some("local")).any(|slow| slow.text() == Some("no"))
     });
@@ -454,10 +453,7 @@ fn needs_client_certificate(facts: &Facts) -> bool {
 
 /// Whether a path that failed once was served each time that it was asked again, and no log tells of a worker that ended.
 fn passes_again(facts: &Facts, subject: &str) -> bool {
-    let number = |key| match facts.get(key, &format!("again {subject}")).and_then(|fact| fact.known()) {
-        Some(crate::facts::Value::Number(n)) => Some(*n),
-        _ => None,
-    };
+    let number = |key| facts.number(key, &format!("again {subject}"));
     let (asked, passed) = (number(FactKey::TrialAsked), number(FactKey::TrialPassed));
     let ended = ["worker-died", "worker-exited", "killed", "oom", "uncaught", "worker-timeout"];
     asked.is_some_and(|asked| asked >= 5)

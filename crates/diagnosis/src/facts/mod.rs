@@ -258,6 +258,14 @@ impl Facts {
         self.get(key, subject)?.text()
     }
 
+    /// The number that a fact of this subject holds.
+    pub(crate) fn number(&self, key: FactKey, subject: &str) -> Option<i64> {
+        match self.get(key, subject)?.known()? {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// Whether a fact says this word; `None` when it is not known.
     pub(crate) fn is(&self, key: FactKey, subject: &str, word: &str) -> Option<bool> {
         Some(self.text(key, subject)? == word)
