@@ -108,8 +108,7 @@ fn deployed_and_the_host_not_attached() {
     let ranking = ranked(&levqor(Levqor::HostUnbound));
     let first = &ranking.causes[0];
     assert_eq!(first.id, "domain-not-attached", "{:?}", ids(&ranking));
-    // A domain whose verification waits looks the same without the platform's log.
-    assert!(first.confidence >= 0.85 && first.label >= Label::Likely, "{first:#?}");
+    assert!(first.confidence >= 0.9 && first.label >= Label::Likely, "{first:#?}");
     let rival = first.rivals.iter().find(|r| r.id == "never-deployed").expect("the rival is named");
     assert!(rival.separated && rival.label == Label::RuledOut, "{rival:?}");
     has_both_beside(&ranking);
