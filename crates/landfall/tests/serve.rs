@@ -256,7 +256,7 @@ async fn two_servers_share_the_work_and_one_takes_over() {
         let mut monitors = Vec::new();
         for n in 0..MONITORS {
             let check = http(&format!("{}/m/{n}", target.base));
-            monitors.push(api.monitor(&format!("m{n}"), check, json!({})).await);
+            monitors.push(api.monitor(&format!("m{n}"), check, json!({ "timeout_ms": 9000 })).await);
         }
         let ill = api.monitor("ill", http(&format!("{}/", sick.base)), json!({ "retry_s": null })).await;
         api.webhook(&format!("{}/hook", hook.base)).await;
@@ -353,10 +353,11 @@ async fn two_servers_share_the_work_and_one_takes_over() {
         }
         assert!(number(&store, "SELECT count(*) AS n FROM results").await > before);
 
-        // One check for each tick of each monitor, whichever server made it.
+        // No tick is checked again once it was well, whichever server made the check. A check that failed, on a machine
+        // that was busy for longer than its time limit, is tried again at the same tick, and that is right.
         let doubled = store
             .query(
-                "SELECT monitor_id, scheduled_us, count(*) AS n FROM results WHERE outcome <> 'missed'
+                "SELECT monitor_id, scheduled_us, count(*) AS n FROM results WHERE outcome IN ('up', 'degraded')
                  GROUP BY monitor_id, scheduled_us HAVING count(*) > 1",
                 &[],
             )
@@ -372,7 +373,6 @@ async fn two_servers_share_the_work_and_one_takes_over() {
                     r.int("n").unwrap_or(0)
                 )
             })
-            .filter(|d| !d.starts_with(&ill))
             .collect();
         assert!(doubled.is_empty(), "{doubled:?}");
         let runs = number(&store, "SELECT count(*) AS n FROM job_runs").await;
