@@ -1,6 +1,6 @@
 //! From flags, `landfall.toml` and the folder to a plan: what is asked, of whom, within which bounds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -149,6 +149,8 @@ pub struct Plan {
     pub rdap: Option<String>,
     /// The hosts file to read in place of this machine's.
     pub hosts_file: Option<PathBuf>,
+    /// Thresholds of findings that the file sets.
+    pub thresholds: BTreeMap<String, u64>,
     /// What may be connected to; anything, unless a server runs the audit for somebody else.
     pub egress: Egress,
 }
@@ -241,6 +243,7 @@ impl Plan {
             expected_ns: config.expected_ns.clone(),
             rdap: config.rdap.clone(),
             hosts_file: config.hosts_file.clone(),
+            thresholds: config.thresholds.clone(),
             egress: Egress::anything(),
         })
     }

@@ -80,6 +80,7 @@ pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) ->
                 mapped: !plan.map.is_empty(),
                 user_agent: USER_AGENT.into(),
                 proxy_variables: proxy_variables(),
+                thresholds: plan.thresholds.clone(),
             },
             requests: ctx.ledger.counts(),
             observations: in_order(observations),
@@ -621,7 +622,7 @@ async fn bounded<F: Future>(ctx: &Context, work: F) -> Option<F::Output> {
 }
 
 /// Orders by time of asking, then id, and makes ids unique: the same question put twice carries `#2`. Links are kept.
-fn in_order(mut observations: Vec<Observation>) -> Vec<Observation> {
+pub(crate) fn in_order(mut observations: Vec<Observation>) -> Vec<Observation> {
     observations.sort_by(|a, b| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
     let mut taken: BTreeSet<ObservationId> = BTreeSet::new();
     let mut count: BTreeMap<ObservationId, u32> = BTreeMap::new();

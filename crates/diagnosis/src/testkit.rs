@@ -116,6 +116,7 @@ impl World {
                     mapped: false,
                     user_agent: "landfall/0.1.0".into(),
                     proxy_variables: Vec::new(),
+                    thresholds: Default::default(),
                 },
                 requests: Requests { total: 0, by_host: BTreeMap::new() },
                 observations: Vec::new(),
@@ -283,6 +284,7 @@ impl World {
                 },
                 checking_disabled: false,
                 dnssec_ok: false,
+                manner: DnsManner::Usual,
             },
             answer,
         };
@@ -350,6 +352,7 @@ pub(crate) fn records(name: &str, rtype: &str, data: &[&str], authoritative: boo
         authority: Vec::new(),
         extended_errors: Vec::new(),
         glue: Vec::new(),
+        signing: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod rate_limit;
 mod tests_run;
 mod tls;
 mod transport;
+mod zone;
 
 use std::cmp::Reverse;
 
@@ -34,6 +35,7 @@ use crate::{Finding, Label, Severity};
 pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(dns::findings(case));
+    findings.extend(zone::findings(case));
     findings.extend(tls::findings(case));
     findings.extend(http::findings(case));
     findings.extend(transport::findings(case));

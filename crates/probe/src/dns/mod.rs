@@ -8,11 +8,14 @@
 
 mod addresses;
 mod around;
+mod dnssec;
 mod lookup;
 mod message;
 mod query;
+mod survey;
 mod system;
 mod transport;
+mod wire;
 mod zone;
 
 use std::net::IpAddr;
@@ -20,6 +23,8 @@ use std::net::IpAddr;
 pub use addresses::{Addresses, Late, addresses};
 pub use around::{Hints, around, follow_up};
 pub use lookup::{Family, Found, lookup, question};
+pub use survey::{Depth, survey};
+pub use system::resolvers;
 pub use zone::zone;
 
 /// A host as the evidence spells it: lower case, without brackets and without the final dot.
