@@ -237,8 +237,8 @@ fn sign(folder: &Path, keys: &Path, zone: &str, text: &str, how: &Signing) -> (P
         signzone.args(["-3", "-", "-H", &iterations.to_string()]);
     }
     run(signzone.arg("-K").arg(keys).arg("-f").arg(&signed).arg(plain), SIGNZONE);
-    let ds =
-        std::fs::read_to_string(folder.join(format!("dsset-{}.", zone.trim_end_matches('.')))).expect("the DS record is written");
+    let ds = std::fs::read_to_string(folder.join(format!("dsset-{}.", zone.trim_end_matches('.'))))
+        .expect("the DS record is written");
     (signed, ds)
 }
 
