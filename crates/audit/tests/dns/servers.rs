@@ -311,8 +311,13 @@ fn nsd(place: &Path, port: u16, zones: &[(&str, String)], options: &str) -> std:
 fn bind(place: &Path, port: u16, zones: &[(&str, String)], options: &str) -> std::process::Command {
     let here = place.display();
     // `options` stand among the server's own, which know more than those of a zone.
-    let options =
-        if options.contains("recursion") { options.to_owned() } else { format!("recursion no; {options}") };
+    let mut options = options.to_owned();
+    // BIND 9.18 hands zones out to everybody unless told otherwise.
+    for (word, usual) in [("recursion", "recursion no;"), ("allow-transfer", "allow-transfer { none; };")] {
+        if !options.contains(word) {
+            options.push_str(usual);
+        }
+    }
     let mut text = format!(
         "options {{ directory \"{here}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};\n\
          dnssec-validation no; empty-zones-enable no; notify no; pid-file none; session-keyfile none; {options} }};\ncontrols {{ }};\n"

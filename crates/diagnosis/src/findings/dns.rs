@@ -57,7 +57,10 @@ impl<'a> Name<'a> {
                 let q = &seen.question;
                 let survey = q.dnssec_ok && !q.checking_disabled && q.manner == DnsManner::Usual;
                 let role = matches!(q.server.role, DnsServerRole::Recursive | DnsServerRole::Authoritative);
-                survey && role && address(seen)
+                // A referral is no answer.
+                let refers =
+                    |a: &DnsAnswer| q.server.role == DnsServerRole::Authoritative && !a.authoritative;
+                survey && role && address(seen) && !seen.answer.present().is_some_and(refers)
             }));
         }
         Self { host, questions }

@@ -404,8 +404,14 @@ fn upward(host: &str) -> Vec<String> {
 fn place(host: &str, answers: &[Observation]) -> Option<Place> {
     let within = |name: &str, zone: &str| zone == "." || name == zone || name.ends_with(&format!(".{zone}"));
     let mut zones: BTreeMap<String, ObservationId> = BTreeMap::new();
+    let mut failed = BTreeSet::new();
     for observation in answers {
-        let (Seen::Dns(dns), Some(answer)) = (&observation.seen, message_in(observation)) else { continue };
+        let Seen::Dns(dns) = &observation.seen else { continue };
+        let answer = message_in(observation).filter(|answer| matches!(answer.rcode, 0 | 3));
+        let Some(answer) = answer else {
+            failed.insert(dns.question.name.as_str());
+            continue;
+        };
         // After an alias the record is that of another zone.
         let soa = answer.answers.iter().chain(&answer.authority).filter(|r| r.rtype == "SOA");
         for record in soa.filter(|r| within(&dns.question.name, &r.name) && within(host, &r.name)) {
@@ -418,6 +424,14 @@ fn place(host: &str, answers: &[Observation]) -> Option<Place> {
     let mut found = found.into_iter();
     let (zone, shown_by) = found.next().filter(|(zone, _)| zone != ".")?;
     let above = zone.split_once('.').map_or(".", |(_, above)| above).to_owned();
+    // Where names below it could not be asked for, there is a zone below that is not served: the registered domain, most
+    // likely.
+    if let Some(domain) = psl::domain_str(host)
+        && failed.contains(domain)
+        && depth(domain) > depth(&zone)
+    {
+        return Some(Place { zone: domain.to_owned(), parent: zone, shown_by: Some(shown_by) });
+    }
     let parent = found.next().map_or(above, |(name, _)| name);
     Some(Place { zone, parent, shown_by: Some(shown_by) })
 }

@@ -306,10 +306,11 @@ fn few(survey: &Survey<'_>, names: &BTreeSet<String>, parent: &Published) -> Opt
         by_name.insert(name, all);
     }
     let addresses: BTreeSet<IpAddr> = by_name.values().flatten().copied().collect();
+    let placed = by_name.values().filter(|set| !set.is_empty()).count();
     let what = if !names.is_empty() && names.len() < least {
         format!("{} has {}, {}", survey.zone, count(names.len(), "name server"), list(names))
-    } else if names.len() > 1 && addresses.len() == 1 {
-        format!("The {} name servers of {} share one address, {}", names.len(), survey.zone, list(&addresses))
+    } else if placed > 1 && addresses.len() == 1 {
+        format!("The {placed} name servers of {} share one address, {}", survey.zone, list(&addresses))
     } else {
         return None;
     };
