@@ -23,6 +23,9 @@ pub(crate) const PARENT: &str = "192.0.2.1";
 pub(crate) const NS1: &str = "192.0.2.53";
 pub(crate) const NS2: &str = "198.51.100.54";
 
+/// Addresses at which nothing is.
+const NOBODY: [&str; 2] = ["203.0.113.9", "10.1.2.3"];
+
 /// A program that serves a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -180,20 +183,25 @@ impl World {
             }
         };
         let (parent, anchor, above) = parent(place, &format!("{}{ds}\n", setup.delegation));
-        let (first, server) = serve(place, "first", setup.first.kind, &[(ZONE, one)], &setup.first.options);
+        // `PARENT` in the options of a server is the port of the root's server.
+        let options = |serve: &Serve| serve.options.replace("PARENT", &parent.port().to_string());
+        let (first, server) = serve(place, "first", setup.first.kind, &[(ZONE, one)], &options(&setup.first));
         let mut servers = vec![above, server];
         let (second, server) =
-            serve(place, "second", setup.second.kind, &[(ZONE, two)], &setup.second.options);
+            serve(place, "second", setup.second.kind, &[(ZONE, two)], &options(&setup.second));
         servers.push(server);
         let (resolver, server) = unbound(place, &anchor, parent, [first, second], &setup.resolver);
         servers.push(server);
         Self { resolver, parent, first, second, anchor, folder, _servers: servers }
     }
 
-    /// Address map entries that lead the public addresses to the servers.
+    /// Address map entries that lead the public addresses to the servers, and those at which nobody is to a port of this
+    /// machine at which nobody is: nothing leaves it.
     pub(crate) fn map(&self) -> Vec<String> {
-        [(PARENT, self.parent), (NS1, self.first), (NS2, self.second)]
-            .iter()
+        let nobody: SocketAddr = (Ipv4Addr::LOCALHOST, 9).into();
+        let led = [(PARENT, self.parent), (NS1, self.first), (NS2, self.second)];
+        led.into_iter()
+            .chain(NOBODY.map(|address| (address, nobody)))
             .map(|(public, real)| format!("{public}:53:{}:{}", real.ip(), real.port()))
             .collect()
     }

@@ -146,6 +146,14 @@ impl Question {
     }
 }
 
+/// Everything that is done with the bytes of an answer, with nothing of it left out for being an answer to something else.
+pub(super) fn read_anything(bytes: &[u8]) -> Option<DnsAnswer> {
+    let keys = dnssec::Keys::of(bytes);
+    let signing = dnssec::signing(bytes, keys.as_ref());
+    let message = Message::from_vec(bytes).ok()?;
+    Some(DnsAnswer { signing, ..answer(&message, true) })
+}
+
 fn answer(message: &Message, glue: bool) -> DnsAnswer {
     let section = |records: &[Record]| records.iter().take(RECORDS).map(record).collect();
     let meta = &message.metadata;

@@ -27,6 +27,12 @@ pub use survey::{Depth, survey};
 pub use system::resolvers;
 pub use zone::zone;
 
+/// Reads bytes as the answer of a DNS server, whatever was asked: for the fuzz target, and for the replay of what it found.
+#[doc(hidden)]
+pub fn read_foreign_bytes(bytes: &[u8]) -> Option<landfall_evidence::DnsAnswer> {
+    message::read_anything(bytes)
+}
+
 /// A host as the evidence spells it: lower case, without brackets and without the final dot.
 fn normal(host: &str) -> String {
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
@@ -42,5 +48,7 @@ fn literal(name: &str) -> Option<IpAddr> {
     name.parse().ok()
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;

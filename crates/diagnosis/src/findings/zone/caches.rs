@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use jiff::{SignedDuration, Timestamp};
-use landfall_evidence::{DnsAnswer, DnsManner, DnsServerRole, Observation, ObservationId, Observed};
+use jiff::Timestamp;
+use landfall_evidence::{DnsManner, DnsServerRole, ObservationId, Observed};
 
 use super::super::{codes, raise};
 use super::{At, Survey, addresses, list, message};
 use crate::Finding;
+use crate::agreement::{ends, says};
 use crate::words::in_words;
 
 pub(super) fn findings(survey: &Survey<'_>) -> Vec<Finding> {
@@ -24,27 +25,6 @@ fn clock(at: Timestamp, now: Timestamp) -> String {
     let day = |t: Timestamp| t.strftime("%Y-%m-%d").to_string();
     let form = if day(at) == day(now) { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M UTC" };
     at.strftime(form).to_string()
-}
-
-/// What an answer says of a name and family: where its first alias leads, or its addresses.
-fn says(answer: &DnsAnswer, host: &str) -> BTreeSet<String> {
-    match answer.answers.iter().find(|r| r.rtype == "CNAME" && r.name == host) {
-        Some(alias) => BTreeSet::from([alias.data.clone()]),
-        None => addresses(answer).iter().map(ToString::to_string).collect(),
-    }
-}
-
-/// When an answer ends at the latest: the TTL of what it holds, or of the SOA record by which its emptiness is remembered
-/// (RFC 2308, section 5).
-fn ends(survey: &Survey<'_>, o: &Observation, answer: &DnsAnswer) -> Option<Timestamp> {
-    let held = answer.answers.iter().filter(|r| matches!(r.rtype.as_str(), "A" | "AAAA" | "CNAME"));
-    let ttl = match held.map(|r| r.ttl_s).max() {
-        Some(ttl) => ttl,
-        None => answer.authority.iter().find(|r| r.rtype == "SOA")?.ttl_s,
-    };
-    let ended_us = i64::try_from(o.started_us.saturating_add(o.took_us)).ok()?;
-    let after = SignedDuration::from_micros(ended_us) + SignedDuration::from_secs(i64::from(ttl));
-    survey.case.evidence().started_at.checked_add(after).ok()
 }
 
 /// Resolvers that hand out what the zone's servers no longer say. Where those disagree among themselves, nothing is stale.
@@ -70,7 +50,7 @@ fn spreading(survey: &Survey<'_>) -> Option<Finding> {
             if theirs == own || !theirs.is_disjoint(&own) || same_owner(survey, &theirs, &own) {
                 continue;
             }
-            let Some(end) = ends(survey, o, answer) else { continue };
+            let Some(end) = ends(survey.case.evidence().started_at, o, answer) else { continue };
             words.push(format!(
                 "{at} gives {} for {rtype} until {}",
                 list(&theirs),

@@ -11,6 +11,8 @@ mod caches;
 mod delegation;
 mod records;
 mod signing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
