@@ -13,6 +13,9 @@ const FILE: &str = "log-lines.toml";
 /// Bytes that the compiled form of one pattern may take, and that of all of them together.
 const PATTERN_BYTE: usize = 4 << 20;
 const SET_BYTE: usize = 64 << 20;
+/// Bytes that the set's automaton may keep of the states that it met. Where they do not suffice (2 MiB, the library's own
+/// bound, do not for text that is no log) it follows every pattern at once, a hundred times slower.
+const SET_CACHE_BYTE: usize = 32 << 20;
 
 /// Named groups that become facts.
 const GROUPS: &[&str] =
@@ -188,6 +191,7 @@ impl LineIndex {
             let set = RegexSetBuilder::new(&texts)
                 .unicode(false)
                 .size_limit(SET_BYTE)
+                .dfa_size_limit(SET_CACHE_BYTE)
                 .build()
                 .unwrap_or_else(|_| RegexSet::empty());
             let optional = |text: &Option<String>| text.as_deref().and_then(|text| one(text).ok());
