@@ -148,6 +148,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
                 fact.symptom
                     && fact.text() == Some("gateway-error")
                     && !unavailable_in_json(facts, &fact.subject)
+                    && !speaks_of_itself(facts, &fact.subject)
             }) =>
             {
                 RungState::Broken
@@ -163,6 +164,12 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             // Everything is served, by the wrong build, for the wrong environment, or behind the platform's own login.
             _ if misdeployed(facts) => RungState::Broken,
             _ if !reaches_app && lacks_a_file(facts) => RungState::Broken,
+            _ if facts
+                .at(EndpointOutcome, Some("edge"))
+                .any(|fact| fact.symptom && speaks_of_itself(facts, &fact.subject)) =>
+            {
+                RungState::Broken
+            }
             _ => ok_if(reaches_app),
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
@@ -372,6 +379,7 @@ fn says_of_the_way(facts: &Facts) -> bool {
             && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
                 facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
                     && fact.text().is_some_and(|word| words.contains(&word))
+                    && !speaks_of_itself(facts, &fact.subject)
             })
 }
 
@@ -488,6 +496,11 @@ fn stopped_on_purpose(facts: &Facts) -> bool {
     facts.text(FactKey::SiteKind, "edge") == Some("gateway-error")
         && says("no-web-process")
         && !["crash-loop", "health-check-fails", "health-killed", "no-port-seen"].into_iter().any(says)
+}
+
+/// Whether this answer is a platform's own page for an application that it wakes or keeps stopped.
+fn speaks_of_itself(facts: &Facts, subject: &str) -> bool {
+    matches!(facts.text(FactKey::HttpMeaning, subject), Some("app-starting" | "app-suspended"))
 }
 
 /// Whether answers of the application break off, and neither their size nor a hop's own word explains it.

@@ -66,6 +66,7 @@ const SAYS: &[(&str, &str)] = &[
     ("haproxy-504", "read-timeout"),
     ("caddy-504", "read-timeout"),
     ("ngrok-offline", "tunnel-down"),
+    ("frp-not-found", "tunnel-down"),
     ("ngrok-not-found-legacy", "tunnel-down"),
     ("vercel-edge-function-invocation-failed", "code-failed"),
     ("vercel-edge-function-invocation-timeout", "code-failed"),
