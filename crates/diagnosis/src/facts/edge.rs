@@ -51,6 +51,7 @@ const SAYS: &[(&str, &str)] = &[
     ("cloudflare-1033", "tunnel-down"),
     ("cloudflare-1101", "code-failed"),
     ("cloudflare-1102", "code-failed"),
+    ("cloudfront-function-failed", "code-failed"),
     ("cloudfront-geo-block", "address-banned"),
     ("cloudfront-origin-dns", "dns"),
     ("cloudfront-origin-dns-words", "dns"),

@@ -113,6 +113,10 @@ fn outcome(
             // It has no body to be judged (RFC 9110, section 9.3.2).
             return good();
         }
+        // Some walls give their riddle with a good status.
+        if x.meaning() == Some(Meaning::WafChallenge) {
+            return "challenged";
+        }
         if is_miscoded(response) {
             return "bad-encoding";
         }
@@ -131,7 +135,10 @@ fn outcome(
             expect.content_type.as_ref().is_none_or(|wanted| response.media_type().as_ref() == Some(wanted));
         return if !media_fits {
             "wrong-type"
-        } else if (200..300).contains(&response.status) && tells_failure(response, &expect.json_keys) {
+        } else if (200..300).contains(&response.status)
+            && tells_failure(response, &expect.json_keys)
+            && !is_about_errors(x.path)
+        {
             // Said before what it lacks: an answer that tells of a failure has none of what a good one holds.
             "error-in-body"
         } else if !has_keys(response, &expect.json_keys) {
@@ -244,6 +251,13 @@ fn tells_failure(response: &HttpResponse, expected: &[String]) -> bool {
     let declared = expected.iter().any(|key| key == "error");
     let (bad_status, error) = (bad_status && !record, error && !record && !declared);
     is_false("ok") || is_false("success") || is_false("healthy") || bad_status || error
+}
+
+/// Whether a path names an error's number, as pages about errors do: `/docs/errors/503`, `/codes/404.html`.
+fn is_about_errors(path: &str) -> bool {
+    path.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| {
+        part.len() == 3 && part.starts_with(['4', '5']) && part.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// Whether a route that must not be called with its own method is there.
