@@ -56,7 +56,15 @@ fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             let says = !e.expect.json_keys.is_empty() || e.expect.content_type.is_some();
             e.expect.status.is_empty() && !(says && x.response().is_some_and(|r| respells(x, r)))
         });
-    let trouble = word != "ok" && !follows && (named || matches!(word, "app-error" | "gateway-error"));
+    // A platform's own name may well be closed to strangers while the public one serves what it should.
+    let closed = x.vantage == Vantage::Origin
+        && matches!(word, "forbidden" | "redirect")
+        && exchanges.at(Vantage::Edge, Purpose::Endpoint, x.path).is_some_and(|edge| {
+            let response = edge.response().filter(|_| !edge.limited);
+            response.is_some_and(|r| outcome(edge, r, local, exchanges.control(Vantage::Edge)) == "ok")
+        });
+    let trouble =
+        word != "ok" && !follows && !closed && (named || matches!(word, "app-error" | "gateway-error"));
     facts.known(FactKey::EndpointOutcome, subject.as_str(), word, [x.id()]).symptom = trouble;
     if let (Some(here), Some(there)) = (local, x.response())
         && let (Form::Json(a), Form::Json(b)) = (Shape::of(here).form, Shape::of(there).form)
