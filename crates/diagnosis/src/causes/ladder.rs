@@ -503,7 +503,7 @@ fn lacks_a_file(facts: &Facts) -> bool {
 /// Whether an application that answers elsewhere wrote this 503 itself: the body is JSON, and the hops that are known before
 /// it write pages.
 fn unavailable_in_json(facts: &Facts, subject: &str) -> bool {
-    facts.text(FactKey::SiteKind, "edge") == Some("application")
+    matches!(facts.text(FactKey::SiteKind, "edge"), Some("application" | "app-error"))
         && facts.text(FactKey::EdgeSays, subject) == Some("unavailable")
         && facts.text(FactKey::HttpBody, subject) == Some("json")
         && !matches!(facts.text(FactKey::HttpWriter, subject), Some("edge" | "platform" | "balancer"))
