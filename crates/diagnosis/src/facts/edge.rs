@@ -71,7 +71,6 @@ const SAYS: &[(&str, &str)] = &[
     ("ngrok-not-found-legacy", "tunnel-down"),
     ("ngrok-upstream-refused", "origin-refused"),
     ("localtunnel-down", "tunnel-down"),
-    ("frp-no-tunnel", "tunnel-down"),
     ("netlify-edge-function-crashed", "code-failed"),
     ("netlify-inactivity-timeout", "read-timeout"),
     ("azure-app-service-ip-forbidden", "address-banned"),
