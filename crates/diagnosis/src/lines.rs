@@ -57,6 +57,9 @@ pub struct LogLine {
     /// Whether it may be read in the body of a failing answer.
     #[serde(default = "yes")]
     pub page: bool,
+    /// Real lines that the entry must find; the tests hold each against it.
+    #[serde(default)]
+    pub examples: Vec<String>,
     /// Where the patterns come from.
     pub source: String,
 }
@@ -269,6 +272,22 @@ mod tests {
                 assert!(captured, "{}: {name} is named and never captured", line.id);
             }
         }
+    }
+
+    #[test]
+    fn every_example_is_found_by_its_entry() {
+        let lines = &Catalogue::embedded().lines;
+        let mut missed = Vec::new();
+        for line in lines.iter() {
+            for example in &line.examples {
+                // A pattern of the frame beside the line is tested with the captured logs.
+                let said = lines.says(example, Some(example));
+                if line.place.is_none() && said.iter().all(|one| one.line.id != line.id) {
+                    missed.push(format!("{}: {example:?}", line.id));
+                }
+            }
+        }
+        assert!(missed.is_empty(), "not found by their entries: {missed:#?}");
     }
 
     #[test]
