@@ -161,6 +161,14 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
                 RungState::Broken
             }
             _ if stopped_on_purpose(facts) => RungState::Broken,
+            // Nothing, for every path: what stands there is no application.
+            _ if facts.is(SiteEmpty, "edge", "yes") == Some(true)
+                && facts
+                    .at(EndpointOutcome, Some("edge"))
+                    .any(|fact| fact.symptom && fact.text() == Some("empty")) =>
+            {
+                RungState::Broken
+            }
             // Everything is served, by the wrong build, for the wrong environment, or behind the platform's own login.
             _ if misdeployed(facts) => RungState::Broken,
             _ if !reaches_app && lacks_a_file(facts) => RungState::Broken,
@@ -277,9 +285,20 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
             let words = ["forbidden", "blocked", "unexpected-status", "html-for-json"];
             fact.symptom && fact.text().is_some_and(|word| words.contains(&word))
         });
+    // One rule leads every path to another host, and the origin serves them.
+    let sent_away = facts.is(FactKey::SiteUniform, "edge", "yes") == Some(true)
+        && facts.get(FactKey::EdgeVendors, "edge").is_some_and(|fact| fact.known().is_some())
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+            let path = fact.subject.strip_prefix("edge ").unwrap_or(&fact.subject);
+            fact.symptom
+                && fact.text() == Some("redirect")
+                && facts.text(FactKey::RedirectKind, &fact.subject) == Some("host")
+                && facts.text(FactKey::PairPath, path) == Some("origin-better")
+        });
     says || refused
         || barred
         || inspected
+        || sent_away
         || too_large
         || cache
         || kept_error
@@ -484,7 +503,7 @@ fn lacks_a_file(facts: &Facts) -> bool {
 /// Whether an application that answers elsewhere wrote this 503 itself: the body is JSON, and the hops that are known before
 /// it write pages.
 fn unavailable_in_json(facts: &Facts, subject: &str) -> bool {
-    facts.text(FactKey::SiteKind, "edge") == Some("application")
+    matches!(facts.text(FactKey::SiteKind, "edge"), Some("application" | "app-error"))
         && facts.text(FactKey::EdgeSays, subject) == Some("unavailable")
         && facts.text(FactKey::HttpBody, subject) == Some("json")
         && !matches!(facts.text(FactKey::HttpWriter, subject), Some("edge" | "platform" | "balancer"))
@@ -563,6 +582,10 @@ fn passes_again(facts: &Facts, subject: &str) -> bool {
 /// its host name, or in JSON, where no other hop is known to have written it.
 fn refused_by_program(facts: &Facts) -> bool {
     let words = ["forbidden", "host-refused", "unexpected-status", "method-refused"];
+    // A login of the application's own stands before the path.
+    let login = |fact: &crate::facts::Fact| {
+        fact.text() == Some("redirect") && facts.text(FactKey::GuardHow, &fact.subject) == Some("login")
+    };
     facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
         let subject = fact.subject.as_str();
         let outcome = fact.text().unwrap_or_default();
@@ -583,7 +606,7 @@ fn refused_by_program(facts: &Facts) -> bool {
         let own =
             !another || (outcome == "host-refused" && facts.get(FactKey::SiteDevServer, "edge").is_some());
         fact.symptom
-            && words.contains(&outcome)
+            && (words.contains(&outcome) || login(fact))
             && own
             && (asks || json || own_host || outcome == "host-refused")
     })
