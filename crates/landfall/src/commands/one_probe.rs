@@ -14,7 +14,7 @@ pub(super) fn run(args: &OneProbeArgs, only: &[Probe]) -> Result<ExitStatus, Fai
         (Some(_), None) => landfall_audit::Config::default(),
         (_, named) => config(named.as_deref())?,
     };
-    let said = Overrides { only: only.to_vec(), ..args.target.overrides() };
+    let said = Overrides { only: only.to_vec(), deep: true, ..args.target.overrides() };
     let plan = Plan::new(&config, &said)?;
     let evidence = wait_for(async {
         let (progress, _bar) = progress::show(args.quiet);
