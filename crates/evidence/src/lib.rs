@@ -35,7 +35,7 @@ pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
     BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
-    HostRole, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot, Route, Runtime,
+    HostRole, LeftOut, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot, Route, Runtime,
     Scheduler, ServerSetting, SettingRead, SettingsInventory, Stack, StartCommand,
 };
 pub use rate_limit::{

@@ -166,7 +166,13 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
         let mut placed = None;
         if let (Build::Commit(id), Some((project, git))) = (build, &git) {
             let with: Vec<ObservationId> = ids.iter().cloned().chain([project.clone()]).collect();
-            placed = place(id, git);
+            // Commits that change nothing that is built are no reason for an older one, unless nothing deploys what is
+            // checked out.
+            let elsewhere = facts.is(FactKey::GitDeployBranchIs, "", "differs") == Some(true);
+            placed = match place(id, git) {
+                Some("head-alike") if elsewhere => Some("ancestor"),
+                word => word,
+            };
             match &placed {
                 Some(word) => {
                     let old = matches!(*word, "ancestor" | "other-branch");
