@@ -250,6 +250,94 @@ codes! {
         "The Date header and this machine's clock differ"
         "More than a minute apart: signed tokens and certificates may be judged wrongly by one side. Which clock is wrong cannot be told from here."
         "date -u; curl -sSI URL | grep -i ^date";
+    HTTP_VERSION_FAILS = "LF-HTTP-023" High
+        "One version of HTTP fails where another answers"
+        "The server negotiates this version and then breaks it off, or answers something that is not of it, while the same question in another version is answered. Clients take the highest version that is offered, so most of them get the broken one."
+        "curl -sS -i --http1.1 URL; curl -sS -i --http2 URL; curl -sS -i --http3-only URL";
+    HTTP_RECORD_H3_DEAD = "LF-HTTP-024" Low
+        "The HTTPS record promises HTTP/3 and nothing answers"
+        "The record's alpn parameter (RFC 9460 section 7.1) lets clients begin with HTTP/3 before they have asked over TCP; they wait for UDP 443 in vain and then fall back."
+        "dig HOST HTTPS; curl -sS --http3-only -i URL";
+    HTTP_CONTENTS_DIFFER = "LF-HTTP-025" Low
+        "The name's addresses serve different contents"
+        "The same question has the same status at every address, and another build, other JSON members or another text at one of them. Texts count as other when more than 10 of 64 bits of their similarity hash differ over the first 500 kB, the measure of internet.nl for a site's two address families. Usual reasons are a deployment that reached only some machines, or an old address in DNS."
+        "for each address: curl -sS --resolve HOST:443:ADDRESS URL | sha256sum";
+    HTTP_HEAD = "LF-HTTP-026" Low
+        "HEAD is not answered as GET is"
+        "HEAD must give the header of the GET without its content (RFC 9110 section 9.3.2). Uptime checks, link checkers and some caches ask with HEAD and report a failure that no user has, or miss one that users have."
+        "curl -sS -I URL; curl -sS -i URL";
+    HTTP_LONG_CHAIN = "LF-HTTP-027" Low
+        "A chain of redirects is long"
+        "More than three redirects before an answer: each costs a round trip, and some clients follow no more than five. One is usual; http to https on the same host first, then to the canonical host."
+        "curl -sS -o /dev/null -L -w '%{num_redirects} %{url_effective}\n' URL";
+    HTTP_METHOD_LOST = "LF-HTTP-028" Low
+        "A redirect turns POST into GET"
+        "After 301 and 302 clients go on with GET and drop the body (RFC 9110 sections 15.4.2 and 15.4.3 allow it, and all do); 307 and 308 keep both. A webhook that is configured with http:// then arrives empty, and nobody sees an error."
+        "curl -sS -i http://HOST/PATH (look at the status: 301 and 302 lose the method, 307 and 308 keep it)";
+    HTTP_OFF_HOST = "LF-HTTP-029" Info
+        "Port 80 redirects to another host first"
+        "Strict-Transport-Security counts for the host that sent it over TLS (RFC 6797 section 8.1). Where the first redirect leaves the host, its own policy is never seen, and the next visit begins in the clear again."
+        "curl -sS -i http://HOST/ | grep -i location";
+    HTTP_CODING_BROKEN = "LF-HTTP-030" High
+        "A compressed answer cannot be read"
+        "The answer names a content coding (RFC 9110 section 8.4) that its bytes are not of, breaks off inside it, or is shorter than its Content-Length. Clients that ask for it, which all browsers and most libraries do, get an error or an empty answer while a plain request works. Usually a proxy compresses twice, or passes on the header of a body that it has changed."
+        "curl -sS --compressed -i URL; curl -sS -H 'accept-encoding: gzip' URL | gzip -t";
+    HTTP_NOT_COMPRESSED = "LF-HTTP-031" Info
+        "Text is sent without compression"
+        "gzip, br and zstd were offered one by one for a text above 1 kB, and none was used. Text shrinks to a fifth or less."
+        "curl -sS -o /dev/null -D - -H 'accept-encoding: gzip, br, zstd' URL | grep -i content-encoding";
+    HTTP_STALE_CACHE = "LF-HTTP-032" Medium
+        "The edge's cache serves another answer than the origin gives now"
+        "The answer comes from a cache by the cache's own word, two requests for it are alike byte for byte, and the same path with a query that no cache can have seen gets other bytes. What users see is an old copy."
+        "curl -sS URL | sha256sum; curl -sS 'URL?fresh=RANDOM-WORD' | sha256sum";
+    HTTP_CACHED_COOKIE = "LF-HTTP-033" Medium
+        "A cached answer sets a cookie"
+        "A shared cache hands one person's Set-Cookie to everybody (RFC 9111 section 7.3): people get each other's sessions."
+        "curl -sS -D - -o /dev/null URL | grep -iE '^(set-cookie|age|cf-cache-status|x-cache|cache-status)'";
+    HTTP_CORS_REFUSED = "LF-HTTP-034" Medium
+        "A declared page may not call production from a browser"
+        "The answer to the page's origin does not satisfy the CORS protocol of the Fetch standard, so the browser keeps it from the page. Programs are not concerned."
+        "curl -sS -i -X OPTIONS -H 'origin: PAGE-ORIGIN' -H 'access-control-request-method: POST' URL";
+    HTTP_CORS_VARY = "LF-HTTP-035" Low
+        "Access-Control-Allow-Origin depends on the caller, and Vary does not say so"
+        "Without Vary: Origin a cache gives the answer for one page to another, whose browser then refuses it (Fetch standard, CORS protocol and HTTP caches)."
+        "curl -sS -D - -o /dev/null -H 'origin: PAGE-ORIGIN' URL | grep -iE '^(vary|access-control-allow-origin)'";
+    HTTP_CORS_MAX_AGE = "LF-HTTP-036" Info
+        "The preflight is allowed to be remembered for longer than browsers do"
+        "Chromium remembers a preflight for 7200 seconds at most and Firefox for 86400 (MDN, Access-Control-Max-Age), whatever the header says."
+        "curl -sS -i -X OPTIONS -H 'origin: PAGE-ORIGIN' -H 'access-control-request-method: POST' URL | grep -i max-age";
+    HTTP_CORS_ANYONE = "LF-HTTP-037" Medium
+        "Any page may call with the user's credentials"
+        "The answer names whatever origin asks, and allows credentials: every site that a user visits can read the answers that the user's cookies open. MDN's Observatory takes 50 points for it."
+        "curl -sS -D - -o /dev/null -H 'origin: https://example.invalid' URL | grep -i access-control";
+    HTTP_CORS_ON_ERRORS = "LF-HTTP-038" Low
+        "Errors come without the CORS headers"
+        "The browser hides such an answer from the page and reports CORS in place of the true error, so a 502 of the edge is taken for a mistake in the CORS settings."
+        "curl -sS -i -H 'origin: PAGE-ORIGIN' URL";
+    HTTP_HEADERS_OF_AN_API = "LF-HTTP-039" Info
+        "Headers that matter to an API are missing"
+        "Only what acts on an API is counted: Strict-Transport-Security, X-Content-Type-Options, CORS with credentials, cookies, and Cache-Control on JSON. The number of MDN's Observatory stands beside it as a second opinion; it is made for pages, and takes most of its points for headers on which no browser acts there."
+        "curl -sSI URL";
+    HTTP_ERROR_FORM = "LF-HTTP-040" Low
+        "Errors are not in a form that programs can read"
+        "An error of the application came as HTML although JSON was asked for, or as application/problem+json (RFC 9457) that is not of its form. Clients cannot tell one error from another."
+        "curl -sS -i -H 'accept: application/problem+json, application/json' https://HOST/RANDOM-WORD";
+    HTTP_EMPTY = "LF-HTTP-041" Low
+        "A success answer is empty"
+        "A 200 without a body: the handler returned nothing, or a hop dropped the content. 204 is the status for an answer that has none (RFC 9110 section 15.3.5)."
+        "curl -sS -i URL";
+    HTTP_LARGE_HEALTH = "LF-HTTP-042" Low
+        "A health answer is large"
+        "More than 1 MB for an answer that is asked every few seconds by every balancer and monitor."
+        "curl -sS -o /dev/null -w '%{size_download}\n' URL";
+    HTTP_NO_CHARSET = "LF-HTTP-043" Info
+        "Text is sent without its character set"
+        "Clients guess, and differ in what they guess. JSON needs none: it is UTF-8 (RFC 8259 section 8.1)."
+        "curl -sSI URL | grep -i content-type";
+    HTTP_WARM_SLOW = "LF-HTTP-044" Low
+        "A warm request waits long for its first byte"
+        "The wait over a connection that stood and had been used before: above 800 ms it is the application's own time, since neither lookup nor handshake nor a start is in it."
+        "curl -sS -o /dev/null -o /dev/null -w '%{time_pretransfer} %{time_starttransfer}\n' URL URL (the second line)";
 
     PATH_NOT_THE_APP = "LF-PATH-001" Info
         "The application never saw the request"
@@ -259,6 +347,14 @@ codes! {
         "The platform's own name serves the application, the public name does not"
         "The deployment is up. What is broken lies between the public name and the deployment: the domain's binding, the edge's origin setting, or DNS."
         "curl -sS -i https://PLATFORM-NAME/PATH; curl -sS -i URL";
+    PATH_PROXY_STATUS = "LF-PATH-003" Info
+        "A proxy on the way says why it failed"
+        "The Proxy-Status field (RFC 9209) names the intermediary that could not get an answer and its reason, in a vocabulary of its own. It is the word of the hop that met the fault, and settles who made the error."
+        "curl -sS -D - -o /dev/null URL | grep -i ^proxy-status";
+    PATH_OTHER_BUILD = "LF-PATH-004" Low
+        "What is served is proven to be another build than the project's"
+        "A mark of the build that is served (a commit, a version, the name of a bundle, a strong ETag) is another than the project's own or the local backend's. Nothing is concluded where there is no mark on one of the two sides."
+        "git rev-parse HEAD; curl -sS URL (compare the commit, the version, or the names of the scripts)";
 
     RATE_TOO_LOW = "LF-RATE-001" Medium
         "The rate limit refuses ordinary clients"
