@@ -633,7 +633,7 @@ async fn bounded<F: Future>(ctx: &Context, work: F) -> Option<F::Output> {
 }
 
 /// Orders by time of asking, then id, and makes ids unique: the same question put twice carries `#2`. Links are kept.
-fn in_order(mut observations: Vec<Observation>) -> Vec<Observation> {
+pub(crate) fn in_order(mut observations: Vec<Observation>) -> Vec<Observation> {
     observations.sort_by(|a, b| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
     let mut taken: BTreeSet<ObservationId> = BTreeSet::new();
     let mut count: BTreeMap<ObservationId, u32> = BTreeMap::new();

@@ -288,6 +288,7 @@ impl World {
                 },
                 checking_disabled: false,
                 dnssec_ok: false,
+                manner: DnsManner::Usual,
             },
             answer,
         };
@@ -355,6 +356,7 @@ pub(crate) fn records(name: &str, rtype: &str, data: &[&str], authoritative: boo
         authority: Vec::new(),
         extended_errors: Vec::new(),
         glue: Vec::new(),
+        signing: None,
     }
 }
 

@@ -86,12 +86,157 @@ codes! {
         "dig HOST A (second column)";
     DNS_SIGNATURES_BROKEN = "LF-DNS-012" Critical
         "Validating resolvers refuse the zone's DNSSEC"
-        "The resolver says by an extended error (RFC 8914, codes 6 to 12) that the chain of signatures does not hold. Users of validating resolvers cannot resolve the name at all, and since March 2026 public authorities do not issue certificates over such an answer."
+        "The resolver says by an extended error (RFC 8914, codes 6 to 12) that the chain of signatures does not hold, or hands out without validation (CD) what it refuses with it. Users of validating resolvers cannot resolve the name at all, and since March 2026 public authorities do not issue certificates over such an answer."
         "dig HOST A; dig +cd HOST A; delv HOST A";
     DNS_DANGLING_CNAME = "LF-DNS-013" Critical
         "The production name is an alias of a name that does not exist"
         "The CNAME's target is gone (NXDOMAIN after a CNAME, RFC 2308 section 2.1). At some providers a stranger can claim the target."
         "dig HOST CNAME; dig TARGET A";
+
+    DNS_NO_DELEGATION = "LF-DNS-014" Critical
+        "The zone above does not delegate the zone"
+        "Servers of the zone above answer with authority and name no server of the zone: the registration lapsed, is on hold, or was never finished."
+        "dig @PARENT-SERVER +norec ZONE NS";
+    DNS_DELEGATION_DIFFERS = "LF-DNS-015" High
+        "The delegation and the zone name different servers"
+        "The NS set at the zone above (RFC 1034 section 4.2.2 wants the two alike) is not the one that the zone itself gives. High where the delegation names servers that the zone does not: after a move the old provider stays in use. Low where the zone names more. Zonemaster DELEGATION: EXTRA_NAME_PARENT, TOTAL_NAME_MISMATCH, EXTRA_NAME_CHILD."
+        "dig @PARENT-SERVER +norec ZONE NS; dig @NAMESERVER +norec ZONE NS";
+    DNS_NS_NO_ADDRESS = "LF-DNS-016" High
+        "A name server has no address"
+        "The NS set names a host that has neither an A nor an AAAA record, and the delegation carries no glue for it. Critical when that is so for all of them."
+        "dig NAMESERVER A; dig NAMESERVER AAAA";
+    DNS_GLUE_DIFFERS = "LF-DNS-017" High
+        "The glue at the zone above is out of date"
+        "The zone above hands out addresses of name servers that lie inside the zone (RFC 1034 section 4.2.1, RFC 9471). They are not those that the zone gives."
+        "dig @PARENT-SERVER +norec +additional ZONE NS; dig NAMESERVER A";
+    DNS_NS_PRIVATE = "LF-DNS-018" High
+        "A name server is at an address that is not public"
+        "A private, loopback, link-local or documentation address (RFC 6890) can be asked from inside one network only."
+        "dig NAMESERVER A; dig NAMESERVER AAAA";
+    DNS_FEW_SERVERS = "LF-DNS-019" High
+        "The zone has too few name servers"
+        "RFC 1034 section 4.1 wants a zone to be served by at least two servers, and RFC 2182 on different networks. One name, or several names with one address, are one machine."
+        "dig ZONE NS; dig NAMESERVER A";
+    DNS_NS_ALIAS = "LF-DNS-020" High
+        "A name server is named by an alias"
+        "RFC 2181 section 10.3: the target of an NS record must not be a CNAME."
+        "dig NAMESERVER CNAME";
+    DNS_SERIALS_DIFFER = "LF-DNS-021" Medium
+        "The zone's servers hold different versions of the zone"
+        "The serial numbers in the SOA records differ. Medium when records differ too, low when those asked for are alike. Some providers never move the serial, so equal serials prove nothing."
+        "for each name server: dig @NAMESERVER +norec ZONE SOA";
+    DNS_RECORDS_DIFFER = "LF-DNS-022" Medium
+        "The zone's own servers hold different records"
+        "CNAME, HTTPS, MX, TXT, CAA or NS records of host and zone differ from server to server."
+        "for each name server: dig @NAMESERVER +norec HOST TYPE";
+    DNS_SOA_TIMERS = "LF-DNS-023" Info
+        "Timers in the SOA record are unusual"
+        "Below or above the values of RIPE-203 that Zonemaster's ZONE02 to ZONE06 check. Many large zones differ from them on purpose."
+        "dig ZONE SOA";
+    DNS_NEGATIVE_TTL = "LF-DNS-024" Low
+        "Names that do not exist are remembered for long"
+        "A resolver that asked too early keeps NXDOMAIN for the smaller of the SOA record's TTL and its last field (RFC 2308 section 5)."
+        "dig ZONE SOA (second column and last field)";
+    DNS_SHORT_TTL = "LF-DNS-025" Low
+        "The address records are hardly remembered"
+        "A TTL of some seconds makes every caller wait for a lookup and the zone's servers answer many times as often."
+        "dig @NAMESERVER +norec HOST A (second column)";
+    DNS_SPREADING = "LF-DNS-026" Low
+        "Resolvers still remember an older answer"
+        "A resolver gives what the zone's servers no longer say. The time is the end of the longest TTL that a resolver reported; a resolver that was not asked may remember for as long as the old TTL."
+        "dig @RESOLVER HOST A (second column counts down); landfall dns --watch HOST";
+    DNS_DS_WITHOUT_KEY = "LF-DNS-027" Critical
+        "No DS record fits a key of the zone"
+        "The digest of every key was computed (RFC 4034 section 5.1.4), and none is that of a DS record at the zone above. Usual after a move to a provider with keys of its own."
+        "dig @PARENT-SERVER +norec ZONE DS; dig @NAMESERVER +norec ZONE DNSKEY | dnssec-dsfromkey -f - ZONE";
+    DNS_SIGNATURE_TIME = "LF-DNS-028" Critical
+        "Signatures are out of their dates"
+        "All signatures of a record set have expired or have not begun (RFC 4034 section 3.1.5). The signer stopped, or a clock is wrong. Medium while the zone above has no DS record."
+        "dig @NAMESERVER +norec +dnssec HOST A (fields 5 and 6 of RRSIG); date -u";
+    DNS_SIGNATURE_WINDOW = "LF-DNS-029" Medium
+        "Signatures end soon, or last for very long"
+        "Less than 12 hours are left, or more than 180 days (Zonemaster DNSSEC04)."
+        "dig @NAMESERVER +norec +dnssec HOST A (field 5 of RRSIG)";
+    DNS_SIGNATURE_INVALID = "LF-DNS-030" Critical
+        "Signatures are missing or do not hold"
+        "The signature was computed over the records with the zone's key (RFC 4034 section 3.1.8.1) and does not fit, or there is none in a signed zone, or the key to which the DS record leads did not sign the keys."
+        "delv @NAMESERVER HOST A +vtrace; dig @NAMESERVER +norec +dnssec HOST A";
+    DNS_NO_DS = "LF-DNS-031" Medium
+        "The zone is signed and the zone above does not say so"
+        "Without a DS record validating resolvers take the zone for unsigned (RFC 4035 section 5.2)."
+        "dig @PARENT-SERVER +norec ZONE DS; dig @NAMESERVER +norec ZONE DNSKEY";
+    DNS_UNSIGNED = "LF-DNS-032" Critical
+        "The zone above says that the zone is signed, and it is not"
+        "A DS record without any key in the zone (RFC 4035 section 5) makes every answer bogus."
+        "dig @PARENT-SERVER +norec ZONE DS; dig @NAMESERVER +norec ZONE DNSKEY";
+    DNS_OLD_ALGORITHM = "LF-DNS-033" High
+        "DNSSEC uses what is no longer recommended"
+        "Algorithms 1, 3, 5, 6, 7 and 12 must not or should not sign (RFC 8624 section 3.1; IANA's registry since RFC 9904). Medium for a DS record with a SHA-1 digest alone, low for RSA keys under 2048 bits."
+        "dig ZONE DNSKEY (third number); dig ZONE DS (third number)";
+    DNS_NSEC3_ITERATIONS = "LF-DNS-034" Medium
+        "NSEC3 hashes names more than once"
+        "RFC 9276 section 3.1: the iteration count must be 0; resolvers may treat more as unsigned, and many more as a failure."
+        "dig @NAMESERVER +norec ZONE NSEC3PARAM (third number)";
+    DNS_WILDCARD = "LF-DNS-035" Info
+        "A wildcard answers for every name"
+        "A random name beside the host resolves (RFC 4592). A misspelt host then reaches whatever the wildcard leads to."
+        "dig RANDOM-WORD.ZONE A";
+    DNS_CNAME_LOOP = "LF-DNS-036" Critical
+        "The production name is an alias in a circle"
+        "Its CNAME leads back to itself (RFC 1034 section 3.6.2); resolvers answer SERVFAIL."
+        "dig HOST CNAME; dig TARGET CNAME";
+    DNS_CNAME_LONG = "LF-DNS-037" Medium
+        "The chain of aliases is long"
+        "More aliases than resolvers are sure to follow (Zonemaster: 10 in a chain, 9 in one answer)."
+        "dig HOST A";
+    DNS_CNAME_BESIDE = "LF-DNS-038" High
+        "An alias stands beside other records of its name"
+        "RFC 1034 section 3.6.2 and RFC 2181 section 10.1: a name with a CNAME has no other data. At the top of a zone there always are: SOA and NS."
+        "dig @NAMESERVER +norec HOST CNAME; dig @NAMESERVER +norec HOST MX; dig @NAMESERVER +norec ZONE CNAME";
+    DNS_NO_TCP = "LF-DNS-039" High
+        "A name server does not answer over TCP"
+        "RFC 7766 section 5 requires it; what does not fit a datagram comes over TCP."
+        "dig @NAMESERVER +norec +tcp ZONE SOA";
+    DNS_EDNS = "LF-DNS-040" Medium
+        "A name server or a box in front of it misunderstands EDNS"
+        "RFC 6891 section 6.1.3 (an unknown version is answered with BADVERS) and section 7. High when questions with EDNS are not answered at all."
+        "dig @NAMESERVER +norec +noedns ZONE SOA; dig @NAMESERVER +norec +edns=1 +noednsnegotiation ZONE SOA";
+    DNS_LETTER_CASE = "LF-DNS-041" Medium
+        "A name server changes the letters of the question"
+        "The question in an answer has to be that of the query, letter by letter (RFC 4343 section 4.1); resolvers mix the case to make forged answers harder."
+        "dig @NAMESERVER +norec eXaMpLe.CoM SOA (look at the question section)";
+    DNS_TRANSFER = "LF-DNS-042" Low
+        "The whole zone is handed out to everybody"
+        "A zone transfer (RFC 5936 section 5 leaves it to the operator) was begun for a stranger. Only its first message was read, and nothing of it is kept but the SOA record."
+        "dig @NAMESERVER ZONE AXFR";
+    DNS_OPEN_RESOLVER = "LF-DNS-043" High
+        "A server of the zone resolves names for everybody"
+        "It answered a question about another zone, with recursion (RFC 5358). The root's NS records were asked for, so that nobody else's name was involved."
+        "dig @NAMESERVER +recurse . NS";
+    DNS_MX_ALIAS = "LF-DNS-044" Medium
+        "The mail server is named by an alias"
+        "RFC 2181 section 10.3: the target of an MX record must not be a CNAME."
+        "dig HOST MX; dig MAILSERVER CNAME";
+    DNS_HTTPS_HINTS = "LF-DNS-045" Medium
+        "The HTTPS record hints at other addresses"
+        "RFC 9460 section 7.3: hints save a lookup and should be the address records. Browsers may use them, curl and libraries do not."
+        "dig HOST HTTPS; dig HOST A; dig HOST AAAA";
+    DNS_OTHER_VIEW = "LF-DNS-046" Medium
+        "This machine sees another address than DNS gives"
+        "A hosts file entry or a split view leads this machine elsewhere."
+        "getent ahosts HOST; grep HOST /etc/hosts; dig HOST A";
+    DNS_PROXIED = "LF-DNS-047" Info
+        "DNS does not show the origin"
+        "The addresses belong to an edge network. Where it sends requests cannot be seen in DNS; headers and error pages can tell."
+        "dig HOST A; curl -sSI URL";
+    DNS_DANGLING_NS = "LF-DNS-048" Critical
+        "The delegation leads to a provider that does not have the zone"
+        "The server refuses or fails for the zone, and at that provider whoever adds a zone first owns it (project can-i-take-over-dns)."
+        "dig @NAMESERVER +norec ZONE SOA";
+    DNS_FILTERED = "LF-DNS-049" Medium
+        "A resolver answers by a policy of its own"
+        "Extended errors 15 to 18 (RFC 8914: blocked, censored, filtered, prohibited) or the address 0.0.0.0: a list of the resolver's operator, and not the zone."
+        "dig @RESOLVER HOST A";
 
     TLS_EXPIRED = "LF-TLS-001" Critical
         "The certificate has expired"
