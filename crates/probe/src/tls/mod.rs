@@ -12,8 +12,10 @@ mod name;
 mod roots;
 mod session;
 pub(crate) mod stream;
+mod suites;
 mod trust;
 mod verifier;
+mod wire;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

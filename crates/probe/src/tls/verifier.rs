@@ -2,7 +2,9 @@
 //!
 //! An audit wants to see what a server with a bad chain would have said, so trust is not decided here: it is judged
 //! afterwards, against each root store, on the recorded chain. The handshake signature is checked as always, because a
-//! peer that cannot prove that it holds the leaf's key has shown us nothing.
+//! peer that cannot prove that it holds the leaf's key has shown us nothing. The one exception is a key too short for the
+//! library to check (RSA below 2048 bits): that it is shown is what has to be reported, and [`super::Judged::problem`]
+//! keeps whoever has secrets to send away from it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +19,7 @@ use rustls::{
     version,
 };
 
-use super::Roots;
+use super::{Roots, certificate};
 
 /// What a connection over TCP is to be used for, by ALPN in order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +107,16 @@ impl ResolvesClientCert for Noting {
     }
 }
 
+/// Lets a signature pass that could not be checked because the leaf's key is too short for the library.
+fn unless_short(leaf: &CertificateDer<'_>, why: Error) -> Result<HandshakeSignatureValid, Error> {
+    match certificate::parse(leaf) {
+        Ok(parsed) if certificate::is_below_proof(&parsed.certificate.key) => {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+        _ => Err(why),
+    }
+}
+
 #[derive(Debug)]
 struct AcceptingVerifier {
     provider: Arc<CryptoProvider>,
@@ -128,7 +140,8 @@ impl ServerCertVerifier for AcceptingVerifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, leaf, signature, algorithms).or_else(|why| unless_short(leaf, why))
     }
 
     fn verify_tls13_signature(
@@ -137,7 +150,8 @@ impl ServerCertVerifier for AcceptingVerifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, leaf, signature, algorithms).or_else(|why| unless_short(leaf, why))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
