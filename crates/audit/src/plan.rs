@@ -1,6 +1,6 @@
 //! From flags, `landfall.toml` and the folder to a plan: what is asked, of whom, within which bounds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -116,6 +116,8 @@ pub struct Overrides {
     pub timeout: Option<Duration>,
     /// Budget.
     pub budget: Option<u32>,
+    /// Whether the TLS endpoints are surveyed: versions, cipher suites and what else costs connections of its own.
+    pub survey_tls: bool,
 }
 
 /// A plan for one audit.
@@ -149,8 +151,12 @@ pub struct Plan {
     pub rdap: Option<String>,
     /// The hosts file to read in place of this machine's.
     pub hosts_file: Option<PathBuf>,
+    /// Thresholds of findings that the file sets.
+    pub thresholds: BTreeMap<String, u64>,
     /// What may be connected to; anything, unless a server runs the audit for somebody else.
     pub egress: Egress,
+    /// Whether the TLS endpoints of production are surveyed.
+    pub survey_tls: bool,
 }
 
 impl Plan {
@@ -241,7 +247,9 @@ impl Plan {
             expected_ns: config.expected_ns.clone(),
             rdap: config.rdap.clone(),
             hosts_file: config.hosts_file.clone(),
+            thresholds: config.thresholds.clone(),
             egress: Egress::anything(),
+            survey_tls: said.survey_tls,
         })
     }
 

@@ -33,6 +33,7 @@ mod story;
 mod testkit;
 #[cfg(test)]
 mod testworld;
+mod thresholds;
 mod unexplained;
 mod verdict;
 mod verification;
@@ -55,3 +56,4 @@ pub use lines::{LineRole, LogLine};
 pub use model::*;
 pub use owners::{Owner, OwnerRole};
 pub use signatures::{Meaning, Signature, SignatureHop};
+pub use thresholds::{THRESHOLDS, Threshold};

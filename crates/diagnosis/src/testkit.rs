@@ -116,6 +116,7 @@ impl World {
                     mapped: false,
                     user_agent: "landfall/0.1.0".into(),
                     proxy_variables: Vec::new(),
+                    thresholds: Default::default(),
                 },
                 requests: Requests { total: 0, by_host: BTreeMap::new() },
                 observations: Vec::new(),

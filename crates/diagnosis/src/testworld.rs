@@ -169,6 +169,7 @@ pub(crate) fn world(edge: Answers, origin: Option<Answers>, tests_fixed: bool, l
             mapped: true,
             user_agent: "Landfall".into(),
             proxy_variables: Vec::new(),
+            thresholds: Default::default(),
         },
         requests: Requests::default(),
         observations: Vec::new(),

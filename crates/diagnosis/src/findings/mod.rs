@@ -13,6 +13,7 @@ mod project;
 mod rate_limit;
 mod tests_run;
 mod tls;
+mod tls_survey;
 mod transport;
 
 use std::cmp::Reverse;
@@ -35,6 +36,7 @@ pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(dns::findings(case));
     findings.extend(tls::findings(case));
+    findings.extend(tls_survey::findings(case));
     findings.extend(http::findings(case));
     findings.extend(transport::findings(case));
     findings.extend(headers::findings(case));

@@ -14,7 +14,9 @@ pub(super) fn run(args: &OneProbeArgs, only: &[Probe]) -> Result<ExitStatus, Fai
         (Some(_), None) => landfall_audit::Config::default(),
         (_, named) => config(named.as_deref())?,
     };
-    let said = Overrides { only: only.to_vec(), ..args.target.overrides() };
+    // What costs connections of its own is asked when TLS alone is asked for, and not in every audit.
+    let survey_tls = only.contains(&Probe::Tls);
+    let said = Overrides { only: only.to_vec(), survey_tls, ..args.target.overrides() };
     let plan = Plan::new(&config, &said)?;
     let evidence = wait_for(async {
         let (progress, _bar) = progress::show(args.quiet);

@@ -236,7 +236,7 @@ fn signature_name(algorithm: &AlgorithmIdentifier<'_>) -> String {
 }
 
 /// Dates outside the range of the type are moved to its end, which is far enough away to mean the same.
-fn timestamp(seconds: i64) -> Timestamp {
+pub(super) fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 

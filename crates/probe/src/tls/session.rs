@@ -58,6 +58,11 @@ impl Session {
         }
     }
 
+    /// The certificates as sent, at most [`CHAIN_LENGTH`] of them.
+    pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
     /// `TLSv1.3` or `TLSv1.2`.
     pub fn version(&self) -> String {
         match self.version {
@@ -133,7 +138,7 @@ pub struct Problem {
 }
 
 impl Judged {
-    fn new(roots: &Roots, chain: &[CertificateDer<'_>], now: Timestamp) -> Self {
+    pub(super) fn new(roots: &Roots, chain: &[CertificateDer<'_>], now: Timestamp) -> Self {
         let (mut parsed_chain, mut unparsed, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for (i, der) in chain.iter().enumerate() {
             match certificate::parse(der) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::client::{ClientSessionStore, ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
@@ -55,7 +55,15 @@ fn build(
     versions: &[&'static SupportedProtocolVersion],
     alpn: &[&[u8]],
 ) -> ClientConfig {
-    let verifier = AcceptingVerifier { provider: Arc::clone(provider) };
+    build_with(provider, versions, alpn, AcceptingVerifier { provider: Arc::clone(provider), stapled: None })
+}
+
+fn build_with(
+    provider: &Arc<CryptoProvider>,
+    versions: &[&'static SupportedProtocolVersion],
+    alpn: &[&[u8]],
+    verifier: AcceptingVerifier,
+) -> ClientConfig {
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions)
         .expect("the provider has cipher suites and groups for TLS 1.2 and 1.3")
@@ -80,6 +88,20 @@ pub(super) fn noting_client(
     }
     let mut config = build(&Arc::new(provider), &[&version::TLS13, &version::TLS12], Offer::Http.alpn());
     config.client_auth_cert_resolver = noting;
+    Arc::new(config)
+}
+
+/// A configuration like [`client`]'s that offers HTTP/1.1 alone, keeps its sessions in `sessions`, and says in `stapled`
+/// whether a certificate status came with the certificate.
+pub(super) fn resuming_client(
+    provider: &Arc<CryptoProvider>,
+    sessions: Arc<dyn ClientSessionStore>,
+    stapled: Arc<AtomicBool>,
+) -> Arc<ClientConfig> {
+    let verifier = AcceptingVerifier { provider: Arc::clone(provider), stapled: Some(stapled) };
+    let versions = [&version::TLS13, &version::TLS12];
+    let mut config = build_with(provider, &versions, Offer::Http1.alpn(), verifier);
+    config.resumption = Resumption::store(sessions);
     Arc::new(config)
 }
 
@@ -120,6 +142,8 @@ fn unless_short(leaf: &CertificateDer<'_>, why: Error) -> Result<HandshakeSignat
 #[derive(Debug)]
 struct AcceptingVerifier {
     provider: Arc<CryptoProvider>,
+    /// Told when an OCSP response comes.
+    stapled: Option<Arc<AtomicBool>>,
 }
 
 impl ServerCertVerifier for AcceptingVerifier {
@@ -128,9 +152,12 @@ impl ServerCertVerifier for AcceptingVerifier {
         _leaf: &CertificateDer<'_>,
         _rest: &[CertificateDer<'_>],
         _host: &ServerName<'_>,
-        _ocsp: &[u8],
+        ocsp: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if let Some(stapled) = self.stapled.as_ref().filter(|_| !ocsp.is_empty()) {
+            stapled.store(true, Ordering::Relaxed);
+        }
         Ok(ServerCertVerified::assertion())
     }
 

@@ -276,7 +276,7 @@ pub(super) async fn exchange(
             stream.write_all(&bytes).await?;
         }
         let mut hello_at: Option<Instant> = None;
-        let mut part = [0; 4096];
+        let mut part = vec![0; 4096];
         while !answer.is_over(flight) {
             let reading = stream.read(&mut part);
             let count = match hello_at {
