@@ -364,7 +364,7 @@ fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     for x in &exchanges.all {
         let subject = x.subject();
         // An object store refuses in XML of one form (S3, and what speaks like it; Azure), whoever passes it on.
-        let store_refuses = |text: &str| text.contains("<Error><Code>") || text.contains("<Error>\n");
+        let store_refuses = |text: &str| text.contains("<Error>") && text.contains("<Code>");
         let fails = x.response().is_some_and(|response| {
             response.status >= 500
                 || (matches!(response.status, 400..=404 | 409)
