@@ -169,6 +169,7 @@ pub(crate) fn world(edge: Answers, origin: Option<Answers>, tests_fixed: bool, l
             mapped: true,
             user_agent: "Landfall".into(),
             proxy_variables: Vec::new(),
+            thresholds: Default::default(),
         },
         requests: Requests::default(),
         observations: Vec::new(),
@@ -604,6 +605,7 @@ pub(crate) fn dns_answer(rcode: u16, authoritative: bool, answers: Vec<DnsRecord
         authority: Vec::new(),
         extended_errors: Vec::new(),
         glue: Vec::new(),
+        signing: None,
     }
 }
 
@@ -620,6 +622,7 @@ pub(crate) fn dns_seen(
         transport: DnsTransport::Udp,
         checking_disabled: false,
         dnssec_ok: false,
+        manner: DnsManner::Usual,
     };
     DnsObservation { question, answer }
 }

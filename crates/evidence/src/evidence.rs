@@ -63,6 +63,9 @@ pub struct Settings {
     /// Names of this machine's proxy variables that are set, never their values. The audit itself asks without a proxy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proxy_variables: Vec<String>,
+    /// Thresholds of findings that the caller set, by name; those not named keep their own number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub thresholds: BTreeMap<String, u64>,
 }
 
 /// HTTP requests sent by an audit.

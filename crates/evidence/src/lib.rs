@@ -23,12 +23,13 @@ mod tests_run;
 mod tls;
 
 pub use dns::{
-    DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, ExtendedError,
+    DnsAnswer, DnsKey, DnsManner, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole,
+    DnsSignature, DnsSigning, DnsTransport, ExtendedError, SignatureCheck,
 };
 pub use door::{DoorAnswer, DoorAsk, DoorObservation, DoorQuestion, DoorTls};
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
 pub use http::{
-    Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
+    Body, Decoded, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
 };
 pub use log::{LogEvent, LogObservation, LogTail};
 pub use observation::{Observation, ObservationId, Seen, Vantage};

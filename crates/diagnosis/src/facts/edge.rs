@@ -16,6 +16,7 @@ use url::Url;
 use super::writer::{Shape, Writer};
 use super::{BodyKind, Exchange, Exchanges, FactKey, Facts, body_kind};
 use crate::catalogue::Catalogue;
+use crate::fields::{ProxyError, joined};
 use crate::signatures::{Meaning, SignatureHop};
 
 /// From here on an answer counts as slow. Every proxy's limit lies above; an instant refusal lies far below.
@@ -188,6 +189,12 @@ fn said(x: &Exchange<'_>, response: &HttpResponse) -> Option<Said> {
     let status = response.status;
     if status < 400 {
         return None;
+    }
+    // A proxy's own word, in a vocabulary that all of them share, beats whatever its page looks like.
+    if let Some(error) = joined(response, "proxy-status").and_then(|field| ProxyError::parse(&field))
+        && let Some(word) = error.word()
+    {
+        return Some(Said { word, code: error.error });
     }
     let named = x.reading.writers.iter().filter(|m| m.weight_percent >= SURE_PERCENT).find_map(|m| {
         let (_, word) = SAYS.iter().find(|(id, _)| *id == m.signature.id)?;
@@ -661,7 +668,7 @@ fn expected(evidence: &Evidence) -> Option<(String, &'static str, BTreeSet<Obser
 }
 
 /// Whether two spellings name one vendor: `aws-cloudfront` and `cloudfront`.
-fn same_vendor(a: &str, b: &str) -> bool {
+pub(crate) fn same_vendor(a: &str, b: &str) -> bool {
     a == b || a.split('-').any(|part| part == b) || b.split('-').any(|part| part == a)
 }
 
