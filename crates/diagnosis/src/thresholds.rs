@@ -61,4 +61,12 @@ thresholds! {
     SIGNATURE_LEFT_MAX = "dns_signature_left_max_s" 15_552_000 "Zonemaster DNSSEC04, REMAINING_LONG: 180 days";
     NSEC3_ITERATIONS = "dns_nsec3_iterations_max" 0 "RFC 9276 section 3.1";
     RSA_BITS = "dns_rsa_bits_min" 2048 "Zonemaster DNSSEC14; NIST SP 800-57 part 3";
+    RSA_KEY_BITS = "tls_rsa_bits_min" 2048 "CA/Browser Forum Baseline Requirements section 6.1.5";
+    RSA_KEY_BITS_MAX = "tls_rsa_bits_max" 4096 "testssl.sh: larger ones are odd and slow";
+    DH_BITS = "tls_dh_bits_min" 2048 "NIST SP 800-52 revision 2 section 3.3.1";
+    SCT_SHORT = "tls_sct_min" 2 "Chrome's Certificate Transparency policy, up to 180 days";
+    SCT_LONG = "tls_sct_min_long" 3 "Chrome's Certificate Transparency policy, above 180 days";
+    CHAIN_LENGTH = "tls_chain_max" 4 "our choice: the longest chain that a public authority hands out";
+    CHAIN_SIZE = "tls_chain_max_byte" 10_000 "our choice: with the rest of the flight it passes the 14,600 bytes of a first window (RFC 6928)";
+    TICKET_LIFETIME = "tls_ticket_max_s" 86_400 "testssl.sh: above a day";
 }

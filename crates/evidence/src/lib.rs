@@ -21,6 +21,7 @@ mod signs;
 mod target;
 mod tests_run;
 mod tls;
+mod tls_survey;
 
 pub use dns::{
     DnsAnswer, DnsKey, DnsManner, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole,
@@ -48,5 +49,11 @@ pub use signs::{ProjectSign, SignWord};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{
-    Certificate, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath, TrustRefusal, TrustResult,
+    Certificate, CertificateDetails, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath,
+    TrustRefusal, TrustResult,
+};
+pub use tls_survey::{
+    GroupStanding, IssuerFetch, IssuerFetched, LargeHello, Resumption, RevocationCheck, RevocationList,
+    ServerHelloShown, Standing, SuiteClass, SuiteStanding, TlsSurvey, TlsSurveyObservation, TlsVersion,
+    VersionStanding, WithoutName,
 };

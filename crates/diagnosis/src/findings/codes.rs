@@ -306,6 +306,114 @@ codes! {
         "Production is reached over plain HTTP"
         "The production URL begins with http://. Everything, credentials included, can be read and changed on the way."
         "curl -sS -o /dev/null -w '%{http_code}\n' https://HOST/";
+    TLS_OLD_VERSIONS_OFFERED = "LF-TLS-018" Low
+        "TLS 1.0 or 1.1 is still offered"
+        "Both were deprecated in 2021 (RFC 8996). SSL Labs caps the grade at B for them; no client of the last ten years needs them. Asked by hand-written hellos; offered means that the server chose the version."
+        "openssl s_client -connect HOST:443 -servername HOST -tls1_1 -cipher ALL:@SECLEVEL=0 </dev/null; sslscan HOST";
+    TLS_SSL3 = "LF-TLS-019" High
+        "SSLv3 is offered"
+        "Prohibited since 2015 (RFC 7568). An attacker on the way can bring a client down to it and then read what it encrypts (POODLE)."
+        "sslscan HOST (openssl of today cannot speak it)";
+    TLS_NO_MODERN_VERSION = "LF-TLS-020" High
+        "Neither TLS 1.2 nor TLS 1.3 is offered"
+        "Clients of today begin at TLS 1.2 (RFC 9325 section 3.1.1) and do not connect. Two answers on connections of their own declined each version."
+        "openssl s_client -connect HOST:443 -servername HOST -tls1_2 </dev/null; openssl s_client -connect HOST:443 -servername HOST -tls1_3 </dev/null";
+    TLS_BROKEN_SUITES = "LF-TLS-021" High
+        "Cipher suites without authentication, without encryption or with export keys are offered"
+        "Anonymous suites authenticate nobody, NULL suites encrypt nothing, EXPORT and DES have keys of 40 to 56 bits. RFC 9325 section 4.1 forbids all of them; SSL Labs grades F."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 -cipher 'aNULL:eNULL:@SECLEVEL=0' </dev/null; sslscan HOST";
+    TLS_WEAK_SUITES = "LF-TLS-022" Medium
+        "RC4 or 3DES is offered"
+        "RC4's key stream is biased (prohibited by RFC 7465); blocks of 64 bits, as 3DES has them, repeat within one long connection (Sweet32, CVE-2016-2183)."
+        "sslscan HOST";
+    TLS_SHORT_DH = "LF-TLS-023" Medium
+        "The finite-field key exchange uses a short prime"
+        "The prime that the server showed for a DHE suite is below the threshold. Primes of 1,024 bits are few, shared, and within reach of precomputation (Logjam, CVE-2015-4000). Threshold: tls_dh_bits_min."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 -cipher kDHE </dev/null | grep 'Temp Key'";
+    TLS_DATED_SUITES = "LF-TLS-024" Info
+        "Cipher suites of yesterday are offered"
+        "Static RSA gives no forward secrecy, CBC with MAC-then-encrypt has a record of padding attacks, DHE is slow and its parameters are often short (RFC 9325 section 4.1). Some old clients know nothing better, so this is a choice; low where static RSA is among them, since SSL Labs caps the grade at B for it."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 -cipher kRSA </dev/null; sslscan HOST";
+    TLS_WEAK_GROUP = "LF-TLS-025" High
+        "An elliptic curve below 224 bits is offered"
+        "The server took a curve whose strength is below 112 bits; RFC 8422 section 5.1.1 keeps none of them."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 -curves secp192r1 -cipher ALL:@SECLEVEL=0 </dev/null";
+    TLS_NO_HYBRID = "LF-TLS-026" Info
+        "The post-quantum key exchange is not used"
+        "X25519MLKEM768 (number 0x11EC) joins X25519 with ML-KEM-768, so that what is recorded today stays closed. It needs TLS 1.3. Nothing fails without it."
+        "openssl s_client -connect HOST:443 -servername HOST -groups X25519MLKEM768 </dev/null (OpenSSL 3.5 or later)";
+    TLS_LARGE_HELLO = "LF-TLS-027" High
+        "A large ClientHello is not answered, a small one is"
+        "A hello with a post-quantum key share is about 1.7 kB and comes in two segments. Something on the way reads the first one only and resets or waits (see tldr.fail), which looks like \"new clients cannot connect\"."
+        "openssl s_client -connect HOST:443 -servername HOST -groups X25519MLKEM768:X25519 </dev/null; the same with -groups X25519 (OpenSSL 3.5 or later)";
+    TLS_NO_HTTP1 = "LF-TLS-028" Low
+        "Clients that speak HTTP/1.1 alone are refused"
+        "A hello that offers http/1.1 alone by ALPN was answered with no_application_protocol (alert 120, RFC 7301 section 3.2)."
+        "openssl s_client -connect HOST:443 -servername HOST -alpn http/1.1 </dev/null";
+    TLS_DEFAULT_CERTIFICATE = "LF-TLS-029" Info
+        "What clients without a server name are shown"
+        "A handshake without SNI (RFC 6066 section 3) got another certificate, or none. That is usual on shared platforms. Where the host itself gets the same wrong certificate as nobody in particular, the host is not set up there."
+        "openssl s_client -connect HOST:443 -noservername </dev/null | openssl x509 -noout -subject";
+    TLS_SCT = "LF-TLS-030" High
+        "A public certificate carries too few Certificate Transparency timestamps"
+        "Chrome, Safari and Firefox refuse a publicly trusted certificate without signed timestamps (RFC 6962): two from different logs up to 180 days of lifetime, three above (thresholds tls_sct_min, tls_sct_min_long). curl, Go and Python do not look: it works there, and not in browsers."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -ext ct_precert_scts";
+    TLS_MUST_STAPLE = "LF-TLS-031" High
+        "The certificate demands a stapled status that is not sent"
+        "With the TLS feature extension (RFC 7633, Must-Staple) clients such as Firefox refuse a handshake without an OCSP response. Public authorities have switched OCSP off or are about to."
+        "openssl s_client -connect HOST:443 -servername HOST -status </dev/null | grep -i 'OCSP response'; openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -ext tlsfeature";
+    TLS_REVOKED = "LF-TLS-032" Critical
+        "The certificate was revoked"
+        "Its serial number is on the list of its authority (RFC 5280 section 5). Browsers get such lists in digest and refuse."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -serial -ext crlDistributionPoints; curl -sS LIST-URL | openssl crl -inform der -noout -text | grep -A1 SERIAL";
+    TLS_LIST_UNREACHABLE = "LF-TLS-033" Low
+        "The list of revoked certificates cannot be had"
+        "The certificate names a list (RFC 5280 section 4.2.1.13) that could not be fetched, read, or held against its issuer. That says nothing of the certificate. A certificate that names neither a list nor an OCSP responder raises nothing."
+        "curl -sS LIST-URL | openssl crl -inform der -noout -text";
+    TLS_NO_RESUMPTION = "LF-TLS-034" Info
+        "Sessions are not resumed"
+        "A second handshake that offered the first one's session was a whole one again, or there was no session to offer within half a second."
+        "openssl s_client -connect HOST:443 -servername HOST -reconnect -no_tls1_3 </dev/null | grep -c Reused";
+    TLS_LONG_TICKET = "LF-TLS-035" Low
+        "Session tickets live long"
+        "The lifetime that the server puts into its tickets (RFC 8446 section 4.6.1, RFC 5077 section 3.3) is above the threshold tls_ticket_max_s. Whoever gets the ticket key reads the traffic of that time."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | grep 'lifetime hint'";
+    TLS_EARLY_DATA = "LF-TLS-036" Medium
+        "Early data (0-RTT) is accepted"
+        "Tickets allow data with the first packet (RFC 8446 section 2.3), which an attacker can send again. For requests that change something the application must refuse it with 425 (RFC 8470), and most do not know it."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | grep 'Max Early Data'";
+    TLS_RENEGOTIATION = "LF-TLS-037" High
+        "Secure renegotiation is not supported"
+        "The answer to a hello of TLS 1.2 with renegotiation_info did not carry it (RFC 5746 section 3.6). If such a server renegotiates, somebody on the way can put data before the client's."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 </dev/null | grep -i renegotiation";
+    TLS_NO_EMS = "LF-TLS-038" Low
+        "The extended master secret is not supported"
+        "The answer to a hello of TLS 1.2 with extended_master_secret did not carry it (RFC 7627). internet.nl fails a server for that, and clients in FIPS mode refuse it."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 </dev/null | grep -i 'extended master'";
+    TLS_COMPRESSION = "LF-TLS-039" High
+        "TLS compression is on"
+        "The server chose DEFLATE. The size of what is sent then tells its contents (CRIME, CVE-2012-4929); RFC 9325 section 3.3 forbids it."
+        "openssl s_client -connect HOST:443 -servername HOST -comp -no_tls1_3 </dev/null | grep -i compression";
+    TLS_SURPLUS = "LF-TLS-040" Info
+        "More certificates are sent than are needed"
+        "The chain is long, large, or holds a certificate twice (thresholds tls_chain_max, tls_chain_max_byte). Each handshake carries it; a flight beyond the first window costs a round trip more."
+        "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null | grep -c BEGIN";
+    TLS_ODD_KEY = "LF-TLS-041" Info
+        "The certificate's RSA key is very long"
+        "Above the threshold tls_rsa_bits_max a key makes each handshake slow and adds nothing that counts."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -text | grep Public-Key";
+    TLS_SURVEY_OPEN = "LF-TLS-042" Info
+        "Questions of the TLS survey stayed open"
+        "A reset, a close, a silence, alert 80 or alert 112 is no refusal, and one refusal alone is none either: two answers have to agree before something counts as not offered. What is listed is neither a pass nor a fault."
+        "sslscan HOST";
+    TLS_AGING_SIGNATURE = "LF-TLS-043" Info
+        "A certificate is signed with SHA-224"
+        "Nothing refuses it yet; internet.nl counts it among what is to be phased out."
+        "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null";
+    TLS_RARE_GROUP = "LF-TLS-044" Medium
+        "Only rare key exchange groups are offered"
+        "The server takes none of X25519, P-256 and P-384, which clients have, and another curve instead. Browsers and many libraries cannot connect."
+        "openssl s_client -connect HOST:443 -servername HOST -groups X25519:P-256:P-384 </dev/null; the same with -groups P-521";
 
     HTTP_NOT_SERVED = "LF-HTTP-001" Critical
         "Production does not answer its endpoints as it should"

@@ -19,6 +19,7 @@ mod rate_limit;
 mod security;
 mod tests_run;
 mod tls;
+mod tls_survey;
 mod transport;
 mod zone;
 
@@ -47,6 +48,7 @@ pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     let said = findings.iter().any(broken);
     findings.extend(zone::findings(case).into_iter().filter(|f| !(said && broken(f))));
     findings.extend(tls::findings(case));
+    findings.extend(tls_survey::findings(case));
     findings.extend(http::findings(case));
     findings.extend(transport::findings(case));
     findings.extend(headers::findings(case));
