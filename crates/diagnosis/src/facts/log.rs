@@ -240,10 +240,16 @@ impl Named {
             facts.known(FactKey::LogBind, subject, bind, id());
             if let Some(port) = port {
                 facts.known(FactKey::LogPort, subject, i64::from(port), id());
-                let maps: Vec<u16> = project
-                    .iter()
-                    .flat_map(|project| &project.deploy)
-                    .filter(|config| config.stage == DeployStage::Production)
+                let production = || {
+                    project
+                        .iter()
+                        .flat_map(|project| &project.deploy)
+                        .filter(|config| config.stage == DeployStage::Production)
+                };
+                // What an image exposes is no map where the platform has one of its own.
+                let mapped = production().any(|c| c.platform != "docker" && !c.ports.is_empty());
+                let maps: Vec<u16> = production()
+                    .filter(|config| !mapped || config.platform != "docker")
                     .flat_map(|config| config.ports.iter().map(|map| map.local))
                     .collect();
                 if !maps.is_empty() {
