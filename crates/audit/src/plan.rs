@@ -116,6 +116,8 @@ pub struct Overrides {
     pub timeout: Option<Duration>,
     /// Budget.
     pub budget: Option<u32>,
+    /// Whether one probe alone is run, which then asks more than an audit needs.
+    pub deep: bool,
 }
 
 /// A plan for one audit.
@@ -123,6 +125,8 @@ pub struct Overrides {
 pub struct Plan {
     /// What is audited. Endpoints may still be empty: they are then found in the project or guessed.
     pub target: Target,
+    /// Whether the probes ask more than an audit needs (`landfall http` and its like).
+    pub deep: bool,
     /// Deadline of the whole audit.
     pub timeout: Duration,
     /// Requests to production and origin together.
@@ -230,6 +234,7 @@ impl Plan {
                 frontends: config.frontends.clone(),
                 endpoints: config.endpoints.clone(),
             },
+            deep: said.deep,
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),
             budget: said.budget.or(config.budget).unwrap_or(DEFAULT_BUDGET),
             skip,

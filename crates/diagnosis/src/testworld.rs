@@ -646,6 +646,7 @@ fn handshake(host: &str) -> TlsHandshake {
         self_issued: false,
         aia_issuers: Vec::new(),
         sha256: format!("hash of {subject}"),
+        more: None,
     };
     let chain = vec![
         certificate(name, "WE1", age_days, left_days, false),
@@ -671,6 +672,8 @@ fn handshake(host: &str) -> TlsHandshake {
             },
         ],
         name_matches: true,
+        chain_count: None,
+        chain_byte: None,
     }
 }
 

@@ -21,6 +21,7 @@ mod signs;
 mod target;
 mod tests_run;
 mod tls;
+mod tls_survey;
 
 pub use dns::{
     DnsAnswer, DnsKey, DnsManner, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole,
@@ -29,14 +30,14 @@ pub use dns::{
 pub use door::{DoorAnswer, DoorAsk, DoorObservation, DoorQuestion, DoorTls};
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
 pub use http::{
-    Body, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
+    Body, Decoded, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
 };
 pub use log::{LogEvent, LogObservation, LogTail};
 pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
     BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
-    HostRole, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot, Route, Runtime,
+    HostRole, LeftOut, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot, Route, Runtime,
     Scheduler, ServerSetting, SettingRead, SettingsInventory, Stack, StartCommand,
 };
 pub use rate_limit::{
@@ -48,5 +49,11 @@ pub use signs::{ProjectSign, SignWord};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{
-    Certificate, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath, TrustRefusal, TrustResult,
+    Certificate, CertificateDetails, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath,
+    TrustRefusal, TrustResult,
+};
+pub use tls_survey::{
+    GroupStanding, IssuerFetch, IssuerFetched, LargeHello, Resumption, RevocationCheck, RevocationList,
+    ServerHelloShown, Standing, SuiteClass, SuiteStanding, TlsSurvey, TlsSurveyObservation, TlsVersion,
+    VersionStanding, WithoutName,
 };

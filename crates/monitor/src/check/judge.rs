@@ -330,6 +330,8 @@ mod tests {
                 text: Some(body.into()),
                 sha256: String::new(),
                 opening: None,
+                simhash: None,
+                decoded: None,
             },
             redirect_to: None,
         }

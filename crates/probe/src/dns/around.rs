@@ -342,7 +342,10 @@ pub async fn follow_up(
                 questions.push((server.clone(), name.clone(), rtype, Flags::default()));
             }
         }
-        for near in hints.near_hosts.iter().take(NEAR) {
+    }
+    // A name in another domain may be the one that is meant, whether or not this one is somebody's.
+    for near in hints.near_hosts.iter().take(NEAR) {
+        if told.nxdomain || psl::domain_str(near) != Some(domain.as_str()) {
             questions.push((resolver.clone(), normal(near), RecordType::A, Flags::default()));
         }
     }
