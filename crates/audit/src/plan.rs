@@ -1,6 +1,6 @@
 //! From flags, `landfall.toml` and the folder to a plan: what is asked, of whom, within which bounds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -116,6 +116,8 @@ pub struct Overrides {
     pub timeout: Option<Duration>,
     /// Budget.
     pub budget: Option<u32>,
+    /// Whether one probe alone is run, which then asks more than an audit needs.
+    pub deep: bool,
 }
 
 /// A plan for one audit.
@@ -123,6 +125,8 @@ pub struct Overrides {
 pub struct Plan {
     /// What is audited. Endpoints may still be empty: they are then found in the project or guessed.
     pub target: Target,
+    /// Whether the probes ask more than an audit needs (`landfall http` and its like).
+    pub deep: bool,
     /// Deadline of the whole audit.
     pub timeout: Duration,
     /// Requests to production and origin together.
@@ -149,6 +153,8 @@ pub struct Plan {
     pub rdap: Option<String>,
     /// The hosts file to read in place of this machine's.
     pub hosts_file: Option<PathBuf>,
+    /// Thresholds of findings that the file sets.
+    pub thresholds: BTreeMap<String, u64>,
     /// What may be connected to; anything, unless a server runs the audit for somebody else.
     pub egress: Egress,
 }
@@ -228,6 +234,7 @@ impl Plan {
                 frontends: config.frontends.clone(),
                 endpoints: config.endpoints.clone(),
             },
+            deep: said.deep,
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),
             budget: said.budget.or(config.budget).unwrap_or(DEFAULT_BUDGET),
             skip,
@@ -241,6 +248,7 @@ impl Plan {
             expected_ns: config.expected_ns.clone(),
             rdap: config.rdap.clone(),
             hosts_file: config.hosts_file.clone(),
+            thresholds: config.thresholds.clone(),
             egress: Egress::anything(),
         })
     }

@@ -26,6 +26,8 @@ pub(crate) fn response(status: u16) -> ResponseBuilder {
             text: Some(String::new()),
             sha256: sha256(""),
             opening: None,
+            simhash: None,
+            decoded: None,
         },
         redirect_to: None,
     })
@@ -56,6 +58,8 @@ impl ResponseBuilder {
             text: Some(text.into()),
             sha256: sha256(text),
             opening: None,
+            simhash: None,
+            decoded: None,
         };
         self
     }
@@ -116,6 +120,7 @@ impl World {
                     mapped: false,
                     user_agent: "landfall/0.1.0".into(),
                     proxy_variables: Vec::new(),
+                    thresholds: Default::default(),
                 },
                 requests: Requests { total: 0, by_host: BTreeMap::new() },
                 observations: Vec::new(),
@@ -283,6 +288,7 @@ impl World {
                 },
                 checking_disabled: false,
                 dnssec_ok: false,
+                manner: DnsManner::Usual,
             },
             answer,
         };
@@ -350,6 +356,7 @@ pub(crate) fn records(name: &str, rtype: &str, data: &[&str], authoritative: boo
         authority: Vec::new(),
         extended_errors: Vec::new(),
         glue: Vec::new(),
+        signing: None,
     }
 }
 
@@ -402,10 +409,13 @@ pub(crate) fn handshake(result: TrustResult, name_matches: bool, san: &[&str]) -
             self_issued: false,
             aia_issuers: vec!["http://i.pki.goog/we1.crt".into()],
             sha256: sha256("leaf"),
+            more: None,
         }],
         unparsed: Vec::new(),
         trust: vec![TrustPath { store: "webpki-roots 1.0".into(), result }],
         name_matches,
+        chain_count: None,
+        chain_byte: None,
     }
 }
 

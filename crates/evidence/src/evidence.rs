@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     DnsObservation, DnsServerRole, DoorObservation, HttpObservation, LogObservation, Observation,
     ObservationId, ProjectSnapshot, Purpose, RateLimitObservation, RdapObservation, Seen, Target,
-    TestsObservation, TlsObservation, Vantage,
+    TestsObservation, TlsObservation, TlsSurveyObservation, Vantage,
 };
 
 /// The schema that this version writes. A reader accepts the same major number.
@@ -63,6 +63,9 @@ pub struct Settings {
     /// Names of this machine's proxy variables that are set, never their values. The audit itself asks without a proxy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proxy_variables: Vec<String>,
+    /// Thresholds of findings that the caller set, by name; those not named keep their own number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub thresholds: BTreeMap<String, u64>,
 }
 
 /// HTTP requests sent by an audit.
@@ -189,6 +192,14 @@ impl Evidence {
     pub fn tls(&self) -> impl Iterator<Item = (&Observation, &TlsObservation)> {
         self.observations.iter().filter_map(|o| match &o.seen {
             Seen::Tls(seen) => Some((o, seen)),
+            _ => None,
+        })
+    }
+
+    /// Surveys of TLS endpoints, in order.
+    pub fn tls_surveys(&self) -> impl Iterator<Item = (&Observation, &TlsSurveyObservation)> {
+        self.observations.iter().filter_map(|o| match &o.seen {
+            Seen::TlsSurvey(seen) => Some((o, seen)),
             _ => None,
         })
     }

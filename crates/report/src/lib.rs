@@ -9,6 +9,7 @@
 
 mod build;
 mod compare;
+mod dns_survey;
 mod format;
 mod html;
 mod json;
@@ -17,6 +18,7 @@ mod markdown;
 pub mod model;
 mod observations;
 mod page;
+mod remarks;
 mod sarif;
 mod terminal;
 mod text;
@@ -24,10 +26,12 @@ mod words;
 
 pub use build::build;
 pub use compare::{comparison, comparison_json};
+pub use dns_survey::{agreement_changes, dns_survey};
 pub use format::{Format, Style, UnknownFormat};
 pub use model::{Explanation, LoadError, Report, SCHEMA};
 pub use observations::observations;
 pub use page::{VerifiedRow, claims, page, verified};
+pub use remarks::remarks;
 pub use text::wrap;
 
 /// Lays a report out. The text ends with a newline.

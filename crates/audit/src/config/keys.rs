@@ -13,6 +13,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("network", &["resolvers", "connect_to", "ca_files"]),
     ("rephrase", &["url", "model", "key_env"]),
     ("dns", &["expected_ns", "rdap", "hosts_file"]),
+    ("thresholds", &[]),
 ];
 
 /// Tables that are read by others: the server's settings, and what `landfall apply` declares on it. They know their keys.
@@ -22,6 +23,13 @@ pub(super) fn check(root: &DeTable<'_>, problems: &mut Problems<'_>) {
     for (key, value) in root {
         let name: &str = key.get_ref();
         if OTHERS.contains(&name) {
+            continue;
+        }
+        if name == "thresholds"
+            && let DeValue::Table(table) = value.get_ref()
+        {
+            let keys: Vec<&str> = landfall_diagnosis::THRESHOLDS.iter().map(|t| t.name).collect();
+            check_table(name, &keys, table, problems);
             continue;
         }
         let Some((_, keys)) = TABLES.iter().find(|(table, _)| *table == name) else {
@@ -73,7 +81,10 @@ fn top_level_mend(name: &str) -> String {
     // A key written before its section header is the usual slip.
     match TABLES.iter().find(|(_, keys)| keys.contains(&name)) {
         Some((table, _)) => format!("{name} belongs under [{table}]"),
-        None => "the sections are [target], [[endpoint]], [tests], [audit], [network] and [dns]".to_owned(),
+        None => {
+            "the sections are [target], [[endpoint]], [tests], [audit], [network], [dns] and [thresholds]"
+                .to_owned()
+        }
     }
 }
 
@@ -114,6 +125,15 @@ mod tests {
         let problem =
             super::super::Config::parse("[[moniter]]\nid = \"a\"\n", "landfall.toml").expect_err("refused");
         assert!(problem.to_string().contains("did you mean [[monitor]]?"), "{problem}");
+    }
+
+    #[test]
+    fn thresholds_are_those_that_a_finding_has() {
+        let parse = |text: &str| super::super::Config::parse(text, "landfall.toml");
+        let config = parse("[thresholds]\ndns_ttl_min_s = 10\n").expect("known");
+        assert_eq!(config.thresholds["dns_ttl_min_s"], 10);
+        let problem = parse("[thresholds]\ndns_ttl_min = 10\n").expect_err("refused").to_string();
+        assert!(problem.contains("did you mean \"dns_ttl_min_s\"?"), "{problem}");
     }
 
     #[test]

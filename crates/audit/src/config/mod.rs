@@ -6,6 +6,7 @@
 mod keys;
 mod template;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub struct Config {
     pub rdap: Option<String>,
     /// The hosts file to read in place of this machine's.
     pub hosts_file: Option<PathBuf>,
+    /// Thresholds of findings, by the names of [`landfall_diagnosis::THRESHOLDS`].
+    pub thresholds: BTreeMap<String, u64>,
 }
 
 /// Everything that is wrong with a configuration file.
@@ -122,6 +125,7 @@ struct Raw {
     network: RawNetwork,
     rephrase: Option<RawRephrase>,
     dns: RawDns,
+    thresholds: BTreeMap<String, u64>,
 }
 
 #[derive(Deserialize, Default)]
@@ -266,6 +270,7 @@ impl Config {
             expected_ns: raw.dns.expected_ns.into_iter().filter_map(|name| problems.server(name)).collect(),
             rdap: raw.dns.rdap.and_then(|service| problems.rdap(service)),
             hosts_file: raw.dns.hosts_file,
+            thresholds: raw.thresholds,
         };
         problems.done(name)?;
         Ok(config)

@@ -36,6 +36,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         Rung::Registrar => match word(DnsZone, "") {
             _ if matches!(word(RdapState, ""), Some("expired" | "lapsed" | "hold")) => RungState::Broken,
             _ if word(SiteParked, "edge") == Some("yes") => RungState::Broken,
+            _ if is_misspelt(facts) => RungState::Broken,
             // The registration is as good as the zone that waits for its delegation.
             Some("absent") if waits_elsewhere(facts) => RungState::Unknown,
             Some("exists") => RungState::Ok,
@@ -504,7 +505,10 @@ fn lacks_a_file(facts: &Facts) -> bool {
 /// it write pages.
 fn unavailable_in_json(facts: &Facts, subject: &str) -> bool {
     matches!(facts.text(FactKey::SiteKind, "edge"), Some("application" | "app-error"))
-        && facts.text(FactKey::EdgeSays, subject) == Some("unavailable")
+        && matches!(
+            facts.text(FactKey::EdgeSays, subject),
+            None | Some("unavailable" | "bad-gateway" | "gateway-timeout" | "origin-timeout")
+        )
         && facts.text(FactKey::HttpBody, subject) == Some("json")
         && !matches!(facts.text(FactKey::HttpWriter, subject), Some("edge" | "platform" | "balancer"))
 }
@@ -520,6 +524,21 @@ fn stopped_on_purpose(facts: &Facts) -> bool {
 /// Whether this answer is a platform's own page for an application that it wakes or keeps stopped.
 fn speaks_of_itself(facts: &Facts, subject: &str) -> bool {
     matches!(facts.text(FactKey::HttpMeaning, subject), Some("app-starting" | "app-suspended"))
+}
+
+/// Whether the name is somebody else's, and one that the project names, a slip of the pen away, is there.
+fn is_misspelt(facts: &Facts) -> bool {
+    let near = facts.of(FactKey::HostNearResolves).any(|fact| match fact.known() {
+        Some(crate::facts::Value::List(names)) => {
+            let domain = facts.text(FactKey::TargetDomain, "");
+            names.iter().any(|name| name.contains('.') && domain.is_some_and(|d| !name.ends_with(d)))
+        }
+        _ => false,
+    });
+    near && matches!(
+        facts.text(FactKey::SiteKind, "edge"),
+        Some("other-site" | "nothing-here" | "default-page")
+    )
 }
 
 /// Whether answers of the application break off, and neither their size nor a hop's own word explains it.

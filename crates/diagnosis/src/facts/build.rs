@@ -354,6 +354,11 @@ fn of_vantage(
     Some((build, ids))
 }
 
+/// The marks of a build that a response carries, with the field that carries each. For comparison alone: a mark is a word.
+pub(crate) fn marks(path: &str, response: &HttpResponse) -> Vec<(String, String)> {
+    builds(path, response).into_iter().map(|(field, build)| (field, build.to_string())).collect()
+}
+
 /// What a response tells of its build, by the field that tells it.
 fn builds(path: &str, response: &HttpResponse) -> Vec<(String, Build)> {
     let mut found = Vec::new();

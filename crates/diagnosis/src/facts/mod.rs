@@ -38,6 +38,9 @@ use landfall_evidence::{
 };
 
 pub use around::is_near;
+pub(crate) use build::marks as build_marks;
+pub(crate) use cors::{GET as CORS_GET, PREFLIGHT as CORS_PREFLIGHT, why_refused};
+pub(crate) use edge::same_vendor;
 pub(crate) use http::{BodyKind, Exchange, Exchanges, body_kind, is_health_path};
 pub(crate) use key::FactKey;
 pub(crate) use writer::Writer;
@@ -385,7 +388,7 @@ fn source_kind(observation: &Observation) -> SourceKind {
             _ => SourceKind::Resolver,
         },
         Seen::Rdap(_) => SourceKind::Registry,
-        Seen::Tls(_) => SourceKind::Handshake,
+        Seen::Tls(_) | Seen::TlsSurvey(_) => SourceKind::Handshake,
         Seen::Http(_) => match observation.vantage {
             Vantage::Local | Vantage::Workspace => SourceKind::Local,
             Vantage::Origin => SourceKind::Origin,
