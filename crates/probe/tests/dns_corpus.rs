@@ -16,8 +16,10 @@ fn every_message_of_the_corpus_is_read_within_bounds() {
         }
         let bytes = std::fs::read(&path).expect("readable");
         let name = path.display();
+        // A long message costs too much to be tried in every form.
+        let tries = if bytes.len() > 2_000 { 4 } else { 200 };
         // Cut anywhere, too: a datagram ends where it ends.
-        for end in (0..=bytes.len()).rev().take(600).chain([0, bytes.len() / 2]) {
+        for end in (0..=bytes.len()).rev().take(tries).chain([0, bytes.len() / 2]) {
             let Some(answer) = read_foreign_bytes(&bytes[..end]) else { continue };
             for records in [&answer.answers, &answer.authority, &answer.glue] {
                 assert!(records.len() <= 128, "{name}");
@@ -29,7 +31,7 @@ fn every_message_of_the_corpus_is_read_within_bounds() {
             assert!(signing.keys.len() <= 32 && signing.signatures.len() <= 32, "{name}");
         }
         // Every octet turned over, one at a time.
-        for at in 0..bytes.len().min(600) {
+        for at in 0..bytes.len().min(tries) {
             let mut bytes = bytes.clone();
             bytes[at] ^= 0xff;
             let _ = read_foreign_bytes(&bytes);

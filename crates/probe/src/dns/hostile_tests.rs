@@ -71,7 +71,13 @@ fn plausible(query: &Message, heard: &Heard, servers: usize) -> Vec<Vec<u8>> {
     let mut message = response(query);
     message.metadata.authoritative = true;
     message.add_answers(records);
-    vec![message.to_vec().expect("encodes")]
+    let bytes = message.to_vec().expect("encodes");
+    if bytes.len() > 1_232 && !heard.tcp {
+        let mut cut = response(query);
+        cut.metadata.truncation = true;
+        return vec![cut.to_vec().expect("encodes")];
+    }
+    vec![bytes]
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ impl TestServer {
 }
 
 pub(super) fn name(text: &str) -> Name {
-    Name::from_ascii(format!("{text}.")).expect("valid name")
+    if text == "." { Name::root() } else { Name::from_ascii(format!("{text}.")).expect("valid name") }
 }
 
 pub(super) fn response(query: &Message) -> Message {
