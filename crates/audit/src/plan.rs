@@ -116,8 +116,8 @@ pub struct Overrides {
     pub timeout: Option<Duration>,
     /// Budget.
     pub budget: Option<u32>,
-    /// Whether the TLS endpoints are surveyed: versions, cipher suites and what else costs connections of its own.
-    pub survey_tls: bool,
+    /// Whether one probe alone is run, which then asks more than an audit needs.
+    pub deep: bool,
 }
 
 /// A plan for one audit.
@@ -125,6 +125,8 @@ pub struct Overrides {
 pub struct Plan {
     /// What is audited. Endpoints may still be empty: they are then found in the project or guessed.
     pub target: Target,
+    /// Whether the probes ask more than an audit needs (`landfall http` and its like).
+    pub deep: bool,
     /// Deadline of the whole audit.
     pub timeout: Duration,
     /// Requests to production and origin together.
@@ -155,8 +157,6 @@ pub struct Plan {
     pub thresholds: BTreeMap<String, u64>,
     /// What may be connected to; anything, unless a server runs the audit for somebody else.
     pub egress: Egress,
-    /// Whether the TLS endpoints of production are surveyed.
-    pub survey_tls: bool,
 }
 
 impl Plan {
@@ -234,6 +234,7 @@ impl Plan {
                 frontends: config.frontends.clone(),
                 endpoints: config.endpoints.clone(),
             },
+            deep: said.deep,
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),
             budget: said.budget.or(config.budget).unwrap_or(DEFAULT_BUDGET),
             skip,
@@ -249,7 +250,6 @@ impl Plan {
             hosts_file: config.hosts_file.clone(),
             thresholds: config.thresholds.clone(),
             egress: Egress::anything(),
-            survey_tls: said.survey_tls,
         })
     }
 

@@ -516,7 +516,7 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
             if base.scheme() != "https" || !plan.runs(Probe::Tls) {
                 return Vec::new();
             }
-            let surveyed = plan.survey_tls && vantage == Vantage::Edge;
+            let surveyed = plan.deep && vantage == Vantage::Edge;
             let each = addresses.iter().map(|at| {
                 let (after, host) = (found.settled_by.clone(), &host);
                 async move {

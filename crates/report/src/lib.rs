@@ -17,6 +17,7 @@ mod markdown;
 pub mod model;
 mod observations;
 mod page;
+mod remarks;
 mod sarif;
 mod terminal;
 mod text;
@@ -28,6 +29,7 @@ pub use format::{Format, Style, UnknownFormat};
 pub use model::{Explanation, LoadError, Report, SCHEMA};
 pub use observations::observations;
 pub use page::{VerifiedRow, claims, page, verified};
+pub use remarks::remarks;
 pub use text::wrap;
 
 /// Lays a report out. The text ends with a newline.

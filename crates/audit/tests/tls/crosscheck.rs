@@ -14,13 +14,11 @@ use super::look::{Look, look};
 use super::servers;
 
 /// Disagreements that are right: the tool, what it speaks of, and why.
-const KNOWN: &[(&str, &str, &str)] = &[
-    (
-        "testssl.sh",
-        "cert_chain_of_trust",
-        "testssl.sh trusts its own stores; ours is told to trust the test's root as well, and it says \"failed\" of every private authority",
-    ),
-];
+const KNOWN: &[(&str, &str, &str)] = &[(
+    "testssl.sh",
+    "cert_chain_of_trust",
+    "testssl.sh trusts its own stores; ours is told to trust the test's root as well, and it says \"failed\" of every private authority",
+)];
 
 fn run(program: &str, package: &str, words: &[&str]) -> String {
     let output = Command::new(program)
@@ -79,12 +77,8 @@ fn sslscan(server: SocketAddr) -> Sslscan {
     let sni = format!("--sni-name={HOST}");
     let xml = run("sslscan", "sslscan", &["--xml=-", "--no-colour", "--no-heartbleed", &sni, &to]);
     assert!(xml.contains("</ssltest>"), "sslscan did not finish:\n{xml}");
-    let mut seen = Sslscan {
-        versions: BTreeSet::new(),
-        classes: BTreeSet::new(),
-        smallest_dh: None,
-        xml: xml.clone(),
-    };
+    let mut seen =
+        Sslscan { versions: BTreeSet::new(), classes: BTreeSet::new(), smallest_dh: None, xml: xml.clone() };
     for line in xml.lines().map(str::trim) {
         if line.starts_with("<protocol ") && attribute(line, "enabled") == "1" {
             let version = match (attribute(line, "type"), attribute(line, "version")) {
@@ -118,7 +112,8 @@ fn testssl(folder: &Path, server: SocketAddr, sections: &[&str]) -> BTreeMap<Str
     words.extend_from_slice(sections);
     words.push(&target);
     let said = run("testssl", "testssl.sh", &words);
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("no JSON of testssl.sh: {e}\n{said}"));
+    let text =
+        std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("no JSON of testssl.sh: {e}\n{said}"));
     let found: Vec<Value> = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}:\n{text}"));
     let word = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
     found.iter().map(|f| (word(f, "id"), (word(f, "severity"), word(f, "finding")))).collect()
@@ -174,7 +169,8 @@ fn hold_against_sslscan(look: &Look, server: SocketAddr) {
 }
 
 /// A server of ten years ago, as far as Debian's OpenSSL can play it.
-const YESTERDAY: &str = "ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; ssl_ciphers ALL:aNULL:eNULL:@SECLEVEL=0;";
+const YESTERDAY: &str =
+    "ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; ssl_ciphers ALL:aNULL:eNULL:@SECLEVEL=0;";
 
 fn with_dh(authority: &Authority) -> String {
     let output = Command::new("openssl")
@@ -207,7 +203,8 @@ fn sslscan_agrees_about_tls_1_2_alone_with_static_rsa() {
     let authority = Authority::new();
     let leaf = authority.sign("leaf", &Leaf { key: "rsa:3072", ..Leaf::default() });
     let both = authority.joined("both.pem", &[&leaf.leaf, &authority.path("intermediate.pem"), &leaf.key]);
-    let words = "ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.2 ciphers AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256";
+    let words =
+        "ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.2 ciphers AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256";
     let server = servers::haproxy(&authority, &both, words);
     hold_against_sslscan(&look(&authority, server.address), server.address);
 }
@@ -254,7 +251,11 @@ fn hold_certificate_against_testssl(authority: &Authority, look: &Look, server: 
     let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
     held.compare("cert_notBefore", day(leaf.not_before), finding("cert_notBefore"));
     held.compare("cert_notAfter", day(leaf.not_after), finding("cert_notAfter"));
-    held.compare("certs_countServer", handshake.chain_count.map(|n| n.to_string()).unwrap_or_default(), finding("certs_countServer"));
+    held.compare(
+        "certs_countServer",
+        handshake.chain_count.map(|n| n.to_string()).unwrap_or_default(),
+        finding("certs_countServer"),
+    );
     let disorder = look.codes().contains(&"LF-TLS-008");
     held.compare("certs_list_ordering_problem", disorder, finding("certs_list_ordering_problem") == "yes");
     let expired = look.codes().contains(&"LF-TLS-001");
@@ -264,7 +265,8 @@ fn hold_certificate_against_testssl(authority: &Authority, look: &Look, server: 
     let must = leaf.more.as_ref().is_some_and(|more| more.must_staple);
     held.compare("cert_mustStapleExtension", must, finding("cert_mustStapleExtension") != "--");
     held.compare("cert_trust", handshake.name_matches, finding("cert_trust").starts_with("Ok"));
-    let trusted = handshake.trust.iter().any(|t| matches!(t.result, landfall_evidence::TrustResult::Trusted { .. }));
+    let trusted =
+        handshake.trust.iter().any(|t| matches!(t.result, landfall_evidence::TrustResult::Trusted { .. }));
     held.compare("cert_chain_of_trust", trusted, !finding("cert_chain_of_trust").starts_with("failed"));
     held.end(look);
 }
@@ -288,7 +290,8 @@ fn testssl_agrees_about_the_protocols_of_a_server_of_yesterday() {
 #[test]
 fn testssl_agrees_about_a_good_certificate() {
     let authority = Authority::new();
-    let server = servers::good(&authority, &authority.sign("leaf", &Leaf { key: "rsa:2048", ..Leaf::default() }));
+    let server =
+        servers::good(&authority, &authority.sign("leaf", &Leaf { key: "rsa:2048", ..Leaf::default() }));
     hold_certificate_against_testssl(&authority, &look(&authority, server.address), server.address);
 }
 
@@ -303,10 +306,8 @@ fn testssl_agrees_about_a_bad_certificate() {
         ..Leaf::default()
     };
     let leaf = authority.sign("leaf", &bad);
-    let wrong = authority.joined(
-        "wrong.pem",
-        &[&leaf.leaf, &authority.path("root.pem"), &authority.path("intermediate.pem")],
-    );
+    let wrong = authority
+        .joined("wrong.pem", &[&leaf.leaf, &authority.path("root.pem"), &authority.path("intermediate.pem")]);
     let server = servers::nginx(&authority, &wrong, &leaf.key, servers::INTERMEDIATE);
     hold_certificate_against_testssl(&authority, &look(&authority, server.address), server.address);
 }

@@ -29,7 +29,7 @@ pub(crate) fn look_with(authority: &Authority, server: SocketAddr, map: &[String
     let said = Overrides {
         production: Some(format!("https://{HOST}")),
         only: vec![Probe::Tls],
-        survey_tls: true,
+        deep: true,
         connect_to,
         ca_files: vec![authority.path("root.pem")],
         // Whatever asks DNS for anything asks nobody.

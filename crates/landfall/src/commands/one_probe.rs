@@ -14,18 +14,35 @@ pub(super) fn run(args: &OneProbeArgs, only: &[Probe]) -> Result<ExitStatus, Fai
         (Some(_), None) => landfall_audit::Config::default(),
         (_, named) => config(named.as_deref())?,
     };
-    // What costs connections of its own is asked when TLS alone is asked for, and not in every audit.
-    let survey_tls = only.contains(&Probe::Tls);
-    let said = Overrides { only: only.to_vec(), survey_tls, ..args.target.overrides() };
+    let said = Overrides { only: only.to_vec(), deep: true, ..args.target.overrides() };
     let plan = Plan::new(&config, &said)?;
     let evidence = wait_for(async {
         let (progress, _bar) = progress::show(args.quiet);
         Ok(landfall_audit::collect(&plan, landfall_diagnosis::Catalogue::embedded(), &progress).await?)
     })?;
-    show(&evidence, args.format)
+    let shown = show(&evidence, args.format)?;
+    if args.format == Format::Terminal {
+        let diagnosis = landfall_diagnosis::diagnose(&evidence, landfall_diagnosis::Catalogue::embedded());
+        let of_probe =
+            |code: &str| only.iter().flat_map(|probe| areas(*probe)).any(|area| code.starts_with(area));
+        let found: Vec<_> = diagnosis.findings.iter().filter(|f| of_probe(&f.code)).collect();
+        output::print(&landfall_report::remarks(&found, &output::style()))?;
+    }
+    Ok(shown)
 }
 
-/// Prints bare observations: no diagnosis is made from one probe alone.
+/// Findings that one probe's own observations bear out. Causes need more than one probe and are left to an audit.
+fn areas(probe: Probe) -> &'static [&'static str] {
+    match probe {
+        Probe::Dns => &["LF-DNS-"],
+        Probe::Tls => &["LF-TLS-"],
+        Probe::Http => &["LF-HTTP-", "LF-PATH-"],
+        Probe::RateLimit => &["LF-RATE-"],
+        Probe::Origin | Probe::Local | Probe::Project | Probe::Tests => &[],
+    }
+}
+
+/// Prints bare observations: no cause is named from one probe alone.
 pub(super) fn show(evidence: &landfall_evidence::Evidence, format: Format) -> Result<ExitStatus, Failure> {
     match format {
         Format::Json => output::print(&evidence.to_json())?,
