@@ -101,6 +101,7 @@ pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) ->
         survey.observations.extend(first);
         cross_origin(&ctx, plan, &target, &mut survey).await;
         other_host(&ctx, plan, &mut survey).await;
+        look_deeper(&ctx, plan, &mut survey).await;
         decide(&ctx, plan, catalogue, &mut survey, &assemble, progress).await;
         let edge = survey.edge.take();
         let limits = ask_rate_limit(&ctx, plan, edge, &survey.observations, progress).await;
@@ -192,6 +193,16 @@ async fn other_host(ctx: &Context, plan: &Plan, survey: &mut Survey) {
         host: Some(host),
     };
     survey.observations.extend(bounded(ctx, http::trial(ctx, site, &request)).await);
+}
+
+/// The further questions of `landfall http`, which an audit does not put.
+async fn look_deeper(ctx: &Context, plan: &Plan, survey: &mut Survey) {
+    if !plan.deep || !plan.runs(Probe::Http) {
+        return;
+    }
+    let Some(site) = survey.sites.iter().find(|site| site.vantage == Vantage::Edge) else { return };
+    let found = bounded(ctx, http::deep(ctx, site, &survey.observations)).await;
+    survey.observations.extend(found.unwrap_or_default());
 }
 
 /// Makes the deciding observations that the catalogue asks for, round by round, until nothing is left to decide, a limiter
@@ -633,7 +644,7 @@ async fn bounded<F: Future>(ctx: &Context, work: F) -> Option<F::Output> {
 }
 
 /// Orders by time of asking, then id, and makes ids unique: the same question put twice carries `#2`. Links are kept.
-fn in_order(mut observations: Vec<Observation>) -> Vec<Observation> {
+pub(crate) fn in_order(mut observations: Vec<Observation>) -> Vec<Observation> {
     observations.sort_by(|a, b| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
     let mut taken: BTreeSet<ObservationId> = BTreeSet::new();
     let mut count: BTreeMap<ObservationId, u32> = BTreeMap::new();

@@ -61,6 +61,8 @@ pub(crate) struct Passed<'a> {
     pub(crate) vendor: &'a str,
     /// The header that shows it, with its weight: `header cf-ray (strong)`.
     pub(crate) proof: String,
+    /// That weight, 0 to 100.
+    pub(crate) weight_percent: u8,
 }
 
 /// The hops that a response passed, outermost first.
@@ -82,6 +84,7 @@ pub(crate) fn passed<'a>(response: &HttpResponse, catalogue: &'a Catalogue) -> V
             hop: signature.hop,
             vendor: &signature.vendor,
             proof: format!("{what} ({})", strength(found.weight_percent)),
+            weight_percent: found.weight_percent,
         });
     }
     hops

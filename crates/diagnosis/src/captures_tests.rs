@@ -42,6 +42,8 @@ fn body(bytes: &[u8]) -> Body {
         text: Some(String::from_utf8_lossy(kept).into_owned()),
         sha256,
         opening: None,
+        simhash: None,
+        decoded: None,
     }
 }
 

@@ -4,6 +4,7 @@ use landfall_evidence::{Evidence, Vantage};
 use url::Url;
 
 use crate::catalogue::Catalogue;
+use crate::thresholds::Threshold;
 use crate::view::{Grade, Reading, View};
 use crate::{Cause, Label, Tie};
 
@@ -28,6 +29,16 @@ impl<'a> Case<'a> {
     /// What is known of vendors.
     pub(crate) fn catalogue(&self) -> &'a Catalogue {
         self.view.catalogue
+    }
+
+    /// A threshold's number: the caller's, or its own.
+    pub(crate) fn limit(&self, threshold: &Threshold) -> u64 {
+        threshold.of(&self.evidence().settings.thresholds)
+    }
+
+    /// A threshold with its source, as a title ends.
+    pub(crate) fn source(&self, threshold: &Threshold) -> String {
+        threshold.words(&self.evidence().settings.thresholds)
     }
 
     /// The production URL.

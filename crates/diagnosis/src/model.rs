@@ -281,6 +281,61 @@ pub struct Hop {
     pub state: HopState,
     /// What proves it, each with its weight: `header cf-ray (strong)`.
     pub proof: Vec<String>,
+    /// How surely it is run by that vendor; `None` where no vendor is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certainty: Option<Certainty>,
+    /// What this hop keeps from being seen, and what its marks do not prove.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hides: Vec<String>,
+}
+
+impl Hop {
+    /// Everything that is told of it, one line each: the proof, how sure it makes, and what stays hidden.
+    pub fn told(&self) -> Vec<String> {
+        let mut told = self.proof.clone();
+        told.extend(self.certainty.as_ref().map(|certainty| {
+            let kinds = if certainty.kinds.is_empty() {
+                "no kind of proof".to_owned()
+            } else {
+                certainty.kinds.join(" and ")
+            };
+            format!("{} by {kinds}", certainty.level.name())
+        }));
+        told.extend(self.hides.iter().map(|what| format!("not seen from here: {what}")));
+        told
+    }
+}
+
+/// How surely a hop is run by the vendor that is named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Certainty {
+    /// The level.
+    pub level: Sure,
+    /// The kinds of proof that agree: `header`, `address`, `alias`, `certificate`, `body`.
+    pub kinds: Vec<String>,
+}
+
+/// Levels of certainty about a hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sure {
+    /// Something hints at it.
+    Possible,
+    /// One strong sign, or two that are none by themselves.
+    Likely,
+    /// Two kinds of proof, at least one of them strong. An origin can send any header, so a header alone is never enough.
+    Certain,
+}
+
+impl Sure {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        }
+    }
 }
 
 /// The kinds of hop, in the order of a request.

@@ -5,17 +5,20 @@
 //! else by who wrote the answer: a hop that answers for itself is broken itself, a hop that complains about the next
 //! one was reached and did its part.
 
+use std::collections::BTreeSet;
+
 use landfall_evidence::{HttpResponse, Vantage};
 
 use crate::attribution::{self, Author, vendor_name};
 use crate::case::Case;
 use crate::deploy_config;
-use crate::facts::Writer;
+use crate::facts::{Writer, same_vendor};
+use crate::fields::{CacheReading, CacheWord, ProxyError, joined};
 use crate::owners::OwnerRole;
 use crate::signatures::{Meaning, SignatureHop};
 use crate::view::{Fault, Grade, Reading, keys};
 use crate::words::in_words;
-use crate::{Hop, HopKind, HopState, Label};
+use crate::{Certainty, Hop, HopKind, HopState, Label, Sure};
 
 /// The hops from the client to the application; empty when production was not asked.
 pub(crate) fn path(case: &Case<'_>) -> Vec<Hop> {
@@ -36,12 +39,14 @@ pub(crate) fn path(case: &Case<'_>) -> Vec<Hop> {
         Some(fault) => {
             let (kind, why) = broken_at(case, shown, fault, &way);
             way.break_at(kind, why);
+            way.add_own_word(shown);
             if way.hops.last().is_some_and(|app| app.state == HopState::NotReached) {
                 let why = own_style(case);
                 way.app().proof.extend(why);
             }
         }
     }
+    way.name_certainty(case, shown);
     way.hops
 }
 
@@ -62,6 +67,8 @@ impl Way {
             address: None,
             state: HopState::Ok,
             proof: request.map(|r| format!("asked {} from this machine", r.url)).into_iter().collect(),
+            certainty: None,
+            hides: Vec::new(),
         }];
 
         // The outermost hop is whoever owns the address. Google's load balancer marks every platform behind it the same
@@ -123,6 +130,32 @@ impl Way {
         Self { hops }
     }
 
+    /// What an intermediary says of the failure in a field of its own (RFC 9209) stands with the hop that is broken.
+    fn add_own_word(&mut self, shown: &Reading<'_>) {
+        let error =
+            shown.response().and_then(|r| joined(r, "proxy-status")).and_then(|f| ProxyError::parse(&f));
+        if let (Some(error), Some(hop)) = (error, self.hops.iter_mut().find(|h| h.state == HopState::Broken))
+        {
+            hop.proof.push(format!("Proxy-Status: {} (strong)", error.in_words()));
+        }
+    }
+
+    /// How surely each hop is the vendor that is named, and what stays hidden behind it.
+    fn name_certainty(&mut self, case: &Case<'_>, shown: &Reading<'_>) {
+        let known = Signs::of(case, shown);
+        for hop in &mut self.hops {
+            if matches!(hop.hop, HopKind::Client | HopKind::App) {
+                continue;
+            }
+            let Some(name) = hop.vendor.clone() else { continue };
+            let (certainty, vendor) = known.certainty(&name);
+            hop.certainty = Some(certainty);
+            if hop.state != HopState::NotReached {
+                hop.hides = hidden_by(hop.hop, vendor.as_deref(), shown);
+            }
+        }
+    }
+
     fn app(&mut self) -> &mut Hop {
         self.hops.last_mut().expect("a way always ends in the application")
     }
@@ -176,7 +209,97 @@ impl Way {
 }
 
 fn hop(kind: HopKind, vendor: Option<String>, address: Option<String>, proof: Vec<String>) -> Hop {
-    Hop { hop: kind, vendor, address, state: HopState::Ok, proof }
+    Hop { hop: kind, vendor, address, state: HopState::Ok, proof, certainty: None, hides: Vec::new() }
+}
+
+/// Everything that names a vendor, by the kind of proof.
+struct Signs {
+    /// The vendor as the catalogue spells it, the kind, and whether the sign is strong.
+    all: Vec<(String, &'static str, bool)>,
+}
+
+/// From this weight on a header or body is a strong sign: class A of table 3.4.
+const STRONG_PERCENT: u8 = 80;
+
+impl Signs {
+    fn of(case: &Case<'_>, shown: &Reading<'_>) -> Self {
+        let mut all = Vec::new();
+        let catalogue = case.catalogue();
+        if let Some(response) = shown.response() {
+            for passed in attribution::passed(response, catalogue) {
+                all.push((passed.vendor.to_owned(), "header", passed.weight_percent >= STRONG_PERCENT));
+            }
+            if let Some(author) = attribution::author(response, catalogue) {
+                all.push((
+                    author.vendor.to_owned(),
+                    "body",
+                    author.weight_percent >= STRONG_PERCENT && !author.tied,
+                ));
+            }
+        }
+        let address = shown.at.and_then(|(_, seen)| seen.request.address);
+        if let Some(owner) = address.and_then(|a| catalogue.owner_of_address(a.ip())) {
+            // A cloud's range belongs to whoever rents there.
+            all.push((owner.vendor.clone(), "address", owner.role != OwnerRole::Cloud));
+        }
+        let aliases = case.evidence().dns().filter_map(|(_, seen)| seen.answer.present());
+        let aliases: BTreeSet<&str> = aliases.flat_map(|answer| answer.data_of("CNAME")).collect();
+        let own = case.evidence().target.origin.as_ref().and_then(|url| url.host_str());
+        for name in aliases.into_iter().chain(own) {
+            all.extend(catalogue.owner_of_cname(name).map(|owner| (owner.vendor.clone(), "alias", true)));
+        }
+        let leaves = case.evidence().tls().filter_map(|(_, seen)| seen.answer.present()?.chain.first());
+        for name in leaves.flat_map(|leaf| &leaf.san) {
+            let owner = catalogue.owner_of_cname(name.trim_start_matches("*."));
+            all.extend(owner.map(|owner| (owner.vendor.clone(), "certificate", true)));
+        }
+        Self { all }
+    }
+
+    /// The certainty about a vendor under the name that people see, and the catalogue's spelling of it.
+    fn certainty(&self, name: &str) -> (Certainty, Option<String>) {
+        let of = |vendor: &str| {
+            name == vendor_name(vendor) || name.starts_with(&format!("{} (", vendor_name(vendor)))
+        };
+        let vendor = self.all.iter().find(|(vendor, ..)| of(vendor)).map(|(vendor, ..)| vendor.clone());
+        let signs: Vec<_> = self
+            .all
+            .iter()
+            .filter(|(v, ..)| vendor.as_deref().is_some_and(|own| same_vendor(v, own)))
+            .collect();
+        let kinds: BTreeSet<&str> = signs.iter().map(|(_, kind, _)| *kind).collect();
+        let strong = signs.iter().any(|(.., strong)| *strong);
+        let level = match (kinds.len(), strong) {
+            (2.., true) => Sure::Certain,
+            (1, true) | (2.., false) => Sure::Likely,
+            _ => Sure::Possible,
+        };
+        (Certainty { level, kinds: kinds.into_iter().map(str::to_owned).collect() }, vendor)
+    }
+}
+
+/// What cannot be seen because of a hop, and what its marks do not prove (table 3.4).
+fn hidden_by(kind: HopKind, vendor: Option<&str>, shown: &Reading<'_>) -> Vec<String> {
+    let mut hidden = Vec::new();
+    let mut say = |what: &str| hidden.push(what.to_owned());
+    if kind == HopKind::Edge {
+        say("the origin's address, its certificate and its HTTP versions, which end at the edge");
+    }
+    match vendor {
+        Some("cloudfront" | "aws-cloudfront") => say("whether a bucket or a balancer stands behind"),
+        Some("vercel") => say("whether it is the right project; its deployment id would tell"),
+        Some("fly") => say("which machine answered"),
+        Some("render" | "railway" | "heroku") => say("the region and instance that ran"),
+        Some("envoy") => say("which mesh or ingress it belongs to"),
+        _ => {}
+    }
+    if kind == HopKind::Edge
+        && let Some(copy) = shown.response().and_then(CacheReading::of_response)
+        && copy.word == CacheWord::Stored
+    {
+        hidden.push(format!("whether the origin was reached: this answer is a stored copy ({})", copy.by));
+    }
+    hidden
 }
 
 /// The hosting platform, by the answer's form, by the platform's own name for the deployment, or by the project's

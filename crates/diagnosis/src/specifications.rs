@@ -12,6 +12,8 @@ use crate::attribution::vendor_name;
 use crate::case::Case;
 use crate::components;
 use crate::deploy_config;
+use crate::findings;
+use crate::marker;
 use crate::words::{count, in_words};
 
 /// All rows, in the order of the report: the backend, the edge, the monitoring.
@@ -254,6 +256,21 @@ fn edge(case: &Case<'_>, rows: &mut Vec<Specification>) {
         proof,
     ));
     rows.push(ipv6(case));
+    match findings::headers_in_words(case) {
+        Some((words, observation)) => {
+            rows.push(row(GROUP, "Security headers", Ok(words), vec![observation.id.clone()]));
+        }
+        None => rows.push(row(GROUP, "Security headers", Err("no good answer was seen".into()), Vec::new())),
+    }
+    for (name, vantage) in [("Build", Vantage::Edge), ("Build at the platform's own name", Vantage::Origin)] {
+        if vantage == Vantage::Origin && case.evidence().target.origin.is_none() {
+            continue;
+        }
+        match marker::standing(case, vantage) {
+            Some((standing, evidence)) => rows.push(row(GROUP, name, Ok(standing.in_words()), evidence)),
+            None => rows.push(row(GROUP, name, Err("no good answer was seen".into()), Vec::new())),
+        }
+    }
 }
 
 fn ipv6(case: &Case<'_>) -> Specification {

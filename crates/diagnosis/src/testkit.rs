@@ -26,6 +26,8 @@ pub(crate) fn response(status: u16) -> ResponseBuilder {
             text: Some(String::new()),
             sha256: sha256(""),
             opening: None,
+            simhash: None,
+            decoded: None,
         },
         redirect_to: None,
     })
@@ -56,6 +58,8 @@ impl ResponseBuilder {
             text: Some(text.into()),
             sha256: sha256(text),
             opening: None,
+            simhash: None,
+            decoded: None,
         };
         self
     }
@@ -284,6 +288,7 @@ impl World {
                 },
                 checking_disabled: false,
                 dnssec_ok: false,
+                manner: DnsManner::Usual,
             },
             answer,
         };
@@ -351,6 +356,7 @@ pub(crate) fn records(name: &str, rtype: &str, data: &[&str], authoritative: boo
         authority: Vec::new(),
         extended_errors: Vec::new(),
         glue: Vec::new(),
+        signing: None,
     }
 }
 

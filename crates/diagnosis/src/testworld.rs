@@ -605,6 +605,7 @@ pub(crate) fn dns_answer(rcode: u16, authoritative: bool, answers: Vec<DnsRecord
         authority: Vec::new(),
         extended_errors: Vec::new(),
         glue: Vec::new(),
+        signing: None,
     }
 }
 
@@ -621,6 +622,7 @@ pub(crate) fn dns_seen(
         transport: DnsTransport::Udp,
         checking_disabled: false,
         dnssec_ok: false,
+        manner: DnsManner::Usual,
     };
     DnsObservation { question, answer }
 }

@@ -207,6 +207,28 @@ impl<'a> View<'a> {
             })
     }
 
+    /// What production answered to a trial, unless only a limiter answered it. The last one where it was put several times.
+    pub(crate) fn trial(&self, name: &str) -> Option<&Exchange<'a>> {
+        let named = |x: &&Exchange<'a>| {
+            x.vantage == Vantage::Edge
+                && x.seen.request.trial.as_ref().is_some_and(|trial| trial.name == name)
+                && x.response().is_some()
+        };
+        self.exchanges.trials.iter().rev().find(named)
+    }
+
+    /// The plain answer that a trial is held against.
+    pub(crate) fn plain_of(&self, trial: &Exchange<'a>) -> Option<(&'a Observation, &'a HttpResponse)> {
+        let path = &trial.seen.request.trial.as_ref()?.plain;
+        let plain = self.exchanges.at(trial.vantage, Purpose::Endpoint, path)?;
+        Some((plain.observation, plain.response()?))
+    }
+
+    /// Whether production was looked at as `landfall http` does, so that remarks which only concern HTTP are wanted.
+    pub(crate) fn is_deep(&self) -> bool {
+        self.exchanges.trials.iter().any(|x| x.seen.request.trial.as_ref().is_some_and(|t| t.name == "warm"))
+    }
+
     /// The random-path control of a vantage, unless only a limiter answered it.
     pub(crate) fn control(&self, vantage: Vantage) -> Option<(&'a Observation, &'a HttpResponse)> {
         let control = self.exchanges.control(vantage)?;

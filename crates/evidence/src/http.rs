@@ -161,6 +161,29 @@ pub struct Body {
     /// named coding was really applied, or one that nobody named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opening: Option<String>,
+    /// A hash of the words of the first 500 000 bytes of a text, 64 bits as 16 hexadecimal digits: texts that are nearly
+    /// alike differ in few bits. `None` when the body is no text or has too few words for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simhash: Option<String>,
+    /// What came out when the named content coding was undone; `None` when none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoded: Option<Decoded>,
+}
+
+/// A body with its content coding (RFC 9110, section 8.4) undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Decoded {
+    /// The coding as the response names it: `gzip`, `br`.
+    pub coding: String,
+    /// Bytes that came out, up to our bound.
+    pub byte_count: u64,
+    /// SHA-256 of those bytes, hexadecimal.
+    pub sha256: String,
+    /// Why it could not be undone to the end, in words; `None` when it could.
+    pub problem: Option<String>,
+    /// Whether the coded bytes themselves are to blame, and not our bound, a body that was cut, or a coding that we do
+    /// not know.
+    pub broken: bool,
 }
 
 /// Slices of time, in microseconds, each counted from the end of the one before; `None` when the phase did not happen

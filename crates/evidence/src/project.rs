@@ -42,8 +42,20 @@ pub struct ProjectSnapshot {
     /// Signs that may keep the application from being served.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signs: Vec<ProjectSign>,
+    /// Files of the folder that an ignore file keeps out of the image or upload. At most 500.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Files or parts that could not be read or parsed, with the place and the reason.
     pub unread: Vec<String>,
+}
+
+/// A file that a rule of `.dockerignore`, `.gcloudignore` or the like leaves out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// The file.
+    pub path: String,
+    /// Where the rule stands, `file:line`.
+    pub place: String,
 }
 
 /// A host name that the project names.

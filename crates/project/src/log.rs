@@ -50,9 +50,14 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
             // Something is wrong.
             r"(?i)error|exception|\bfatal|critical|panic|\bfail(?:ed|ure|s|ing)?\b|\bwarn|\bemerg|\balert\b|abort",
             r"\bE[A-Z]{4,}\b|Errno|errno",
+            r"(?i)\bmust be (?:set|provided|defined)|NotPresent|could not (?:load|resolve|determine)|already running|not (?:set|provided|configured|present)\b",
+            // A build is refused.
+            r"(?i)\bforbidden\b|\block ?file\b|\brequires? (?:go|rustc|python|node|php|ruby)\b|your (?:ruby|php|node) version",
             r"(?i)no such|permission denied|not found|not defined|cannot|can't|could not|unable to|denied|refused|timed? ?out|unreachable|killed|out of memory|oom|segfault|core dumped|missing|invalid|expired|too many|exhausted|no space|read-only|unhealthy|back-?off|not supported|does not exist|not available|unavailable|not callable|unrecognized|required|violat|undefined|rejected|blocked request|quota|limit",
             // It starts, and where it listens.
             r"(?i)\bstart(?:ed|ing|up)?\b|boot(?:ed|ing)|listening|running (?:on|at|in)|\bserving\b|serve at|\bready\b|\bbind|worker|restart|deploy|development server|debug mode",
+            r"(?i)\bLocal:\s+https?://|\bNetwork:\s+https?://|no open (?:https? |tcp )?ports?",
+            r"(?i)\b(?:on|at) (?:https?://)?(?:0\.0\.0\.0|\[::1?\]|127\.0\.0\.1|localhost|\*):\d{2,5}/?\s*$|\b(?:on|at) port:? ?\d{2,5}\b",
             // What a start does before it serves.
             r"(?i)\bmigrat|\bloading\b|\bwarming\b|\bdownloading\b|\bwaiting for\b|\binitiali[sz]ing\b|creating (?:a )?new",
             // It ends.

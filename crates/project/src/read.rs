@@ -67,6 +67,7 @@ fn files(root: &Path) -> ProjectSnapshot {
         git: None,
         hosts: crate::hosts::read(&tree),
         signs: Vec::new(),
+        left_out: signs::left_out(&tree),
         unread: Vec::new(),
     };
     snapshot.signs =

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use landfall_evidence::{
     Certificate, Denial, DnsAnswer, DnsObservation, DnsTransport, Evidence, Exit, HttpObservation,
-    Observation, Observed, ProbeFault, ProjectSnapshot, RateLimitRun, TestRun, TestsObservation,
+    Observation, Observed, Phase, ProbeFault, ProjectSnapshot, RateLimitRun, TestRun, TestsObservation,
     TlsHandshake, TrustResult, Vantage,
 };
 
@@ -222,6 +222,38 @@ fn http(out: &mut String, evidence: &Evidence, width: usize) {
             http_row(out, observation, seen, width);
         }
     }
+    // Questions that were asked in another way stand apart, each with what was different.
+    let mut headed = false;
+    for (observation, seen) in evidence.trials() {
+        if !std::mem::replace(&mut headed, true) {
+            heading(out, "HTTP, asked in other ways");
+        }
+        let name = seen.request.trial.as_ref().map_or("", |trial| trial.name.as_str());
+        row(out, width, &[], &format!("{name}:"));
+        http_row(out, observation, seen, width);
+    }
+}
+
+/// Phases of an exchange that has no answer, and that it did not come to: they are not 0, they did not happen.
+fn not_reached(seen: &HttpObservation) -> Option<String> {
+    let at = match &seen.answer {
+        Observed::Silent(silence) => silence.phase,
+        Observed::Denied(
+            Denial::Reset { phase } | Denial::Closed { phase } | Denial::Malformed { phase, .. },
+        ) => *phase,
+        Observed::Denied(Denial::Refused | Denial::Unreachable { .. }) => Phase::Connect,
+        Observed::Denied(
+            Denial::TlsAlert { .. } | Denial::NotTls { .. } | Denial::VersionNotOffered { .. },
+        ) => Phase::Tls,
+        _ => return None,
+    };
+    let secure = seen.request.url.starts_with("https:");
+    let later: Vec<String> = [Phase::Tls, Phase::Wait, Phase::Transfer]
+        .into_iter()
+        .filter(|phase| *phase > at && (secure || *phase != Phase::Tls))
+        .map(|phase| phase.to_string())
+        .collect();
+    (!later.is_empty()).then(|| format!("not reached: {}", later.join(", ")))
 }
 
 fn http_row(out: &mut String, observation: &Observation, seen: &HttpObservation, width: usize) {
@@ -231,6 +263,10 @@ fn http_row(out: &mut String, observation: &Observation, seen: &HttpObservation,
         Observed::Present(response) => {
             let kind = response.media_type().unwrap_or_else(|| "no type".into());
             let mut rest = format!("{kind}, {} B", response.body.byte_count);
+            if let Some(decoded) = &response.body.decoded {
+                let out = decoded.problem.clone().unwrap_or_else(|| format!("{} B", decoded.byte_count));
+                let _ = write!(rest, " as {}: {out}", decoded.coding);
+            }
             if let Some(server) = response.header("server") {
                 let _ = write!(rest, ", server {server}");
             }
@@ -251,8 +287,9 @@ fn http_row(out: &mut String, observation: &Observation, seen: &HttpObservation,
         &[(&what, 34), (&status, 12)],
         &format!("{rest}  [{address}, {}]", words::span_us(observation.took_us)),
     );
-    let slices: Vec<String> =
+    let mut slices: Vec<String> =
         seen.timings.slices().map(|(phase, us)| format!("{phase} {}", words::span_us(us))).collect();
+    slices.extend(not_reached(seen));
     if !slices.is_empty() {
         row(out, width, &[("", 34), ("", 12)], &slices.join(", "));
     }

@@ -86,6 +86,10 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             }
             Some("yes") => RungState::Ok,
             Some(_) => RungState::Broken,
+            // It gives no answer for any name, so a request gets no further than to it.
+            None if word(DnsRecursive, "") == Some("silent") && word(VantageReach, "") == Some("no") => {
+                RungState::Broken
+            }
             None => ok_if(answered || word(DnsSystem, "") == Some("ok")),
         },
         Rung::Route if large_packets_vanish(facts) => RungState::Broken,
@@ -130,6 +134,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         Rung::EdgeOrigin => match (site, word(SiteMeaning, "edge")) {
             // The platform's own word for a stopped application: it was reached and asked.
             (Some("suspended" | "starting"), _) => RungState::Ok,
+            _ if stopped_on_purpose(facts) => RungState::Ok,
             _ if says_of_the_way(facts) => RungState::Broken,
             // A cache hides it: what it does not hold fails on the way to the origin.
             _ if word(CheckCached, "edge") == Some("yes") => RungState::Broken,
@@ -143,6 +148,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
                 fact.symptom
                     && fact.text() == Some("gateway-error")
                     && !unavailable_in_json(facts, &fact.subject)
+                    && !speaks_of_itself(facts, &fact.subject)
             }) =>
             {
                 RungState::Broken
@@ -154,12 +160,28 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some("nothing-here" | "suspended" | "starting" | "other-site" | "default-page") => {
                 RungState::Broken
             }
+            _ if stopped_on_purpose(facts) => RungState::Broken,
+            // Nothing, for every path: what stands there is no application.
+            _ if facts.is(SiteEmpty, "edge", "yes") == Some(true)
+                && facts
+                    .at(EndpointOutcome, Some("edge"))
+                    .any(|fact| fact.symptom && fact.text() == Some("empty")) =>
+            {
+                RungState::Broken
+            }
             // Everything is served, by the wrong build, for the wrong environment, or behind the platform's own login.
             _ if misdeployed(facts) => RungState::Broken,
             _ if !reaches_app && lacks_a_file(facts) => RungState::Broken,
+            _ if facts
+                .at(EndpointOutcome, Some("edge"))
+                .any(|fact| fact.symptom && speaks_of_itself(facts, &fact.subject)) =>
+            {
+                RungState::Broken
+            }
             _ => ok_if(reaches_app),
         },
         Rung::Process => match (site, word(SiteMeaning, "edge")) {
+            _ if stopped_on_purpose(facts) => RungState::Unknown,
             (Some("gateway-error"), Some("app-crashed")) => RungState::Broken,
             // A connection that ends without a status line while other routes are served: its worker ended.
             (Some("application"), _)
@@ -170,6 +192,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             {
                 RungState::Broken
             }
+            _ if breaks_off(facts) => RungState::Broken,
             _ => ok_if(reaches_app),
         },
         // Its 500s may come in a form that shows no framework; the site's kind has weighed that.
@@ -246,7 +269,36 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
     let refused =
         (refused || bare) && !listed(facts, FactKey::LogSays, "proxy-denied") && !refuses_the_hop(facts);
     let too_large = facts.of(FactKey::LogRefuses).any(|fact| fact.symptom);
+    // Nobody signed the refusal of this one request, the origin serves it, and the application answers the others.
+    let barred = facts.text(FactKey::SiteKind, "edge") == Some("application")
+        && !listed(facts, FactKey::LogSays, "proxy-denied")
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+            let path = fact.subject.strip_prefix("edge ").unwrap_or(&fact.subject);
+            fact.symptom
+                && fact.text() == Some("forbidden")
+                && facts.text(FactKey::HttpWriter, &fact.subject).is_none()
+                && facts.text(FactKey::PairPath, path) == Some("origin-better")
+        });
+    // Something that opens TLS on this machine's way stands where users see the edge, and answers in its place.
+    let inspected = facts.of(FactKey::VantageInspected).any(|fact| fact.known().is_some())
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+            let words = ["forbidden", "blocked", "unexpected-status", "html-for-json"];
+            fact.symptom && fact.text().is_some_and(|word| words.contains(&word))
+        });
+    // One rule leads every path to another host, and the origin serves them.
+    let sent_away = facts.is(FactKey::SiteUniform, "edge", "yes") == Some(true)
+        && facts.get(FactKey::EdgeVendors, "edge").is_some_and(|fact| fact.known().is_some())
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+            let path = fact.subject.strip_prefix("edge ").unwrap_or(&fact.subject);
+            fact.symptom
+                && fact.text() == Some("redirect")
+                && facts.text(FactKey::RedirectKind, &fact.subject) == Some("host")
+                && facts.text(FactKey::PairPath, path) == Some("origin-better")
+        });
     says || refused
+        || barred
+        || inspected
+        || sent_away
         || too_large
         || cache
         || kept_error
@@ -330,14 +382,23 @@ fn says_of_the_way(facts: &Facts) -> bool {
     });
     let denied = listed(facts, FactKey::LogSays, "proxy-denied")
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("forbidden"));
+    // "Misdirected" without a framework's own words: a server behind that has no site of the name it was asked for (RFC 9110,
+    // section 15.5.20).
+    let misdirected = facts
+        .at(FactKey::EndpointOutcome, Some("edge"))
+        .any(|fact| fact.symptom && fact.text() == Some("host-refused") && is_bare_421(facts, &fact.subject))
+        && (facts.text(FactKey::SiteKind, "origin").is_some()
+            || listed(facts, FactKey::ProjectSigns, "proxy-host-not-forwarded"));
     nobody_behind
         || other_host
+        || misdirected
         || denied
         || refuses_the_hop(facts)
         || !by_app_process
             && facts.at(FactKey::EdgeSays, Some("edge")).any(|fact| {
                 facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
                     && fact.text().is_some_and(|word| words.contains(&word))
+                    && !speaks_of_itself(facts, &fact.subject)
             })
 }
 
@@ -375,7 +436,22 @@ fn zone_misleads(facts: &Facts) -> bool {
     // The record names another app, and what fails there is served by the one that is meant.
     let elsewhere =
         leads_to_another_app(facts) && facts.of(PairPath).any(|fact| fact.text() == Some("origin-better"));
+    // No alias and no edge of anybody's: the record itself leads to a machine with another site, and the origin, which serves
+    // the application, does not know the public name either way.
+    let another_machine = matches!(site, Some("nothing-here" | "other-site" | "default-page"))
+        && origin_serves
+        && facts.is(DnsAsOrigin, "", "no") == Some(true)
+        && facts.of(DnsCname).all(|fact| fact.known().is_none_or(|names| names.to_string() == "none"))
+        && matches!(facts.text(DnsOwnerRole, ""), None | Some("cloud"))
+        && facts.get(EdgeVendors, "edge").is_none_or(|fact| fact.known().is_none())
+        && facts.text(SiteHosted, "edge") == Some("no")
+        && facts.is(PairMixed, "", "yes") != Some(true)
+        && matches!(facts.text(NetOrigin, ""), Some("another-provider" | "another-range"))
+        && !facts
+            .at(TrialAsPlain, Some("public-host origin"))
+            .any(|trial| matches!(trial.text(), Some("same" | "better")));
     elsewhere
+        || another_machine
         || facts.of(FamilyState).any(|fact| fact.symptom)
         || facts.of(AddressStates).any(|fact| fact.symptom)
         || (bad && (private || old || wildcard))
@@ -391,7 +467,17 @@ fn misdeployed(facts: &Facts) -> bool {
     // A listing of a folder in the place of the pages: what was put there is not what the build writes.
     let listing = facts.at(FactKey::PageListing, Some("edge")).next().is_some()
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
+    // What the platform reads of the project keeps it from deploying, so what lacks a path is an older build.
+    let stuck = ["deploy-config-invalid", "deploy-config-misplaced"]
+        .iter()
+        .any(|word| listed(facts, FactKey::ProjectSigns, word))
+        && facts.is(FactKey::GitClean, "", "yes") == Some(true)
+        && facts
+            .at(FactKey::EndpointOutcome, Some("edge"))
+            .any(|fact| fact.symptom && fact.text() == Some("not-found"))
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("ok"));
     in_turn
+        || stuck
         || listing
         || keys.into_iter().any(|key| facts.at(key, Some("edge")).any(|fact| fact.symptom))
         || facts.at(FactKey::WallPlatform, Some("edge")).any(|fact| fact.known().is_some())
@@ -417,10 +503,41 @@ fn lacks_a_file(facts: &Facts) -> bool {
 /// Whether an application that answers elsewhere wrote this 503 itself: the body is JSON, and the hops that are known before
 /// it write pages.
 fn unavailable_in_json(facts: &Facts, subject: &str) -> bool {
-    facts.text(FactKey::SiteKind, "edge") == Some("application")
+    matches!(facts.text(FactKey::SiteKind, "edge"), Some("application" | "app-error"))
         && facts.text(FactKey::EdgeSays, subject) == Some("unavailable")
         && facts.text(FactKey::HttpBody, subject) == Some("json")
         && !matches!(facts.text(FactKey::HttpWriter, subject), Some("edge" | "platform" | "balancer"))
+}
+
+/// Whether a platform's router says that nothing is wanted to run: its 503 is its own word for a stopped application.
+fn stopped_on_purpose(facts: &Facts) -> bool {
+    let says = |word: &str| listed(facts, FactKey::LogSays, word);
+    facts.text(FactKey::SiteKind, "edge") == Some("gateway-error")
+        && says("no-web-process")
+        && !["crash-loop", "health-check-fails", "health-killed", "no-port-seen"].into_iter().any(says)
+}
+
+/// Whether this answer is a platform's own page for an application that it wakes or keeps stopped.
+fn speaks_of_itself(facts: &Facts, subject: &str) -> bool {
+    matches!(facts.text(FactKey::HttpMeaning, subject), Some("app-starting" | "app-suspended"))
+}
+
+/// Whether answers of the application break off, and neither their size nor a hop's own word explains it.
+fn breaks_off(facts: &Facts) -> bool {
+    let by_a_hop = facts
+        .at(FactKey::EdgeSays, Some("edge"))
+        .any(|fact| matches!(fact.text(), Some("bad-response" | "too-large" | "grew")));
+    !by_a_hop
+        && !large_packets_vanish(facts)
+        && facts
+            .at(FactKey::EndpointOutcome, Some("edge"))
+            .any(|fact| fact.symptom && fact.text() == Some("cut"))
+}
+
+/// Whether this is a 421 that no framework wrote in its own words.
+fn is_bare_421(facts: &Facts, subject: &str) -> bool {
+    facts.number(FactKey::HttpStatus, subject) == Some(421)
+        && facts.text(FactKey::HttpSignature, subject).is_none()
 }
 
 /// Whether small answers pass where larger ones do not: the path loses packets by their size.
@@ -465,6 +582,10 @@ fn passes_again(facts: &Facts, subject: &str) -> bool {
 /// its host name, or in JSON, where no other hop is known to have written it.
 fn refused_by_program(facts: &Facts) -> bool {
     let words = ["forbidden", "host-refused", "unexpected-status", "method-refused"];
+    // A login of the application's own stands before the path.
+    let login = |fact: &crate::facts::Fact| {
+        fact.text() == Some("redirect") && facts.text(FactKey::GuardHow, &fact.subject) == Some("login")
+    };
     facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
         let subject = fact.subject.as_str();
         let outcome = fact.text().unwrap_or_default();
@@ -478,11 +599,14 @@ fn refused_by_program(facts: &Facts) -> bool {
         let own_host = facts
             .at(FactKey::TrialAsPlain, Some("own-host local"))
             .any(|trial| trial.text() == Some("worse"));
+        if outcome == "host-refused" && is_bare_421(facts, subject) {
+            return false;
+        }
         // A development server names itself and is the program all the same.
         let own =
             !another || (outcome == "host-refused" && facts.get(FactKey::SiteDevServer, "edge").is_some());
         fact.symptom
-            && words.contains(&outcome)
+            && (words.contains(&outcome) || login(fact))
             && own
             && (asks || json || own_host || outcome == "host-refused")
     })
@@ -513,6 +637,7 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
         FactKey::PageDebug,
         FactKey::PageHttpUrls,
         FactKey::PageLocalUrls,
+        FactKey::PageUnsetUrl,
         FactKey::PageKept,
     ];
     let before = matches!(
@@ -528,9 +653,7 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
         )
     );
     // A body that cannot be read came from behind every hop that passed it on.
-    let unreadable = |fact: &crate::facts::Fact| {
-        fact.symptom && fact.text().is_some_and(|word| matches!(word, "cut" | "bad-encoding"))
-    };
+    let unreadable = |fact: &crate::facts::Fact| fact.symptom && fact.text() == Some("bad-encoding");
     if !before && facts.at(FactKey::EndpointOutcome, Some("edge")).any(unreadable) {
         return RungState::Broken;
     }
@@ -549,6 +672,16 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
         !matches!(facts.text(FactKey::SiteKind, "edge"), None | Some("no-answer" | "blocked" | "challenged"));
     let peculiar = [FactKey::PageDebug, FactKey::BodyPointer, FactKey::RoutePrefix];
     if reached && peculiar.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.known().is_some())) {
+        return RungState::Broken;
+    }
+    // Nor does a path come back with another first segment unless the program has it so.
+    let shifted = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+        let better = |kind: &str| {
+            facts.text(FactKey::TrialAsPlain, &format!("{kind} {}", fact.subject)) == Some("better")
+        };
+        fact.symptom && fact.text() == Some("not-found") && (better("stripped") || better("doubled"))
+    });
+    if reached && shifted {
         return RungState::Broken;
     }
     // A redirect to another spelling stands in the place of the answer that was declared.

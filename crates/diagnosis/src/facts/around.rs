@@ -518,9 +518,24 @@ fn class(address: IpAddr) -> &'static str {
     }
 }
 
-/// Addresses by which filters answer for names that they hide.
+/// Addresses by which filters answer for names that they hide: none at all, this machine's own, or that of a page which says so
+/// (Cisco Umbrella's block pages, FortiGuard's portal, sinkhole.paloaltonetworks.com, AdGuard DNS).
 fn is_sinkhole(address: &IpAddr) -> bool {
-    matches!(class(*address), "unspecified")
+    const BLOCK_PAGES: &[Ipv4Addr] = &[
+        Ipv4Addr::new(146, 112, 61, 104),
+        Ipv4Addr::new(146, 112, 61, 105),
+        Ipv4Addr::new(146, 112, 61, 106),
+        Ipv4Addr::new(146, 112, 61, 107),
+        Ipv4Addr::new(146, 112, 61, 108),
+        Ipv4Addr::new(146, 112, 61, 109),
+        Ipv4Addr::new(146, 112, 61, 110),
+        Ipv4Addr::new(208, 91, 112, 55),
+        Ipv4Addr::new(72, 5, 65, 111),
+        Ipv4Addr::new(94, 140, 14, 33),
+        Ipv4Addr::new(94, 140, 14, 35),
+    ];
+    matches!(address, IpAddr::V4(v4) if BLOCK_PAGES.contains(v4))
+        || matches!(class(*address), "unspecified")
         || matches!(address, IpAddr::V4(v4) if *v4 == Ipv4Addr::LOCALHOST)
 }
 

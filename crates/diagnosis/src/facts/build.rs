@@ -166,7 +166,13 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
         let mut placed = None;
         if let (Build::Commit(id), Some((project, git))) = (build, &git) {
             let with: Vec<ObservationId> = ids.iter().cloned().chain([project.clone()]).collect();
-            placed = place(id, git);
+            // Commits that change nothing that is built are no reason for an older one, unless nothing deploys what is
+            // checked out.
+            let elsewhere = facts.is(FactKey::GitDeployBranchIs, "", "differs") == Some(true);
+            placed = match place(id, git) {
+                Some("head-alike") if elsewhere => Some("ancestor"),
+                word => word,
+            };
             match &placed {
                 Some(word) => {
                     let old = matches!(*word, "ancestor" | "other-branch");
@@ -346,6 +352,11 @@ fn of_vantage(
     let build = build.clone();
     facts.known(FactKey::BuildServed, subject, build.to_string(), ids.clone());
     Some((build, ids))
+}
+
+/// The marks of a build that a response carries, with the field that carries each. For comparison alone: a mark is a word.
+pub(crate) fn marks(path: &str, response: &HttpResponse) -> Vec<(String, String)> {
+    builds(path, response).into_iter().map(|(field, build)| (field, build.to_string())).collect()
 }
 
 /// What a response tells of its build, by the field that tells it.

@@ -7,9 +7,9 @@ use landfall_evidence::{HttpResponse, ObservationId, Vantage};
 use super::{Exchange, Exchanges, FactKey, Facts};
 
 /// The name of the request that carries an `Origin`.
-pub(super) const GET: &str = "cors-get";
+pub(crate) const GET: &str = "cors-get";
 /// The name of the question that a browser asks before a request that is not simple.
-pub(super) const PREFLIGHT: &str = "cors-preflight";
+pub(crate) const PREFLIGHT: &str = "cors-preflight";
 
 #[derive(Default)]
 struct Seen {
@@ -85,7 +85,7 @@ fn allowed_origins(response: &HttpResponse) -> impl Iterator<Item = String> {
 }
 
 /// Why a browser keeps the answer from the page that asked.
-fn why_refused(
+pub(crate) fn why_refused(
     x: &Exchange<'_>,
     response: &HttpResponse,
     origin: &str,

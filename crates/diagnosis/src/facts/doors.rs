@@ -212,6 +212,9 @@ fn configured_ports(evidence: &Evidence) -> BTreeSet<String> {
     ports
 }
 
+/// Connections begun within this time of each other were begun together.
+const TOGETHER_US: u64 = 100_000;
+
 /// Whether connections to one address sometimes stand and sometimes meet silence, and how many took a SYN sent again.
 fn connects(evidence: &Evidence, facts: &mut Facts) {
     #[derive(Default)]
@@ -219,10 +222,16 @@ fn connects(evidence: &Evidence, facts: &mut Facts) {
         stood: BTreeSet<ObservationId>,
         silent: BTreeSet<ObservationId>,
         slow: BTreeSet<ObservationId>,
+        /// When the slow ones began.
+        slow_from_us: Vec<u64>,
         quick: usize,
     }
     let mut at: BTreeMap<SocketAddr, At> = BTreeMap::new();
-    let mut note = |address: SocketAddr, id: &ObservationId, word: Option<bool>, connect_us: Option<u64>| {
+    let mut note = |address: SocketAddr,
+                    observation: &landfall_evidence::Observation,
+                    word: Option<bool>,
+                    connect_us: Option<u64>| {
+        let id = &observation.id;
         let slot = at.entry(address).or_default();
         match word {
             Some(true) => slot.stood.insert(id.clone()),
@@ -232,25 +241,30 @@ fn connects(evidence: &Evidence, facts: &mut Facts) {
         match connect_us {
             Some(us) if RETRANSMITTED_US.iter().any(|(from, to)| (*from..*to).contains(&us)) => {
                 slot.slow.insert(id.clone());
+                slot.slow_from_us.push(observation.started_us);
             }
             Some(us) if us < 900_000 => slot.quick += 1,
             _ => {}
         }
     };
     for observation in evidence.observations.iter().filter(|o| o.vantage == Vantage::Edge) {
-        let id = &observation.id;
         match &observation.seen {
-            Seen::Tls(seen) => note(seen.question.address, id, stood(&seen.answer), None),
+            Seen::Tls(seen) => note(seen.question.address, observation, stood(&seen.answer), None),
             Seen::Http(seen)
                 if seen.request.version != HttpVersion::H3 && seen.request.purpose != Purpose::PlainHttp =>
             {
                 if let Some(address) = seen.request.address {
-                    note(address, id, stood(&seen.answer), seen.timings.connect_us);
+                    note(address, observation, stood(&seen.answer), seen.timings.connect_us);
                 }
             }
             Seen::Door(seen) if !matches!(seen.question.ask, DoorAsk::OtherPort | DoorAsk::Challenge) => {
                 let open = matches!(seen.answer, Observed::Present(DoorAnswer::Open));
-                note(seen.question.address, id, stood(&seen.answer), open.then_some(observation.took_us));
+                note(
+                    seen.question.address,
+                    observation,
+                    stood(&seen.answer),
+                    open.then_some(observation.took_us),
+                );
             }
             _ => {}
         }
@@ -259,7 +273,12 @@ fn connects(evidence: &Evidence, facts: &mut Facts) {
         let subject = format!("edge {address}");
         let both: Vec<ObservationId> = seen.stood.iter().chain(&seen.silent).cloned().collect();
         let flaps = !seen.stood.is_empty() && !seen.silent.is_empty();
-        let lost = seen.slow.len() >= 2 && seen.slow.len() >= seen.quick;
+        // A machine that was busy for a second delays whatever was begun in that moment; a queue that is full drops now and
+        // then.
+        let span_us = seen.slow_from_us.iter().max().zip(seen.slow_from_us.iter().min()).map(|(a, b)| a - b);
+        let lost = seen.slow.len() >= 2
+            && seen.slow.len() >= seen.quick
+            && (seen.slow.len() >= 3 || span_us.is_some_and(|us| us > TOGETHER_US));
         if seen.stood.len() + seen.silent.len() >= 2 {
             facts.known(FactKey::TcpFlaps, subject.as_str(), flaps || lost, both).symptom = flaps || lost;
         }

@@ -16,6 +16,7 @@ use url::Url;
 use super::writer::{Shape, Writer};
 use super::{BodyKind, Exchange, Exchanges, FactKey, Facts, body_kind};
 use crate::catalogue::Catalogue;
+use crate::fields::{ProxyError, joined};
 use crate::signatures::{Meaning, SignatureHop};
 
 /// From here on an answer counts as slow. Every proxy's limit lies above; an instant refusal lies far below.
@@ -51,6 +52,7 @@ const SAYS: &[(&str, &str)] = &[
     ("cloudflare-1033", "tunnel-down"),
     ("cloudflare-1101", "code-failed"),
     ("cloudflare-1102", "code-failed"),
+    ("cloudfront-function-failed", "code-failed"),
     ("cloudfront-geo-block", "address-banned"),
     ("cloudfront-origin-dns", "dns"),
     ("cloudfront-origin-dns-words", "dns"),
@@ -66,7 +68,18 @@ const SAYS: &[(&str, &str)] = &[
     ("haproxy-504", "read-timeout"),
     ("caddy-504", "read-timeout"),
     ("ngrok-offline", "tunnel-down"),
+    ("frp-not-found", "tunnel-down"),
     ("ngrok-not-found-legacy", "tunnel-down"),
+    ("ngrok-upstream-refused", "origin-refused"),
+    ("localtunnel-down", "tunnel-down"),
+    ("netlify-edge-function-crashed", "code-failed"),
+    ("netlify-inactivity-timeout", "read-timeout"),
+    ("azure-app-service-ip-forbidden", "address-banned"),
+    ("crowdsec-ban", "address-banned"),
+    ("aws-http-api-503", "origin-timeout"),
+    ("vercel-router-external-target-connection-error", "origin-refused"),
+    ("vercel-router-external-target-handshake-error", "tls-handshake"),
+    ("vercel-router-external-target-error", "bad-response"),
     ("vercel-edge-function-invocation-failed", "code-failed"),
     ("vercel-edge-function-invocation-timeout", "code-failed"),
     ("vercel-middleware-invocation-failed", "code-failed"),
@@ -122,7 +135,7 @@ pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
             facts.known(FactKey::EdgeSays, subject.as_str(), said.word, [x.id()]);
             facts.known(FactKey::EdgeCode, subject.as_str(), said.code, [x.id()]);
         }
-        if response.status >= 500 && quota_text(response) {
+        if (response.status >= 500 || matches!(response.status, 402 | 429)) && quota_text(response) {
             facts.known(FactKey::HttpQuota, subject.as_str(), "yes", [x.id()]);
         }
     }
@@ -176,6 +189,12 @@ fn said(x: &Exchange<'_>, response: &HttpResponse) -> Option<Said> {
     let status = response.status;
     if status < 400 {
         return None;
+    }
+    // A proxy's own word, in a vocabulary that all of them share, beats whatever its page looks like.
+    if let Some(error) = joined(response, "proxy-status").and_then(|field| ProxyError::parse(&field))
+        && let Some(word) = error.word()
+    {
+        return Some(Said { word, code: error.error });
     }
     let named = x.reading.writers.iter().filter(|m| m.weight_percent >= SURE_PERCENT).find_map(|m| {
         let (_, word) = SAYS.iter().find(|(id, _)| *id == m.signature.id)?;
@@ -290,8 +309,8 @@ fn says_header_too_large(response: &HttpResponse) -> bool {
     response.body.text.as_deref().is_some_and(|text| text.contains("Request Header Or Cookie Too Large"))
 }
 
-/// Whether an error of the application speaks of a vendor's quota.
-fn quota_text(response: &HttpResponse) -> bool {
+/// Whether an error of the application speaks of a vendor's quota, which some pass on with the vendor's own status.
+pub(super) fn quota_text(response: &HttpResponse) -> bool {
     static TEXT: OnceLock<Regex> = OnceLock::new();
     let pattern = TEXT.get_or_init(|| {
         Regex::new(
@@ -649,7 +668,7 @@ fn expected(evidence: &Evidence) -> Option<(String, &'static str, BTreeSet<Obser
 }
 
 /// Whether two spellings name one vendor: `aws-cloudfront` and `cloudfront`.
-fn same_vendor(a: &str, b: &str) -> bool {
+pub(crate) fn same_vendor(a: &str, b: &str) -> bool {
     a == b || a.split('-').any(|part| part == b) || b.split('-').any(|part| part == a)
 }
 

@@ -56,7 +56,15 @@ fn endpoint(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             let says = !e.expect.json_keys.is_empty() || e.expect.content_type.is_some();
             e.expect.status.is_empty() && !(says && x.response().is_some_and(|r| respells(x, r)))
         });
-    let trouble = word != "ok" && !follows && (named || matches!(word, "app-error" | "gateway-error"));
+    // A platform's own name may well be closed to strangers while the public one serves what it should.
+    let closed = x.vantage == Vantage::Origin
+        && matches!(word, "forbidden" | "redirect")
+        && exchanges.at(Vantage::Edge, Purpose::Endpoint, x.path).is_some_and(|edge| {
+            let response = edge.response().filter(|_| !edge.limited);
+            response.is_some_and(|r| outcome(edge, r, local, exchanges.control(Vantage::Edge)) == "ok")
+        });
+    let trouble =
+        word != "ok" && !follows && !closed && (named || matches!(word, "app-error" | "gateway-error"));
     facts.known(FactKey::EndpointOutcome, subject.as_str(), word, [x.id()]).symptom = trouble;
     if let (Some(here), Some(there)) = (local, x.response())
         && let (Form::Json(a), Form::Json(b)) = (Shape::of(here).form, Shape::of(there).form)
@@ -113,6 +121,10 @@ fn outcome(
             // It has no body to be judged (RFC 9110, section 9.3.2).
             return good();
         }
+        // Some walls give their riddle with a good status.
+        if x.meaning() == Some(Meaning::WafChallenge) {
+            return "challenged";
+        }
         if is_miscoded(response) {
             return "bad-encoding";
         }
@@ -131,7 +143,10 @@ fn outcome(
             expect.content_type.as_ref().is_none_or(|wanted| response.media_type().as_ref() == Some(wanted));
         return if !media_fits {
             "wrong-type"
-        } else if (200..300).contains(&response.status) && tells_failure(response) {
+        } else if (200..300).contains(&response.status)
+            && tells_failure(response, &expect.json_keys)
+            && !is_about_errors(x.path)
+        {
             // Said before what it lacks: an answer that tells of a failure has none of what a good one holds.
             "error-in-body"
         } else if !has_keys(response, &expect.json_keys) {
@@ -217,7 +232,7 @@ static ERROR_TEXT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Whether a good status carries a body that says that something is wrong.
-fn tells_failure(response: &HttpResponse) -> bool {
+fn tells_failure(response: &HttpResponse, expected: &[String]) -> bool {
     let Some(Json::Object(fields)) =
         response.body.text.as_deref().and_then(|text| serde_json::from_str(text).ok())
     else {
@@ -240,8 +255,17 @@ fn tells_failure(response: &HttpResponse) -> bool {
     });
     // A record of something that failed (a build, a payment) is a good answer about it.
     let record = ["id", "_id", "uuid", "created_at", "createdAt"].iter().any(|key| fields.contains_key(*key));
-    let (bad_status, error) = (bad_status && !record, error && !record);
+    // Where a good answer is declared to have the field, it is part of what is served.
+    let declared = expected.iter().any(|key| key == "error");
+    let (bad_status, error) = (bad_status && !record, error && !record && !declared);
     is_false("ok") || is_false("success") || is_false("healthy") || bad_status || error
+}
+
+/// Whether a path names an error's number, as pages about errors do: `/docs/errors/503`, `/codes/404.html`.
+fn is_about_errors(path: &str) -> bool {
+    path.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| {
+        part.len() == 3 && part.starts_with(['4', '5']) && part.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// Whether a route that must not be called with its own method is there.
@@ -421,7 +445,7 @@ mod tests {
     fn a_page_of_an_error_is_told_from_a_page_about_errors() {
         let tells = |title: &str| {
             let page = format!("<!doctype html><html lang=en><head><title>{title}</title></head>");
-            tells_failure(&response(200).html(&page).build())
+            tells_failure(&response(200).html(&page).build(), &[])
         };
         for title in
             ["404: This page could not be found", "404 - Page not found - Example", "Server Error (500)"]
@@ -456,13 +480,13 @@ mod tests {
 
     #[test]
     fn error_pages_with_a_good_status_are_known_by_their_title() {
-        let tells = |text: &str| tells_failure(&response(200).html(text).build());
+        let tells = |text: &str| tells_failure(&response(200).html(text).build(), &[]);
         assert!(tells("<!doctype html><title>500 Internal Server Error</title>"));
         assert!(tells("<html><head><title>Down for maintenance</title></head></html>"));
         assert!(tells("Internal Server Error"));
         assert!(tells("Traceback (most recent call last):\n  File"));
         assert!(!tells("<!doctype html><title>Error tracking for teams</title>"), "a product's name");
         assert!(!tells("<!doctype html><title>Shop</title><p>Internal Server Error is a film</p>"));
-        assert!(!tells_failure(&response(200).json(r#"{"ok":true,"error":null}"#).build()));
+        assert!(!tells_failure(&response(200).json(r#"{"ok":true,"error":null}"#).build(), &[]));
     }
 }

@@ -355,6 +355,7 @@ keys! {
     LogHost "log.host" [] "Subject log: hosts that could not be reached or refused.",
     LogHostKind "log.host_kind" ["this-machine", "short-name", "private", "remote"] "Subject log: what kind of host the last of them is.",
     LogException "log.exception" [] "Subject log: the last exception.",
+    LogPathLeftOut "log.path_left_out" [] "Subject log: the ignore rule that leaves out a file which a failing line misses, with the file.",
     LogPath "log.path" [] "Subject log: files, programs or routes that failing lines name.",
     LogPlace "log.place" [] "Subject log: the project's own frame of the last exception that ended something.",
     LogAge "log.age_s" [] "Subject log: seconds from its last time to the audit's beginning.",

@@ -151,7 +151,7 @@ fn log(
     let mut named = Named::default();
     for (event, said) in &events {
         for one in said.iter().filter(|one| !past.contains(one.line.id.as_str())) {
-            named.add(&one.line.id, &one.names, event.last_line, event.place.as_deref());
+            named.add(&one.line.id, &one.names, event.last_line, (&event.text, event.place.as_deref()));
         }
     }
     named.facts(subject, &id(), project, facts);
@@ -167,11 +167,15 @@ struct Named {
     module_place: Option<String>,
     /// Whether the last missing module is what the start command names, by the line itself.
     module_by_start: bool,
+    /// Whether Node says that the last missing module is missing.
+    module_by_node: bool,
     place: Option<(u64, String)>,
 }
 
 impl Named {
-    fn add(&mut self, entry: &str, names: &[(String, String)], line: u64, place: Option<&str>) {
+    fn add(&mut self, entry: &str, names: &[(String, String)], line: u64, event: (&str, Option<&str>)) {
+        let (text, place) = event;
+        let by_node = ["Cannot find module", "Cannot find package"].iter().any(|words| text.contains(words));
         const KEPT: &[&str] =
             &["variable", "module", "host", "listen", "exit", "signal", "exception", "path"];
         for (name, value) in names {
@@ -183,6 +187,7 @@ impl Named {
                 if *name == "module" {
                     self.module_place = place.map(str::to_owned);
                     self.module_by_start = entry == "start-target-missing";
+                    self.module_by_node = by_node;
                 }
             }
         }
@@ -211,6 +216,18 @@ impl Named {
             ("path", FactKey::LogPath),
         ] {
             facts.known_list(key, subject, self.all.get(name).cloned().unwrap_or_default(), id());
+        }
+        let missed = self.all.get("path").into_iter().flatten();
+        let left_out = missed.filter_map(|path| {
+            // Where it runs the project lies in a folder of another name.
+            let same = |out: &&landfall_evidence::LeftOut| {
+                path.strip_suffix(out.path.as_str())
+                    .is_some_and(|head| head.is_empty() || head.ends_with('/'))
+            };
+            project?.left_out.iter().find(same).map(|out| format!("{} leaves {} out", out.place, out.path))
+        });
+        if let Some(rule) = left_out.min() {
+            facts.known(FactKey::LogPathLeftOut, subject, rule, id());
         }
         let last = |name: &str| self.last.get(name).map(|(_, value)| value.as_str());
         if let Some(exception) = last("exception") {
@@ -241,7 +258,7 @@ impl Named {
             let kind = if self.module_by_start {
                 "start-target"
             } else {
-                module_kind(module, self.module_place.as_deref(), project)
+                module_kind(module, self.module_place.as_deref(), self.module_by_node, project)
             };
             facts.known(FactKey::LogModuleKind, subject, kind, id());
         }
@@ -299,7 +316,12 @@ fn host_kind(host: &str) -> &'static str {
 }
 
 /// What kind of module a missing one is: the one that the start command names, the project's own, or a package.
-fn module_kind(module: &str, place: Option<&str>, project: Option<&ProjectSnapshot>) -> &'static str {
+fn module_kind(
+    module: &str,
+    place: Option<&str>,
+    by_node: bool,
+    project: Option<&ProjectSnapshot>,
+) -> &'static str {
     let path_like = module.starts_with('.') || module.starts_with('/');
     let top = module.split(['.', '/']).find(|part| !part.is_empty()).unwrap_or(module);
     let starts = |start: &StartCommand| {
@@ -320,7 +342,9 @@ fn module_kind(module: &str, place: Option<&str>, project: Option<&ProjectSnapsh
     if path_like {
         return "own";
     }
-    let Some(project) = project else { return if place.is_some() { "unclear" } else { "start-target" } };
+    // Node names what it was started with by its whole path, Python by the module alone.
+    let package = place.is_some() || by_node && !module.contains('.');
+    let Some(project) = project else { return if package { "unclear" } else { "start-target" } };
     let folder = |path: &str| path == top || path.starts_with(&format!("{top}/"));
     let file = format!("{top}.py");
     let own = project.folders.iter().any(|f| folder(&f.path))
@@ -340,7 +364,7 @@ fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     for x in &exchanges.all {
         let subject = x.subject();
         // An object store refuses in XML of one form (S3, and what speaks like it; Azure), whoever passes it on.
-        let store_refuses = |text: &str| text.contains("<Error><Code>") || text.contains("<Error>\n");
+        let store_refuses = |text: &str| text.contains("<Error>") && text.contains("<Code>");
         let fails = x.response().is_some_and(|response| {
             response.status >= 500
                 || (matches!(response.status, 400..=404 | 409)

@@ -163,10 +163,16 @@ fn deploy(config: &DeployConfig, snapshot: &ProjectSnapshot, id: &ObservationId,
     if let Some(host) = &start.bind_host {
         facts.known(FactKey::ConfigBind, "", host.as_str(), id());
     }
-    facts.known(FactKey::ConfigPort, "", start.bind_port.to_string(), id());
+    let left_to_program = start.bind_port == PortSetting::Unsaid
+        && snapshot.settings.read.iter().any(|read| read.name == "PORT")
+        && matches!(start.server.as_deref(), None | Some("node" | "python" | "ruby" | "go"));
+    let port = if left_to_program { "PORT".to_owned() } else { start.bind_port.to_string() };
+    facts.known(FactKey::ConfigPort, "", port, id());
     let kind = match start.bind_port {
         PortSetting::Literal { .. } => "literal",
         PortSetting::Variable { .. } => "variable",
+        // The command leaves it to the program, and the program asks for the variable.
+        PortSetting::Unsaid if left_to_program => "variable",
         PortSetting::Unsaid => "unsaid",
     };
     facts.known(FactKey::ConfigPortKind, "", kind, id());

@@ -8,6 +8,8 @@ use landfall_evidence::{
     Purpose, TlsHandshake, TrustRefusal, TrustResult, Vantage,
 };
 
+use url::Url;
+
 use super::{Exchanges, FactKey, Facts, Why, why_absent};
 use crate::catalogue::Catalogue;
 
@@ -81,6 +83,7 @@ struct Connection {
 
 fn every_connection(evidence: &Evidence) -> Vec<Connection> {
     let mut found = Vec::new();
+    let over_tls = evidence.target.production.as_ref().is_some_and(|url| url.scheme() == "https");
     for (observation, seen) in evidence.tls() {
         if let Some(word) = tcp_word(&seen.answer) {
             found.push(Connection {
@@ -93,7 +96,11 @@ fn every_connection(evidence: &Evidence) -> Vec<Connection> {
     }
     for (observation, seen) in evidence.http() {
         // HTTP/3 travels over UDP, and port 80 is another door.
-        if seen.request.version == HttpVersion::H3 || seen.request.purpose == Purpose::PlainHttp {
+        let leaves_tls = seen.request.purpose == Purpose::Redirect
+            && over_tls
+            && Url::parse(&seen.request.url).is_ok_and(|url| url.scheme() == "http");
+        if seen.request.version == HttpVersion::H3 || seen.request.purpose == Purpose::PlainHttp || leaves_tls
+        {
             continue;
         }
         if let (Some(address), Some(word)) = (seen.request.address, tcp_word(&seen.answer)) {

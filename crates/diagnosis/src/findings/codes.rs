@@ -86,12 +86,157 @@ codes! {
         "dig HOST A (second column)";
     DNS_SIGNATURES_BROKEN = "LF-DNS-012" Critical
         "Validating resolvers refuse the zone's DNSSEC"
-        "The resolver says by an extended error (RFC 8914, codes 6 to 12) that the chain of signatures does not hold. Users of validating resolvers cannot resolve the name at all, and since March 2026 public authorities do not issue certificates over such an answer."
+        "The resolver says by an extended error (RFC 8914, codes 6 to 12) that the chain of signatures does not hold, or hands out without validation (CD) what it refuses with it. Users of validating resolvers cannot resolve the name at all, and since March 2026 public authorities do not issue certificates over such an answer."
         "dig HOST A; dig +cd HOST A; delv HOST A";
     DNS_DANGLING_CNAME = "LF-DNS-013" Critical
         "The production name is an alias of a name that does not exist"
         "The CNAME's target is gone (NXDOMAIN after a CNAME, RFC 2308 section 2.1). At some providers a stranger can claim the target."
         "dig HOST CNAME; dig TARGET A";
+
+    DNS_NO_DELEGATION = "LF-DNS-014" Critical
+        "The zone above does not delegate the zone"
+        "Servers of the zone above answer with authority and name no server of the zone: the registration lapsed, is on hold, or was never finished."
+        "dig @PARENT-SERVER +norec ZONE NS";
+    DNS_DELEGATION_DIFFERS = "LF-DNS-015" High
+        "The delegation and the zone name different servers"
+        "The NS set at the zone above (RFC 1034 section 4.2.2 wants the two alike) is not the one that the zone itself gives. High where the delegation names servers that the zone does not: after a move the old provider stays in use. Low where the zone names more. Zonemaster DELEGATION: EXTRA_NAME_PARENT, TOTAL_NAME_MISMATCH, EXTRA_NAME_CHILD."
+        "dig @PARENT-SERVER +norec ZONE NS; dig @NAMESERVER +norec ZONE NS";
+    DNS_NS_NO_ADDRESS = "LF-DNS-016" High
+        "A name server has no address"
+        "The NS set names a host that has neither an A nor an AAAA record, and the delegation carries no glue for it. Critical when that is so for all of them."
+        "dig NAMESERVER A; dig NAMESERVER AAAA";
+    DNS_GLUE_DIFFERS = "LF-DNS-017" High
+        "The glue at the zone above is out of date"
+        "The zone above hands out addresses of name servers that lie inside the zone (RFC 1034 section 4.2.1, RFC 9471). They are not those that the zone gives."
+        "dig @PARENT-SERVER +norec +additional ZONE NS; dig NAMESERVER A";
+    DNS_NS_PRIVATE = "LF-DNS-018" High
+        "A name server is at an address that is not public"
+        "A private, loopback, link-local or documentation address (RFC 6890) can be asked from inside one network only."
+        "dig NAMESERVER A; dig NAMESERVER AAAA";
+    DNS_FEW_SERVERS = "LF-DNS-019" High
+        "The zone has too few name servers"
+        "RFC 1034 section 4.1 wants a zone to be served by at least two servers, and RFC 2182 on different networks. One name, or several names with one address, are one machine."
+        "dig ZONE NS; dig NAMESERVER A";
+    DNS_NS_ALIAS = "LF-DNS-020" High
+        "A name server is named by an alias"
+        "RFC 2181 section 10.3: the target of an NS record must not be a CNAME."
+        "dig NAMESERVER CNAME";
+    DNS_SERIALS_DIFFER = "LF-DNS-021" Medium
+        "The zone's servers hold different versions of the zone"
+        "The serial numbers in the SOA records differ. Medium when records differ too, low when those asked for are alike. Some providers never move the serial, so equal serials prove nothing."
+        "for each name server: dig @NAMESERVER +norec ZONE SOA";
+    DNS_RECORDS_DIFFER = "LF-DNS-022" Medium
+        "The zone's own servers hold different records"
+        "CNAME, HTTPS, MX, TXT, CAA or NS records of host and zone differ from server to server."
+        "for each name server: dig @NAMESERVER +norec HOST TYPE";
+    DNS_SOA_TIMERS = "LF-DNS-023" Info
+        "Timers in the SOA record are unusual"
+        "Below or above the values of RIPE-203 that Zonemaster's ZONE02 to ZONE06 check. Many large zones differ from them on purpose."
+        "dig ZONE SOA";
+    DNS_NEGATIVE_TTL = "LF-DNS-024" Low
+        "Names that do not exist are remembered for long"
+        "A resolver that asked too early keeps NXDOMAIN for the smaller of the SOA record's TTL and its last field (RFC 2308 section 5)."
+        "dig ZONE SOA (second column and last field)";
+    DNS_SHORT_TTL = "LF-DNS-025" Low
+        "The address records are hardly remembered"
+        "A TTL of some seconds makes every caller wait for a lookup and the zone's servers answer many times as often."
+        "dig @NAMESERVER +norec HOST A (second column)";
+    DNS_SPREADING = "LF-DNS-026" Low
+        "Resolvers still remember an older answer"
+        "A resolver gives what the zone's servers no longer say. The time is the end of the longest TTL that a resolver reported; a resolver that was not asked may remember for as long as the old TTL."
+        "dig @RESOLVER HOST A (second column counts down); landfall dns --watch HOST";
+    DNS_DS_WITHOUT_KEY = "LF-DNS-027" Critical
+        "No DS record fits a key of the zone"
+        "The digest of every key was computed (RFC 4034 section 5.1.4), and none is that of a DS record at the zone above. Usual after a move to a provider with keys of its own."
+        "dig @PARENT-SERVER +norec ZONE DS; dig @NAMESERVER +norec ZONE DNSKEY | dnssec-dsfromkey -f - ZONE";
+    DNS_SIGNATURE_TIME = "LF-DNS-028" Critical
+        "Signatures are out of their dates"
+        "All signatures of a record set have expired or have not begun (RFC 4034 section 3.1.5). The signer stopped, or a clock is wrong. Medium while the zone above has no DS record."
+        "dig @NAMESERVER +norec +dnssec HOST A (fields 5 and 6 of RRSIG); date -u";
+    DNS_SIGNATURE_WINDOW = "LF-DNS-029" Medium
+        "Signatures end soon, or last for very long"
+        "Less than 12 hours are left, or more than 180 days (Zonemaster DNSSEC04)."
+        "dig @NAMESERVER +norec +dnssec HOST A (field 5 of RRSIG)";
+    DNS_SIGNATURE_INVALID = "LF-DNS-030" Critical
+        "Signatures are missing or do not hold"
+        "The signature was computed over the records with the zone's key (RFC 4034 section 3.1.8.1) and does not fit, or there is none in a signed zone, or the key to which the DS record leads did not sign the keys."
+        "delv @NAMESERVER HOST A +vtrace; dig @NAMESERVER +norec +dnssec HOST A";
+    DNS_NO_DS = "LF-DNS-031" Medium
+        "The zone is signed and the zone above does not say so"
+        "Without a DS record validating resolvers take the zone for unsigned (RFC 4035 section 5.2)."
+        "dig @PARENT-SERVER +norec ZONE DS; dig @NAMESERVER +norec ZONE DNSKEY";
+    DNS_UNSIGNED = "LF-DNS-032" Critical
+        "The zone above says that the zone is signed, and it is not"
+        "A DS record without any key in the zone (RFC 4035 section 5) makes every answer bogus."
+        "dig @PARENT-SERVER +norec ZONE DS; dig @NAMESERVER +norec ZONE DNSKEY";
+    DNS_OLD_ALGORITHM = "LF-DNS-033" High
+        "DNSSEC uses what is no longer recommended"
+        "Algorithms 1, 3, 5, 6, 7 and 12 must not or should not sign (RFC 8624 section 3.1; IANA's registry since RFC 9904). Medium for a DS record with a SHA-1 digest alone, low for RSA keys under 2048 bits."
+        "dig ZONE DNSKEY (third number); dig ZONE DS (third number)";
+    DNS_NSEC3_ITERATIONS = "LF-DNS-034" Medium
+        "NSEC3 hashes names more than once"
+        "RFC 9276 section 3.1: the iteration count must be 0; resolvers may treat more as unsigned, and many more as a failure."
+        "dig @NAMESERVER +norec ZONE NSEC3PARAM (third number)";
+    DNS_WILDCARD = "LF-DNS-035" Info
+        "A wildcard answers for every name"
+        "A random name beside the host resolves (RFC 4592). A misspelt host then reaches whatever the wildcard leads to."
+        "dig RANDOM-WORD.ZONE A";
+    DNS_CNAME_LOOP = "LF-DNS-036" Critical
+        "The production name is an alias in a circle"
+        "Its CNAME leads back to itself (RFC 1034 section 3.6.2); resolvers answer SERVFAIL."
+        "dig HOST CNAME; dig TARGET CNAME";
+    DNS_CNAME_LONG = "LF-DNS-037" Medium
+        "The chain of aliases is long"
+        "More aliases than resolvers are sure to follow (Zonemaster: 10 in a chain, 9 in one answer)."
+        "dig HOST A";
+    DNS_CNAME_BESIDE = "LF-DNS-038" High
+        "An alias stands beside other records of its name"
+        "RFC 1034 section 3.6.2 and RFC 2181 section 10.1: a name with a CNAME has no other data. At the top of a zone there always are: SOA and NS."
+        "dig @NAMESERVER +norec HOST CNAME; dig @NAMESERVER +norec HOST MX; dig @NAMESERVER +norec ZONE CNAME";
+    DNS_NO_TCP = "LF-DNS-039" High
+        "A name server does not answer over TCP"
+        "RFC 7766 section 5 requires it; what does not fit a datagram comes over TCP."
+        "dig @NAMESERVER +norec +tcp ZONE SOA";
+    DNS_EDNS = "LF-DNS-040" Medium
+        "A name server or a box in front of it misunderstands EDNS"
+        "RFC 6891 section 6.1.3 (an unknown version is answered with BADVERS) and section 7. High when questions with EDNS are not answered at all."
+        "dig @NAMESERVER +norec +noedns ZONE SOA; dig @NAMESERVER +norec +edns=1 +noednsnegotiation ZONE SOA";
+    DNS_LETTER_CASE = "LF-DNS-041" Medium
+        "A name server changes the letters of the question"
+        "The question in an answer has to be that of the query, letter by letter (RFC 4343 section 4.1); resolvers mix the case to make forged answers harder."
+        "dig @NAMESERVER +norec eXaMpLe.CoM SOA (look at the question section)";
+    DNS_TRANSFER = "LF-DNS-042" Low
+        "The whole zone is handed out to everybody"
+        "A zone transfer (RFC 5936 section 5 leaves it to the operator) was begun for a stranger. Only its first message was read, and nothing of it is kept but the SOA record."
+        "dig @NAMESERVER ZONE AXFR";
+    DNS_OPEN_RESOLVER = "LF-DNS-043" High
+        "A server of the zone resolves names for everybody"
+        "It answered a question about another zone, with recursion (RFC 5358). The root's NS records were asked for, so that nobody else's name was involved."
+        "dig @NAMESERVER +recurse . NS";
+    DNS_MX_ALIAS = "LF-DNS-044" Medium
+        "The mail server is named by an alias"
+        "RFC 2181 section 10.3: the target of an MX record must not be a CNAME."
+        "dig HOST MX; dig MAILSERVER CNAME";
+    DNS_HTTPS_HINTS = "LF-DNS-045" Medium
+        "The HTTPS record hints at other addresses"
+        "RFC 9460 section 7.3: hints save a lookup and should be the address records. Browsers may use them, curl and libraries do not."
+        "dig HOST HTTPS; dig HOST A; dig HOST AAAA";
+    DNS_OTHER_VIEW = "LF-DNS-046" Medium
+        "This machine sees another address than DNS gives"
+        "A hosts file entry or a split view leads this machine elsewhere."
+        "getent ahosts HOST; grep HOST /etc/hosts; dig HOST A";
+    DNS_PROXIED = "LF-DNS-047" Info
+        "DNS does not show the origin"
+        "The addresses belong to an edge network. Where it sends requests cannot be seen in DNS; headers and error pages can tell."
+        "dig HOST A; curl -sSI URL";
+    DNS_DANGLING_NS = "LF-DNS-048" Critical
+        "The delegation leads to a provider that does not have the zone"
+        "The server refuses or fails for the zone, and at that provider whoever adds a zone first owns it (project can-i-take-over-dns)."
+        "dig @NAMESERVER +norec ZONE SOA";
+    DNS_FILTERED = "LF-DNS-049" Medium
+        "A resolver answers by a policy of its own"
+        "Extended errors 15 to 18 (RFC 8914: blocked, censored, filtered, prohibited) or the address 0.0.0.0: a list of the resolver's operator, and not the zone."
+        "dig @RESOLVER HOST A";
 
     TLS_EXPIRED = "LF-TLS-001" Critical
         "The certificate has expired"
@@ -358,6 +503,94 @@ codes! {
         "The Date header and this machine's clock differ"
         "More than a minute apart: signed tokens and certificates may be judged wrongly by one side. Which clock is wrong cannot be told from here."
         "date -u; curl -sSI URL | grep -i ^date";
+    HTTP_VERSION_FAILS = "LF-HTTP-023" High
+        "One version of HTTP fails where another answers"
+        "The server negotiates this version and then breaks it off, or answers something that is not of it, while the same question in another version is answered. Clients take the highest version that is offered, so most of them get the broken one."
+        "curl -sS -i --http1.1 URL; curl -sS -i --http2 URL; curl -sS -i --http3-only URL";
+    HTTP_RECORD_H3_DEAD = "LF-HTTP-024" Low
+        "The HTTPS record promises HTTP/3 and nothing answers"
+        "The record's alpn parameter (RFC 9460 section 7.1) lets clients begin with HTTP/3 before they have asked over TCP; they wait for UDP 443 in vain and then fall back."
+        "dig HOST HTTPS; curl -sS --http3-only -i URL";
+    HTTP_CONTENTS_DIFFER = "LF-HTTP-025" Low
+        "The name's addresses serve different contents"
+        "The same question has the same status at every address, and another build, other JSON members or another text at one of them. Texts count as other when more than 10 of 64 bits of their similarity hash differ over the first 500 kB, the measure of internet.nl for a site's two address families. Usual reasons are a deployment that reached only some machines, or an old address in DNS."
+        "for each address: curl -sS --resolve HOST:443:ADDRESS URL | sha256sum";
+    HTTP_HEAD = "LF-HTTP-026" Low
+        "HEAD is not answered as GET is"
+        "HEAD must give the header of the GET without its content (RFC 9110 section 9.3.2). Uptime checks, link checkers and some caches ask with HEAD and report a failure that no user has, or miss one that users have."
+        "curl -sS -I URL; curl -sS -i URL";
+    HTTP_LONG_CHAIN = "LF-HTTP-027" Low
+        "A chain of redirects is long"
+        "More than three redirects before an answer: each costs a round trip, and some clients follow no more than five. One is usual; http to https on the same host first, then to the canonical host."
+        "curl -sS -o /dev/null -L -w '%{num_redirects} %{url_effective}\n' URL";
+    HTTP_METHOD_LOST = "LF-HTTP-028" Low
+        "A redirect turns POST into GET"
+        "After 301 and 302 clients go on with GET and drop the body (RFC 9110 sections 15.4.2 and 15.4.3 allow it, and all do); 307 and 308 keep both. A webhook that is configured with http:// then arrives empty, and nobody sees an error."
+        "curl -sS -i http://HOST/PATH (look at the status: 301 and 302 lose the method, 307 and 308 keep it)";
+    HTTP_OFF_HOST = "LF-HTTP-029" Info
+        "Port 80 redirects to another host first"
+        "Strict-Transport-Security counts for the host that sent it over TLS (RFC 6797 section 8.1). Where the first redirect leaves the host, its own policy is never seen, and the next visit begins in the clear again."
+        "curl -sS -i http://HOST/ | grep -i location";
+    HTTP_CODING_BROKEN = "LF-HTTP-030" High
+        "A compressed answer cannot be read"
+        "The answer names a content coding (RFC 9110 section 8.4) that its bytes are not of, breaks off inside it, or is shorter than its Content-Length. Clients that ask for it, which all browsers and most libraries do, get an error or an empty answer while a plain request works. Usually a proxy compresses twice, or passes on the header of a body that it has changed."
+        "curl -sS --compressed -i URL; curl -sS -H 'accept-encoding: gzip' URL | gzip -t";
+    HTTP_NOT_COMPRESSED = "LF-HTTP-031" Info
+        "Text is sent without compression"
+        "gzip, br and zstd were offered one by one for a text above 1 kB, and none was used. Text shrinks to a fifth or less."
+        "curl -sS -o /dev/null -D - -H 'accept-encoding: gzip, br, zstd' URL | grep -i content-encoding";
+    HTTP_STALE_CACHE = "LF-HTTP-032" Medium
+        "The edge's cache serves another answer than the origin gives now"
+        "The answer comes from a cache by the cache's own word, two requests for it are alike byte for byte, and the same path with a query that no cache can have seen gets other bytes. What users see is an old copy."
+        "curl -sS URL | sha256sum; curl -sS 'URL?fresh=RANDOM-WORD' | sha256sum";
+    HTTP_CACHED_COOKIE = "LF-HTTP-033" Medium
+        "A cached answer sets a cookie"
+        "A shared cache hands one person's Set-Cookie to everybody (RFC 9111 section 7.3): people get each other's sessions."
+        "curl -sS -D - -o /dev/null URL | grep -iE '^(set-cookie|age|cf-cache-status|x-cache|cache-status)'";
+    HTTP_CORS_REFUSED = "LF-HTTP-034" Medium
+        "A declared page may not call production from a browser"
+        "The answer to the page's origin does not satisfy the CORS protocol of the Fetch standard, so the browser keeps it from the page. Programs are not concerned."
+        "curl -sS -i -X OPTIONS -H 'origin: PAGE-ORIGIN' -H 'access-control-request-method: POST' URL";
+    HTTP_CORS_VARY = "LF-HTTP-035" Low
+        "Access-Control-Allow-Origin depends on the caller, and Vary does not say so"
+        "Without Vary: Origin a cache gives the answer for one page to another, whose browser then refuses it (Fetch standard, CORS protocol and HTTP caches)."
+        "curl -sS -D - -o /dev/null -H 'origin: PAGE-ORIGIN' URL | grep -iE '^(vary|access-control-allow-origin)'";
+    HTTP_CORS_MAX_AGE = "LF-HTTP-036" Info
+        "The preflight is allowed to be remembered for longer than browsers do"
+        "Chromium remembers a preflight for 7200 seconds at most and Firefox for 86400 (MDN, Access-Control-Max-Age), whatever the header says."
+        "curl -sS -i -X OPTIONS -H 'origin: PAGE-ORIGIN' -H 'access-control-request-method: POST' URL | grep -i max-age";
+    HTTP_CORS_ANYONE = "LF-HTTP-037" Medium
+        "Any page may call with the user's credentials"
+        "The answer names whatever origin asks, and allows credentials: every site that a user visits can read the answers that the user's cookies open. MDN's Observatory takes 50 points for it."
+        "curl -sS -D - -o /dev/null -H 'origin: https://example.invalid' URL | grep -i access-control";
+    HTTP_CORS_ON_ERRORS = "LF-HTTP-038" Low
+        "Errors come without the CORS headers"
+        "The browser hides such an answer from the page and reports CORS in place of the true error, so a 502 of the edge is taken for a mistake in the CORS settings."
+        "curl -sS -i -H 'origin: PAGE-ORIGIN' URL";
+    HTTP_HEADERS_OF_AN_API = "LF-HTTP-039" Info
+        "Headers that matter to an API are missing"
+        "Only what acts on an API is counted: Strict-Transport-Security, X-Content-Type-Options, CORS with credentials, cookies, and Cache-Control on JSON. The number of MDN's Observatory stands beside it as a second opinion; it is made for pages, and takes most of its points for headers on which no browser acts there."
+        "curl -sSI URL";
+    HTTP_ERROR_FORM = "LF-HTTP-040" Low
+        "Errors are not in a form that programs can read"
+        "An error of the application came as HTML although JSON was asked for, or as application/problem+json (RFC 9457) that is not of its form. Clients cannot tell one error from another."
+        "curl -sS -i -H 'accept: application/problem+json, application/json' https://HOST/RANDOM-WORD";
+    HTTP_EMPTY = "LF-HTTP-041" Low
+        "A success answer is empty"
+        "A 200 without a body: the handler returned nothing, or a hop dropped the content. 204 is the status for an answer that has none (RFC 9110 section 15.3.5)."
+        "curl -sS -i URL";
+    HTTP_LARGE_HEALTH = "LF-HTTP-042" Low
+        "A health answer is large"
+        "More than 1 MB for an answer that is asked every few seconds by every balancer and monitor."
+        "curl -sS -o /dev/null -w '%{size_download}\n' URL";
+    HTTP_NO_CHARSET = "LF-HTTP-043" Info
+        "Text is sent without its character set"
+        "Clients guess, and differ in what they guess. JSON needs none: it is UTF-8 (RFC 8259 section 8.1)."
+        "curl -sSI URL | grep -i content-type";
+    HTTP_WARM_SLOW = "LF-HTTP-044" Low
+        "A warm request waits long for its first byte"
+        "The wait over a connection that stood and had been used before: above 800 ms it is the application's own time, since neither lookup nor handshake nor a start is in it."
+        "curl -sS -o /dev/null -o /dev/null -w '%{time_pretransfer} %{time_starttransfer}\n' URL URL (the second line)";
 
     PATH_NOT_THE_APP = "LF-PATH-001" Info
         "The application never saw the request"
@@ -367,6 +600,14 @@ codes! {
         "The platform's own name serves the application, the public name does not"
         "The deployment is up. What is broken lies between the public name and the deployment: the domain's binding, the edge's origin setting, or DNS."
         "curl -sS -i https://PLATFORM-NAME/PATH; curl -sS -i URL";
+    PATH_PROXY_STATUS = "LF-PATH-003" Info
+        "A proxy on the way says why it failed"
+        "The Proxy-Status field (RFC 9209) names the intermediary that could not get an answer and its reason, in a vocabulary of its own. It is the word of the hop that met the fault, and settles who made the error."
+        "curl -sS -D - -o /dev/null URL | grep -i ^proxy-status";
+    PATH_OTHER_BUILD = "LF-PATH-004" Low
+        "What is served is proven to be another build than the project's"
+        "A mark of the build that is served (a commit, a version, the name of a bundle, a strong ETag) is another than the project's own or the local backend's. Nothing is concluded where there is no mark on one of the two sides."
+        "git rev-parse HEAD; curl -sS URL (compare the commit, the version, or the names of the scripts)";
 
     RATE_TOO_LOW = "LF-RATE-001" Medium
         "The rate limit refuses ordinary clients"

@@ -8,11 +8,10 @@ use super::{codes, raise};
 use crate::Finding;
 use crate::case::Case;
 use crate::facts::is_health_path;
+use crate::fields::{CacheReading, CacheWord};
+use crate::thresholds;
 use crate::view::Reading;
 use crate::words::in_words;
-
-/// Tokens and certificates are usually allowed a skew of a minute or less.
-const CLOCK_SKEW_S: i64 = 60;
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = headers(case);
@@ -84,15 +83,7 @@ fn headers(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn from_cache(response: &HttpResponse) -> bool {
-    let age =
-        response.header("age").and_then(|age| age.trim().parse::<u64>().ok()).is_some_and(|age| age > 0);
-    let says_hit = |name: &str| {
-        response.header(name).is_some_and(|v| {
-            let v = v.to_ascii_lowercase();
-            v.starts_with("hit") || v.starts_with("stale") || v.contains("; hit")
-        })
-    };
-    age || ["cf-cache-status", "x-cache", "x-vercel-cache", "cache-status"].iter().any(|name| says_hit(name))
+    CacheReading::of_response(response).is_some_and(|reading| reading.word == CacheWord::Stored)
 }
 
 fn clock(case: &Case<'_>) -> Option<Finding> {
@@ -106,10 +97,13 @@ fn clock(case: &Case<'_>) -> Option<Finding> {
     let said = PARSER.parse_timestamp(response.header("date")?).ok()?.as_second();
     let ours = case.evidence().started_at.as_second() + i64::try_from(o.ended_us() / 1_000_000).ok()?;
     let apart = (said - ours).abs();
-    (apart > CLOCK_SKEW_S).then(|| {
+    (apart.unsigned_abs() > case.limit(&thresholds::CLOCK)).then(|| {
         raise(
             &codes::HTTP_CLOCK,
-            format!("Production's clock and this machine's are {apart} s apart"),
+            format!(
+                "Production's clock and this machine's are {apart} s apart {}",
+                case.source(&thresholds::CLOCK)
+            ),
             "Signed tokens may be refused; dates in this report may be off.",
             "Compare both with a third clock, and synchronise the wrong one.",
             vec![o.id.clone()],

@@ -7,15 +7,13 @@ use super::{codes, raise, with_severity};
 use crate::attribution;
 use crate::case::Case;
 use crate::signatures::Meaning;
+use crate::thresholds;
 use crate::view::{Fault, Reading, faults_in_words, is_json, json, keys};
 use crate::words::{all_of, in_words};
 use crate::{Finding, Severity};
 
 /// How the title of [`codes::HTTP_NOT_SERVED`] begins until a cause takes its place.
 pub(super) const FAILS: &str = "Production fails: ";
-/// Above this wait a person on the other side has given up or a sleeping instance has started.
-const SLOW_WAIT_US: u64 = 5_000_000;
-
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(not_served_at_the_edge(case));
@@ -301,12 +299,12 @@ fn slow(case: &Case<'_>) -> Option<Finding> {
         .readings(Vantage::Edge)
         .into_iter()
         .filter_map(|r| Some((r, r.at?.1.timings.wait_us?)))
-        .filter(|(r, wait)| r.response().is_some() && *wait > SLOW_WAIT_US)
+        .filter(|(r, wait)| r.response().is_some() && *wait > case.limit(&thresholds::COLD_WAIT) * 1000)
         .collect();
     let worst = slow.iter().map(|(_, wait)| *wait).max()?;
     Some(raise(
         &codes::HTTP_SLOW,
-        format!("The first byte took {:.1} s", worst as f64 / 1e6),
+        format!("The first byte took {:.1} s {}", worst as f64 / 1e6, case.source(&thresholds::COLD_WAIT)),
         "Clients with short timeouts give up; webhooks are sent twice.",
         "Repeat it: if the second request is fast, keep an instance awake; if not, profile the endpoint.",
         ids_of(&slow.iter().map(|(r, _)| *r).collect::<Vec<_>>()),
@@ -354,7 +352,8 @@ mod tests {
     #[test]
     fn a_whole_production_has_only_remarks() {
         let usual: Vec<String> = codes(&deployed()).into_iter().map(|(code, _)| code).collect();
-        assert_eq!(usual, ["LF-HTTP-012", "LF-HTTP-020"], "no HSTS, and WhatsApp is not configured");
+        let want = ["LF-HTTP-028", "LF-HTTP-012", "LF-HTTP-020"];
+        assert_eq!(usual, want, "301 on port 80, no HSTS, and WhatsApp is not configured");
     }
 
     #[test]

@@ -4,17 +4,24 @@
 //! its id, so that a report can fold it under that cause.
 
 mod codes;
+mod cors;
+mod delivery;
 mod dns;
 mod headers;
 mod http;
+#[cfg(test)]
+mod http_tests;
 mod local;
+mod observatory;
 mod path;
 mod project;
 mod rate_limit;
+mod security;
 mod tests_run;
 mod tls;
 mod tls_survey;
 mod transport;
+mod zone;
 
 use std::cmp::Reverse;
 
@@ -22,6 +29,7 @@ use landfall_evidence::ObservationId;
 
 pub(crate) use codes::*;
 pub use codes::{FindingCode, finding_codes};
+pub(crate) use security::headers_in_words;
 pub(crate) use tests_run::{
     TestOutcome, declared as declared_tests, error_in_words, folder, outcome as test_outcome,
     remedied as remedied_tests,
@@ -35,11 +43,18 @@ use crate::{Finding, Label, Severity};
 pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(dns::findings(case));
+    // A resolver's extended error and the answer without validation say the same; once is enough.
+    let broken = |f: &Finding| f.code == DNS_SIGNATURES_BROKEN.code;
+    let said = findings.iter().any(broken);
+    findings.extend(zone::findings(case).into_iter().filter(|f| !(said && broken(f))));
     findings.extend(tls::findings(case));
     findings.extend(tls_survey::findings(case));
     findings.extend(http::findings(case));
     findings.extend(transport::findings(case));
     findings.extend(headers::findings(case));
+    findings.extend(delivery::findings(case));
+    findings.extend(cors::findings(case));
+    findings.extend(security::findings(case));
     findings.extend(path::findings(case));
     findings.extend(rate_limit::findings(case));
     findings.extend(tests_run::findings(case));

@@ -1,6 +1,6 @@
 //! Which hop spoke, as far as comparison shows it.
 
-use landfall_evidence::Vantage;
+use landfall_evidence::{Purpose, Vantage};
 
 use super::http::style;
 use super::{codes, raise};
@@ -8,12 +8,16 @@ use crate::Finding;
 use crate::attribution;
 use crate::case::Case;
 use crate::facts::Writer;
+use crate::fields::{ProxyError, joined};
+use crate::marker::{self, Standing};
 use crate::words::{all_of, in_words};
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(not_the_application(case));
     found.extend(origin_differs(case));
+    found.extend(proxy_status(case));
+    found.extend(other_build(case));
     found
 }
 
@@ -61,6 +65,38 @@ fn not_the_application(case: &Case<'_>) -> Option<Finding> {
             evidence,
         )
     })
+}
+
+/// An intermediary's own word for its failure.
+fn proxy_status(case: &Case<'_>) -> Option<Finding> {
+    let told: Vec<_> = case
+        .evidence()
+        .http_of(Vantage::Edge, Purpose::Endpoint)
+        .filter_map(|(o, seen)| {
+            let response = seen.answer.present()?;
+            Some((o, response.status, ProxyError::parse(&joined(response, "proxy-status")?)?))
+        })
+        .collect();
+    let (_, status, error) = told.first()?;
+    Some(raise(
+        &codes::PATH_PROXY_STATUS,
+        format!("The {status} is a proxy's: {}", error.in_words()),
+        "It is the word of the hop that met the fault; the application's own code did not write this answer.",
+        "Look at the way from that hop to the next one.",
+        told.iter().map(|(o, ..)| o.id.clone()).collect(),
+    ))
+}
+
+/// Production proven to be another build than the project's.
+fn other_build(case: &Case<'_>) -> Option<Finding> {
+    let (Standing::Other(proof), evidence) = marker::standing(case, Vantage::Edge)? else { return None };
+    Some(raise(
+        &codes::PATH_OTHER_BUILD,
+        format!("Production serves another build than the project's: {proof}"),
+        "What was built here is not what answers there.",
+        "Compare the newest deployment in the platform with the checked-out commit; deploy it, or purge the edge's cache.",
+        evidence,
+    ))
 }
 
 fn origin_differs(case: &Case<'_>) -> Option<Finding> {

@@ -185,6 +185,7 @@ mod tests {
             authority: Vec::new(),
             extended_errors: Vec::new(),
             glue: Vec::new(),
+            signing: None,
         }
     }
 
@@ -329,6 +330,8 @@ mod tests {
                 text: Some(body.into()),
                 sha256: String::new(),
                 opening: None,
+                simhash: None,
+                decoded: None,
             },
             redirect_to: None,
         }

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use landfall_evidence::Body;
 use sha2::{Digest, Sha256};
 
+use super::{coding, likeness};
+
 /// Bytes that show a content coding: the longest mark is that of Zstandard (RFC 8878, section 3.1.1).
 const OPENING_BYTE: usize = 4;
 
@@ -15,12 +17,36 @@ pub(crate) struct Intake {
     count: u64,
     kept: Vec<u8>,
     digest: Sha256,
+    /// The words of a text, when its likeness to others is asked for.
+    words: Option<likeness::Words>,
+    /// The coding that is to be undone, and the coded bytes.
+    coded: Option<(String, Vec<u8>)>,
 }
 
 impl Intake {
     /// Reads at most `limit` bytes and keeps the first `keep` of them.
     pub(crate) fn new(limit: usize, keep: usize) -> Self {
-        Self { limit: limit as u64, keep, count: 0, kept: Vec::new(), digest: Sha256::new() }
+        Self {
+            limit: limit as u64,
+            keep,
+            count: 0,
+            kept: Vec::new(),
+            digest: Sha256::new(),
+            words: None,
+            coded: None,
+        }
+    }
+
+    /// Also notes how the text reads, so that it can be told from others that are nearly alike.
+    pub(crate) fn with_likeness(mut self) -> Self {
+        self.words = Some(likeness::Words::default());
+        self
+    }
+
+    /// Also undoes this content coding at the end. The coded bytes are held until then, all of them within the limit.
+    pub(crate) fn with_coding(mut self, named: String) -> Self {
+        self.coded = Some((named, Vec::new()));
+        self
     }
 
     /// Takes in the next bytes; `false` when they go past the limit, and then the rest of them is dropped.
@@ -29,6 +55,12 @@ impl Intake {
         let taken = &bytes[..bytes.len().min(room)];
         self.digest.update(taken);
         self.count += taken.len() as u64;
+        if let Some(words) = &mut self.words {
+            words.take(taken);
+        }
+        if let Some((_, coded)) = &mut self.coded {
+            coded.extend_from_slice(taken);
+        }
         let wanted = self.keep.saturating_sub(self.kept.len()).min(taken.len());
         self.kept.extend_from_slice(&taken[..wanted]);
         taken.len() == bytes.len()
@@ -46,6 +78,10 @@ impl Intake {
         let text = if encoded { None } else { text(&self.kept, partial) };
         let opening = text.is_none() && !self.kept.is_empty();
         let opening = opening.then(|| hexadecimal(&self.kept[..self.kept.len().min(OPENING_BYTE)]));
+        let decoded = self
+            .coded
+            .and_then(|(named, bytes)| coding::decoded(&named, &bytes, cut.is_none() && !bytes.is_empty()));
+        let simhash = self.words.filter(|_| text.is_some()).and_then(likeness::Words::finish);
         Body {
             byte_count: self.count,
             complete: cut.is_none(),
@@ -53,6 +89,8 @@ impl Intake {
             text,
             sha256: hexadecimal(&self.digest.finalize()),
             opening,
+            simhash,
+            decoded,
         }
     }
 }
@@ -72,7 +110,7 @@ fn text(bytes: &[u8], partial: bool) -> Option<String> {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
         // Writing to a String cannot fail.
         let _ = write!(out, "{byte:02x}");

@@ -344,9 +344,19 @@ impl Link {
                 return Outcome { answer, wait, transfer: None, ended: answered, cut: None };
             }
         };
-        let encoded =
-            headers.iter().any(|h| h.name == "content-encoding" && !h.value.eq_ignore_ascii_case("identity"));
-        let (intake, cut) = read(ctx, incoming, method).await;
+        let coding: Vec<&str> =
+            headers.iter().filter(|h| h.name == "content-encoding").map(|h| h.value.as_str()).collect();
+        let coding = coding.join(", ");
+        let encoded = !coding.is_empty() && !coding.eq_ignore_ascii_case("identity");
+        let mut intake = Intake::new(ctx.limits.body_byte, ctx.limits.body_kept_byte);
+        // A server that makes a thousand checks a second has no use for either.
+        if !ctx.deadline_counts {
+            intake = intake.with_likeness();
+            if encoded && method != Method::HEAD && parts.status != StatusCode::NOT_MODIFIED {
+                intake = intake.with_coding(coding);
+            }
+        }
+        let (intake, cut) = read(ctx, incoming, method, intake).await;
         let ended = Instant::now();
         let response = HttpResponse {
             version: version(parts.version),
@@ -416,8 +426,12 @@ impl Incoming {
 }
 
 /// Reads the body within its bound and its time. The second value says why the end was not seen.
-async fn read(ctx: &Context, mut incoming: Incoming, method: &Method) -> (Intake, Option<Cut>) {
-    let mut intake = Intake::new(ctx.limits.body_byte, ctx.limits.body_kept_byte);
+async fn read(
+    ctx: &Context,
+    mut incoming: Incoming,
+    method: &Method,
+    mut intake: Intake,
+) -> (Intake, Option<Cut>) {
     if method == Method::HEAD {
         return (intake, None);
     }

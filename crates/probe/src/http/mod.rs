@@ -5,9 +5,12 @@
 //! are recorded and left alone.
 
 mod body;
+mod coding;
+mod deep;
 mod exchange;
 mod fetch;
 mod h3;
+mod likeness;
 mod link;
 mod pace;
 mod sort;
@@ -23,6 +26,8 @@ use url::Url;
 
 use crate::net::Context;
 
+pub use coding::undo_any_coding;
+pub use deep::deep;
 pub(crate) use exchange::{Began, Difference, Question, Seat, Turn, response};
 pub use fetch::{Certificate, End, Fetched, Hop, Request, fetch};
 pub use link::Cut;

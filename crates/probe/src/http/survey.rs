@@ -419,7 +419,10 @@ impl Survey<'_> {
     /// Where a URL of this host is found: at an address already used, unless it names another port.
     fn near(&self, url: &Url, used: SocketAddr) -> SocketAddr {
         match url.port_or_known_default() {
-            port if port == self.site.base.port_or_known_default() => used,
+            // A chain that came by way of the other scheme's port goes back to the one that the target names.
+            port if port == self.site.base.port_or_known_default() => {
+                SocketAddr::new(used.ip(), self.home.address.port())
+            }
             Some(port) => {
                 let mapped = url.host_str().and_then(|host| self.ctx.map.host(host, port));
                 mapped.unwrap_or_else(|| SocketAddr::new(used.ip(), port))

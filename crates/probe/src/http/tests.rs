@@ -543,3 +543,70 @@ async fn a_trial_differs_in_what_it_says_and_in_nothing_else() {
     );
     assert_eq!(app.log().len(), 1, "what may change something is not sent");
 }
+
+#[tokio::test]
+async fn the_deep_look_goes_over_one_connection_and_is_held_against_what_is_served() {
+    let app = App::new(|request| match request.uri().path() {
+        "/health" if request.method() == http::Method::HEAD => text(405, ""),
+        "/health" => {
+            let mut answer = text(200, "{}");
+            answer.headers_mut().insert("alt-svc", "h3=\":9\"".parse().expect("valid"));
+            answer
+        }
+        _ => text(404, "no such path"),
+    });
+    let port = secure(&app, &[b"h2"], false).await;
+    let ctx = led(&[("192.0.2.1:443", port)]);
+    let site =
+        site(BASE, Vantage::Edge, &[A], vec![endpoint("GET", "/"), endpoint("GET", "/health")], Depth::Full);
+    let plain = survey(&ctx, &site).await;
+    let before = app.log().len();
+    let seen = super::deep(&ctx, &site, &plain).await;
+    let name = |o: &Observation| http(o).request.trial.as_ref().map(|t| (t.name.clone(), t.plain.clone()));
+    let names: Vec<String> = seen.iter().filter_map(|o| name(o).map(|(name, _)| name)).collect();
+    assert_eq!(
+        names,
+        [
+            "head",
+            "warm",
+            "bust",
+            "coding-gzip",
+            "coding-br",
+            "coding-zstd",
+            "cors-stranger",
+            "error-form",
+            "self",
+            "self",
+            "alt-svc-9"
+        ]
+    );
+    assert!(seen.iter().all(|o| name(o).is_some_and(|(_, plain)| plain == "/health")), "/ is not served");
+    assert_eq!(status(&seen[0]), 405);
+    // The first trial made the connection; the others were asked over it.
+    assert!(http(&seen[0]).timings.tls_us.is_some());
+    assert!(
+        seen[1..10].iter().all(|o| http(o).timings.tls_us.is_none() && http(o).timings.connect_us.is_none())
+    );
+    assert_eq!(app.log().len() - before, 10, "the eleventh found nobody at its port");
+    assert!(http(&seen[10]).answer.present().is_none());
+    let again = super::deep(&ctx, &site, &plain).await;
+    let ids = |all: &[Observation]| all.iter().map(|o| o.id.0.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&seen), ids(&again), "ids are those of the questions");
+}
+
+#[tokio::test]
+async fn the_deep_look_ends_at_a_refusal_and_asks_nothing_of_a_silent_site() {
+    let limiter = Arc::new(super::testkit::Limiter::new(4, Duration::from_secs(60)));
+    let refusing = Arc::clone(&limiter);
+    let app = App::new(move |_| if refusing.refuses() { refusing.refusal() } else { text(200, "ok") });
+    let port = secure(&app, &[b"h2"], false).await;
+    let ctx = led(&[("192.0.2.1:443", port)]);
+    let site = site(BASE, Vantage::Edge, &[A], vec![endpoint("GET", "/health")], Depth::Full);
+    let mut first = site.clone();
+    first.depth = Depth::Endpoints;
+    let plain = survey(&ctx, &first).await;
+    let seen = super::deep(&ctx, &site, &plain).await;
+    assert_eq!(seen.iter().map(status).collect::<Vec<_>>(), [200, 200, 429]);
+    assert!(super::deep(&ctx, &site, &[]).await.is_empty(), "there is nothing to hold a trial against");
+    assert!(super::deep(&ctx, &first, &plain).await.is_empty(), "only a full look goes deeper");
+}

@@ -60,6 +60,8 @@ mod tests {
                 text: Some("error code: 1015".into()),
                 sha256: String::new(),
                 opening: None,
+                simhash: None,
+                decoded: None,
             },
             redirect_to: None,
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::sync::LazyLock;
 
-use landfall_evidence::SignWord;
+use landfall_evidence::{LeftOut, SignWord};
 use regex::Regex;
 
 use super::plan::Plan;
@@ -41,13 +41,36 @@ pub(super) fn read(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     scripts(read, plans, found);
 }
 
+/// Listed files beyond this many say nothing new.
+const MAX_LEFT_OUT: usize = 500;
+
+/// Files of the folder that a rule keeps out of the image or upload.
+pub(super) fn left_out(tree: &Tree) -> Vec<LeftOut> {
+    let ignores = ignores(tree);
+    let rule = |path: &str| ignores.iter().find_map(|ignore| ignore.excludes(path));
+    tree.files
+        .iter()
+        .filter_map(|file| Some(LeftOut { path: file.path.clone(), place: rule(&file.path)?.0 }))
+        .take(MAX_LEFT_OUT)
+        .collect()
+}
+
+/// The ignore files that count for this tree.
+fn ignores(tree: &Tree) -> Vec<ignore::Ignore> {
+    let by_docker = tree.files.iter().any(|f| file_name(&f.path).starts_with("Dockerfile"))
+        || exists(tree, "Containerfile");
+    ignore::read(tree, by_docker, under_git(tree))
+}
+
+fn under_git(tree: &Tree) -> bool {
+    tree.root.ancestors().any(|folder| folder.join(".git").exists())
+}
+
 /// Files that are used and that a rule leaves out.
 fn excluded(read: &Read<'_>, plans: &[Plan], uses: &[uses::Use], found: &mut Found) {
     let tree = read.tree;
-    let by_docker = tree.files.iter().any(|f| file_name(&f.path).starts_with("Dockerfile"))
-        || exists(tree, "Containerfile");
-    let under_git = tree.root.ancestors().any(|folder| folder.join(".git").exists());
-    let ignores = ignore::read(tree, by_docker, under_git);
+    let under_git = under_git(tree);
+    let ignores = ignores(tree);
     let builds = plans.iter().any(|plan| plan.build.is_some()) || has_build_script(tree);
     let check = |path: &str, place: &str, how: &str, found: &mut Found| {
         for ignore in &ignores {

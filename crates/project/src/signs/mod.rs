@@ -51,6 +51,11 @@ pub(crate) fn read(read: &Read<'_>) -> Vec<ProjectSign> {
     found.into_signs()
 }
 
+/// Files that do not reach an image or upload.
+pub(crate) fn left_out(tree: &Tree) -> Vec<landfall_evidence::LeftOut> {
+    files::left_out(tree)
+}
+
 /// The collector: bounded, without repetition, in a fixed order.
 #[derive(Debug, Default)]
 pub(crate) struct Found {

@@ -832,8 +832,15 @@ fn workflow(file: &str, root: &Node) -> Option<Plan> {
     let mut plan = Plan::new(file, "github-actions");
     plan.workflow = true;
     let push = root.get("on").or_else(|| root.get("true"))?;
-    let mut deploys = false;
-    for (_, job) in root.get("jobs").map(Node::entries).unwrap_or_default() {
+    // A script of the project's own deploys as well: the workflow or its job says so by name.
+    let named = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        ["deploy", "ship", "rollout", "production"].iter().any(|word| text.contains(word))
+    };
+    let mut deploys = file.rsplit('/').next().is_some_and(named)
+        || root.get("name").and_then(Node::text).is_some_and(named);
+    for (key, job) in root.get("jobs").map(Node::entries).unwrap_or_default() {
+        deploys |= named(key);
         plan.env.extend(variables(job.get("env")));
         for step in job.get("steps").map(Node::items).unwrap_or_default() {
             plan.env.extend(variables(step.get("env")));

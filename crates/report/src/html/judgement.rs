@@ -365,7 +365,7 @@ pub(super) fn routing(report: &Report) -> Markup {
                             }
                             td { @if let Some(address) = &hop.address { code { (address) } } }
                             td { (state(of_hop(hop.state), words::hop_state(hop.state))) }
-                            td { @for proof in &hop.proof { div { (proof) } } }
+                            td { @for line in hop.told() { div { (line) } } }
                         }
                     }
                 }))

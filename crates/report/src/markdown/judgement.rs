@@ -40,7 +40,7 @@ pub(super) fn routing(page: &mut Page, report: &Report) {
                 },
                 hop.address.as_deref().map(code).unwrap_or_default(),
                 format!("{} {}", words::hop_mark(hop.state), words::hop_state(hop.state)),
-                text(&hop.proof.join("; ")),
+                text(&hop.told().join("; ")),
             ]
         }),
     );
