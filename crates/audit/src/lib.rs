@@ -3,6 +3,7 @@
 mod catalogue;
 pub mod config;
 mod discover;
+mod dns;
 mod outcome;
 mod plan;
 mod progress;
@@ -13,6 +14,8 @@ mod verify;
 pub use catalogue::{CatalogueFolderError, Loaded, load as load_catalogue};
 pub use config::{Config, ConfigError, parse_base_url, parse_duration};
 pub use discover::{Discovered, discover};
+pub use dns::{PUBLIC_RESOLVERS, survey_dns, with_public_resolvers};
+pub use landfall_probe::dns::Depth;
 pub use outcome::{ExitStatus, FailOn, report};
 pub use plan::{DEFAULT_BUDGET, DEFAULT_TEST_LIMIT, DEFAULT_TIMEOUT, Overrides, Plan, PlanError, Probe};
 pub use progress::{Event, Progress, Step};

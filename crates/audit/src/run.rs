@@ -527,9 +527,20 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
             if base.scheme() != "https" || !plan.runs(Probe::Tls) {
                 return Vec::new();
             }
-            let each =
-                addresses.iter().map(|at| tls::handshake(ctx, &host, *at, vantage, found.settled_by.clone()));
-            bounded(ctx, futures_util::future::join_all(each)).await.unwrap_or_default()
+            let surveyed = plan.deep && vantage == Vantage::Edge;
+            let each = addresses.iter().map(|at| {
+                let (after, host) = (found.settled_by.clone(), &host);
+                async move {
+                    let handshake = tls::handshake(ctx, host, *at, vantage, after).await;
+                    if !surveyed {
+                        return vec![handshake];
+                    }
+                    let survey = Box::pin(tls::survey(ctx, host, *at, vantage, &handshake)).await;
+                    vec![handshake, survey]
+                }
+            });
+            let all = bounded(ctx, futures_util::future::join_all(each)).await.unwrap_or_default();
+            all.into_iter().flatten().collect()
         };
         let http_asked = match vantage {
             Vantage::Edge => plan.runs(Probe::Http),
@@ -616,7 +627,7 @@ async fn ask_rate_limit(
     // It runs last, so it waited for whatever network answer came last.
     let last = so_far
         .iter()
-        .filter(|o| matches!(o.seen, Seen::Http(_) | Seen::Dns(_) | Seen::Tls(_)))
+        .filter(|o| matches!(o.seen, Seen::Http(_) | Seen::Dns(_) | Seen::Tls(_) | Seen::TlsSurvey(_)))
         .max_by_key(|o| o.ended_us());
     let after: Option<ObservationId> = last.map(|o| o.id.clone());
     progress.begin(Step::RateLimit);
@@ -633,7 +644,7 @@ async fn bounded<F: Future>(ctx: &Context, work: F) -> Option<F::Output> {
 }
 
 /// Orders by time of asking, then id, and makes ids unique: the same question put twice carries `#2`. Links are kept.
-fn in_order(mut observations: Vec<Observation>) -> Vec<Observation> {
+pub(crate) fn in_order(mut observations: Vec<Observation>) -> Vec<Observation> {
     observations.sort_by(|a, b| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
     let mut taken: BTreeSet<ObservationId> = BTreeSet::new();
     let mut count: BTreeMap<ObservationId, u32> = BTreeMap::new();

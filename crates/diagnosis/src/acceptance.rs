@@ -410,7 +410,7 @@ fn zero_configuration(mut world: World) -> World {
                 && (seen.request.path == "/health" || seen.request.purpose == Purpose::Control)
         }
         Seen::Project(_) | Seen::Tests(_) | Seen::RateLimit(_) | Seen::Door(_) | Seen::Log(_) => false,
-        Seen::Dns(_) | Seen::Rdap(_) | Seen::Tls(_) => o.vantage == Vantage::Edge,
+        Seen::Dns(_) | Seen::Rdap(_) | Seen::Tls(_) | Seen::TlsSurvey(_) => o.vantage == Vantage::Edge,
     };
     let edge = world.0.http_at(Vantage::Edge, Purpose::Control, CONTROL).map(|(_, s)| s.answer.clone());
     world = world.without(|o| !keep(o));

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod acceptance;
 mod actions;
+mod agreement;
 mod attribution;
 #[cfg(test)]
 mod captures_tests;
@@ -42,6 +43,7 @@ mod verification;
 mod view;
 mod words;
 
+pub use agreement::{Agreement, agreement};
 pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, NotObservable, Rung, Sources};
 pub use causes::{Hypothesis, Question, questions};
 pub use claims::{ClaimError, Claims, Grade, GradedClaim, claims_json_schema, grade};

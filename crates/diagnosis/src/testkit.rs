@@ -288,6 +288,7 @@ impl World {
                 },
                 checking_disabled: false,
                 dnssec_ok: false,
+                manner: DnsManner::Usual,
             },
             answer,
         };
@@ -355,6 +356,7 @@ pub(crate) fn records(name: &str, rtype: &str, data: &[&str], authoritative: boo
         authority: Vec::new(),
         extended_errors: Vec::new(),
         glue: Vec::new(),
+        signing: None,
     }
 }
 
@@ -407,10 +409,13 @@ pub(crate) fn handshake(result: TrustResult, name_matches: bool, san: &[&str]) -
             self_issued: false,
             aia_issuers: vec!["http://i.pki.goog/we1.crt".into()],
             sha256: sha256("leaf"),
+            more: None,
         }],
         unparsed: Vec::new(),
         trust: vec![TrustPath { store: "webpki-roots 1.0".into(), result }],
         name_matches,
+        chain_count: None,
+        chain_byte: None,
     }
 }
 

@@ -605,6 +605,7 @@ pub(crate) fn dns_answer(rcode: u16, authoritative: bool, answers: Vec<DnsRecord
         authority: Vec::new(),
         extended_errors: Vec::new(),
         glue: Vec::new(),
+        signing: None,
     }
 }
 
@@ -621,6 +622,7 @@ pub(crate) fn dns_seen(
         transport: DnsTransport::Udp,
         checking_disabled: false,
         dnssec_ok: false,
+        manner: DnsManner::Usual,
     };
     DnsObservation { question, answer }
 }
@@ -644,6 +646,7 @@ fn handshake(host: &str) -> TlsHandshake {
         self_issued: false,
         aia_issuers: Vec::new(),
         sha256: format!("hash of {subject}"),
+        more: None,
     };
     let chain = vec![
         certificate(name, "WE1", age_days, left_days, false),
@@ -669,6 +672,8 @@ fn handshake(host: &str) -> TlsHandshake {
             },
         ],
         name_matches: true,
+        chain_count: None,
+        chain_byte: None,
     }
 }
 

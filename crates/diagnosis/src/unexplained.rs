@@ -69,6 +69,7 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
         // A look at a door follows from something that is odd already.
         Seen::RateLimit(_)
         | Seen::Rdap(_)
+        | Seen::TlsSurvey(_)
         | Seen::Project(_)
         | Seen::Tests(_)
         | Seen::Door(_)

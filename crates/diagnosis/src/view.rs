@@ -440,6 +440,7 @@ fn something_outside_answered(evidence: &Evidence) -> bool {
             }
             Seen::Rdap(seen) => answered(&seen.answer),
             Seen::Tls(seen) => answered(&seen.answer),
+            Seen::TlsSurvey(seen) => answered(&seen.answer),
             Seen::Http(seen) => answered(&seen.answer),
             Seen::RateLimit(seen) => answered(&seen.answer),
             Seen::Door(seen) => answered(&seen.answer),

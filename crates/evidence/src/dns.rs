@@ -1,7 +1,9 @@
 //! DNS questions and answers, close to the wire.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,36 @@ pub struct DnsQuestion {
     /// DO: signatures were asked for too (RFC 3225).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dnssec_ok: bool,
+    /// What else was out of the ordinary, on purpose.
+    #[serde(default, skip_serializing_if = "DnsManner::is_usual")]
+    pub manner: DnsManner,
+}
+
+/// How a question differs from the usual one, to learn how a server behaves. Only the deep survey asks so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DnsManner {
+    /// UDP with EDNS version 0, TCP after truncation.
+    #[default]
+    Usual,
+    /// Over TCP at once (RFC 7766 section 5: a server must support it).
+    Tcp,
+    /// Without EDNS (RFC 6891 section 7).
+    NoEdns,
+    /// With EDNS version 1, to which a server of version 0 answers BADVERS (RFC 6891 section 6.1.3).
+    FutureEdns,
+    /// The name in mixed letter case, which the answer has to repeat as sent (RFC 1034 section 3.1, RFC 4343 section 4.1).
+    MixedCase,
+    /// A zone transfer (RFC 5936), of which only the first message is read and only its SOA kept.
+    Transfer,
+    /// With RD set to a server of a zone, for the NS records of the root: an open resolver answers (RFC 5358).
+    Recursion,
+}
+
+impl DnsManner {
+    fn is_usual(&self) -> bool {
+        *self == Self::Usual
+    }
 }
 
 impl DnsQuestion {
@@ -43,7 +75,7 @@ impl DnsQuestion {
             self.server.role,
             DnsServerRole::System | DnsServerRole::Recursive | DnsServerRole::Authoritative
         );
-        plain_role && !self.checking_disabled && !self.dnssec_ok
+        plain_role && !self.checking_disabled && !self.dnssec_ok && self.manner.is_usual()
     }
 }
 
@@ -114,6 +146,78 @@ pub struct DnsAnswer {
     /// Addresses in the additional section of a parent's answer: the glue of its referral.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub glue: Vec<DnsRecord>,
+    /// Keys and signatures in the answer, when they were asked for and there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Box<DnsSigning>>,
+}
+
+/// What an answer carries of DNSSEC (RFC 4034).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DnsSigning {
+    /// DNSKEY records of the answer section.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<DnsKey>,
+    /// RRSIG records of the answer and authority sections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<DnsSignature>,
+}
+
+/// A zone's public key, without the key itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DnsKey {
+    /// The zone.
+    pub owner: String,
+    /// Bit 7 (256) is the zone key flag, bit 15 (1) the secure entry point, bit 8 (128) revoked (RFC 4034 section 2.1.1, RFC 5011
+    /// section 7).
+    pub flags: u16,
+    /// Algorithm number (IANA registry "DNS Security Algorithm Numbers").
+    pub algorithm: u8,
+    /// Key tag (RFC 4034 appendix B).
+    pub tag: u16,
+    /// Length in bits: the modulus of RSA, the key as published of other algorithms.
+    pub bits: u32,
+    /// The digest that a DS record of this key has, upper-case hexadecimal, by digest type: 1 SHA-1, 2 SHA-256, 4 SHA-384
+    /// (RFC 4034 section 5.1.4).
+    pub digests: BTreeMap<u8, String>,
+}
+
+/// A signature over one record set, without the signature itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DnsSignature {
+    /// The name of the set.
+    pub owner: String,
+    /// The type of the set.
+    pub covers: String,
+    /// Algorithm number.
+    pub algorithm: u8,
+    /// Labels of the name as signed; fewer than the owner has mean a wildcard (RFC 4034 section 3.1.3).
+    pub labels: u8,
+    /// The zone that signed.
+    pub signer: String,
+    /// Key tag of the key that signed.
+    pub tag: u16,
+    /// Valid from, in UTC.
+    pub inception: Timestamp,
+    /// Valid until, in UTC.
+    pub expiration: Timestamp,
+    /// What the computation over set, key and signature gave; the dates are not part of it.
+    pub check: SignatureCheck,
+}
+
+/// What came of checking a signature with the zone's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignatureCheck {
+    /// The key was not at hand.
+    Unchecked,
+    /// The signature is that of the key over the set.
+    Holds,
+    /// It is not.
+    Fails,
+    /// The zone's DNSKEY set has no key with this tag and algorithm.
+    NoKey,
+    /// An algorithm that we cannot compute.
+    Unsupported,
 }
 
 impl DnsAnswer {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     DnsObservation, DnsServerRole, DoorObservation, HttpObservation, LogObservation, Observation,
     ObservationId, ProjectSnapshot, Purpose, RateLimitObservation, RdapObservation, Seen, Target,
-    TestsObservation, TlsObservation, Vantage,
+    TestsObservation, TlsObservation, TlsSurveyObservation, Vantage,
 };
 
 /// The schema that this version writes. A reader accepts the same major number.
@@ -192,6 +192,14 @@ impl Evidence {
     pub fn tls(&self) -> impl Iterator<Item = (&Observation, &TlsObservation)> {
         self.observations.iter().filter_map(|o| match &o.seen {
             Seen::Tls(seen) => Some((o, seen)),
+            _ => None,
+        })
+    }
+
+    /// Surveys of TLS endpoints, in order.
+    pub fn tls_surveys(&self) -> impl Iterator<Item = (&Observation, &TlsSurveyObservation)> {
+        self.observations.iter().filter_map(|o| match &o.seen {
+            Seen::TlsSurvey(seen) => Some((o, seen)),
             _ => None,
         })
     }

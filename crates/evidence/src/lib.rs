@@ -21,9 +21,11 @@ mod signs;
 mod target;
 mod tests_run;
 mod tls;
+mod tls_survey;
 
 pub use dns::{
-    DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, ExtendedError,
+    DnsAnswer, DnsKey, DnsManner, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole,
+    DnsSignature, DnsSigning, DnsTransport, ExtendedError, SignatureCheck,
 };
 pub use door::{DoorAnswer, DoorAsk, DoorObservation, DoorQuestion, DoorTls};
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
@@ -47,5 +49,11 @@ pub use signs::{ProjectSign, SignWord};
 pub use target::{Endpoint, EndpointSource, Expectation, Target};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{
-    Certificate, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath, TrustRefusal, TrustResult,
+    Certificate, CertificateDetails, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath,
+    TrustRefusal, TrustResult,
+};
+pub use tls_survey::{
+    GroupStanding, IssuerFetch, IssuerFetched, LargeHello, Resumption, RevocationCheck, RevocationList,
+    ServerHelloShown, Standing, SuiteClass, SuiteStanding, TlsSurvey, TlsSurveyObservation, TlsVersion,
+    VersionStanding, WithoutName,
 };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DnsObservation, DoorObservation, HttpObservation, LogObservation, ProjectObservation,
-    RateLimitObservation, RdapObservation, TestsObservation, TlsObservation,
+    RateLimitObservation, RdapObservation, TestsObservation, TlsObservation, TlsSurveyObservation,
 };
 
 /// Names an observation inside one evidence file, readable by a person: `http/edge/GET /health/h2/104.21.14.105`.
@@ -101,6 +101,8 @@ pub enum Seen {
     Dns(DnsObservation),
     /// A TLS handshake made for its own sake.
     Tls(TlsObservation),
+    /// A survey of what a TLS endpoint accepts.
+    TlsSurvey(TlsSurveyObservation),
     /// A registry's record of the domain.
     Rdap(RdapObservation),
     /// An HTTP request.
@@ -123,6 +125,7 @@ impl Seen {
         match self {
             Self::Dns(seen) => seen.answer.was_asked(),
             Self::Tls(seen) => seen.answer.was_asked(),
+            Self::TlsSurvey(seen) => seen.answer.was_asked(),
             Self::Rdap(seen) => seen.answer.was_asked(),
             Self::Http(seen) => seen.answer.was_asked(),
             Self::RateLimit(seen) => seen.answer.was_asked(),

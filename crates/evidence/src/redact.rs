@@ -231,6 +231,16 @@ impl Observation {
         match &mut self.seen {
             Seen::Dns(seen) => clean_outcome(&mut seen.answer),
             Seen::Tls(seen) => clean_outcome(&mut seen.answer),
+            Seen::TlsSurvey(seen) => {
+                clean_outcome(&mut seen.answer);
+                let Observed::Present(survey) = &mut seen.answer else { return };
+                if let Some(check) = &mut survey.revocation {
+                    clean_url_text(&mut check.url);
+                }
+                if let Some(fetch) = &mut survey.issuer {
+                    clean_url_text(&mut fetch.url);
+                }
+            }
             Seen::Http(seen) => clean_http(seen),
             Seen::Door(seen) => {
                 if let Some(url) = &mut seen.question.url {

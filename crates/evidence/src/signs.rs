@@ -57,6 +57,7 @@ words! {
     BuildOutputDiffers "build-output-differs" "The output folder of the deploy configuration is not the one that the build tool writes.",
     CasePath "case-path" "An import or asset path differs from the file's name in letter case only.",
     ClientLocalUrl "client-local-url" "Client code carries an address of this machine as a literal.",
+    ConditionalRoute "conditional-route" "Routes are registered only where a setting of the environment says so, or quietly not at all; the detail says which.",
     CorsOrigin "cors-origin" "An origin that the code's CORS list allows; the detail is the origin, `*` for any.",
     DataInFolder "data-in-folder" "The code writes a database or uploads into the application's own folder.",
     DatabaseUrlLocal "database-url-local" "The deploy configuration, or a default in the code, points the database at this machine; the detail is the variable's name.",

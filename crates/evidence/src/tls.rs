@@ -50,6 +50,12 @@ pub struct TlsHandshake {
     pub trust: Vec<TrustPath>,
     /// Whether the leaf's subject alternative names cover the host (RFC 9525). Independent of trust.
     pub name_matches: bool,
+    /// Certificates sent in all, those beyond the ones kept included; `None` in evidence of versions that did not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_count: Option<u32>,
+    /// Their size together, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_byte: Option<u32>,
 }
 
 /// A certificate as sent (RFC 5280).
@@ -83,6 +89,27 @@ pub struct Certificate {
     pub aia_issuers: Vec<String>,
     /// SHA-256 over the DER bytes, hexadecimal.
     pub sha256: String,
+    /// What else its extensions say; `None` in evidence of versions that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<CertificateDetails>,
+}
+
+/// What the extensions of a certificate say beyond names and issuer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CertificateDetails {
+    /// Size as sent, in bytes.
+    pub size_byte: u32,
+    /// Certificate Transparency logs whose signed timestamps it carries (RFC 6962, section 3.3), by the hexadecimal id.
+    pub sct_logs: Vec<String>,
+    /// The TLS feature extension with status_request (RFC 7633): a client may refuse it without a stapled status.
+    pub must_staple: bool,
+    /// CRL distribution points that are http URLs (RFC 5280, section 4.2.1.13).
+    pub crl_urls: Vec<String>,
+    /// OCSP responders (RFC 5280, section 4.2.2.1).
+    pub ocsp_urls: Vec<String>,
+    /// The exponent of an RSA key, when it fits into 32 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rsa_exponent: Option<u32>,
 }
 
 /// A public key.

@@ -45,9 +45,12 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Build a broken world on loopback, to audit it or to look at it
     Lab(LabArgs),
-    /// Ask only DNS
-    Dns(OneProbeArgs),
+    /// Ask only DNS, and survey the zone server by server
+    Dns(DnsArgs),
     /// Ask only TLS
+    ///
+    /// And more of it than an audit does: versions, cipher suites, groups, sessions, revocation; at most 16 connections an
+    /// address.
     Tls(OneProbeArgs),
     /// Ask only HTTP
     Http(OneProbeArgs),
@@ -308,6 +311,21 @@ pub(crate) struct OneProbeArgs {
     /// No progress on stderr
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DnsArgs {
+    #[command(flatten)]
+    pub(crate) probe: OneProbeArgs,
+    /// Ask the public resolvers 1.1.1.1, 8.8.8.8 and 9.9.9.9 as well
+    #[arg(long)]
+    pub(crate) public: bool,
+    /// Ask again at this interval until everybody sees what the zone says, and tell what changed
+    #[arg(long, value_name = "INTERVAL", value_parser = duration, num_args = 0..=1, default_missing_value = "10s", require_equals = true)]
+    pub(crate) watch: Option<Duration>,
+    /// How long --watch goes on at most
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h", requires = "watch")]
+    pub(crate) watch_for: Duration,
 }
 
 #[derive(Debug, Args)]

@@ -54,6 +54,11 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
             // A build is refused.
             r"(?i)\bforbidden\b|\block ?file\b|\brequires? (?:go|rustc|python|node|php|ruby)\b|your (?:ruby|php|node) version",
             r"(?i)no such|permission denied|not found|not defined|cannot|can't|could not|unable to|denied|refused|timed? ?out|unreachable|killed|out of memory|oom|segfault|core dumped|missing|invalid|expired|too many|exhausted|no space|read-only|unhealthy|back-?off|not supported|does not exist|not available|unavailable|not callable|unrecognized|required|violat|undefined|rejected|blocked request|quota|limit",
+            r"(?i)no module named|\bexceed|insufficient|depleted|used up|mismatch|\bpending\b|\bverif(?:y|ied|ication)|unhealthy|\bno (?:\w+ )?(?:workers?|consumers?)\b",
+            // What it says of a refusal or a lack without any of those words.
+            r"(?i)exceed|too (?:large|long|big)|unauthori[sz]ed|forbidden|prohibited|blocked|mismatch|unsupported|d(?:oes|id)(?: not|n't) (?:match|have)|is not (?:enabled|valid)|must (?:not|install|support)|listen queue|queuefull|detected issues|no basic auth|no available|bad gateway|throttled|prevents|dns problem|couldn't|: no module|no open|not have any|unknown|segmentation|insufficient|suspended|verif(?:y|ication)|queue full|number of threads|low on resource|never became|not satisfy|not allowed|doesn't exist|be detected|scaled down|skipp(?:ed|ing)|CSRF|skew",
+            // A certificate comes, or is waited for; Render's word for a start.
+            r"(?i)certificate|\bacme\b|==> running",
             // It starts, and where it listens.
             r"(?i)\bstart(?:ed|ing|up)?\b|boot(?:ed|ing)|listening|running (?:on|at|in)|\bserving\b|serve at|\bready\b|\bbind|worker|restart|deploy|development server|debug mode",
             r"(?i)\bLocal:\s+https?://|\bNetwork:\s+https?://|no open (?:https? |tcp )?ports?",

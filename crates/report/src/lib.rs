@@ -9,6 +9,7 @@
 
 mod build;
 mod compare;
+mod dns_survey;
 mod format;
 mod html;
 mod json;
@@ -25,6 +26,7 @@ mod words;
 
 pub use build::build;
 pub use compare::{comparison, comparison_json};
+pub use dns_survey::{agreement_changes, dns_survey};
 pub use format::{Format, Style, UnknownFormat};
 pub use model::{Explanation, LoadError, Report, SCHEMA};
 pub use observations::observations;

@@ -12,6 +12,8 @@ use landfall_evidence::{
     TlsHandshake, TrustResult, Vantage,
 };
 
+mod tls_survey;
+
 use crate::Style;
 use crate::text::{clean, pad, shorten};
 use crate::words;
@@ -148,6 +150,12 @@ fn tls(out: &mut String, evidence: &Evidence, width: usize) {
                 shown.push((question.address, &handshake.chain));
             }
             other => row(out, width, &[], &other.describe()),
+        }
+        let survey = evidence
+            .tls_surveys()
+            .find(|(o, survey)| o.vantage == observation.vantage && survey.address == question.address);
+        if let Some((_, survey)) = survey {
+            tls_survey::rows(out, &survey.answer, width);
         }
     }
 }

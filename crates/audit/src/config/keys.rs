@@ -128,6 +128,15 @@ mod tests {
     }
 
     #[test]
+    fn thresholds_are_those_that_a_finding_has() {
+        let parse = |text: &str| super::super::Config::parse(text, "landfall.toml");
+        let config = parse("[thresholds]\ndns_ttl_min_s = 10\n").expect("known");
+        assert_eq!(config.thresholds["dns_ttl_min_s"], 10);
+        let problem = parse("[thresholds]\ndns_ttl_min = 10\n").expect_err("refused").to_string();
+        assert!(problem.contains("did you mean \"dns_ttl_min_s\"?"), "{problem}");
+    }
+
+    #[test]
     fn the_nearest_key_is_found_and_a_far_one_is_not_offered() {
         let keys = ["name", "production", "origin", "local", "project"];
         assert_eq!(nearest("prodution", keys.into_iter()), Some("production"));

@@ -36,6 +36,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         Rung::Registrar => match word(DnsZone, "") {
             _ if matches!(word(RdapState, ""), Some("expired" | "lapsed" | "hold")) => RungState::Broken,
             _ if word(SiteParked, "edge") == Some("yes") => RungState::Broken,
+            _ if is_misspelt(facts) => RungState::Broken,
             // The registration is as good as the zone that waits for its delegation.
             Some("absent") if waits_elsewhere(facts) => RungState::Unknown,
             Some("exists") => RungState::Ok,
@@ -317,9 +318,21 @@ const OWN_NAMES: &[&str] = &["render", "fly-io", "replit", "google-cloud-run", "
 /// Whether the record names another app of a platform than the one that is meant, and no edge stands before it: what answers
 /// there is that app.
 fn leads_to_another_app(facts: &Facts) -> bool {
-    facts.is(FactKey::DnsCnameIsOrigin, "", "yes") == Some(false)
-        && facts.text(FactKey::DnsCnameOwner, "").is_some_and(|owner| OWN_NAMES.contains(&owner))
-        && facts.get(FactKey::EdgeVendors, "edge").is_none_or(|fact| fact.known().is_none())
+    let other = facts.is(FactKey::DnsCnameIsOrigin, "", "yes") == Some(false)
+        && facts.get(FactKey::EdgeVendors, "edge").is_none_or(|fact| fact.known().is_none());
+    let owner = facts.text(FactKey::DnsCnameOwner, "");
+    // Somebody's own alias, a load balancer's for instance, that neither shares an address with the origin nor answers as it.
+    let nobodys = facts.of(FactKey::DnsCname).any(|fact| {
+        fact.known().is_some_and(|names| {
+            let names = names.to_string();
+            let balancer = owner == Some("aws") && names.contains(".elb.amazonaws.com");
+            names != "none" && (owner.is_none() || balancer)
+        })
+    }) && facts.is(FactKey::DnsAsOrigin, "", "no") == Some(true)
+        && facts.text(FactKey::SiteKind, "origin") == Some("application")
+        && facts.is(FactKey::PairMixed, "", "yes") != Some(true)
+        && facts.text(FactKey::SiteNotFoundShape, "edge") == Some("differs");
+    other && (owner.is_some_and(|owner| OWN_NAMES.contains(&owner)) || nobodys)
 }
 
 /// Whether a web server's plain 403 stands for every path and whoever asks, while the origin serves this machine: it is the
@@ -382,6 +395,18 @@ fn says_of_the_way(facts: &Facts) -> bool {
     });
     let denied = listed(facts, FactKey::LogSays, "proxy-denied")
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("forbidden"));
+    // A proxy of one's own on another machine, and a platform behind it that does not know the name.
+    let own_proxy = ["caddy", "nginx", "haproxy", "apache", "traefik", "varnish"];
+    let unknown_behind = facts.text(FactKey::SiteWriter, "edge") == Some("platform")
+        && matches!(facts.text(FactKey::SiteMeaning, "edge"), Some("no-deployment" | "unknown-host"))
+        && facts.is(FactKey::DnsAsOrigin, "", "no") == Some(true)
+        && facts.of(FactKey::DnsCname).all(|fact| fact.known().is_none_or(|n| n.to_string() == "none"))
+        && matches!(facts.text(FactKey::NetOrigin, ""), Some("another-provider" | "another-range"))
+        && facts.text(FactKey::SiteKind, "origin") == Some("application")
+        && facts.at(FactKey::HttpMarkers, Some("edge")).any(|fact| match fact.known() {
+            Some(crate::facts::Value::List(marks)) => marks.iter().any(|m| own_proxy.contains(&m.as_str())),
+            _ => false,
+        });
     // "Misdirected" without a framework's own words: a server behind that has no site of the name it was asked for (RFC 9110,
     // section 15.5.20).
     let misdirected = facts
@@ -392,6 +417,7 @@ fn says_of_the_way(facts: &Facts) -> bool {
     nobody_behind
         || other_host
         || misdirected
+        || unknown_behind
         || denied
         || refuses_the_hop(facts)
         || !by_app_process
@@ -399,6 +425,7 @@ fn says_of_the_way(facts: &Facts) -> bool {
                 facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
                     && fact.text().is_some_and(|word| words.contains(&word))
                     && !speaks_of_itself(facts, &fact.subject)
+                    && !unavailable_in_json(facts, &fact.subject)
             })
 }
 
@@ -408,7 +435,9 @@ fn waits_elsewhere(facts: &Facts) -> bool {
     let meant = matches!(facts.text(FactKey::DnsElsewherePlace, ""), Some("infrastructure" | "document"));
     let empty = facts.is(FactKey::DnsBare, "", "yes") == Some(true)
         && matches!(facts.text(FactKey::DnsAuthoritative, ""), Some("nxdomain" | "nodata"));
-    if empty && !meant {
+    // A zone that was just made stands where it was moved to, and what it lacks is its own.
+    let moved = facts.is(FactKey::DnsYoung, "", "yes") == Some(true);
+    if (empty && !meant) || moved {
         return false;
     }
     matches!(facts.text(FactKey::DnsCopy, ""), Some("better" | "differs"))
@@ -438,7 +467,10 @@ fn zone_misleads(facts: &Facts) -> bool {
         leads_to_another_app(facts) && facts.of(PairPath).any(|fact| fact.text() == Some("origin-better"));
     // No alias and no edge of anybody's: the record itself leads to a machine with another site, and the origin, which serves
     // the application, does not know the public name either way.
-    let another_machine = matches!(site, Some("nothing-here" | "other-site" | "default-page"))
+    let another_build =
+        site == Some("application") && facts.text(PairState, "") == Some("differs") && is_older(facts);
+    let another_machine = (matches!(site, Some("nothing-here" | "other-site" | "default-page"))
+        || another_build)
         && origin_serves
         && facts.is(DnsAsOrigin, "", "no") == Some(true)
         && facts.of(DnsCname).all(|fact| fact.known().is_none_or(|names| names.to_string() == "none"))
@@ -455,6 +487,13 @@ fn zone_misleads(facts: &Facts) -> bool {
         || facts.of(FamilyState).any(|fact| fact.symptom)
         || facts.of(AddressStates).any(|fact| fact.symptom)
         || (bad && (private || old || wildcard))
+}
+
+/// Whether the build that is served is seen to be an older one, or another than the origin's.
+fn is_older(facts: &Facts) -> bool {
+    facts.is(FactKey::PairBuild, "", "differs") == Some(true)
+        || matches!(facts.text(FactKey::BuildAsLocal, "edge"), Some("older" | "differs"))
+        || matches!(facts.text(FactKey::BuildServedIs, "edge"), Some("ancestor" | "not-in-history"))
 }
 
 /// Whether what is deployed under the public name is seen not to be what was built.
@@ -504,7 +543,10 @@ fn lacks_a_file(facts: &Facts) -> bool {
 /// it write pages.
 fn unavailable_in_json(facts: &Facts, subject: &str) -> bool {
     matches!(facts.text(FactKey::SiteKind, "edge"), Some("application" | "app-error"))
-        && facts.text(FactKey::EdgeSays, subject) == Some("unavailable")
+        && matches!(
+            facts.text(FactKey::EdgeSays, subject),
+            None | Some("unavailable" | "bad-gateway" | "gateway-timeout" | "origin-timeout")
+        )
         && facts.text(FactKey::HttpBody, subject) == Some("json")
         && !matches!(facts.text(FactKey::HttpWriter, subject), Some("edge" | "platform" | "balancer"))
 }
@@ -520,6 +562,21 @@ fn stopped_on_purpose(facts: &Facts) -> bool {
 /// Whether this answer is a platform's own page for an application that it wakes or keeps stopped.
 fn speaks_of_itself(facts: &Facts, subject: &str) -> bool {
     matches!(facts.text(FactKey::HttpMeaning, subject), Some("app-starting" | "app-suspended"))
+}
+
+/// Whether the name is somebody else's, and one that the project names, a slip of the pen away, is there.
+fn is_misspelt(facts: &Facts) -> bool {
+    let near = facts.of(FactKey::HostNearResolves).any(|fact| match fact.known() {
+        Some(crate::facts::Value::List(names)) => {
+            let domain = facts.text(FactKey::TargetDomain, "");
+            names.iter().any(|name| name.contains('.') && domain.is_some_and(|d| !name.ends_with(d)))
+        }
+        _ => false,
+    });
+    near && matches!(
+        facts.text(FactKey::SiteKind, "edge"),
+        Some("other-site" | "nothing-here" | "default-page")
+    )
 }
 
 /// Whether answers of the application break off, and neither their size nor a hop's own word explains it.

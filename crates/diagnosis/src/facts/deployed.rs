@@ -68,6 +68,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("azure-app-service", &["AppServiceAuthSession", "StaticWebAppsAuthContextCookie"], &["/.auth/login"]),
     ("github-codespaces", &[], &["github.dev/pf-signin", "github.com/codespaces/auth"]),
+    ("gitlab-pages", &["gitlab-pages"], &["projects.gitlab.io/auth"]),
     ("render", &[], &["dashboard.render.com/login"]),
     ("streamlit-cloud", &["streamlit_"], &["share.streamlit.io/-/auth"]),
     ("huggingface", &[], &["huggingface.co/login", "huggingface.co/oauth"]),

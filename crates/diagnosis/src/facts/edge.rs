@@ -70,6 +70,16 @@ const SAYS: &[(&str, &str)] = &[
     ("ngrok-offline", "tunnel-down"),
     ("frp-not-found", "tunnel-down"),
     ("ngrok-not-found-legacy", "tunnel-down"),
+    ("ngrok-upstream-refused", "origin-refused"),
+    ("localtunnel-down", "tunnel-down"),
+    ("netlify-edge-function-crashed", "code-failed"),
+    ("netlify-inactivity-timeout", "read-timeout"),
+    ("azure-app-service-ip-forbidden", "address-banned"),
+    ("crowdsec-ban", "address-banned"),
+    ("aws-http-api-503", "origin-timeout"),
+    ("vercel-router-external-target-connection-error", "origin-refused"),
+    ("vercel-router-external-target-handshake-error", "tls-handshake"),
+    ("vercel-router-external-target-error", "bad-response"),
     ("vercel-edge-function-invocation-failed", "code-failed"),
     ("vercel-edge-function-invocation-timeout", "code-failed"),
     ("vercel-middleware-invocation-failed", "code-failed"),
@@ -125,7 +135,7 @@ pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
             facts.known(FactKey::EdgeSays, subject.as_str(), said.word, [x.id()]);
             facts.known(FactKey::EdgeCode, subject.as_str(), said.code, [x.id()]);
         }
-        if response.status >= 500 && quota_text(response) {
+        if (response.status >= 500 || matches!(response.status, 402 | 429)) && quota_text(response) {
             facts.known(FactKey::HttpQuota, subject.as_str(), "yes", [x.id()]);
         }
     }
@@ -299,8 +309,8 @@ fn says_header_too_large(response: &HttpResponse) -> bool {
     response.body.text.as_deref().is_some_and(|text| text.contains("Request Header Or Cookie Too Large"))
 }
 
-/// Whether an error of the application speaks of a vendor's quota.
-fn quota_text(response: &HttpResponse) -> bool {
+/// Whether an error of the application speaks of a vendor's quota, which some pass on with the vendor's own status.
+pub(super) fn quota_text(response: &HttpResponse) -> bool {
     static TEXT: OnceLock<Regex> = OnceLock::new();
     let pattern = TEXT.get_or_init(|| {
         Regex::new(
@@ -482,7 +492,13 @@ fn cached(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let mut ids = BTreeSet::from([x.id()]);
     let there = other.and_then(Exchange::response);
     ids.extend(other.filter(|_| there.is_some()).map(Exchange::id));
-    if let Some(reason) = private(response, there) {
+    // What nobody without credentials may have at all was given to this stranger.
+    let only_refused = x.endpoint.is_some_and(|endpoint| {
+        let status = &endpoint.expect.status;
+        !status.is_empty() && status.iter().all(|s| matches!(s, 401 | 403))
+    });
+    let given = only_refused && (200..300).contains(&response.status);
+    if let Some(reason) = private(response, there).or(given.then_some("guarded")) {
         facts.known(FactKey::CachePrivate, subject.as_str(), reason, ids.clone()).symptom = true;
     }
     if let Some(there) = there

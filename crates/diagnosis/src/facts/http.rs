@@ -107,7 +107,9 @@ impl<'a> Exchanges<'a> {
                     .is_some_and(|m| m.signature.meaning == Meaning::RateLimited && m.weight_percent >= 60);
                 // Some edges challenge browsers with 429; that is no limit, and waiting does not end it.
                 let challenge = reading.best().is_some_and(|m| m.signature.meaning == Meaning::WafChallenge);
-                if (response.status == 429 && !challenge) || by_signature {
+                // Nor is what a vendor tells the application of its quota.
+                let passed_on = super::edge::quota_text(response);
+                if (response.status == 429 && !challenge && !passed_on) || by_signature {
                     refused.insert(observation.id.clone());
                 }
                 readings.insert(&observation.id, reading);

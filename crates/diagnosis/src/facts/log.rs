@@ -240,10 +240,16 @@ impl Named {
             facts.known(FactKey::LogBind, subject, bind, id());
             if let Some(port) = port {
                 facts.known(FactKey::LogPort, subject, i64::from(port), id());
-                let maps: Vec<u16> = project
-                    .iter()
-                    .flat_map(|project| &project.deploy)
-                    .filter(|config| config.stage == DeployStage::Production)
+                let production = || {
+                    project
+                        .iter()
+                        .flat_map(|project| &project.deploy)
+                        .filter(|config| config.stage == DeployStage::Production)
+                };
+                // What an image exposes is no map where the platform has one of its own.
+                let mapped = production().any(|c| c.platform != "docker" && !c.ports.is_empty());
+                let maps: Vec<u16> = production()
+                    .filter(|config| !mapped || config.platform != "docker")
                     .flat_map(|config| config.ports.iter().map(|map| map.local))
                     .collect();
                 if !maps.is_empty() {
@@ -364,7 +370,7 @@ fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     for x in &exchanges.all {
         let subject = x.subject();
         // An object store refuses in XML of one form (S3, and what speaks like it; Azure), whoever passes it on.
-        let store_refuses = |text: &str| text.contains("<Error><Code>") || text.contains("<Error>\n");
+        let store_refuses = |text: &str| text.contains("<Error>") && text.contains("<Code>");
         let fails = x.response().is_some_and(|response| {
             response.status >= 500
                 || (matches!(response.status, 400..=404 | 409)

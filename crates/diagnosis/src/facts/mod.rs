@@ -388,7 +388,7 @@ fn source_kind(observation: &Observation) -> SourceKind {
             _ => SourceKind::Resolver,
         },
         Seen::Rdap(_) => SourceKind::Registry,
-        Seen::Tls(_) => SourceKind::Handshake,
+        Seen::Tls(_) | Seen::TlsSurvey(_) => SourceKind::Handshake,
         Seen::Http(_) => match observation.vantage {
             Vantage::Local | Vantage::Workspace => SourceKind::Local,
             Vantage::Origin => SourceKind::Origin,

@@ -25,6 +25,11 @@ const DEV_PAGES: &[(&str, &str)] = &[
     ("/_next/static/development/", "next dev"),
     ("/_next/static/chunks/webpack.js?v=", "next dev"),
     ("webpack-dev-server", "webpack-dev-server"),
+    ("/__webpack_hmr", "webpack-dev-server"),
+    ("/_nuxt/@vite/", "nuxt dev"),
+    ("/ng-cli-ws", "ng serve"),
+    ("/browser-sync/browser-sync-client.js", "Browsersync"),
+    ("/phoenix/live_reload/frame", "Phoenix in development"),
 ];
 
 pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {

@@ -86,12 +86,157 @@ codes! {
         "dig HOST A (second column)";
     DNS_SIGNATURES_BROKEN = "LF-DNS-012" Critical
         "Validating resolvers refuse the zone's DNSSEC"
-        "The resolver says by an extended error (RFC 8914, codes 6 to 12) that the chain of signatures does not hold. Users of validating resolvers cannot resolve the name at all, and since March 2026 public authorities do not issue certificates over such an answer."
+        "The resolver says by an extended error (RFC 8914, codes 6 to 12) that the chain of signatures does not hold, or hands out without validation (CD) what it refuses with it. Users of validating resolvers cannot resolve the name at all, and since March 2026 public authorities do not issue certificates over such an answer."
         "dig HOST A; dig +cd HOST A; delv HOST A";
     DNS_DANGLING_CNAME = "LF-DNS-013" Critical
         "The production name is an alias of a name that does not exist"
         "The CNAME's target is gone (NXDOMAIN after a CNAME, RFC 2308 section 2.1). At some providers a stranger can claim the target."
         "dig HOST CNAME; dig TARGET A";
+
+    DNS_NO_DELEGATION = "LF-DNS-014" Critical
+        "The zone above does not delegate the zone"
+        "Servers of the zone above answer with authority and name no server of the zone: the registration lapsed, is on hold, or was never finished."
+        "dig @PARENT-SERVER +norec ZONE NS";
+    DNS_DELEGATION_DIFFERS = "LF-DNS-015" High
+        "The delegation and the zone name different servers"
+        "The NS set at the zone above (RFC 1034 section 4.2.2 wants the two alike) is not the one that the zone itself gives. High where the delegation names servers that the zone does not: after a move the old provider stays in use. Low where the zone names more. Zonemaster DELEGATION: EXTRA_NAME_PARENT, TOTAL_NAME_MISMATCH, EXTRA_NAME_CHILD."
+        "dig @PARENT-SERVER +norec ZONE NS; dig @NAMESERVER +norec ZONE NS";
+    DNS_NS_NO_ADDRESS = "LF-DNS-016" High
+        "A name server has no address"
+        "The NS set names a host that has neither an A nor an AAAA record, and the delegation carries no glue for it. Critical when that is so for all of them."
+        "dig NAMESERVER A; dig NAMESERVER AAAA";
+    DNS_GLUE_DIFFERS = "LF-DNS-017" High
+        "The glue at the zone above is out of date"
+        "The zone above hands out addresses of name servers that lie inside the zone (RFC 1034 section 4.2.1, RFC 9471). They are not those that the zone gives."
+        "dig @PARENT-SERVER +norec +additional ZONE NS; dig NAMESERVER A";
+    DNS_NS_PRIVATE = "LF-DNS-018" High
+        "A name server is at an address that is not public"
+        "A private, loopback, link-local or documentation address (RFC 6890) can be asked from inside one network only."
+        "dig NAMESERVER A; dig NAMESERVER AAAA";
+    DNS_FEW_SERVERS = "LF-DNS-019" High
+        "The zone has too few name servers"
+        "RFC 1034 section 4.1 wants a zone to be served by at least two servers, and RFC 2182 on different networks. One name, or several names with one address, are one machine."
+        "dig ZONE NS; dig NAMESERVER A";
+    DNS_NS_ALIAS = "LF-DNS-020" High
+        "A name server is named by an alias"
+        "RFC 2181 section 10.3: the target of an NS record must not be a CNAME."
+        "dig NAMESERVER CNAME";
+    DNS_SERIALS_DIFFER = "LF-DNS-021" Medium
+        "The zone's servers hold different versions of the zone"
+        "The serial numbers in the SOA records differ. Medium when records differ too, low when those asked for are alike. Some providers never move the serial, so equal serials prove nothing."
+        "for each name server: dig @NAMESERVER +norec ZONE SOA";
+    DNS_RECORDS_DIFFER = "LF-DNS-022" Medium
+        "The zone's own servers hold different records"
+        "CNAME, HTTPS, MX, TXT, CAA or NS records of host and zone differ from server to server."
+        "for each name server: dig @NAMESERVER +norec HOST TYPE";
+    DNS_SOA_TIMERS = "LF-DNS-023" Info
+        "Timers in the SOA record are unusual"
+        "Below or above the values of RIPE-203 that Zonemaster's ZONE02 to ZONE06 check. Many large zones differ from them on purpose."
+        "dig ZONE SOA";
+    DNS_NEGATIVE_TTL = "LF-DNS-024" Low
+        "Names that do not exist are remembered for long"
+        "A resolver that asked too early keeps NXDOMAIN for the smaller of the SOA record's TTL and its last field (RFC 2308 section 5)."
+        "dig ZONE SOA (second column and last field)";
+    DNS_SHORT_TTL = "LF-DNS-025" Low
+        "The address records are hardly remembered"
+        "A TTL of some seconds makes every caller wait for a lookup and the zone's servers answer many times as often."
+        "dig @NAMESERVER +norec HOST A (second column)";
+    DNS_SPREADING = "LF-DNS-026" Low
+        "Resolvers still remember an older answer"
+        "A resolver gives what the zone's servers no longer say. The time is the end of the longest TTL that a resolver reported; a resolver that was not asked may remember for as long as the old TTL."
+        "dig @RESOLVER HOST A (second column counts down); landfall dns --watch HOST";
+    DNS_DS_WITHOUT_KEY = "LF-DNS-027" Critical
+        "No DS record fits a key of the zone"
+        "The digest of every key was computed (RFC 4034 section 5.1.4), and none is that of a DS record at the zone above. Usual after a move to a provider with keys of its own."
+        "dig @PARENT-SERVER +norec ZONE DS; dig @NAMESERVER +norec ZONE DNSKEY | dnssec-dsfromkey -f - ZONE";
+    DNS_SIGNATURE_TIME = "LF-DNS-028" Critical
+        "Signatures are out of their dates"
+        "All signatures of a record set have expired or have not begun (RFC 4034 section 3.1.5). The signer stopped, or a clock is wrong. Medium while the zone above has no DS record."
+        "dig @NAMESERVER +norec +dnssec HOST A (fields 5 and 6 of RRSIG); date -u";
+    DNS_SIGNATURE_WINDOW = "LF-DNS-029" Medium
+        "Signatures end soon, or last for very long"
+        "Less than 12 hours are left, or more than 180 days (Zonemaster DNSSEC04)."
+        "dig @NAMESERVER +norec +dnssec HOST A (field 5 of RRSIG)";
+    DNS_SIGNATURE_INVALID = "LF-DNS-030" Critical
+        "Signatures are missing or do not hold"
+        "The signature was computed over the records with the zone's key (RFC 4034 section 3.1.8.1) and does not fit, or there is none in a signed zone, or the key to which the DS record leads did not sign the keys."
+        "delv @NAMESERVER HOST A +vtrace; dig @NAMESERVER +norec +dnssec HOST A";
+    DNS_NO_DS = "LF-DNS-031" Medium
+        "The zone is signed and the zone above does not say so"
+        "Without a DS record validating resolvers take the zone for unsigned (RFC 4035 section 5.2)."
+        "dig @PARENT-SERVER +norec ZONE DS; dig @NAMESERVER +norec ZONE DNSKEY";
+    DNS_UNSIGNED = "LF-DNS-032" Critical
+        "The zone above says that the zone is signed, and it is not"
+        "A DS record without any key in the zone (RFC 4035 section 5) makes every answer bogus."
+        "dig @PARENT-SERVER +norec ZONE DS; dig @NAMESERVER +norec ZONE DNSKEY";
+    DNS_OLD_ALGORITHM = "LF-DNS-033" High
+        "DNSSEC uses what is no longer recommended"
+        "Algorithms 1, 3, 5, 6, 7 and 12 must not or should not sign (RFC 8624 section 3.1; IANA's registry since RFC 9904). Medium for a DS record with a SHA-1 digest alone, low for RSA keys under 2048 bits."
+        "dig ZONE DNSKEY (third number); dig ZONE DS (third number)";
+    DNS_NSEC3_ITERATIONS = "LF-DNS-034" Medium
+        "NSEC3 hashes names more than once"
+        "RFC 9276 section 3.1: the iteration count must be 0; resolvers may treat more as unsigned, and many more as a failure."
+        "dig @NAMESERVER +norec ZONE NSEC3PARAM (third number)";
+    DNS_WILDCARD = "LF-DNS-035" Info
+        "A wildcard answers for every name"
+        "A random name beside the host resolves (RFC 4592). A misspelt host then reaches whatever the wildcard leads to."
+        "dig RANDOM-WORD.ZONE A";
+    DNS_CNAME_LOOP = "LF-DNS-036" Critical
+        "The production name is an alias in a circle"
+        "Its CNAME leads back to itself (RFC 1034 section 3.6.2); resolvers answer SERVFAIL."
+        "dig HOST CNAME; dig TARGET CNAME";
+    DNS_CNAME_LONG = "LF-DNS-037" Medium
+        "The chain of aliases is long"
+        "More aliases than resolvers are sure to follow (Zonemaster: 10 in a chain, 9 in one answer)."
+        "dig HOST A";
+    DNS_CNAME_BESIDE = "LF-DNS-038" High
+        "An alias stands beside other records of its name"
+        "RFC 1034 section 3.6.2 and RFC 2181 section 10.1: a name with a CNAME has no other data. At the top of a zone there always are: SOA and NS."
+        "dig @NAMESERVER +norec HOST CNAME; dig @NAMESERVER +norec HOST MX; dig @NAMESERVER +norec ZONE CNAME";
+    DNS_NO_TCP = "LF-DNS-039" High
+        "A name server does not answer over TCP"
+        "RFC 7766 section 5 requires it; what does not fit a datagram comes over TCP."
+        "dig @NAMESERVER +norec +tcp ZONE SOA";
+    DNS_EDNS = "LF-DNS-040" Medium
+        "A name server or a box in front of it misunderstands EDNS"
+        "RFC 6891 section 6.1.3 (an unknown version is answered with BADVERS) and section 7. High when questions with EDNS are not answered at all."
+        "dig @NAMESERVER +norec +noedns ZONE SOA; dig @NAMESERVER +norec +edns=1 +noednsnegotiation ZONE SOA";
+    DNS_LETTER_CASE = "LF-DNS-041" Medium
+        "A name server changes the letters of the question"
+        "The question in an answer has to be that of the query, letter by letter (RFC 4343 section 4.1); resolvers mix the case to make forged answers harder."
+        "dig @NAMESERVER +norec eXaMpLe.CoM SOA (look at the question section)";
+    DNS_TRANSFER = "LF-DNS-042" Low
+        "The whole zone is handed out to everybody"
+        "A zone transfer (RFC 5936 section 5 leaves it to the operator) was begun for a stranger. Only its first message was read, and nothing of it is kept but the SOA record."
+        "dig @NAMESERVER ZONE AXFR";
+    DNS_OPEN_RESOLVER = "LF-DNS-043" High
+        "A server of the zone resolves names for everybody"
+        "It answered a question about another zone, with recursion (RFC 5358). The root's NS records were asked for, so that nobody else's name was involved."
+        "dig @NAMESERVER +recurse . NS";
+    DNS_MX_ALIAS = "LF-DNS-044" Medium
+        "The mail server is named by an alias"
+        "RFC 2181 section 10.3: the target of an MX record must not be a CNAME."
+        "dig HOST MX; dig MAILSERVER CNAME";
+    DNS_HTTPS_HINTS = "LF-DNS-045" Medium
+        "The HTTPS record hints at other addresses"
+        "RFC 9460 section 7.3: hints save a lookup and should be the address records. Browsers may use them, curl and libraries do not."
+        "dig HOST HTTPS; dig HOST A; dig HOST AAAA";
+    DNS_OTHER_VIEW = "LF-DNS-046" Medium
+        "This machine sees another address than DNS gives"
+        "A hosts file entry or a split view leads this machine elsewhere."
+        "getent ahosts HOST; grep HOST /etc/hosts; dig HOST A";
+    DNS_PROXIED = "LF-DNS-047" Info
+        "DNS does not show the origin"
+        "The addresses belong to an edge network. Where it sends requests cannot be seen in DNS; headers and error pages can tell."
+        "dig HOST A; curl -sSI URL";
+    DNS_DANGLING_NS = "LF-DNS-048" Critical
+        "The delegation leads to a provider that does not have the zone"
+        "The server refuses or fails for the zone, and at that provider whoever adds a zone first owns it (project can-i-take-over-dns)."
+        "dig @NAMESERVER +norec ZONE SOA";
+    DNS_FILTERED = "LF-DNS-049" Medium
+        "A resolver answers by a policy of its own"
+        "Extended errors 15 to 18 (RFC 8914: blocked, censored, filtered, prohibited) or the address 0.0.0.0: a list of the resolver's operator, and not the zone."
+        "dig @RESOLVER HOST A";
 
     TLS_EXPIRED = "LF-TLS-001" Critical
         "The certificate has expired"
@@ -161,6 +306,114 @@ codes! {
         "Production is reached over plain HTTP"
         "The production URL begins with http://. Everything, credentials included, can be read and changed on the way."
         "curl -sS -o /dev/null -w '%{http_code}\n' https://HOST/";
+    TLS_OLD_VERSIONS_OFFERED = "LF-TLS-018" Low
+        "TLS 1.0 or 1.1 is still offered"
+        "Both were deprecated in 2021 (RFC 8996). SSL Labs caps the grade at B for them; no client of the last ten years needs them. Asked by hand-written hellos; offered means that the server chose the version."
+        "openssl s_client -connect HOST:443 -servername HOST -tls1_1 -cipher ALL:@SECLEVEL=0 </dev/null; sslscan HOST";
+    TLS_SSL3 = "LF-TLS-019" High
+        "SSLv3 is offered"
+        "Prohibited since 2015 (RFC 7568). An attacker on the way can bring a client down to it and then read what it encrypts (POODLE)."
+        "sslscan HOST (openssl of today cannot speak it)";
+    TLS_NO_MODERN_VERSION = "LF-TLS-020" High
+        "Neither TLS 1.2 nor TLS 1.3 is offered"
+        "Clients of today begin at TLS 1.2 (RFC 9325 section 3.1.1) and do not connect. Two answers on connections of their own declined each version."
+        "openssl s_client -connect HOST:443 -servername HOST -tls1_2 </dev/null; openssl s_client -connect HOST:443 -servername HOST -tls1_3 </dev/null";
+    TLS_BROKEN_SUITES = "LF-TLS-021" High
+        "Cipher suites without authentication, without encryption or with export keys are offered"
+        "Anonymous suites authenticate nobody, NULL suites encrypt nothing, EXPORT and DES have keys of 40 to 56 bits. RFC 9325 section 4.1 forbids all of them; SSL Labs grades F."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 -cipher 'aNULL:eNULL:@SECLEVEL=0' </dev/null; sslscan HOST";
+    TLS_WEAK_SUITES = "LF-TLS-022" Medium
+        "RC4 or 3DES is offered"
+        "RC4's key stream is biased (prohibited by RFC 7465); blocks of 64 bits, as 3DES has them, repeat within one long connection (Sweet32, CVE-2016-2183)."
+        "sslscan HOST";
+    TLS_SHORT_DH = "LF-TLS-023" Medium
+        "The finite-field key exchange uses a short prime"
+        "The prime that the server showed for a DHE suite is below the threshold. Primes of 1,024 bits are few, shared, and within reach of precomputation (Logjam, CVE-2015-4000). Threshold: tls_dh_bits_min."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 -cipher kDHE </dev/null | grep 'Temp Key'";
+    TLS_DATED_SUITES = "LF-TLS-024" Info
+        "Cipher suites of yesterday are offered"
+        "Static RSA gives no forward secrecy, CBC with MAC-then-encrypt has a record of padding attacks, DHE is slow and its parameters are often short (RFC 9325 section 4.1). Some old clients know nothing better, so this is a choice; low where static RSA is among them, since SSL Labs caps the grade at B for it."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 -cipher kRSA </dev/null; sslscan HOST";
+    TLS_WEAK_GROUP = "LF-TLS-025" High
+        "An elliptic curve below 224 bits is offered"
+        "The server took a curve whose strength is below 112 bits; RFC 8422 section 5.1.1 keeps none of them."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 -curves secp192r1 -cipher ALL:@SECLEVEL=0 </dev/null";
+    TLS_NO_HYBRID = "LF-TLS-026" Info
+        "The post-quantum key exchange is not used"
+        "X25519MLKEM768 (number 0x11EC) joins X25519 with ML-KEM-768, so that what is recorded today stays closed. It needs TLS 1.3. Nothing fails without it."
+        "openssl s_client -connect HOST:443 -servername HOST -groups X25519MLKEM768 </dev/null (OpenSSL 3.5 or later)";
+    TLS_LARGE_HELLO = "LF-TLS-027" High
+        "A large ClientHello is not answered, a small one is"
+        "A hello with a post-quantum key share is about 1.7 kB and comes in two segments. Something on the way reads the first one only and resets or waits (see tldr.fail), which looks like \"new clients cannot connect\"."
+        "openssl s_client -connect HOST:443 -servername HOST -groups X25519MLKEM768:X25519 </dev/null; the same with -groups X25519 (OpenSSL 3.5 or later)";
+    TLS_NO_HTTP1 = "LF-TLS-028" Low
+        "Clients that speak HTTP/1.1 alone are refused"
+        "A hello that offers http/1.1 alone by ALPN was answered with no_application_protocol (alert 120, RFC 7301 section 3.2)."
+        "openssl s_client -connect HOST:443 -servername HOST -alpn http/1.1 </dev/null";
+    TLS_DEFAULT_CERTIFICATE = "LF-TLS-029" Info
+        "What clients without a server name are shown"
+        "A handshake without SNI (RFC 6066 section 3) got another certificate, or none. That is usual on shared platforms. Where the host itself gets the same wrong certificate as nobody in particular, the host is not set up there."
+        "openssl s_client -connect HOST:443 -noservername </dev/null | openssl x509 -noout -subject";
+    TLS_SCT = "LF-TLS-030" High
+        "A public certificate carries too few Certificate Transparency timestamps"
+        "Chrome, Safari and Firefox refuse a publicly trusted certificate without signed timestamps (RFC 6962): two from different logs up to 180 days of lifetime, three above (thresholds tls_sct_min, tls_sct_min_long). curl, Go and Python do not look: it works there, and not in browsers."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -ext ct_precert_scts";
+    TLS_MUST_STAPLE = "LF-TLS-031" High
+        "The certificate demands a stapled status that is not sent"
+        "With the TLS feature extension (RFC 7633, Must-Staple) clients such as Firefox refuse a handshake without an OCSP response. Public authorities have switched OCSP off or are about to."
+        "openssl s_client -connect HOST:443 -servername HOST -status </dev/null | grep -i 'OCSP response'; openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -ext tlsfeature";
+    TLS_REVOKED = "LF-TLS-032" Critical
+        "The certificate was revoked"
+        "Its serial number is on the list of its authority (RFC 5280 section 5). Browsers get such lists in digest and refuse."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -serial -ext crlDistributionPoints; curl -sS LIST-URL | openssl crl -inform der -noout -text | grep -A1 SERIAL";
+    TLS_LIST_UNREACHABLE = "LF-TLS-033" Low
+        "The list of revoked certificates cannot be had"
+        "The certificate names a list (RFC 5280 section 4.2.1.13) that could not be fetched, read, or held against its issuer. That says nothing of the certificate. A certificate that names neither a list nor an OCSP responder raises nothing."
+        "curl -sS LIST-URL | openssl crl -inform der -noout -text";
+    TLS_NO_RESUMPTION = "LF-TLS-034" Info
+        "Sessions are not resumed"
+        "A second handshake that offered the first one's session was a whole one again, or there was no session to offer within half a second."
+        "openssl s_client -connect HOST:443 -servername HOST -reconnect -no_tls1_3 </dev/null | grep -c Reused";
+    TLS_LONG_TICKET = "LF-TLS-035" Low
+        "Session tickets live long"
+        "The lifetime that the server puts into its tickets (RFC 8446 section 4.6.1, RFC 5077 section 3.3) is above the threshold tls_ticket_max_s. Whoever gets the ticket key reads the traffic of that time."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | grep 'lifetime hint'";
+    TLS_EARLY_DATA = "LF-TLS-036" Medium
+        "Early data (0-RTT) is accepted"
+        "Tickets allow data with the first packet (RFC 8446 section 2.3), which an attacker can send again. For requests that change something the application must refuse it with 425 (RFC 8470), and most do not know it."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | grep 'Max Early Data'";
+    TLS_RENEGOTIATION = "LF-TLS-037" High
+        "Secure renegotiation is not supported"
+        "The answer to a hello of TLS 1.2 with renegotiation_info did not carry it (RFC 5746 section 3.6). If such a server renegotiates, somebody on the way can put data before the client's."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 </dev/null | grep -i renegotiation";
+    TLS_NO_EMS = "LF-TLS-038" Low
+        "The extended master secret is not supported"
+        "The answer to a hello of TLS 1.2 with extended_master_secret did not carry it (RFC 7627). internet.nl fails a server for that, and clients in FIPS mode refuse it."
+        "openssl s_client -connect HOST:443 -servername HOST -no_tls1_3 </dev/null | grep -i 'extended master'";
+    TLS_COMPRESSION = "LF-TLS-039" High
+        "TLS compression is on"
+        "The server chose DEFLATE. The size of what is sent then tells its contents (CRIME, CVE-2012-4929); RFC 9325 section 3.3 forbids it."
+        "openssl s_client -connect HOST:443 -servername HOST -comp -no_tls1_3 </dev/null | grep -i compression";
+    TLS_SURPLUS = "LF-TLS-040" Info
+        "More certificates are sent than are needed"
+        "The chain is long, large, or holds a certificate twice (thresholds tls_chain_max, tls_chain_max_byte). Each handshake carries it; a flight beyond the first window costs a round trip more."
+        "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null | grep -c BEGIN";
+    TLS_ODD_KEY = "LF-TLS-041" Info
+        "The certificate's RSA key is very long"
+        "Above the threshold tls_rsa_bits_max a key makes each handshake slow and adds nothing that counts."
+        "openssl s_client -connect HOST:443 -servername HOST </dev/null | openssl x509 -noout -text | grep Public-Key";
+    TLS_SURVEY_OPEN = "LF-TLS-042" Info
+        "Questions of the TLS survey stayed open"
+        "A reset, a close, a silence, alert 80 or alert 112 is no refusal, and one refusal alone is none either: two answers have to agree before something counts as not offered. What is listed is neither a pass nor a fault."
+        "sslscan HOST";
+    TLS_AGING_SIGNATURE = "LF-TLS-043" Info
+        "A certificate is signed with SHA-224"
+        "Nothing refuses it yet; internet.nl counts it among what is to be phased out."
+        "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null";
+    TLS_RARE_GROUP = "LF-TLS-044" Medium
+        "Only rare key exchange groups are offered"
+        "The server takes none of X25519, P-256 and P-384, which clients have, and another curve instead. Browsers and many libraries cannot connect."
+        "openssl s_client -connect HOST:443 -servername HOST -groups X25519:P-256:P-384 </dev/null; the same with -groups P-521";
 
     HTTP_NOT_SERVED = "LF-HTTP-001" Critical
         "Production does not answer its endpoints as it should"

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use landfall_evidence::{
-    Denial, DnsAnswer, DnsObservation, DnsServer, DnsServerRole, Observation, ObservationId, Observed,
-    Vantage,
+    Denial, DnsAnswer, DnsManner, DnsObservation, DnsServer, DnsServerRole, Observation, ObservationId,
+    Observed, Vantage,
 };
 
 use super::{codes, raise, with_severity};
@@ -24,7 +24,10 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(existence(&name));
     found.extend(failing_resolvers(&name));
-    found.extend(lame_servers(case));
+    // A deep survey asks every address and knows the zone's name; one finding for one fault.
+    if !super::zone::is_deep(case) {
+        found.extend(lame_servers(case));
+    }
     found.extend(authoritative_differ(&name));
     found.extend(recursive_differ(case, &name));
     found.extend(private_addresses(case, &name));
@@ -42,13 +45,24 @@ struct Name<'a> {
 
 impl<'a> Name<'a> {
     fn new(case: &Case<'a>, host: &'a str) -> Self {
-        let questions = case
-            .evidence()
-            .dns()
-            .filter(|(_, seen)| {
-                seen.question.name == host && matches!(seen.question.rtype.as_str(), "A" | "AAAA")
-            })
-            .collect();
+        let address = |seen: &DnsObservation| {
+            seen.question.name == host && matches!(seen.question.rtype.as_str(), "A" | "AAAA")
+        };
+        let evidence = case.evidence();
+        let mut questions: Vec<Seen<'a>> = evidence.dns().filter(|(_, seen)| address(seen)).collect();
+        if super::zone::is_deep(case) {
+            // The survey asks for signatures too, and reaches servers to which broken DNSSEC or a lame delegation bars the
+            // plain way.
+            questions.extend(evidence.all_dns().filter(|(_, seen)| {
+                let q = &seen.question;
+                let survey = q.dnssec_ok && !q.checking_disabled && q.manner == DnsManner::Usual;
+                let role = matches!(q.server.role, DnsServerRole::Recursive | DnsServerRole::Authoritative);
+                // A referral is no answer.
+                let refers =
+                    |a: &DnsAnswer| q.server.role == DnsServerRole::Authoritative && !a.authoritative;
+                survey && role && address(seen) && !seen.answer.present().is_some_and(refers)
+            }));
+        }
         Self { host, questions }
     }
 
@@ -357,7 +371,7 @@ fn private_addresses(case: &Case<'_>, name: &Name<'_>) -> Option<Finding> {
 }
 
 /// Whether an address is reachable from the Internet at large (RFC 6890 and its registries).
-fn is_public(address: IpAddr) -> bool {
+pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();
@@ -377,7 +391,7 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-fn is_documentation(address: IpAddr) -> bool {
+pub(super) fn is_documentation(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => matches!(v4.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _]),
         IpAddr::V6(v6) => v6.segments()[0] == 0x2001 && v6.segments()[1] == 0x0db8,

@@ -19,7 +19,9 @@ mod rate_limit;
 mod security;
 mod tests_run;
 mod tls;
+mod tls_survey;
 mod transport;
+mod zone;
 
 use std::cmp::Reverse;
 
@@ -41,7 +43,12 @@ use crate::{Finding, Label, Severity};
 pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(dns::findings(case));
+    // A resolver's extended error and the answer without validation say the same; once is enough.
+    let broken = |f: &Finding| f.code == DNS_SIGNATURES_BROKEN.code;
+    let said = findings.iter().any(broken);
+    findings.extend(zone::findings(case).into_iter().filter(|f| !(said && broken(f))));
     findings.extend(tls::findings(case));
+    findings.extend(tls_survey::findings(case));
     findings.extend(http::findings(case));
     findings.extend(transport::findings(case));
     findings.extend(headers::findings(case));

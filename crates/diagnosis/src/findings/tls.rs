@@ -3,14 +3,19 @@
 //! "Days left" is judged by the certificate's own lifetime, since fixed windows are wrong both for certificates of six
 //! days and for those of a year.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use landfall_evidence::{
-    Certificate, Denial, Observation, ObservationId, Observed, TlsHandshake, TlsObservation, TrustRefusal,
-    TrustResult, Vantage,
+    Certificate, Denial, Observation, ObservationId, Observed, TlsHandshake, TlsObservation, TlsSurvey,
+    TrustRefusal, TrustResult, Vantage,
 };
 
-use super::{codes, raise, with_severity};
+use super::{codes, raise, tls_survey, with_severity};
 use crate::case::Case;
+use crate::thresholds::{
+    CHAIN_LENGTH, CHAIN_SIZE, RSA_KEY_BITS, RSA_KEY_BITS_MAX, SCT_LONG, SCT_SHORT, Threshold,
+};
 use crate::words::in_words;
 use crate::{Finding, Severity};
 
@@ -145,13 +150,19 @@ fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &Observa
     if !handshake.name_matches {
         add(raise(
             &codes::TLS_NAME_MISMATCH,
-            format!("The certificate is for {}, not for {host}", names(leaf)),
+            match only_common_name(leaf, host) {
+                true => format!(
+                    "The certificate names {host} in its common name alone, where no client looks (RFC 9525 section 2)"
+                ),
+                false => format!("The certificate is for {}, not for {host}", names(leaf)),
+            },
             "Every client that checks certificates refuses to connect.",
             "Bind the custom domain to the service so that the platform issues a certificate for it, or renew with this name.",
             proof(),
         ));
     }
-    found.extend(trust(host, handshake, id));
+    let survey = tls_survey::survey_of(case, id);
+    found.extend(trust(host, handshake, id, tls_survey::fetched_issuer(survey)));
     let mut add = |finding: Finding| found.push(finding);
     if let Some((certificate, state)) = soonest(handshake, now) {
         let title = format!(
@@ -201,7 +212,8 @@ fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &Observa
             proof(),
         ));
     }
-    if let Some(said) = weak_key(leaf) {
+    let set = &case.evidence().settings.thresholds;
+    if let Some(said) = weak_key(leaf, set) {
         add(raise(
             &codes::TLS_WEAK_KEY,
             format!("The certificate of {host} has {said}"),
@@ -210,11 +222,38 @@ fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &Observa
             proof(),
         ));
     }
-    let broken = |c: &&Certificate| {
-        let name = c.signature.to_ascii_lowercase();
-        !c.self_issued && (name.contains("sha1") || name.contains("md5") || name.contains("sha-1"))
-    };
-    if let Some(certificate) = handshake.chain.iter().find(broken) {
+    if let Some(bits) = rsa_bits(leaf).filter(|bits| u64::from(*bits) > RSA_KEY_BITS_MAX.of(set)) {
+        add(raise(
+            &codes::TLS_ODD_KEY,
+            format!(
+                "The certificate of {host} has an RSA key of {bits} bits {}",
+                RSA_KEY_BITS_MAX.words(set)
+            ),
+            "Each handshake costs several times the work.",
+            "Renew with a P-256 key.",
+            proof(),
+        ));
+    }
+    if let Some(said) = surplus(handshake, set) {
+        add(raise(
+            &codes::TLS_SURPLUS,
+            format!("The chain of {host} is larger than it need be: {said}"),
+            "It is sent in every handshake.",
+            "Send the leaf and the intermediates up to the root, each once, and nothing else.",
+            proof(),
+        ));
+    }
+    let aging = |c: &&Certificate| !c.self_issued && c.signature.to_ascii_lowercase().contains("sha224");
+    if let Some(certificate) = handshake.chain.iter().find(aging) {
+        add(raise(
+            &codes::TLS_AGING_SIGNATURE,
+            format!("{} is signed with {}", certificate.subject, certificate.signature),
+            "No client refuses it today.",
+            "Renew at an authority that signs with SHA-256.",
+            proof(),
+        ));
+    }
+    if let Some(certificate) = handshake.chain.iter().find(|c| is_broken(c)) {
         add(raise(
             &codes::TLS_WEAK_SIGNATURE,
             format!("{} is signed with {}", certificate.subject, certificate.signature),
@@ -224,6 +263,24 @@ fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &Observa
         ));
     }
     let public = trusted_stores(handshake).iter().any(|store| !is_callers_store(store));
+    if public && let Some((count, threshold)) = few_timestamps(leaf, survey, set) {
+        let finding = raise(
+            &codes::TLS_SCT,
+            format!(
+                "The certificate of {host} carries {} of Certificate Transparency {}",
+                match count {
+                    0 => "no timestamp".to_owned(),
+                    1 => "one timestamp".to_owned(),
+                    more => format!("{more} timestamps"),
+                },
+                threshold.words(set)
+            ),
+            "Chrome, Safari and Firefox refuse it; curl and most API clients do not look.",
+            "Renew at an authority that logs what it issues, as all public ones do by default.",
+            proof(),
+        );
+        add(finding);
+    }
     let limit_days = lifetime_limit_days(leaf.not_before);
     if public && lifetime_days(leaf) > limit_days {
         add(raise(
@@ -270,7 +327,12 @@ fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &Observa
 }
 
 /// Trust, as the stores see it. A store that the caller named decides alone: that is what it was named for.
-fn trust(host: &str, handshake: &TlsHandshake, id: &ObservationId) -> Option<Finding> {
+fn trust(
+    host: &str,
+    handshake: &TlsHandshake,
+    id: &ObservationId,
+    fetched: Option<String>,
+) -> Option<Finding> {
     let refusals: Vec<(&str, TrustRefusal, &str)> = handshake
         .trust
         .iter()
@@ -307,13 +369,20 @@ fn trust(host: &str, handshake: &TlsHandshake, id: &ObservationId) -> Option<Fin
         raise(
             &codes::TLS_INCOMPLETE,
             format!("{host} does not send the intermediate certificate of its issuer"),
-            "Browsers may still work; curl, Go, Java, Python and most API clients fail.",
+            fetched.unwrap_or_else(|| {
+                "Browsers may still work; curl, Go, Java, Python and most API clients fail.".into()
+            }),
             "Install the full chain file (leaf and intermediates) at the server.",
             proof,
         )
     } else {
         let kind = match reason {
             TrustRefusal::SelfSigned => "is self-signed".to_owned(),
+            // The verifier finds no issuer for a signature that it cannot check, and says so in these words.
+            _ if handshake.chain.iter().any(is_broken) => {
+                "is refused: a certificate of its chain is signed in a way that clients no longer take"
+                    .to_owned()
+            }
             TrustRefusal::UnknownIssuer => "was issued by an authority that no root store knows".to_owned(),
             _ => format!("is refused: {detail}"),
         };
@@ -325,6 +394,13 @@ fn trust(host: &str, handshake: &TlsHandshake, id: &ObservationId) -> Option<Fin
             proof,
         )
     })
+}
+
+/// Whether a certificate is signed with a hash that clients refuse. A root's own signature is looked at by nobody.
+fn is_broken(certificate: &Certificate) -> bool {
+    let name = certificate.signature.to_ascii_lowercase();
+    let of = ["sha1", "sha-1", "md5", "md2"].iter().any(|hash| name.contains(hash));
+    of && !certificate.self_issued
 }
 
 /// Root stores that found a path.
@@ -415,14 +491,62 @@ fn lifetime_limit_days(not_before: Timestamp) -> i64 {
         .map_or(398, |(_, days)| *days)
 }
 
-fn weak_key(leaf: &Certificate) -> Option<String> {
+fn weak_key(leaf: &Certificate, set: &BTreeMap<String, u64>) -> Option<String> {
+    if leaf.key.algorithm == "DSA" {
+        return Some("a DSA key, which no client of today takes".into());
+    }
+    if leaf.more.as_ref().is_some_and(|more| more.rsa_exponent == Some(1)) {
+        return Some("an RSA key with the exponent 1, which protects nothing".into());
+    }
     let size = leaf.key.size_bit?;
-    let floor = match leaf.key.algorithm.as_str() {
-        "RSA" => 2048,
-        "ECDSA" => 224,
+    let (floor, why) = match leaf.key.algorithm.as_str() {
+        "RSA" => (RSA_KEY_BITS.of(set), RSA_KEY_BITS.words(set)),
+        "ECDSA" => (224, "(threshold 224: NIST SP 800-57 part 1, 112 bits of strength)".to_owned()),
         _ => return None,
     };
-    (size < floor).then(|| format!("{} key of {size} bits", leaf.key.algorithm))
+    (u64::from(size) < floor).then(|| format!("{} key of {size} bits {why}", leaf.key.algorithm))
+}
+
+fn rsa_bits(leaf: &Certificate) -> Option<u32> {
+    leaf.key.size_bit.filter(|_| leaf.key.algorithm == "RSA")
+}
+
+/// Whether the host stands in the common name of a certificate that has no alternative names.
+fn only_common_name(leaf: &Certificate, host: &str) -> bool {
+    leaf.san.is_empty() && leaf.subject_cn.as_deref().is_some_and(|cn| cn.eq_ignore_ascii_case(host))
+}
+
+/// What a chain carries too much, in words.
+fn surplus(handshake: &TlsHandshake, set: &BTreeMap<String, u64>) -> Option<String> {
+    let chain = &handshake.chain;
+    let twice = chain.iter().enumerate().find(|(i, c)| chain.iter().take(*i).any(|b| b.sha256 == c.sha256));
+    let count = handshake.chain_count.map_or(chain.len() as u64, u64::from);
+    let mut said = Vec::new();
+    if let Some((_, certificate)) = twice {
+        said.push(format!("{} is sent twice", certificate.subject));
+    }
+    if count > CHAIN_LENGTH.of(set) {
+        said.push(format!("{count} certificates {}", CHAIN_LENGTH.words(set)));
+    }
+    if let Some(size) = handshake.chain_byte.filter(|size| u64::from(*size) > CHAIN_SIZE.of(set)) {
+        said.push(format!("{size} bytes {}", CHAIN_SIZE.words(set)));
+    }
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+/// The timestamps of a leaf when they are fewer than browsers want; those that come beside the certificate count too.
+fn few_timestamps(
+    leaf: &Certificate,
+    survey: Option<&TlsSurvey>,
+    set: &BTreeMap<String, u64>,
+) -> Option<(u64, Threshold)> {
+    let mut logs: Vec<&String> = leaf.more.as_ref()?.sct_logs.iter().collect();
+    logs.sort_unstable();
+    logs.dedup();
+    let beside = survey.and_then(|survey| survey.server_hello.as_ref()).map_or(0, |shown| shown.sct_count);
+    let count = (logs.len() as u64).max(u64::from(beside));
+    let threshold = if lifetime_days(leaf) > 180 { SCT_LONG } else { SCT_SHORT };
+    (count < threshold.of(set)).then_some((count, threshold))
 }
 
 /// The first certificate whose issuer was sent, but not next to it.
@@ -462,7 +586,7 @@ fn days(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
-    use landfall_evidence::TrustPath;
+    use landfall_evidence::{CertificateDetails, TrustPath};
 
     use super::*;
     use crate::testworld::{V4_OTHER, deployed, now, undeployed};
@@ -590,6 +714,36 @@ mod tests {
                 h.chain[0].key.algorithm = "RSA".into();
                 h.chain[0].key.size_bit = Some(1024);
             }),
+            ("DSA", &[("LF-TLS-010", High)], |h| h.chain[0].key.algorithm = "DSA".into()),
+            ("exponent 1", &[("LF-TLS-010", High)], |h| {
+                h.chain[0].more = Some(CertificateDetails { rsa_exponent: Some(1), ..Default::default() });
+            }),
+            ("a key of 8192 bits", &[("LF-TLS-041", Info)], |h| {
+                h.chain[0].key.algorithm = "RSA".into();
+                h.chain[0].key.size_bit = Some(8192);
+            }),
+            ("SHA-224", &[("LF-TLS-043", Info)], |h| h.chain[1].signature = "sha224WithRSAEncryption".into()),
+            ("six certificates", &[("LF-TLS-040", Info)], |h| h.chain_count = Some(6)),
+            ("twelve kilobytes", &[("LF-TLS-040", Info)], |h| h.chain_byte = Some(12_000)),
+            ("one sent twice", &[("LF-TLS-040", Info)], |h| {
+                let again = h.chain[1].clone();
+                h.chain.push(again);
+            }),
+            ("no timestamps in public", &[("LF-TLS-030", High)], |h| {
+                h.chain[0].more = Some(CertificateDetails::default());
+                stores(h, &[("system", None)]);
+            }),
+            ("two timestamps in public", &[], |h| {
+                let sct_logs = vec!["aa".into(), "bb".into()];
+                h.chain[0].more = Some(CertificateDetails { sct_logs, ..Default::default() });
+                stores(h, &[("system", None)]);
+            }),
+            ("two timestamps of one log", &[("LF-TLS-030", High)], |h| {
+                let sct_logs = vec!["aa".into(), "aa".into()];
+                h.chain[0].more = Some(CertificateDetails { sct_logs, ..Default::default() });
+                stores(h, &[("system", None)]);
+            }),
+            ("no timestamps in private", &[], |h| h.chain[0].more = Some(CertificateDetails::default())),
             ("SHA-1", &[("LF-TLS-011", High)], |h| h.chain[1].signature = "sha1WithRSAEncryption".into()),
             ("SHA-1 in a root", &[("LF-TLS-009", Info)], |h| {
                 h.chain[2].issuer = h.chain[2].subject.clone();
@@ -607,6 +761,7 @@ mod tests {
             ("an idle certificate expired", &[("LF-TLS-016", Info)], |h| {
                 let mut idle = h.chain[2].clone();
                 idle.subject = "CN=Old Cross".into();
+                idle.sha256 = "hash of Old Cross".into();
                 idle.not_after = now() - SignedDuration::from_hours(24);
                 h.chain.push(idle);
             }),

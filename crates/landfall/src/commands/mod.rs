@@ -5,6 +5,7 @@ mod audit;
 mod compare;
 mod completions;
 mod diagnose;
+mod dns;
 mod explain;
 mod init;
 mod lab;
@@ -35,7 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Explain(args) => explain::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Lab(args) => lab::run(args),
-        Command::Dns(args) => one_probe::run(&args, &[Probe::Dns]),
+        Command::Dns(args) => dns::run(&args),
         Command::Tls(args) => one_probe::run(&args, &[Probe::Tls]),
         Command::Http(args) => one_probe::run(&args, &[Probe::Http, Probe::Origin, Probe::Local]),
         Command::RateLimit(args) => one_probe::run(&args, &[Probe::Http, Probe::RateLimit]),

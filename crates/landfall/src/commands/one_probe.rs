@@ -14,6 +14,7 @@ pub(super) fn run(args: &OneProbeArgs, only: &[Probe]) -> Result<ExitStatus, Fai
         (Some(_), None) => landfall_audit::Config::default(),
         (_, named) => config(named.as_deref())?,
     };
+    // What costs connections of its own is asked when one probe alone is asked for, and not in every audit.
     let said = Overrides { only: only.to_vec(), deep: true, ..args.target.overrides() };
     let plan = Plan::new(&config, &said)?;
     let evidence = wait_for(async {

@@ -185,6 +185,7 @@ mod tests {
             authority: Vec::new(),
             extended_errors: Vec::new(),
             glue: Vec::new(),
+            signing: None,
         }
     }
 

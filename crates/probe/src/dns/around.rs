@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use hickory_proto::rr::RecordType;
 use landfall_evidence::{
-    DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, Observation,
-    ObservationId, Seen, Vantage,
+    DnsAnswer, DnsManner, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport,
+    Observation, ObservationId, Seen, Vantage,
 };
 use tokio::io::AsyncReadExt as _;
 
@@ -257,6 +257,7 @@ async fn hosts_file(ctx: &Context, host: &str, vantage: Vantage, path: Option<&P
         authority: Vec::new(),
         extended_errors: Vec::new(),
         glue: Vec::new(),
+        signing: None,
     };
     let server = DnsServer {
         role: DnsServerRole::HostsFile,
@@ -281,6 +282,7 @@ async fn hosts_file(ctx: &Context, host: &str, vantage: Vantage, path: Option<&P
                 transport: DnsTransport::SystemCall,
                 checking_disabled: false,
                 dnssec_ok: false,
+                manner: DnsManner::Usual,
             },
             answer: by_rcode(answer),
         }),
@@ -340,7 +342,10 @@ pub async fn follow_up(
                 questions.push((server.clone(), name.clone(), rtype, Flags::default()));
             }
         }
-        for near in hints.near_hosts.iter().take(NEAR) {
+    }
+    // A name in another domain may be the one that is meant, whether or not this one is somebody's.
+    for near in hints.near_hosts.iter().take(NEAR) {
+        if told.nxdomain || psl::domain_str(near) != Some(domain.as_str()) {
             questions.push((resolver.clone(), normal(near), RecordType::A, Flags::default()));
         }
     }
@@ -349,7 +354,7 @@ pub async fn follow_up(
             questions.push((resolver.clone(), host.to_owned(), rtype, Flags::default()));
         }
     }
-    let both = Flags { checking_disabled: true, dnssec_ok: true, glue: false };
+    let both = Flags { checking_disabled: true, dnssec_ok: true, ..Flags::default() };
     if told.servfail {
         for at in &resolvers {
             let flags = Flags { dnssec_ok: false, ..both };

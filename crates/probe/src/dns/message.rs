@@ -1,10 +1,13 @@
 //! DNS messages: a question into bytes, bytes into an answer. The bytes come from the peer and are not trusted.
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::SVCB;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
-use landfall_evidence::{DnsAnswer, DnsRecord, ExtendedError};
+use landfall_evidence::{DnsAnswer, DnsManner, DnsRecord, ExtendedError};
 
+use super::dnssec::{self, key_tag};
+use super::wire;
 use crate::connect::Fault;
 
 /// UDP payload size offered with EDNS: what passes every usual path in one piece (DNS flag day 2020).
@@ -37,6 +40,8 @@ pub(super) struct Flags {
     pub(super) dnssec_ok: bool,
     /// Keep the addresses of the additional section: the glue of a referral.
     pub(super) glue: bool,
+    /// What else is out of the ordinary.
+    pub(super) manner: DnsManner,
 }
 
 /// What a received message is to the question that was sent.
@@ -59,7 +64,12 @@ impl Question {
         let mut parsed = Name::from_ascii(name)
             .map_err(|error| Fault::local(format!("{name:?} is not a domain name: {error}")))?;
         parsed.set_fqdn(true);
-        Ok(Self { name: parsed, rtype, recursion, edns: true, flags })
+        Ok(Self { name: parsed, rtype, recursion, edns: flags.manner != DnsManner::NoEdns, flags })
+    }
+
+    /// How it differs from the usual question.
+    pub(super) fn manner(&self) -> DnsManner {
+        self.flags.manner
     }
 
     /// The same question without EDNS.
@@ -73,12 +83,18 @@ impl Question {
         let mut message = Message::query();
         message.metadata.recursion_desired = self.recursion;
         message.metadata.authentic_data = true;
+        if self.flags.manner == DnsManner::Recursion {
+            message.metadata.recursion_desired = true;
+        }
         message.metadata.checking_disabled = self.flags.checking_disabled;
         message.add_query(Query::query(self.name.clone(), self.rtype));
         if self.edns {
             let mut edns = Edns::new();
             edns.set_max_payload(PAYLOAD_BYTE);
             edns.set_dnssec_ok(self.flags.dnssec_ok);
+            if self.flags.manner == DnsManner::FutureEdns {
+                edns.set_version(1);
+            }
             message.set_edns(edns);
         }
         let bytes =
@@ -105,17 +121,37 @@ impl Question {
             return Reading::NotOurs("a message that is no response to a query".to_owned());
         }
         match message.queries.as_slice() {
-            [asked] if self.is(asked) => {}
+            [asked] if self.is(asked) => {
+                if self.flags.manner == DnsManner::MixedCase && !asked.name.eq_case(&self.name) {
+                    return Reading::Mangled(format!("the answer repeats the name as {}", asked.name));
+                }
+            }
             // Servers that could not even read the question may leave it out.
             [] if message.metadata.response_code != ResponseCode::NoError => {}
             _ => return Reading::NotOurs("a response to another question".to_owned()),
         }
-        Reading::Answer(Box::new(answer(&message, self.flags.glue)))
+        let mut answer = answer(&message, self.flags.glue);
+        if self.flags.manner == DnsManner::Transfer {
+            // What a zone holds is its owner's affair; that it is handed out is all that we want to know.
+            answer.answers.retain(|record| record.rtype == "SOA");
+            answer.authority.clear();
+        } else if self.flags.dnssec_ok {
+            answer.signing = dnssec::signing(bytes, None);
+        }
+        Reading::Answer(Box::new(answer))
     }
 
     fn is(&self, asked: &Query) -> bool {
         asked.name == self.name && asked.query_type == self.rtype && asked.query_class == DNSClass::IN
     }
+}
+
+/// Everything that is done with the bytes of an answer, with nothing of it left out for being an answer to something else.
+pub(super) fn read_anything(bytes: &[u8]) -> Option<DnsAnswer> {
+    let keys = dnssec::Keys::of(bytes);
+    let signing = dnssec::signing(bytes, keys.as_ref());
+    let message = Message::from_vec(bytes).ok()?;
+    Some(DnsAnswer { signing, ..answer(&message, true) })
 }
 
 fn answer(message: &Message, glue: bool) -> DnsAnswer {
@@ -134,6 +170,7 @@ fn answer(message: &Message, glue: bool) -> DnsAnswer {
         authority: section(&message.authorities),
         extended_errors: message.edns.as_ref().map(extended_errors).unwrap_or_default(),
         glue: additional.iter().filter(is_address).take(RECORDS).map(record).collect(),
+        signing: None,
     }
 }
 
@@ -186,11 +223,23 @@ fn data(data: &RData) -> String {
             let strings: Vec<_> = txt.txt_data.iter().map(|string| quoted(string)).collect();
             strings.join(" ")
         }
+        RData::HTTPS(https) => service(&https.0),
+        RData::SVCB(svcb) => service(svcb),
         RData::Unknown { code, rdata } => {
             signed(*code, &rdata.anything).unwrap_or_else(|| format!("\\# {}", rdata.anything.len()))
         }
         other => other.to_string(),
     }
+}
+
+/// A service binding (RFC 9460, section 2.1): priority, target, parameters. The codec ends a list with a comma.
+fn service(svcb: &SVCB) -> String {
+    let mut text = format!("{} {}", svcb.svc_priority, name_text(&svcb.target_name));
+    for (key, value) in &svcb.svc_params {
+        let value = value.to_string();
+        text.push_str(&format!(" {key}={}", value.trim_end_matches(',')));
+    }
+    text
 }
 
 /// Records of DNSSEC (RFC 4034) without keys and signatures, which are long and tell a reader nothing; the codec is built
@@ -203,6 +252,15 @@ fn signed(rtype: RecordType, data: &[u8]) -> Option<String> {
             let digest: String = data.get(4..)?.iter().map(|byte| format!("{byte:02X}")).collect();
             format!("{} {} {} {digest}", u16_at(0)?, data.get(2)?, data.get(3)?)
         }
+        // Hash algorithm, flags, iterations, salt (RFC 5155, sections 3.2 and 4.2); the names are hashes and tell nothing.
+        RecordType::NSEC3 | RecordType::NSEC3PARAM => {
+            let salt = data.get(5..5 + usize::from(*data.get(4)?))?;
+            let salt: String = salt.iter().map(|byte| format!("{byte:02X}")).collect();
+            let salt = if salt.is_empty() { "-" } else { &salt };
+            let more = if rtype == RecordType::NSEC3 { " …" } else { "" };
+            format!("{} {} {} {salt}{more}", data[0], data[1], u16_at(2)?)
+        }
+        RecordType::NSEC => format!("{} …", wire::text(&wire::name(data, 0)?.0)),
         RecordType::DNSKEY | RecordType::CDNSKEY => {
             data.get(4)?;
             format!("{} {} {} … ; key id = {}", u16_at(0)?, data[2], data[3], key_tag(data))
@@ -231,14 +289,6 @@ fn signed(rtype: RecordType, data: &[u8]) -> Option<String> {
         }
         _ => return None,
     })
-}
-
-/// The key tag of a DNSKEY's data (RFC 4034, appendix B).
-fn key_tag(data: &[u8]) -> u16 {
-    let sum = data.iter().enumerate().fold(0_u32, |sum, (i, byte)| {
-        sum.wrapping_add(if i % 2 == 0 { u32::from(*byte) << 8 } else { u32::from(*byte) })
-    });
-    u16::try_from((sum + (sum >> 16)) & 0xffff).unwrap_or(u16::MAX)
 }
 
 /// A signature's time as RFC 4034, section 3.2, writes it: YYYYMMDDHHmmSS in UTC. The 32 bits are taken as seconds since

@@ -8,11 +8,14 @@
 
 mod addresses;
 mod around;
+mod dnssec;
 mod lookup;
 mod message;
 mod query;
+mod survey;
 mod system;
 mod transport;
+mod wire;
 mod zone;
 
 use std::net::IpAddr;
@@ -20,7 +23,15 @@ use std::net::IpAddr;
 pub use addresses::{Addresses, Late, addresses};
 pub use around::{Hints, around, follow_up};
 pub use lookup::{Family, Found, lookup, question};
+pub use survey::{Depth, survey};
+pub use system::resolvers;
 pub use zone::zone;
+
+/// Reads bytes as the answer of a DNS server, whatever was asked: for the fuzz target, and for the replay of what it found.
+#[doc(hidden)]
+pub fn read_foreign_bytes(bytes: &[u8]) -> Option<landfall_evidence::DnsAnswer> {
+    message::read_anything(bytes)
+}
 
 /// A host as the evidence spells it: lower case, without brackets and without the final dot.
 fn normal(host: &str) -> String {
@@ -37,5 +48,7 @@ fn literal(name: &str) -> Option<IpAddr> {
     name.parse().ok()
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;

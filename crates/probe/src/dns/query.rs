@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use hickory_proto::rr::RecordType;
 use landfall_evidence::{
-    Denial, DnsAnswer, DnsObservation, DnsQuestion, DnsServer, DnsServerRole, DnsTransport, Observation,
-    ObservationId, Observed, Seen, Vantage,
+    Denial, DnsAnswer, DnsManner, DnsObservation, DnsQuestion, DnsServer, DnsServerRole, DnsTransport,
+    Observation, ObservationId, Observed, Seen, Vantage,
 };
 
 use super::message::{Flags, Question};
@@ -70,9 +70,20 @@ impl Server {
             DnsServerRole::Expected => "expected",
             _ => "authoritative",
         };
+        let manner = match flags.manner {
+            DnsManner::Usual => "",
+            DnsManner::Tcp => " +tcp",
+            DnsManner::NoEdns => " +noedns",
+            DnsManner::FutureEdns => " +edns=1",
+            DnsManner::MixedCase => " +case",
+            DnsManner::Transfer => " +transfer",
+            DnsManner::Recursion => " +recurse",
+        };
         match &self.name {
-            Some(server) => format!("dns/{role}/{server}/{}/{rtype} {name}{wishes}", self.address.ip()),
-            None => format!("dns/recursive/{}/{rtype} {name}{wishes}", self.address),
+            Some(server) => {
+                format!("dns/{role}/{server}/{}/{rtype} {name}{wishes}{manner}", self.address.ip())
+            }
+            None => format!("dns/recursive/{}/{rtype} {name}{wishes}{manner}", self.address),
         }
         .into()
     }
@@ -100,14 +111,30 @@ pub(super) async fn ask_with(
     vantage: Vantage,
     after: Option<ObservationId>,
 ) -> Observation {
+    ask_keeping(ctx, server, name, rtype, flags, vantage, after).await.0
+}
+
+/// [`ask_with`], and the bytes of the answer; none when there was no answer.
+pub(super) async fn ask_keeping(
+    ctx: &Context,
+    server: &Server,
+    name: &str,
+    rtype: RecordType,
+    flags: Flags,
+    vantage: Vantage,
+    after: Option<ObservationId>,
+) -> (Observation, Vec<u8>) {
     let recursion = server.role == DnsServerRole::Recursive;
     let real = ctx.map.address(server.address);
     let started = Instant::now();
     let allowed = if server.trusted { Ok(()) } else { guard(ctx, "", server.address) };
-    let question = allowed.and_then(|()| Question::new(name, rtype, recursion, flags));
-    let Exchange { transport, result, round_trips } = match question {
+    let spelt = if flags.manner == DnsManner::MixedCase { mixed_case(name) } else { name.to_owned() };
+    let question = allowed.and_then(|()| Question::new(&spelt, rtype, recursion, flags));
+    let Exchange { transport, result, bytes, round_trips } = match question {
         Ok(question) => exchange(ctx, real, &question).await,
-        Err(fault) => Exchange { transport: DnsTransport::Udp, result: Err(fault), round_trips: 0 },
+        Err(fault) => {
+            Exchange { transport: DnsTransport::Udp, result: Err(fault), bytes: Vec::new(), round_trips: 0 }
+        }
     };
     let took = started.elapsed();
     let question = DnsQuestion {
@@ -122,12 +149,21 @@ pub(super) async fn ask_with(
         transport,
         checking_disabled: flags.checking_disabled,
         dnssec_ok: flags.dnssec_ok,
+        manner: flags.manner,
     };
     let recursion_flag = if recursion { "" } else { " +norecurse" };
     let cd_flag = if flags.checking_disabled { " +cd" } else { "" };
     let do_flag = if flags.dnssec_ok { " +dnssec" } else { "" };
     let glue_flag = if flags.glue { " +additional" } else { "" };
-    Observation {
+    let (asked, recursion_flag, manner_flag) = match flags.manner {
+        DnsManner::Usual | DnsManner::MixedCase => (rtype.to_string(), recursion_flag, ""),
+        DnsManner::Tcp => (rtype.to_string(), recursion_flag, " +tcp"),
+        DnsManner::NoEdns => (rtype.to_string(), recursion_flag, " +noedns"),
+        DnsManner::FutureEdns => (rtype.to_string(), recursion_flag, " +edns=1 +noednsnegotiation"),
+        DnsManner::Transfer => ("AXFR".to_owned(), "", ""),
+        DnsManner::Recursion => (rtype.to_string(), " +recurse", ""),
+    };
+    let observation = Observation {
         id: server.id(name, rtype, flags),
         vantage,
         started_us: ctx.offset_us(started),
@@ -136,16 +172,25 @@ pub(super) async fn ask_with(
         round_trips,
         attempt: 1,
         by_hand: format!(
-            "dig @{} -p {} {} {rtype}{recursion_flag}{cd_flag}{do_flag} +noall +comments +answer +authority{glue_flag}",
+            "dig @{} -p {} {} {asked}{recursion_flag}{cd_flag}{do_flag}{manner_flag} +noall +comments +answer +authority{glue_flag}",
             real.ip(),
             real.port(),
-            shell_word(name)
+            shell_word(&spelt)
         ),
         seen: Seen::Dns(DnsObservation {
             question,
             answer: result.map_or_else(|f| f.into_observed(), by_rcode),
         }),
-    }
+    };
+    (observation, bytes)
+}
+
+/// Every second letter in upper case: `eXaMpLe.TeSt`.
+fn mixed_case(name: &str) -> String {
+    let turned = |(at, letter): (usize, char)| {
+        if at % 2 == 1 { letter.to_ascii_uppercase() } else { letter }
+    };
+    name.chars().enumerate().map(turned).collect()
 }
 
 /// NOERROR is present, any other response code is a denial.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use hickory_proto::rr::RecordType;
 use landfall_evidence::{
-    DnsAnswer, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport, Observation,
-    Observed, Phase, Seen, Vantage,
+    DnsAnswer, DnsManner, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole, DnsTransport,
+    Observation, Observed, Phase, Seen, Vantage,
 };
 use tokio::sync::oneshot;
 
@@ -31,7 +31,7 @@ const ADDRESSES: usize = 64;
 const CALL: Duration = Duration::from_secs(10);
 
 /// The recursive resolvers to ask: those given, or this machine's. Empty when the machine has no such file.
-pub(super) fn resolvers(ctx: &Context) -> Vec<SocketAddr> {
+pub fn resolvers(ctx: &Context) -> Vec<SocketAddr> {
     if !ctx.resolvers.is_empty() {
         return ctx.resolvers.to_vec();
     }
@@ -95,6 +95,7 @@ pub(super) async fn call(ctx: &Context, host: &str, vantage: Vantage) -> [Observ
             transport: DnsTransport::SystemCall,
             checking_disabled: false,
             dnssec_ok: false,
+            manner: DnsManner::Usual,
         };
         Observation {
             id: format!("dns/system/{rtype} {host}").into(),
@@ -172,6 +173,7 @@ fn answer_of(host: &str, rtype: RecordType, found: &Found) -> Observed<DnsAnswer
         authority: Vec::new(),
         extended_errors: Vec::new(),
         glue: Vec::new(),
+        signing: None,
     })
 }
 

@@ -20,21 +20,23 @@ use super::{Hints, addresses, around, follow_up, zone};
 use crate::net::{AddressMap, Context, Limits, test_context};
 
 /// A DNS server on UDP and TCP at one port. `reply` gives the messages to send back, none for silence.
-struct TestServer {
-    address: SocketAddr,
+pub(super) struct TestServer {
+    pub(super) address: SocketAddr,
     heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 #[derive(Debug, Clone)]
-struct Heard {
-    name: String,
-    rtype: RecordType,
+pub(super) struct Heard {
+    pub(super) name: String,
+    pub(super) rtype: RecordType,
     recursion: bool,
-    tcp: bool,
+    pub(super) tcp: bool,
 }
 
 impl TestServer {
-    async fn start(reply: impl Fn(&Message, &Heard, usize) -> Vec<Vec<u8>> + Send + Sync + 'static) -> Self {
+    pub(super) async fn start(
+        reply: impl Fn(&Message, &Heard, usize) -> Vec<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
         let (udp, tcp) = loop {
             let udp = UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
             // The TCP port of the same number may be taken by somebody else: then try the next one.
@@ -84,35 +86,35 @@ impl TestServer {
         Self { address, heard }
     }
 
-    fn heard(&self) -> Vec<Heard> {
+    pub(super) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().expect("no panic").clone()
     }
 }
 
-fn name(text: &str) -> Name {
-    Name::from_ascii(format!("{text}.")).expect("valid name")
+pub(super) fn name(text: &str) -> Name {
+    if text == "." { Name::root() } else { Name::from_ascii(format!("{text}.")).expect("valid name") }
 }
 
-fn response(query: &Message) -> Message {
+pub(super) fn response(query: &Message) -> Message {
     let mut message = Message::response(query.metadata.id, query.metadata.op_code);
     message.add_queries(query.queries.clone());
     message.metadata.recursion_available = query.metadata.recursion_desired;
     message
 }
 
-fn with_code(query: &Message, code: ResponseCode) -> Vec<Vec<u8>> {
+pub(super) fn with_code(query: &Message, code: ResponseCode) -> Vec<Vec<u8>> {
     let mut message = response(query);
     message.metadata.response_code = code;
     vec![message.to_vec().expect("encodes")]
 }
 
-fn with_records(query: &Message, records: Vec<Record>) -> Vec<Vec<u8>> {
+pub(super) fn with_records(query: &Message, records: Vec<Record>) -> Vec<Vec<u8>> {
     let mut message = response(query);
     message.add_answers(records);
     vec![message.to_vec().expect("encodes")]
 }
 
-fn a(owner: &str, last: u8) -> Record {
+pub(super) fn a(owner: &str, last: u8) -> Record {
     Record::from_rdata(name(owner), 60, RData::A(A::new(192, 0, 2, last)))
 }
 
@@ -129,7 +131,7 @@ fn dual_stack(query: &Message, heard: &Heard, _nth: usize) -> Vec<Vec<u8>> {
     }
 }
 
-fn context(resolvers: &[SocketAddr]) -> Context {
+pub(super) fn context(resolvers: &[SocketAddr]) -> Context {
     let mut ctx = test_context();
     ctx.resolvers = resolvers.into();
     ctx
@@ -139,7 +141,7 @@ async fn ask_a(ctx: &Context, server: SocketAddr) -> Observation {
     ask(ctx, &Server::recursive(server), "api.example.test", RecordType::A, Vantage::Edge, None).await
 }
 
-fn dns(observation: &Observation) -> &DnsObservation {
+pub(super) fn dns(observation: &Observation) -> &DnsObservation {
     match &observation.seen {
         Seen::Dns(dns) => dns,
         other => panic!("{other:?}"),

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use landfall_evidence::{Denial, DnsAnswer, DnsTransport, Phase};
+use landfall_evidence::{Denial, DnsAnswer, DnsManner, DnsTransport, Phase};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -26,16 +26,34 @@ pub(super) struct Exchange {
     pub(super) transport: DnsTransport,
     /// The answer, of any response code.
     pub(super) result: Result<DnsAnswer, Fault>,
+    /// The answer as it came.
+    pub(super) bytes: Vec<u8>,
     /// Dependent round trips: 1 over UDP, 2 more for TCP (handshake and question), 1 more without EDNS.
     pub(super) round_trips: u32,
 }
+
+/// An answer and its bytes.
+type Answered = (DnsAnswer, Vec<u8>);
 
 /// Puts one question to one server; `to` is where the packets really go.
 ///
 /// A server that does not understand EDNS says so with one of two codes, and is asked again without it (RFC 6891,
 /// section 7): otherwise an old box on the way would look like a name that does not resolve.
 pub(super) async fn exchange(ctx: &Context, to: SocketAddr, question: &Question) -> Exchange {
+    let manner = question.manner();
+    if matches!(manner, DnsManner::Tcp | DnsManner::Transfer) {
+        // Two round trips: the handshake, and the question.
+        return match over_tcp(ctx, to, question).await {
+            Ok((answer, bytes)) => {
+                Exchange { transport: DnsTransport::Tcp, result: Ok(answer), bytes, round_trips: 2 }
+            }
+            Err(fault) => Exchange::failed(DnsTransport::Tcp, fault, 0),
+        };
+    }
     let first = attempt(ctx, to, question).await;
+    if manner != DnsManner::Usual {
+        return first;
+    }
     let understood = |exchange: &Exchange| {
         exchange.result.as_ref().is_ok_and(|answer| ![FORMERR, NOTIMP].contains(&answer.rcode))
     };
@@ -47,23 +65,31 @@ pub(super) async fn exchange(ctx: &Context, to: SocketAddr, question: &Question)
     Exchange { round_trips, ..if understood(&second) { second } else { first } }
 }
 
+impl Exchange {
+    fn failed(transport: DnsTransport, fault: Fault, round_trips: u32) -> Self {
+        Self { transport, result: Err(fault), bytes: Vec::new(), round_trips }
+    }
+}
+
 async fn attempt(ctx: &Context, to: SocketAddr, question: &Question) -> Exchange {
-    let (transport, result, round_trips) = match over_udp(ctx, to, question).await {
-        Err(fault @ Fault::Denied(_)) => (DnsTransport::Udp, Err(fault), 1),
-        Err(fault) => (DnsTransport::Udp, Err(fault), 0),
-        Ok(Some(answer)) if !answer.truncated => (DnsTransport::Udp, Ok(answer), 1),
+    let (transport, (answer, bytes), round_trips) = match over_udp(ctx, to, question).await {
+        Err(fault @ Fault::Denied(_)) => return Exchange::failed(DnsTransport::Udp, fault, 1),
+        Err(fault) => return Exchange::failed(DnsTransport::Udp, fault, 0),
+        Ok(Some(answered)) if !answered.0.truncated => (DnsTransport::Udp, answered, 1),
         Ok(cut) => match (over_tcp(ctx, to, question).await, cut) {
-            (Ok(answer), _) => (DnsTransport::Tcp, Ok(DnsAnswer { truncated: true, ..answer }), 3),
+            (Ok((answer, bytes)), _) => {
+                (DnsTransport::Tcp, (DnsAnswer { truncated: true, ..answer }, bytes), 3)
+            }
             // What the datagram held is still an answer, and it says of itself that it is not whole.
-            (Err(_), Some(answer)) => (DnsTransport::Udp, Ok(answer), 1),
-            (Err(fault), None) => (DnsTransport::Tcp, Err(fault), 1),
+            (Err(_), Some(answered)) => (DnsTransport::Udp, answered, 1),
+            (Err(fault), None) => return Exchange::failed(DnsTransport::Tcp, fault, 1),
         },
     };
-    Exchange { transport, result, round_trips }
+    Exchange { transport, result: Ok(answer), bytes, round_trips }
 }
 
 /// `None` is an answer that is marked as truncated and cannot be read at all.
-async fn over_udp(ctx: &Context, to: SocketAddr, question: &Question) -> Result<Option<DnsAnswer>, Fault> {
+async fn over_udp(ctx: &Context, to: SocketAddr, question: &Question) -> Result<Option<Answered>, Fault> {
     let since = Instant::now();
     let sort = |error: std::io::Error| Fault::from_io(&error, Phase::Resolve, to, since);
     let (id, query) = question.encode()?;
@@ -98,12 +124,12 @@ async fn receive(
     id: u16,
     stray: &mut Option<String>,
     sort: impl Fn(std::io::Error) -> Fault,
-) -> Result<Option<DnsAnswer>, Fault> {
+) -> Result<Option<Answered>, Fault> {
     let mut datagram = vec![0; DATAGRAM_BYTE];
     for _ in 0..STRAYS {
         let length = socket.recv(&mut datagram).await.map_err(&sort)?;
         match question.read(id, &datagram[..length]) {
-            Reading::Answer(answer) => return Ok(Some(*answer)),
+            Reading::Answer(answer) => return Ok(Some((*answer, datagram[..length].to_vec()))),
             Reading::Cut => return Ok(None),
             Reading::Mangled(detail) => return Err(malformed(detail)),
             Reading::NotOurs(why) => *stray = Some(why),
@@ -112,7 +138,7 @@ async fn receive(
     Err(malformed(format!("{STRAYS} datagrams came and none was the answer")))
 }
 
-async fn over_tcp(ctx: &Context, to: SocketAddr, question: &Question) -> Result<DnsAnswer, Fault> {
+async fn over_tcp(ctx: &Context, to: SocketAddr, question: &Question) -> Result<Answered, Fault> {
     let since = Instant::now();
     let (id, query) = question.encode()?;
     // A message over TCP has its length in front, in two octets.
@@ -127,11 +153,11 @@ async fn over_tcp(ctx: &Context, to: SocketAddr, question: &Question) -> Result<
         Ok(answer)
     };
     let limit: Duration = ctx.limits.resolve * TRIES;
-    let answer = within(ctx, Phase::Resolve, limit, talk)
+    let bytes = within(ctx, Phase::Resolve, limit, talk)
         .await?
         .map_err(|error: std::io::Error| Fault::from_io(&error, Phase::Resolve, to, since))?;
-    match question.read(id, &answer) {
-        Reading::Answer(answer) => Ok(*answer),
+    match question.read(id, &bytes) {
+        Reading::Answer(answer) => Ok((*answer, bytes)),
         Reading::Cut => Err(malformed("an answer over TCP that is truncated".to_owned())),
         Reading::NotOurs(detail) | Reading::Mangled(detail) => Err(malformed(detail)),
     }

@@ -1,9 +1,9 @@
 //! Certificates as sent, taken apart (RFC 5280). Bytes come from the peer: nothing here may trust them.
 
 use jiff::Timestamp;
-use landfall_evidence::{Certificate, PublicKey};
+use landfall_evidence::{Certificate, CertificateDetails, PublicKey};
 use sha2::{Digest, Sha256};
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
 use x509_parser::objects::{oid_registry, oid2sn};
 use x509_parser::oid_registry as oids;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
@@ -14,6 +14,38 @@ use super::name::AltName;
 
 /// Longest text taken from a certificate, in characters: names longer than this are not meant for people.
 const TEXT_LENGTH: usize = 512;
+
+/// Entries kept of a list in an extension: real certificates have two to five timestamps and one list.
+const LIST_LENGTH: usize = 16;
+
+/// id-pe-tlsfeature (RFC 7633, section 4).
+const TLS_FEATURE: &str = "1.3.6.1.5.5.7.1.24";
+
+/// Signature algorithms that the parser's registry has no name for (RFC 3279, RFC 5758).
+const OTHER_SIGNATURES: &[(&str, &str)] = &[
+    ("1.2.840.10045.4.1", "ecdsa-with-SHA1"),
+    ("1.2.840.10045.4.3.1", "ecdsa-with-SHA224"),
+    ("1.2.840.10040.4.3", "dsa-with-SHA1"),
+    ("1.2.840.113549.1.1.2", "md2WithRSAEncryption"),
+    ("1.2.840.113549.1.1.4", "md5WithRSAEncryption"),
+    ("1.2.840.113549.1.1.5", "sha1WithRSAEncryption"),
+    ("1.2.840.113549.1.1.14", "sha224WithRSAEncryption"),
+];
+
+/// Named curves other than NIST's usual three, with their size in bits (SEC 2 and RFC 5639).
+const OTHER_CURVES: &[(&str, usize, &str)] = &[
+    ("1.2.840.10045.3.1.1", 192, "P-192"),
+    ("1.3.132.0.33", 224, "P-224"),
+    ("1.3.132.0.1", 163, "sect163k1"),
+    ("1.3.132.0.15", 163, "sect163r2"),
+    ("1.3.132.0.8", 160, "secp160r1"),
+    ("1.3.132.0.31", 192, "secp192k1"),
+    ("1.3.132.0.32", 224, "secp224k1"),
+    ("1.3.132.0.10", 256, "secp256k1"),
+    ("1.3.36.3.3.2.8.1.1.7", 256, "brainpoolP256r1"),
+    ("1.3.36.3.3.2.8.1.1.11", 384, "brainpoolP384r1"),
+    ("1.3.36.3.3.2.8.1.1.13", 512, "brainpoolP512r1"),
+];
 
 /// A certificate taken apart, with its names typed.
 pub(super) struct Parsed {
@@ -51,8 +83,9 @@ pub(super) fn parse(der: &[u8]) -> Result<Parsed, String> {
         san: names.iter().map(AltName::text).collect(),
         is_ca: parsed.is_ca(),
         self_issued: parsed.subject().as_raw() == issuer.as_raw(),
-        aia_issuers: ca_issuers(&parsed),
+        aia_issuers: access(&parsed, &oids::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS),
         sha256: hex(&Sha256::digest(der)),
+        more: Some(details(&parsed, der.len())),
     };
     Ok(Parsed { certificate, names })
 }
@@ -104,19 +137,61 @@ fn alternative_names(parsed: &X509Certificate<'_>) -> Vec<AltName> {
         .collect()
 }
 
-fn ca_issuers(parsed: &X509Certificate<'_>) -> Vec<String> {
+/// The URLs of one method of the authority information access extension (RFC 5280, section 4.2.2.1).
+fn access(parsed: &X509Certificate<'_>, method: &oids::Oid<'_>) -> Vec<String> {
     let descriptions = parsed.iter_extensions().filter_map(|extension| match extension.parsed_extension() {
         ParsedExtension::AuthorityInfoAccess(access) => Some(&access.accessdescs),
         _ => None,
     });
     descriptions
         .flatten()
-        .filter(|description| description.access_method == oids::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS)
+        .filter(|description| description.access_method == *method)
         .filter_map(|description| match &description.access_location {
             GeneralName::URI(url) => Some(clean(url)),
             _ => None,
         })
         .collect()
+}
+
+fn details(parsed: &X509Certificate<'_>, size: usize) -> CertificateDetails {
+    let mut more = CertificateDetails {
+        size_byte: u32::try_from(size).unwrap_or(u32::MAX),
+        ocsp_urls: access(parsed, &oids::OID_PKIX_ACCESS_DESCRIPTOR_OCSP),
+        ..CertificateDetails::default()
+    };
+    if let Ok(ParsedKey::RSA(key)) = parsed.public_key().parsed() {
+        more.rsa_exponent = key.try_exponent().ok().and_then(|exponent| u32::try_from(exponent).ok());
+    }
+    for extension in parsed.iter_extensions() {
+        match extension.parsed_extension() {
+            ParsedExtension::SCT(list) => {
+                more.sct_logs.extend(list.iter().take(LIST_LENGTH).map(|sct| hex(sct.id.key_id)));
+            }
+            ParsedExtension::CRLDistributionPoints(points) => {
+                let names = points.points.iter().filter_map(|point| match &point.distribution_point {
+                    Some(DistributionPointName::FullName(names)) => Some(names),
+                    _ => None,
+                });
+                let urls = names.flatten().filter_map(|name| match name {
+                    GeneralName::URI(url) if url.starts_with("http://") => Some(clean(url)),
+                    _ => None,
+                });
+                more.crl_urls.extend(urls.take(LIST_LENGTH));
+            }
+            _ if extension.oid.to_id_string() == TLS_FEATURE => {
+                more.must_staple = wants_status(extension.value);
+            }
+            _ => {}
+        }
+    }
+    more
+}
+
+/// Whether the features (RFC 7633, section 4.1: a SEQUENCE OF INTEGER, each the number of a TLS extension) hold 5,
+/// status_request.
+fn wants_status(features: &[u8]) -> bool {
+    let [0x30, length, rest @ ..] = features else { return false };
+    usize::from(*length) == rest.len() && rest.chunks(3).any(|feature| feature == [0x02, 0x01, 0x05])
 }
 
 fn public_key(info: &SubjectPublicKeyInfo<'_>) -> PublicKey {
@@ -132,7 +207,13 @@ fn public_key(info: &SubjectPublicKeyInfo<'_>) -> PublicKey {
             Some(oid) if oid == oids::OID_EC_P256 => named("ECDSA", Some(256), Some("P-256")),
             Some(oid) if oid == oids::OID_NIST_EC_P384 => named("ECDSA", Some(384), Some("P-384")),
             Some(oid) if oid == oids::OID_NIST_EC_P521 => named("ECDSA", Some(521), Some("P-521")),
-            other => named("ECDSA", None, other.map(|oid| oid.to_id_string()).as_deref()),
+            other => {
+                let oid = other.map(|oid| oid.to_id_string());
+                match OTHER_CURVES.iter().find(|(number, ..)| Some(*number) == oid.as_deref()) {
+                    Some((_, bits, name)) => named("ECDSA", Some(*bits), Some(name)),
+                    None => named("ECDSA", None, oid.as_deref()),
+                }
+            }
         };
     }
     if *algorithm == oids::OID_SIG_ED25519 {
@@ -140,8 +221,15 @@ fn public_key(info: &SubjectPublicKeyInfo<'_>) -> PublicKey {
     }
     match info.parsed() {
         Ok(ParsedKey::RSA(key)) => named("RSA", Some(modulus_bit(key.modulus)), None),
+        Ok(ParsedKey::DSA(_)) => named("DSA", None, None),
         _ => named(&algorithm.to_id_string(), None, None),
     }
+}
+
+/// Whether a leaf's key is too short for the proof of its possession to be checked: the library verifies RSA from 2048
+/// bits on.
+pub(super) fn is_below_proof(key: &PublicKey) -> bool {
+    key.algorithm == "RSA" && key.size_bit.is_some_and(|bits| bits < 2048)
 }
 
 /// Bits of a DER integer, leading zero octets and bits left out.
@@ -155,11 +243,16 @@ fn modulus_bit(octets: &[u8]) -> usize {
 
 fn signature_name(algorithm: &AlgorithmIdentifier<'_>) -> String {
     let oid = &algorithm.algorithm;
-    oid2sn(oid, oid_registry()).map_or_else(|_| oid.to_id_string(), str::to_owned)
+    if let Ok(name) = oid2sn(oid, oid_registry()) {
+        return name.to_owned();
+    }
+    let number = oid.to_id_string();
+    let known = OTHER_SIGNATURES.iter().find(|(other, _)| *other == number);
+    known.map_or_else(|| number.clone(), |(_, name)| (*name).to_owned())
 }
 
 /// Dates outside the range of the type are moved to its end, which is far enough away to mean the same.
-fn timestamp(seconds: i64) -> Timestamp {
+pub(super) fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 

@@ -5,15 +5,20 @@
 //! Whether a chain is trusted is evidence like any other, one verdict a root store ([`Roots`]), and never a reason to
 //! stop looking.
 
+mod again;
 pub(crate) mod alert;
+mod authority;
 mod certificate;
 mod legacy;
 mod name;
 mod roots;
 mod session;
 pub(crate) mod stream;
+mod suites;
+mod survey;
 mod trust;
 mod verifier;
+mod wire;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -34,6 +39,7 @@ pub(crate) use legacy::{Hello, hello};
 pub use roots::{Roots, RootsError};
 pub use session::{Judged, Problem, Session};
 pub(crate) use stream::upgrade;
+pub use survey::survey;
 use verifier::Noting;
 pub use verifier::Offer;
 pub(crate) use verifier::quic_client;

@@ -30,17 +30,21 @@ pub struct Session {
     group: Option<NamedGroup>,
     alpn: Option<String>,
     chain: Vec<CertificateDer<'static>>,
+    /// Certificates sent in all, and their size together.
+    sent: (usize, usize),
 }
 
 impl Session {
     pub(crate) fn of(tls: &ClientConnection) -> Self {
+        let all = tls.peer_certificates().unwrap_or_default();
         Self {
             version: tls.protocol_version(),
             handshake: tls.handshake_kind(),
             suite: tls.negotiated_cipher_suite().map(|suite| suite.suite()),
             group: tls.negotiated_key_exchange_group().map(|group| group.name()),
             alpn: tls.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned()),
-            chain: tls.peer_certificates().unwrap_or_default().iter().take(CHAIN_LENGTH).cloned().collect(),
+            chain: all.iter().take(CHAIN_LENGTH).cloned().collect(),
+            sent: (all.len(), all.iter().map(|der| der.len()).sum()),
         }
     }
 
@@ -52,6 +56,11 @@ impl Session {
             (Some(ProtocolVersion::TLSv1_3), _) => 1,
             _ => 2,
         }
+    }
+
+    /// The certificates as sent, at most [`CHAIN_LENGTH`] of them.
+    pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
     }
 
     /// `TLSv1.3` or `TLSv1.2`.
@@ -129,7 +138,7 @@ pub struct Problem {
 }
 
 impl Judged {
-    fn new(roots: &Roots, chain: &[CertificateDer<'_>], now: Timestamp) -> Self {
+    pub(super) fn new(roots: &Roots, chain: &[CertificateDer<'_>], now: Timestamp) -> Self {
         let (mut parsed_chain, mut unparsed, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for (i, der) in chain.iter().enumerate() {
             match certificate::parse(der) {
@@ -195,6 +204,13 @@ impl Judged {
                 format!("the certificate is for {names} and not for {host}"),
             );
         }
+        if certificate::is_below_proof(&leaf.key) {
+            let bits = leaf.key.size_bit.unwrap_or_default();
+            return problem(
+                TrustRefusal::Other,
+                format!("the certificate's RSA key of {bits} bits is too short for its proof to be checked"),
+            );
+        }
         let mut refusals = Vec::new();
         for path in &self.trust {
             match &path.result {
@@ -227,6 +243,8 @@ impl Judged {
             unparsed: self.unparsed.clone(),
             trust: self.trust.clone(),
             name_matches: self.covers(host),
+            chain_count: u32::try_from(session.sent.0).ok(),
+            chain_byte: u32::try_from(session.sent.1).ok(),
         }
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! An audit wants to see what a server with a bad chain would have said, so trust is not decided here: it is judged
 //! afterwards, against each root store, on the recorded chain. The handshake signature is checked as always, because a
-//! peer that cannot prove that it holds the leaf's key has shown us nothing.
+//! peer that cannot prove that it holds the leaf's key has shown us nothing. The one exception is a key too short for the
+//! library to check (RSA below 2048 bits): that it is shown is what has to be reported, and [`super::Judged::problem`]
+//! keeps whoever has secrets to send away from it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::client::{ClientSessionStore, ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
@@ -17,7 +19,7 @@ use rustls::{
     version,
 };
 
-use super::Roots;
+use super::{Roots, certificate};
 
 /// What a connection over TCP is to be used for, by ALPN in order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,15 @@ fn build(
     versions: &[&'static SupportedProtocolVersion],
     alpn: &[&[u8]],
 ) -> ClientConfig {
-    let verifier = AcceptingVerifier { provider: Arc::clone(provider) };
+    build_with(provider, versions, alpn, AcceptingVerifier { provider: Arc::clone(provider), stapled: None })
+}
+
+fn build_with(
+    provider: &Arc<CryptoProvider>,
+    versions: &[&'static SupportedProtocolVersion],
+    alpn: &[&[u8]],
+    verifier: AcceptingVerifier,
+) -> ClientConfig {
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions)
         .expect("the provider has cipher suites and groups for TLS 1.2 and 1.3")
@@ -81,6 +91,20 @@ pub(super) fn noting_client(
     Arc::new(config)
 }
 
+/// A configuration like [`client`]'s that offers HTTP/1.1 alone, keeps its sessions in `sessions`, and says in `stapled`
+/// whether a certificate status came with the certificate.
+pub(super) fn resuming_client(
+    provider: &Arc<CryptoProvider>,
+    sessions: Arc<dyn ClientSessionStore>,
+    stapled: Arc<AtomicBool>,
+) -> Arc<ClientConfig> {
+    let verifier = AcceptingVerifier { provider: Arc::clone(provider), stapled: Some(stapled) };
+    let versions = [&version::TLS13, &version::TLS12];
+    let mut config = build_with(provider, &versions, Offer::Http1.alpn(), verifier);
+    config.resumption = Resumption::store(sessions);
+    Arc::new(config)
+}
+
 /// Has no certificate, and remembers whether it was asked for one.
 #[derive(Debug, Default)]
 pub(super) struct Noting {
@@ -105,9 +129,21 @@ impl ResolvesClientCert for Noting {
     }
 }
 
+/// Lets a signature pass that could not be checked because the leaf's key is too short for the library.
+fn unless_short(leaf: &CertificateDer<'_>, why: Error) -> Result<HandshakeSignatureValid, Error> {
+    match certificate::parse(leaf) {
+        Ok(parsed) if certificate::is_below_proof(&parsed.certificate.key) => {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+        _ => Err(why),
+    }
+}
+
 #[derive(Debug)]
 struct AcceptingVerifier {
     provider: Arc<CryptoProvider>,
+    /// Told when an OCSP response comes.
+    stapled: Option<Arc<AtomicBool>>,
 }
 
 impl ServerCertVerifier for AcceptingVerifier {
@@ -116,9 +152,12 @@ impl ServerCertVerifier for AcceptingVerifier {
         _leaf: &CertificateDer<'_>,
         _rest: &[CertificateDer<'_>],
         _host: &ServerName<'_>,
-        _ocsp: &[u8],
+        ocsp: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if let Some(stapled) = self.stapled.as_ref().filter(|_| !ocsp.is_empty()) {
+            stapled.store(true, Ordering::Relaxed);
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -128,7 +167,8 @@ impl ServerCertVerifier for AcceptingVerifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, leaf, signature, algorithms).or_else(|why| unless_short(leaf, why))
     }
 
     fn verify_tls13_signature(
@@ -137,7 +177,8 @@ impl ServerCertVerifier for AcceptingVerifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, leaf, signature, algorithms).or_else(|why| unless_short(leaf, why))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -21,6 +21,7 @@ pub(super) fn read(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     lists(read, found);
     data(read, found);
     health(read, found);
+    conditional(read, found);
     workers(read, found);
     migrations(read, plans, found);
     services(read.tree, found);
@@ -323,6 +324,60 @@ fn handler_end(body: &str, language: Language) -> usize {
     body.len()
 }
 
+/// Lines below a condition that are looked at for a registration.
+const MAX_BRANCH: usize = 30;
+
+/// Routes that are registered only under a setting, or only when an import works.
+fn conditional(read: &Read<'_>, found: &mut Found) {
+    static SETTING: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r#"^\s*(?:\}\s*else\s+)?(?:el)?if\b.*(?:environ(?:\.get)?|getenv|process\.env|ENV|settings|config|flags?|features?)\W{0,2}[.(\[]\s*["']?(?P<name>[A-Za-z_]\w+)"#,
+        )
+    });
+    static TRY: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*try\s*[:{]\s*$"));
+    static REGISTERS: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r#"\b(?:register_blueprint|include_router|add_url_rule|add_api_route|add_route|add_namespace|add_resource)\s*\(|^\s*@\w+\.(?:route|get|post|put|patch|delete)\(|\b(?:app|router|server|api|fastify)\.(?:use|route|get|post|put|register)\(\s*(?:['"]/|\w+[Rr]out|require\()|\burlpatterns\s*\+="#,
+        )
+    });
+    // What is for developers alone is no feature of production.
+    static DEVELOPERS: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r"(?i)debug|node_env|flask_env|rails_env|app_env|^env(?:ironment)?$|development|testing|^mode$|docs?$|swagger|profil",
+        )
+    });
+    static SWALLOWS: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*(?:except\b|\}\s*catch\b)"));
+    for source in read.sources.iter().filter(|s| !is_test(&s.path)) {
+        let lines: Vec<&str> = source.code.lines().collect();
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        for (at, line) in lines.iter().enumerate() {
+            let setting = SETTING.captures(line).map(|found| found["name"].to_owned());
+            if setting.as_ref().is_some_and(|name| DEVELOPERS.is_match(name))
+                || setting.is_none() && !TRY.is_match(line)
+            {
+                continue;
+            }
+            let depth = indent(line);
+            let branch = |line: &&&str| line.trim().is_empty() || indent(line) > depth;
+            let below: Vec<&&str> = lines[at + 1..].iter().take(MAX_BRANCH).take_while(branch).collect();
+            let Some(registers) = below.iter().position(|line| REGISTERS.is_match(line)) else { continue };
+            let detail = match setting {
+                Some(name) => format!("what is registered there depends on the setting {name}"),
+                None => {
+                    let after = lines.get(at + 1 + below.len()).copied().unwrap_or_default();
+                    let imports =
+                        below.iter().any(|line| line.contains("import") || line.contains("require("));
+                    if !imports || !SWALLOWS.is_match(after) {
+                        continue;
+                    }
+                    "what is registered there is left out when an import fails".to_owned()
+                }
+            };
+            found.add(SignWord::ConditionalRoute, format!("{}:{}", source.path, at + 2 + registers), detail);
+        }
+    }
+}
+
 /// Synchronous workers for an application that is not.
 fn workers(read: &Read<'_>, found: &mut Found) {
     static ASYNC_APP: LazyLock<Regex> = LazyLock::new(|| {
@@ -614,6 +669,36 @@ mod tests {
             "health-touches-database /health",
         );
         lacks(&[("app.py", &app.replace("BODY", "return 'ok'"))], "health-touches-database");
+    }
+
+    #[test]
+    fn routes_under_a_condition() {
+        let setting = "conditional-route what is registered there depends on the setting";
+        let flask = "app = Flask(__name__)\nif os.environ.get(\"FEATURE_HONEY\") == \"1\":\n    from honey import honey\n\n    app.register_blueprint(honey)\n";
+        has(&[("app.py", flask)], &format!("{setting} FEATURE_HONEY @app.py:5"));
+        let router = "if settings.REPORTS_ENABLED:\n    app.include_router(reports.router)\n";
+        has(&[("main.py", router)], &format!("{setting} REPORTS_ENABLED @main.py:2"));
+        let express = "if (process.env.BILLING === 'on') {\n  app.use('/billing', billing)\n}\n";
+        has(&[("server.js", express)], &format!("{setting} BILLING @server.js:2"));
+        let import = "try:\n    from plugins import shop\n    app.register_blueprint(shop.bp)\nexcept ImportError:\n    pass\n";
+        has(
+            &[("app.py", import)],
+            "conditional-route what is registered there is left out when an import fails",
+        );
+        for (file, code) in [
+            ("app.py", "if os.environ.get('FLASK_DEBUG'):\n    app.register_blueprint(dev)\n"),
+            (
+                "app.py",
+                "if os.environ.get('SENTRY_DSN'):\n    sentry_sdk.init()\napp.register_blueprint(a)\n",
+            ),
+            ("server.js", "if (process.env.NODE_ENV !== 'production') {\n  app.use('/docs', docs)\n}\n"),
+            (
+                "app.py",
+                "try:\n    import uvloop\nexcept ImportError:\n    pass\n\n@app.get('/')\ndef a():\n    return ''\n",
+            ),
+        ] {
+            lacks(&[(file, code)], "conditional-route");
+        }
     }
 
     #[test]

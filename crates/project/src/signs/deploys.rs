@@ -147,6 +147,7 @@ fn starts(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
         if DEV_SERVER.is_match(command) || DEV_SERVER.is_match(&start.raw) {
             found.add(SignWord::DevServer, file, start.raw.clone());
         }
+        module_missing(read, command, file, found);
         if let Some(name) = missing_script(tree, &start.raw) {
             found.add(SignWord::StartTargetMissing, file, format!("package.json has no script {name:?}"));
         }
@@ -195,6 +196,24 @@ fn missing_script(tree: &Tree, command: &str) -> Option<String> {
     // `npm start` without a script runs server.js (docs.npmjs.com/cli/commands/npm-start).
     let default = name == "start" && tree.has("server.js");
     (!given && !default && !OWN.contains(&name.as_str())).then_some(name)
+}
+
+/// `python -m a.b`, where the project has `a` and not `a.b`. A module whose first part is no folder or file here is a package
+/// of somebody else's.
+fn module_missing(read: &Read<'_>, command: &str, place: &str, found: &mut Found) {
+    static MODULE: std::sync::LazyLock<Regex> = std::sync::LazyLock::new(|| {
+        super::regex(r#"\bpython[0-9.]*["', ]+(?:-[uOBI]+["', ]+)*-m["', ]+([A-Za-z_]\w*)((?:\.\w+)+)"#)
+    });
+    let tree = read.tree;
+    let Some(named) = MODULE.captures(command) else { return };
+    let module = format!("{}{}", &named[1], &named[2]);
+    let first = &named[1];
+    let own =
+        super::is_folder(tree, first) && tree.files.iter().any(|f| f.path.starts_with(&format!("{first}/")));
+    let main = format!("{}/__main__.py", module.replace('.', "/"));
+    if own && crate::entry::module_file(tree, &module).is_none() && !tree.has(&main) {
+        found.add(SignWord::StartTargetMissing, place, format!("there is no module {module}"));
+    }
 }
 
 /// A start target that is not there: a file, a module, or an object that the module does not bind.
@@ -504,17 +523,29 @@ fn environment(plans: &[Plan], found: &mut Found) {
                 );
             }
         }
-        // A database on this machine: only that it is so, never the value.
+        // A database or another service on this machine: only that it is so, never the value.
         for (name, value) in &plan.env {
             let local = ["@localhost", "@127.0.0.1", "//localhost", "//127.0.0.1", "@[::1]"]
                 .iter()
-                .any(|part| value.contains(part));
+                .any(|part| value.contains(part))
+                || ["localhost:", "127.0.0.1:"].iter().any(|start| value.starts_with(start));
+            // Its own address, which a server may well have as this machine's, is no service behind it.
+            let own = [
+                "PUBLIC", "BASE", "SITE", "APP", "FRONTEND", "CALLBACK", "NEXTAUTH", "AUTH", "SERVER",
+                "LISTEN", "BIND",
+            ]
+            .iter()
+            .any(|word| name.split('_').any(|part| part == *word));
+            let service = !own
+                && ["_URL", "_URI", "_DSN", "_ENDPOINT", "_ADDR", "_ADDRESS", "_BROKER"]
+                    .iter()
+                    .any(|end| name.ends_with(end));
             let data = ["postgres", "mysql", "redis", "mongodb", "amqp", "mariadb"]
                 .iter()
                 .any(|scheme| value.starts_with(scheme));
             let bare = (name.ends_with("_HOST") || name == "PGHOST")
                 && matches!(value.as_str(), "localhost" | "127.0.0.1");
-            if (local && data) || bare {
+            if (local && (data || service)) || bare {
                 found.add(SignWord::DatabaseUrlLocal, plan.file.as_str(), name.clone());
             }
         }
@@ -588,6 +619,14 @@ mod tests {
             ],
             "start-target-missing package.json has no script",
         );
+        let package = ("kiosk/server.py", "app = 1\n");
+        has(
+            &[("Dockerfile", "FROM python:3.12\nCMD [\"python\", \"-m\", \"kiosk.web\"]\n"), package],
+            "start-target-missing there is no module kiosk.web",
+        );
+        for start in ["python -m kiosk.server", "python -m http.server", "python3 -u -m uvicorn.main"] {
+            lacks(&[("Procfile", &format!("web: {start}\n")), package], "start-target-missing");
+        }
         lacks(
             &[("Procfile", "web: gunicorn app:create_app()\n"), ("app.py", "def create_app():\n    pass\n")],
             "start-target-missing",

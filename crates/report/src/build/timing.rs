@@ -83,6 +83,13 @@ fn seen(seen: &Seen) -> (Kind, Outcome, String) {
             let words = t.answer.present().map_or_else(|| t.answer.describe(), |shake| shake.version.clone());
             (Kind::Tls, outcome(&t.answer), words)
         }
+        Seen::TlsSurvey(s) => {
+            let words = s
+                .answer
+                .present()
+                .map_or_else(|| s.answer.describe(), |survey| format!("{} connections", survey.connections));
+            (Kind::Tls, outcome(&s.answer), words)
+        }
         Seen::Http(h) => {
             let words =
                 h.answer.present().map_or_else(|| h.answer.describe(), |r| format!("HTTP {}", r.status));
@@ -110,6 +117,7 @@ fn label(observation: &Observation) -> String {
         }
         Seen::Rdap(r) => format!("RDAP record of {}", r.domain),
         Seen::Tls(t) => format!("TLS handshake, {}", t.question.address),
+        Seen::TlsSurvey(s) => format!("TLS survey, {}", s.address),
         Seen::Http(h) => {
             format!("{} {}, {}, {}", h.request.method, h.request.path, observation.vantage, h.request.version)
         }

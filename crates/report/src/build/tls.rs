@@ -91,6 +91,7 @@ mod tests {
             self_issued: false,
             aia_issuers: Vec::new(),
             sha256: String::new(),
+            more: None,
         }
     }
 
