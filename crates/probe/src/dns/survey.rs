@@ -176,7 +176,8 @@ impl Survey<'_> {
         let known: BTreeSet<String> = servers.keys().cloned().collect();
         let asked = self.servers(servers, zone, after.clone()).await;
         // Servers that only the zone's own servers name: a resolver believes the child once it has asked it.
-        let more: BTreeSet<String> = asked.iter().flat_map(|seen| data_of(seen, RecordType::NS)).collect();
+        let of_zone = asked.iter().filter(|o| matches!(&o.seen, Seen::Dns(dns) if dns.question.name == zone));
+        let more: BTreeSet<String> = of_zone.flat_map(|seen| data_of(seen, RecordType::NS)).collect();
         let more: BTreeMap<_, _> =
             more.difference(&known).map(|name| (name.clone(), BTreeSet::new())).collect();
         observations.extend(asked);
