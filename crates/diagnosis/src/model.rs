@@ -293,13 +293,9 @@ impl Hop {
     /// Everything that is told of it, one line each: the proof, how sure it makes, and what stays hidden.
     pub fn told(&self) -> Vec<String> {
         let mut told = self.proof.clone();
-        told.extend(self.certainty.as_ref().map(|certainty| {
-            let kinds = if certainty.kinds.is_empty() {
-                "no kind of proof".to_owned()
-            } else {
-                certainty.kinds.join(" and ")
-            };
-            format!("{} by {kinds}", certainty.level.name())
+        told.extend(self.certainty.as_ref().map(|certainty| match certainty.kinds.as_slice() {
+            [] => format!("{}: nothing that was seen on the way names it", certainty.level.name()),
+            kinds => format!("{} by {}", certainty.level.name(), kinds.join(" and ")),
         }));
         told.extend(self.hides.iter().map(|what| format!("not seen from here: {what}")));
         told

@@ -164,10 +164,10 @@ pub struct Body {
     /// A hash of the words of the first 500 000 bytes of a text, 64 bits as 16 hexadecimal digits: texts that are nearly
     /// alike differ in few bits. `None` when the body is no text or has too few words for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub simhash: Option<String>,
+    pub simhash: Option<Box<str>>,
     /// What came out when the named content coding was undone; `None` when none was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decoded: Option<Decoded>,
+    pub decoded: Option<Box<Decoded>>,
 }
 
 /// A body with its content coding (RFC 9110, section 8.4) undone.

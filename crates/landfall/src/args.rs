@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Ask only DNS, and survey the zone server by server
     Dns(DnsArgs),
     /// Ask only TLS
+    ///
+    /// And more of it than an audit does: versions, cipher suites, groups, sessions, revocation; at most 16 connections an
+    /// address.
     Tls(OneProbeArgs),
     /// Ask only HTTP
     Http(OneProbeArgs),

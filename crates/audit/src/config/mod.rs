@@ -193,6 +193,16 @@ struct RawDns {
     hosts_file: Option<PathBuf>,
 }
 
+/// A path and query as the URL of the request has them, where some characters are percent-encoded (URL Standard, sections 4.1
+/// and 1.3), so that the endpoint and what was asked for it bear one name.
+fn as_requested(path: String) -> String {
+    let base = Url::parse("http://host.invalid/").expect("a constant URL");
+    match base.join(&path) {
+        Ok(url) if url.origin() == base.origin() => url[url::Position::BeforePath..].to_owned(),
+        _ => path,
+    }
+}
+
 /// Methods that may stand in an `[[endpoint]]`.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// Pages that may be named under `frontends`: each costs an audit two requests.
@@ -464,6 +474,7 @@ impl Problems<'_> {
                 .duration(raw.timeout)
                 .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1)),
         };
+        let path = as_requested(path);
         let endpoint = Endpoint { method, path, source: EndpointSource::Declared, core: raw.core, expect };
         (self.found.len() == before).then_some(endpoint)
     }
@@ -608,6 +619,19 @@ ca_files = ["root.pem"]
         let text = "[target]\nproduction = \"ftp://a.example.test\"\n[[endpoint]]\npath = \"health\"\n[[endpoint]]\npath = \"/x\"\nmethod = \"GTE\"\nstatus = [999]\n[tests]\ntimeout = \"soon\"\n";
         let error = Config::parse(text, "landfall.toml").expect_err("bad");
         assert_eq!(error.problems.iter().map(|p| p.line).collect::<Vec<_>>(), [2, 4, 7, 8, 10], "{error}");
+    }
+
+    #[test]
+    fn endpoints_bear_the_name_that_their_requests_have() {
+        for (written, asked) in [
+            ("/x?f=a%20eq%20'b'", "/x?f=a%20eq%20%27b%27"),
+            ("/caf\u{e9}", "/caf%C3%A9"),
+            ("/a?b=c&d", "/a?b=c&d"),
+            ("//other.example.test/a", "//other.example.test/a"),
+        ] {
+            let config = Config::parse(&format!("[[endpoint]]\npath = \"{written}\"\n"), "x").expect("valid");
+            assert_eq!(config.endpoints[0].path, asked, "{written}");
+        }
     }
 
     #[test]

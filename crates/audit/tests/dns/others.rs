@@ -302,5 +302,7 @@ fn survey_beside_dnsviz() {
     let ours = took(&|| drop(survey(&world)));
     let theirs = took(&|| drop(probe_with_dnsviz(&world)));
     let asked = survey(&world).all_dns().count();
-    println!("median of 5: landfall {ours:.0?} for {asked} questions, dnsviz probe {theirs:.0?} for A, AAAA and SOA");
+    println!(
+        "median of 5: landfall {ours:.0?} for {asked} questions, dnsviz probe {theirs:.0?} for A, AAAA and SOA"
+    );
 }

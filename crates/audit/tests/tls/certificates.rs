@@ -70,6 +70,7 @@ fn a_leaf_signed_with_sha1_is_named() {
     let server = servers::nginx(&authority, &chain, &leaf.key, settings);
     let look = look(&authority, server.address);
     look.says("LF-TLS-011", Severity::High, "SHA1");
+    look.says("LF-TLS-004", Severity::Critical, "signed in a way that clients no longer take");
 }
 
 #[test]

@@ -23,6 +23,8 @@ const KNOWN: &[(&str, &str, &str)] = &[(
 fn run(program: &str, package: &str, words: &[&str]) -> String {
     let output = Command::new(program)
         .args(words)
+        // Dates are compared as text.
+        .env("TZ", "UTC")
         .output()
         .unwrap_or_else(|e| panic!("{program}: {e}; apt-get install {package}, or run ./test once"));
     String::from_utf8_lossy(&output.stdout).into_owned()

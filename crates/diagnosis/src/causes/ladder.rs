@@ -318,9 +318,21 @@ const OWN_NAMES: &[&str] = &["render", "fly-io", "replit", "google-cloud-run", "
 /// Whether the record names another app of a platform than the one that is meant, and no edge stands before it: what answers
 /// there is that app.
 fn leads_to_another_app(facts: &Facts) -> bool {
-    facts.is(FactKey::DnsCnameIsOrigin, "", "yes") == Some(false)
-        && facts.text(FactKey::DnsCnameOwner, "").is_some_and(|owner| OWN_NAMES.contains(&owner))
-        && facts.get(FactKey::EdgeVendors, "edge").is_none_or(|fact| fact.known().is_none())
+    let other = facts.is(FactKey::DnsCnameIsOrigin, "", "yes") == Some(false)
+        && facts.get(FactKey::EdgeVendors, "edge").is_none_or(|fact| fact.known().is_none());
+    let owner = facts.text(FactKey::DnsCnameOwner, "");
+    // Somebody's own alias, a load balancer's for instance, that neither shares an address with the origin nor answers as it.
+    let nobodys = facts.of(FactKey::DnsCname).any(|fact| {
+        fact.known().is_some_and(|names| {
+            let names = names.to_string();
+            let balancer = owner == Some("aws") && names.contains(".elb.amazonaws.com");
+            names != "none" && (owner.is_none() || balancer)
+        })
+    }) && facts.is(FactKey::DnsAsOrigin, "", "no") == Some(true)
+        && facts.text(FactKey::SiteKind, "origin") == Some("application")
+        && facts.is(FactKey::PairMixed, "", "yes") != Some(true)
+        && facts.text(FactKey::SiteNotFoundShape, "edge") == Some("differs");
+    other && (owner.is_some_and(|owner| OWN_NAMES.contains(&owner)) || nobodys)
 }
 
 /// Whether a web server's plain 403 stands for every path and whoever asks, while the origin serves this machine: it is the
@@ -383,6 +395,18 @@ fn says_of_the_way(facts: &Facts) -> bool {
     });
     let denied = listed(facts, FactKey::LogSays, "proxy-denied")
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("forbidden"));
+    // A proxy of one's own on another machine, and a platform behind it that does not know the name.
+    let own_proxy = ["caddy", "nginx", "haproxy", "apache", "traefik", "varnish"];
+    let unknown_behind = facts.text(FactKey::SiteWriter, "edge") == Some("platform")
+        && matches!(facts.text(FactKey::SiteMeaning, "edge"), Some("no-deployment" | "unknown-host"))
+        && facts.is(FactKey::DnsAsOrigin, "", "no") == Some(true)
+        && facts.of(FactKey::DnsCname).all(|fact| fact.known().is_none_or(|n| n.to_string() == "none"))
+        && matches!(facts.text(FactKey::NetOrigin, ""), Some("another-provider" | "another-range"))
+        && facts.text(FactKey::SiteKind, "origin") == Some("application")
+        && facts.at(FactKey::HttpMarkers, Some("edge")).any(|fact| match fact.known() {
+            Some(crate::facts::Value::List(marks)) => marks.iter().any(|m| own_proxy.contains(&m.as_str())),
+            _ => false,
+        });
     // "Misdirected" without a framework's own words: a server behind that has no site of the name it was asked for (RFC 9110,
     // section 15.5.20).
     let misdirected = facts
@@ -393,6 +417,7 @@ fn says_of_the_way(facts: &Facts) -> bool {
     nobody_behind
         || other_host
         || misdirected
+        || unknown_behind
         || denied
         || refuses_the_hop(facts)
         || !by_app_process
@@ -400,6 +425,7 @@ fn says_of_the_way(facts: &Facts) -> bool {
                 facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
                     && fact.text().is_some_and(|word| words.contains(&word))
                     && !speaks_of_itself(facts, &fact.subject)
+                    && !unavailable_in_json(facts, &fact.subject)
             })
 }
 
@@ -409,7 +435,9 @@ fn waits_elsewhere(facts: &Facts) -> bool {
     let meant = matches!(facts.text(FactKey::DnsElsewherePlace, ""), Some("infrastructure" | "document"));
     let empty = facts.is(FactKey::DnsBare, "", "yes") == Some(true)
         && matches!(facts.text(FactKey::DnsAuthoritative, ""), Some("nxdomain" | "nodata"));
-    if empty && !meant {
+    // A zone that was just made stands where it was moved to, and what it lacks is its own.
+    let moved = facts.is(FactKey::DnsYoung, "", "yes") == Some(true);
+    if (empty && !meant) || moved {
         return false;
     }
     matches!(facts.text(FactKey::DnsCopy, ""), Some("better" | "differs"))
@@ -439,7 +467,10 @@ fn zone_misleads(facts: &Facts) -> bool {
         leads_to_another_app(facts) && facts.of(PairPath).any(|fact| fact.text() == Some("origin-better"));
     // No alias and no edge of anybody's: the record itself leads to a machine with another site, and the origin, which serves
     // the application, does not know the public name either way.
-    let another_machine = matches!(site, Some("nothing-here" | "other-site" | "default-page"))
+    let another_build =
+        site == Some("application") && facts.text(PairState, "") == Some("differs") && is_older(facts);
+    let another_machine = (matches!(site, Some("nothing-here" | "other-site" | "default-page"))
+        || another_build)
         && origin_serves
         && facts.is(DnsAsOrigin, "", "no") == Some(true)
         && facts.of(DnsCname).all(|fact| fact.known().is_none_or(|names| names.to_string() == "none"))
@@ -456,6 +487,13 @@ fn zone_misleads(facts: &Facts) -> bool {
         || facts.of(FamilyState).any(|fact| fact.symptom)
         || facts.of(AddressStates).any(|fact| fact.symptom)
         || (bad && (private || old || wildcard))
+}
+
+/// Whether the build that is served is seen to be an older one, or another than the origin's.
+fn is_older(facts: &Facts) -> bool {
+    facts.is(FactKey::PairBuild, "", "differs") == Some(true)
+        || matches!(facts.text(FactKey::BuildAsLocal, "edge"), Some("older" | "differs"))
+        || matches!(facts.text(FactKey::BuildServedIs, "edge"), Some("ancestor" | "not-in-history"))
 }
 
 /// Whether what is deployed under the public name is seen not to be what was built.

@@ -316,9 +316,16 @@ fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     {
         // Serials count around (RFC 1982 section 3.2).
         let ahead = there.wrapping_sub(here);
+        // Providers count a zone that was just made from one, and a zone of years by dates or seconds.
+        facts.known(FactKey::DnsYoung, "", here <= YOUNG_SERIAL && there >= OLD_SERIAL, ids.clone());
         facts.known(FactKey::DnsCopyNewer, "", ahead != 0 && ahead < 1 << 31, ids);
     }
 }
+
+/// Up to this serial a zone has hardly been edited.
+const YOUNG_SERIAL: u32 = 10;
+/// From this serial on it counts dates or seconds, or very many edits.
+const OLD_SERIAL: u32 = 1_000_000;
 
 /// Whether the zone's own servers say the same, and count the same version of the zone.
 fn agreement(world: &World<'_>, seen: &Seen, facts: &mut Facts) {

@@ -492,7 +492,13 @@ fn cached(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let mut ids = BTreeSet::from([x.id()]);
     let there = other.and_then(Exchange::response);
     ids.extend(other.filter(|_| there.is_some()).map(Exchange::id));
-    if let Some(reason) = private(response, there) {
+    // What nobody without credentials may have at all was given to this stranger.
+    let only_refused = x.endpoint.is_some_and(|endpoint| {
+        let status = &endpoint.expect.status;
+        !status.is_empty() && status.iter().all(|s| matches!(s, 401 | 403))
+    });
+    let given = only_refused && (200..300).contains(&response.status);
+    if let Some(reason) = private(response, there).or(given.then_some("guarded")) {
         facts.known(FactKey::CachePrivate, subject.as_str(), reason, ids.clone()).symptom = true;
     }
     if let Some(there) = there

@@ -33,7 +33,8 @@ pub(super) fn derive(
     let signal = run.and_then(|(_, run)| run.signal.as_ref());
     drain(exchanges, facts);
 
-    if signal.is_none() && edge_refusals.is_empty() && hidden(exchanges, facts) {
+    let ends_the_run = run.is_some_and(|(_, run)| run.stopped == RateStop::ServerTrouble);
+    if signal.is_none() && edge_refusals.is_empty() && hidden(exchanges, ends_the_run, facts) {
         return;
     }
     if signal.is_none() && edge_refusals.is_empty() {
@@ -138,8 +139,9 @@ pub(super) fn derive(
 /// `limit_req_status`). Single requests pass; from some request of the burst on, the same question gets 503 at once.
 ///
 /// nginx's own 503 page is that of a limiter or of an explicit `return 503`: for a server behind it that does not answer
-/// it has 502 and 504. Another hop's 503 counts only where nothing passed any more after it.
-fn hidden(exchanges: &Exchanges<'_>, facts: &mut Facts) -> bool {
+/// it has 502 and 504. Another hop's 503 counts only where nothing passed any more after it: at least two, or one that ends a
+/// run of requests of which enough had passed before.
+fn hidden(exchanges: &Exchanges<'_>, ends_the_run: bool, facts: &mut Facts) -> bool {
     let answers: Vec<_> = exchanges
         .tries
         .iter()
@@ -165,7 +167,7 @@ fn hidden(exchanges: &Exchanges<'_>, facts: &mut Facts) -> bool {
             response.body.text.as_deref().is_some_and(|text| text.contains("<hr><center>nginx"))
         });
     let nothing_after = after.iter().all(|(_, _, response)| is_503(response))
-        && refusals.len() >= 2
+        && (refusals.len() >= 2 || (ends_the_run && passed >= PASSED_BEFORE))
         && refusals.iter().any(|(_, seen, _)| asked_before(&seen.request.path));
     if passed == 0 || !refusals.iter().all(|(_, seen, _)| quick(seen)) || !(by_nginx || nothing_after) {
         return false;
@@ -185,6 +187,9 @@ fn hidden(exchanges: &Exchanges<'_>, facts: &mut Facts) -> bool {
     }
     true
 }
+
+/// Requests that pass before a single 503 at the end of a run speaks of their number.
+const PASSED_BEFORE: usize = 6;
 
 /// A limiter refuses before it asks anybody, so its answer takes a round trip and no more; half a second is one over the
 /// slowest paths and on a busy machine.

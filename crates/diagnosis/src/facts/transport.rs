@@ -167,7 +167,9 @@ fn handshakes(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
             Observed::Denied(Denial::NotTls { .. }) => "not-tls",
             Observed::Denied(Denial::Reset { phase: Phase::Tls }) => "reset",
             Observed::Denied(Denial::Closed { phase: Phase::Tls }) => "closed",
-            Observed::Denied(Denial::Malformed { phase: Phase::Tls, .. }) => "malformed",
+            Observed::Denied(Denial::Malformed { phase: Phase::Tls, .. } | Denial::TooLarge { .. }) => {
+                "malformed"
+            }
             other => {
                 facts.unknown(FactKey::TlsOutcome, subject.as_str(), why_absent(other), id());
                 facts.unknown(FactKey::TlsVerify, subject, why_absent(other), id());

@@ -1,5 +1,6 @@
 //! `Content-Security-Policy` (W3C CSP Level 3), as far as MDN's Observatory judges it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sources by directive. Where several policies are sent a browser enforces all of them; the sources that all allow are
@@ -70,12 +71,11 @@ fn policy(text: &str) -> Option<BTreeMap<String, BTreeSet<String>>> {
             sources.insert("'none'".to_owned());
         }
         let reports = matches!(name.as_str(), "report-uri" | "report-to");
-        if found.contains_key(&name) {
-            if !reports {
-                return None;
-            }
-        } else {
-            found.insert(name, sources);
+        match found.entry(name) {
+            Entry::Vacant(slot) => drop(slot.insert(sources)),
+            // Of what is sent to report to, the first counts, and nobody is harmed by a second.
+            Entry::Occupied(_) if reports => {}
+            Entry::Occupied(_) => return None,
         }
     }
     Some(found)

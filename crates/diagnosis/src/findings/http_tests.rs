@@ -184,13 +184,13 @@ fn codings_that_cannot_be_undone() {
         let mut world = world();
         trial(&mut world, "warm", "/health", &[], good());
         let mut answer = response(200).header("content-encoding", "gzip").json("").build();
-        answer.body.decoded = Some(Decoded {
+        answer.body.decoded = Some(Box::new(Decoded {
             coding: "gzip".into(),
             byte_count: 11,
             sha256: good().body.sha256,
             problem: None,
             broken: false,
-        });
+        }));
         edit(&mut answer);
         trial(&mut world, "coding-gzip", "/health", &[("accept-encoding", "gzip")], answer);
         raised(&mut world, "LF-HTTP-030")

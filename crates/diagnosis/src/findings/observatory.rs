@@ -319,9 +319,11 @@ fn referrer_policy(response: &HttpResponse) -> Mark {
     const UNSAFE: [&str; 4] =
         ["origin", "origin-when-cross-origin", "unsafe-url", "no-referrer-when-downgrade"];
     let Some(value) = joined(response, "referrer-policy") else { return mark(TEST, "absent", 0) };
-    let words = value.split(',').map(|word| word.trim().to_ascii_lowercase());
     // The last word that is known counts (Referrer Policy, section 11.1).
-    let known = words.filter(|w| PRIVATE.contains(&w.as_str()) || UNSAFE.contains(&w.as_str())).last();
+    let known = value
+        .split(',')
+        .map(|word| word.trim().to_ascii_lowercase())
+        .rfind(|word| PRIVATE.contains(&word.as_str()) || UNSAFE.contains(&word.as_str()));
     match known {
         Some(word) if PRIVATE.contains(&word.as_str()) => mark(TEST, "private", 5),
         Some(_) => mark(TEST, "unsafe", -5),

@@ -253,11 +253,7 @@ fn one_chain(case: &Case<'_>, host: &str, handshake: &TlsHandshake, id: &Observa
             proof(),
         ));
     }
-    let broken = |c: &&Certificate| {
-        let name = c.signature.to_ascii_lowercase();
-        !c.self_issued && (name.contains("sha1") || name.contains("md5") || name.contains("sha-1"))
-    };
-    if let Some(certificate) = handshake.chain.iter().find(broken) {
+    if let Some(certificate) = handshake.chain.iter().find(|c| is_broken(c)) {
         add(raise(
             &codes::TLS_WEAK_SIGNATURE,
             format!("{} is signed with {}", certificate.subject, certificate.signature),
@@ -382,6 +378,11 @@ fn trust(
     } else {
         let kind = match reason {
             TrustRefusal::SelfSigned => "is self-signed".to_owned(),
+            // The verifier finds no issuer for a signature that it cannot check, and says so in these words.
+            _ if handshake.chain.iter().any(is_broken) => {
+                "is refused: a certificate of its chain is signed in a way that clients no longer take"
+                    .to_owned()
+            }
             TrustRefusal::UnknownIssuer => "was issued by an authority that no root store knows".to_owned(),
             _ => format!("is refused: {detail}"),
         };
@@ -393,6 +394,13 @@ fn trust(
             proof,
         )
     })
+}
+
+/// Whether a certificate is signed with a hash that clients refuse. A root's own signature is looked at by nobody.
+fn is_broken(certificate: &Certificate) -> bool {
+    let name = certificate.signature.to_ascii_lowercase();
+    let of = ["sha1", "sha-1", "md5", "md2"].iter().any(|hash| name.contains(hash));
+    of && !certificate.self_issued
 }
 
 /// Root stores that found a path.

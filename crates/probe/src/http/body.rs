@@ -80,8 +80,13 @@ impl Intake {
         let opening = opening.then(|| hexadecimal(&self.kept[..self.kept.len().min(OPENING_BYTE)]));
         let decoded = self
             .coded
-            .and_then(|(named, bytes)| coding::decoded(&named, &bytes, cut.is_none() && !bytes.is_empty()));
-        let simhash = self.words.filter(|_| text.is_some()).and_then(likeness::Words::finish);
+            .and_then(|(named, bytes)| coding::decoded(&named, &bytes, cut.is_none() && !bytes.is_empty()))
+            .map(Box::new);
+        let simhash = self
+            .words
+            .filter(|_| text.is_some())
+            .and_then(likeness::Words::finish)
+            .map(String::into_boxed_str);
         Body {
             byte_count: self.count,
             complete: cut.is_none(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use landfall_evidence::{Observed, ProbeFault, Resumption, WithoutName};
+use landfall_evidence::{Denial, Observed, Phase, ProbeFault, Resumption, WithoutName};
 use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::survey::Line;
-use super::{Offer, Session, stream, verifier};
+use super::{Offer, Session, alert, stream, verifier};
 use crate::connect::{Fault, tcp};
 
 /// How long tickets are waited for. A server sends them with its answer to the client's Finished or right behind it
@@ -35,16 +35,20 @@ pub(super) async fn resumption(line: &Line<'_>) -> (Observed<Resumption>, Option
     let config = verifier::resuming_client(line.ctx.roots.provider(), sessions, Arc::clone(&stapled));
     let first = async {
         let mut connection = open(line, line.host, Arc::clone(&config)).await?;
-        wait_for_tickets(&mut connection, &store).await;
+        let ended = wait_for_tickets(&mut connection, &store).await;
         let tls = connection.get_ref().1;
         let session = Session::of(tls);
         let _ = tokio::time::timeout(Duration::from_millis(100), connection.shutdown()).await;
-        Ok::<Session, Fault>(session)
+        Ok::<_, Fault>((session, ended))
     };
-    let session = match line.connect(first).await {
-        Ok(session) => session,
+    let (session, ended) = match line.connect(first).await {
+        Ok(shown) => shown,
         Err(fault) => return (fault.into_observed(), None),
     };
+    // A server that ended the connection by itself, for want of a client certificate, had no occasion for a ticket.
+    if let Some(denial) = ended.filter(|_| store.count.load(Ordering::Relaxed) == 0) {
+        return (Observed::Denied(denial), Some(session));
+    }
     let mut shown = Resumption {
         version: session.version(),
         tickets: store.count.load(Ordering::Relaxed),
@@ -105,20 +109,32 @@ async fn open(
     stream::upgrade(line.ctx, name, connection, config).await
 }
 
-/// Reads until a ticket has come and nothing follows it at once, the peer is done, or the time is over.
-async fn wait_for_tickets(connection: &mut TlsStream<stream::Tee<TcpStream>>, store: &Noted) {
+/// Reads until a ticket has come and nothing follows it at once, the peer ends the connection, which is returned, or the
+/// time is over.
+async fn wait_for_tickets(
+    connection: &mut TlsStream<stream::Tee<TcpStream>>,
+    store: &Noted,
+) -> Option<Denial> {
     let until = Instant::now() + TICKETS;
     // A session of TLS 1.2 is stored with the handshake.
     while store.old.load(Ordering::Relaxed) == 0 && Instant::now() < until {
         let before = store.count.load(Ordering::Relaxed);
         let mut byte = [0; 64];
         match tokio::time::timeout(Duration::from_millis(25), connection.read(&mut byte)).await {
-            Ok(Ok(0) | Err(_)) => return,
+            Ok(Ok(0)) => return Some(Denial::Closed { phase: Phase::Tls }),
+            Ok(Err(error)) => {
+                let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+                return Some(match tls {
+                    Some(rustls::Error::AlertReceived(what)) => alert::denial(u8::from(*what)),
+                    _ => Denial::Reset { phase: Phase::Tls },
+                });
+            }
             Ok(Ok(_)) => {}
-            Err(_) if before > 0 && store.count.load(Ordering::Relaxed) == before => return,
+            Err(_) if before > 0 && store.count.load(Ordering::Relaxed) == before => return None,
             Err(_) => {}
         }
     }
+    None
 }
 
 /// A store of sessions that notes what tickets say.

@@ -21,6 +21,17 @@ const LIST_LENGTH: usize = 16;
 /// id-pe-tlsfeature (RFC 7633, section 4).
 const TLS_FEATURE: &str = "1.3.6.1.5.5.7.1.24";
 
+/// Signature algorithms that the parser's registry has no name for (RFC 3279, RFC 5758).
+const OTHER_SIGNATURES: &[(&str, &str)] = &[
+    ("1.2.840.10045.4.1", "ecdsa-with-SHA1"),
+    ("1.2.840.10045.4.3.1", "ecdsa-with-SHA224"),
+    ("1.2.840.10040.4.3", "dsa-with-SHA1"),
+    ("1.2.840.113549.1.1.2", "md2WithRSAEncryption"),
+    ("1.2.840.113549.1.1.4", "md5WithRSAEncryption"),
+    ("1.2.840.113549.1.1.5", "sha1WithRSAEncryption"),
+    ("1.2.840.113549.1.1.14", "sha224WithRSAEncryption"),
+];
+
 /// Named curves other than NIST's usual three, with their size in bits (SEC 2 and RFC 5639).
 const OTHER_CURVES: &[(&str, usize, &str)] = &[
     ("1.2.840.10045.3.1.1", 192, "P-192"),
@@ -232,7 +243,12 @@ fn modulus_bit(octets: &[u8]) -> usize {
 
 fn signature_name(algorithm: &AlgorithmIdentifier<'_>) -> String {
     let oid = &algorithm.algorithm;
-    oid2sn(oid, oid_registry()).map_or_else(|_| oid.to_id_string(), str::to_owned)
+    if let Ok(name) = oid2sn(oid, oid_registry()) {
+        return name.to_owned();
+    }
+    let number = oid.to_id_string();
+    let known = OTHER_SIGNATURES.iter().find(|(other, _)| *other == number);
+    known.map_or_else(|| number.clone(), |(_, name)| (*name).to_owned())
 }
 
 /// Dates outside the range of the type are moved to its end, which is far enough away to mean the same.

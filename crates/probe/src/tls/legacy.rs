@@ -54,7 +54,7 @@ pub(crate) async fn hello(
                 detail: "the ServerHello names a version that is not of TLS".into(),
             })),
         },
-        Said::Alert(number) => Err(Fault::Denied(alert::denial(number))),
+        Said::Alert(number) | Said::AlertTwice(number) => Err(Fault::Denied(alert::denial(number))),
         Said::Nothing(fault) => Err(fault),
     }
 }

@@ -19,6 +19,9 @@ use super::alert;
 use crate::connect::{Fault, within};
 use crate::net::Context;
 
+/// The longest handshake message that the library takes, in bytes.
+const MESSAGE_BYTE: u64 = 0xffff;
+
 /// Enough of the peer's first words to recognise them.
 const FIRST_BYTES: usize = 64;
 
@@ -62,6 +65,10 @@ fn sort(error: &io::Error, first: &[u8], peer: SocketAddr, since: Instant) -> Fa
         return Fault::Denied(Denial::NotTls { first_bytes: first.escape_ascii().to_string() });
     }
     match tls {
+        // A certificate chain beyond it is refused by most clients: Go and this library draw the line here.
+        Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::HandshakePayloadTooLarge)) => {
+            Fault::Denied(Denial::TooLarge { what: "handshake message".into(), limit: MESSAGE_BYTE })
+        }
         Some(error) => Fault::Denied(Denial::Malformed { phase: Phase::Tls, detail: error.to_string() }),
         None => Fault::from_io(error, Phase::Tls, peer, since),
     }

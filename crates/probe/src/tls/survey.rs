@@ -1,7 +1,7 @@
 //! A survey of one TLS endpoint: which versions and which dated cipher suites it takes, and how it treats a hello as large
 //! as those of today, a client without a name, and one that comes back.
 //!
-//! **Policy.** At most [`HELLOS`] connections with a hello by hand and [`HANDSHAKES`] whole handshakes, at most
+//! **Policy.** At most [`HELLOS`] connections with a hello by hand and three whole handshakes, at most
 //! [`AT_ONCE`] of them open at the same time, each within the usual limits of a connection. Scanners that walk hundreds
 //! of suites get themselves refused, and servers fail under more than five connections at a time (SSLyze lowered itself
 //! to five for that).
@@ -10,7 +10,11 @@
 //! is known. A refusal speaks for everything in the hello. "Not offered" takes two answers that agree, on connections of
 //! their own: alert 40 (handshake_failure), 70 (protocol_version) or 71 (insufficient_security), or a ServerHello that
 //! chose a lower version (RFC 5246, appendix E.1: the server takes the highest that both know). Everything else (a reset,
-//! a close, a silence, alert 80, alert 112) leaves the question open after one repetition a second later.
+//! a close, a silence, alert 112) leaves the question open after one repetition a second later.
+//!
+//! Alert 80 (internal_error) is one of those, but OpenSSL 3 sends it to every hello of TLS 1.1 and below where its security
+//! level leaves no signature for them, which is how Debian and its kin ship it. It counts as a refusal when the repetition
+//! got it as well and the same server answers other hellos.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -32,10 +36,11 @@ use crate::shell::shell_word;
 
 /// Connections with a hello by hand.
 pub(super) const HELLOS: u32 = 12;
-/// Whole handshakes: two for the resumption, one without a name.
-pub(super) const HANDSHAKES: u32 = 3;
 /// Connections open at the same time.
 pub(super) const AT_ONCE: usize = 5;
+
+/// RFC 8446, section 6.2.
+const INTERNAL_ERROR: u8 = 80;
 
 /// How long an answer that decides nothing is let rest before it is asked for again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -178,11 +183,27 @@ impl Line<'_> {
             return Ok(said);
         }
         tokio::time::sleep(AGAIN).await;
-        Ok(self.hello(offer, flight).await.unwrap_or(said))
+        match (&said, self.hello(offer, flight).await) {
+            (Said::Alert(INTERNAL_ERROR), Ok(Said::Alert(INTERNAL_ERROR))) => {
+                Ok(Said::AlertTwice(INTERNAL_ERROR))
+            }
+            (_, Ok(second)) => Ok(second),
+            (_, Err(_)) => Ok(said),
+        }
     }
 }
 
-/// The refusal that an answer is, in words; `None` when it is none.
+/// The refusal that an answer is, in words, and how many answers it stands for; `None` when it is none.
+fn refusals(said: &Said) -> Option<(String, usize)> {
+    match said {
+        Said::AlertTwice(code) => {
+            Some((format!("alert {code} ({}), and again a second later", alert::name(*code)), 2))
+        }
+        said => refusal(said).map(|words| (words, 1)),
+    }
+}
+
+/// The refusal that one answer is, in words; `None` when it is none.
 fn refusal(said: &Said) -> Option<String> {
     match said {
         Said::Alert(code @ (40 | 70 | 71)) => Some(format!("alert {code} ({})", alert::name(*code))),
@@ -194,7 +215,7 @@ fn refusal(said: &Said) -> Option<String> {
 fn in_words(said: &Said) -> String {
     match said {
         Said::Shown(shown) => format!("chose {}", suites::name(shown.suite)),
-        Said::Alert(code) => alert::denial(*code).to_string(),
+        Said::Alert(code) | Said::AlertTwice(code) => alert::denial(*code).to_string(),
         Said::Nothing(Fault::Denied(denial)) => denial.to_string(),
         Said::Nothing(Fault::Silent(silence)) => silence.to_string(),
         Said::Nothing(Fault::Unasked(fault)) => fault.to_string(),
@@ -235,12 +256,13 @@ impl Told {
                 };
             }
             said => {
-                self.small_answered |= small && matches!(said, Said::Alert(_));
+                self.small_answered |= small && matches!(said, Said::Alert(_) | Said::AlertTwice(_));
                 let speaks_of_versions = wide || matches!(said, Said::Alert(70));
-                match refusal(said).filter(|_| speaks_of_versions) {
-                    Some(words) => {
+                match refusals(said).filter(|_| speaks_of_versions) {
+                    Some((words, times)) => {
                         for version in TlsVersion::ALL.iter().filter(between) {
-                            self.declined.entry(*version).or_default().push(words.clone());
+                            let told = self.declined.entry(*version).or_default();
+                            told.extend(std::iter::repeat_n(words.clone(), times));
                         }
                     }
                     None if wide => {
@@ -258,6 +280,10 @@ impl Told {
         let said = self.declined.get(&version).map_or(&[][..], Vec::as_slice);
         if self.offered.contains(&version) {
             Standing::Offered
+        } else if said.len() >= 2 && self.offered.is_empty() && said.iter().any(|s| s.starts_with("alert 80"))
+        {
+            // A server that answers every hello so is not well, and says nothing of versions.
+            Standing::Open { why: said.join("; ") }
         } else if said.len() >= 2 {
             Standing::NotOffered { said: said.to_vec() }
         } else if let Some(why) = self.open.get(&version) {
@@ -322,9 +348,18 @@ impl<'a> Run<'a> {
                 Box::pin(self.old()),
                 Box::pin(self.dated())
             );
-            Box::pin(self.settle()).await;
-            let (weak_groups, post_quantum) =
-                tokio::join!(Box::pin(self.weak_groups()), Box::pin(self.post_quantum(ordinary, &large)));
+            let answered = self.told().small_answered;
+            if answered {
+                Box::pin(self.settle()).await;
+            }
+            // Whoever answers no hello at all answers none of these either, and each costs its whole time.
+            let (weak_groups, post_quantum) = if answered {
+                tokio::join!(Box::pin(self.weak_groups()), Box::pin(self.post_quantum(ordinary, &large)))
+            } else {
+                let why = "no hello was answered".to_owned();
+                let unasked = GroupStanding { group: None, standing: Standing::Unasked { why } };
+                (unasked.clone(), unasked)
+            };
             (server_hello, large, old, no_more, dated_said, weak_groups, post_quantum)
         });
         let whole = Box::pin(async {
@@ -420,7 +455,7 @@ impl<'a> Run<'a> {
             Ok(Said::Shown(shown)) => Observed::Present(
                 TlsVersion::from_number(shown.version).map_or_else(String::new, |v| v.to_string()),
             ),
-            Ok(Said::Alert(code)) => Observed::Denied(alert::denial(code)),
+            Ok(Said::Alert(code) | Said::AlertTwice(code)) => Observed::Denied(alert::denial(code)),
             Ok(Said::Nothing(fault)) => fault.into_observed(),
         };
         let sent_byte = u32::try_from(LARGE_BYTE).unwrap_or(u32::MAX);
@@ -445,13 +480,15 @@ impl<'a> Run<'a> {
                     highest = next;
                     refused = 0;
                 }
-                said if refusal(said).is_some() => {
-                    refused += 1;
-                    if refused == 2 {
-                        return None;
+                said => match refusals(said) {
+                    Some((_, times)) => {
+                        refused += times;
+                        if refused >= 2 {
+                            return None;
+                        }
                     }
-                }
-                _ => return None,
+                    None => return None,
+                },
             }
         }
     }
@@ -485,10 +522,10 @@ impl<'a> Run<'a> {
                     }
                     refused.clear();
                 }
-                said => match refusal(said) {
-                    Some(words) => {
-                        refused.push(words);
-                        if refused.len() == 2 {
+                said => match refusals(said) {
+                    Some((words, times)) => {
+                        refused.extend(std::iter::repeat_n(words, times));
+                        if refused.len() >= 2 {
                             return (None, DatedSaid::Refused(refused));
                         }
                     }
@@ -576,8 +613,8 @@ impl<'a> Run<'a> {
                     // A server that takes no curve of ours and goes on with something else has declined them.
                     None => refused.push(in_words(&said)),
                 },
-                said => match refusal(said) {
-                    Some(words) => refused.push(words),
+                said => match refusals(said) {
+                    Some((words, times)) => refused.extend(std::iter::repeat_n(words, times)),
                     // RFC 8446, section 4.2.8: no group in common is alert 40; some say that the hello is wrong.
                     None if matches!(said, Said::Alert(47)) => {
                         refused.push("alert 47 (illegal_parameter)".into())
@@ -585,7 +622,7 @@ impl<'a> Run<'a> {
                     None => return ended(Standing::Open { why: in_words(said) }),
                 },
             }
-            if refused.len() == 2 {
+            if refused.len() >= 2 {
                 return ended(Standing::NotOffered { said: refused });
             }
         }
@@ -598,3 +635,7 @@ enum DatedSaid {
     Open(String),
     Unasked,
 }
+
+#[cfg(test)]
+#[path = "survey_tests.rs"]
+mod tests;

@@ -424,3 +424,92 @@ async fn a_host_that_cannot_be_a_server_name_is_a_fault_of_the_question() {
     assert!(matches!(answer(&observation), Observed::Unasked(ProbeFault::Local { .. })));
     assert_eq!(observation.round_trips, 0);
 }
+
+// ------------------------------------------------------------------------------------------------------ hostile servers
+
+/// Hands everything on, what the server says one byte at a time.
+async fn byte_by_byte(to: SocketAddr) -> SocketAddr {
+    serve(move |mut client| async move {
+        let Ok(mut server) = TcpStream::connect(to).await else { return };
+        let _ = client.set_nodelay(true);
+        let (mut from_server, mut to_server) = server.split();
+        let (mut from_client, mut to_client) = client.split();
+        let up = tokio::io::copy(&mut from_client, &mut to_server);
+        let down = async {
+            let mut byte = [0; 1];
+            while from_server.read(&mut byte).await.is_ok_and(|count| count == 1) {
+                if to_client.write_all(&byte).await.is_err() || to_client.flush().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! { _ = up => {}, () = down => {} }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn records_split_at_every_byte_are_put_together() {
+    let root = root("Lab Root");
+    let issuer = intermediate("Lab Issuer", &root);
+    let identity = Identity::new(&leaf_params("api.example.test"), &issuer, &[issuer.der()]);
+    for versions in [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13]] {
+        let mut config = identity.config(versions);
+        // The smallest records that the library makes, so that messages are cut as well.
+        config.max_fragment_size = Some(32 + 5);
+        let address = byte_by_byte(serve_with(config).await).await;
+        let observation = ask(&trusting(&root), "api.example.test", address).await;
+        assert_eq!(shown(&observation).chain.len(), 2);
+        assert_eq!(shown(&observation).chain_count, Some(2));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_megabyte_and_a_chain_of_500_end_at_the_bound() {
+    let root = root("Lab Root");
+    let megabyte = CertificateDer::from(vec![0x30; 1 << 20]);
+    let rests: [Vec<&CertificateDer<'static>>; 2] = [vec![&megabyte], vec![root.der(); 499]];
+    for rest in rests {
+        let identity = Identity::new(&leaf_params("api.example.test"), &root, &rest);
+        for versions in [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13]] {
+            let address = serve_with(identity.config(versions)).await;
+            let began = std::time::Instant::now();
+            let observation = ask(&trusting(&root), "api.example.test", address).await;
+            let expected = Denial::TooLarge { what: "handshake message".into(), limit: 65_535 };
+            assert_eq!(answer(&observation), &Observed::Denied(expected), "{} certificates", rest.len() + 1);
+            assert!(began.elapsed() < crate::net::Limits::default().tls * 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_chain_of_a_hundred_is_counted_and_cut() {
+    let root = root("Lab Root");
+    let identity = Identity::new(&leaf_params("api.example.test"), &root, &vec![root.der(); 99]);
+    let address = serve_with(identity.config(rustls::ALL_VERSIONS)).await;
+    let observation = ask(&trusting(&root), "api.example.test", address).await;
+    let handshake = shown(&observation);
+    assert_eq!((handshake.chain.len(), handshake.chain_count), (super::session::CHAIN_LENGTH, Some(100)));
+    assert!(handshake.chain_byte.is_some_and(|size| size > 10_000), "{:?}", handshake.chain_byte);
+}
+
+#[tokio::test]
+async fn handshake_fragments_that_never_end_are_a_silence() {
+    // A record of 4 KiB of which a hundred bytes come; a ServerHello of which the head comes.
+    for bytes in [[&[0x16, 3, 3, 0x10, 0][..], &[2; 100]].concat(), vec![0x16, 3, 3, 0, 4, 2, 0, 0, 90]] {
+        let address = serve(move |mut stream| {
+            let bytes = bytes.clone();
+            async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(&bytes).await;
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|length| length > 0) {}
+            }
+        })
+        .await;
+        let mut ctx = test_context();
+        let tls = std::time::Duration::from_millis(200);
+        ctx.limits = Arc::new(crate::net::Limits { tls, ..crate::net::Limits::default() });
+        let observation = ask(&ctx, "api.example.test", address).await;
+        assert!(matches!(answer(&observation), Observed::Silent(_)), "{observation:?}");
+    }
+}

@@ -242,6 +242,8 @@ pub(super) enum Said {
     Shown(Box<Shown>),
     /// An alert.
     Alert(u8),
+    /// The same alert for the same hello, and again after a while.
+    AlertTwice(u8),
     /// Anything else.
     Nothing(Fault),
 }

@@ -63,7 +63,8 @@ pub(super) fn rows(out: &mut String, answer: &Observed<Box<TlsSurvey>>, width: u
                 None => "nothing to resume",
             };
             let lifetime = match shown.lifetime_s {
-                Some(seconds) if seconds > 0 => format!(", lifetime {} h", seconds / 3600),
+                Some(seconds) if seconds >= 7200 => format!(", lifetime {} h", seconds / 3600),
+                Some(seconds) if seconds > 0 => format!(", lifetime {} min", seconds / 60),
                 _ => String::new(),
             };
             let early = match shown.early_data_byte {
