@@ -105,7 +105,7 @@ fn certificate(body: &[u8]) -> Result<CertificateDer<'static>, Fault> {
         return Ok(der.into_owned());
     }
     match X509Certificate::from_der(body) {
-        Ok((rest, _)) if rest.is_empty() => Ok(CertificateDer::from(body.to_vec())),
+        Ok(([], _)) => Ok(CertificateDer::from(body.to_vec())),
         _ => Err(malformed("what lies there is no certificate in DER")),
     }
 }

@@ -476,8 +476,7 @@ impl<'a> Run<'a> {
             match &said {
                 Said::Shown(shown) => {
                     let lower = TlsVersion::from_number(shown.version.saturating_sub(1));
-                    let Some(next) = lower.filter(|version| *version < highest) else { return None };
-                    highest = next;
+                    highest = lower.filter(|version| *version < highest)?;
                     refused = 0;
                 }
                 said => match refusals(said) {
@@ -537,10 +536,9 @@ impl<'a> Run<'a> {
 
     /// A second answer about TLS 1.2 and 1.3 where there is one only.
     async fn settle(&self) {
-        if !self.told().is_settled(TlsVersion::Tls12) {
-            if let Ok(said) = self.line.hello_twice(&Offer::of(0x0303, suites::wide()), false).await {
-                self.take(TlsVersion::Tls12, TlsVersion::Ssl3, true, &said);
-            }
+        let open = !self.told().is_settled(TlsVersion::Tls12);
+        if open && let Ok(said) = self.line.hello_twice(&Offer::of(0x0303, suites::wide()), false).await {
+            self.take(TlsVersion::Tls12, TlsVersion::Ssl3, true, &said);
         }
         if !self.told().is_settled(TlsVersion::Tls13) {
             let offer = Offer {
