@@ -66,7 +66,7 @@ pub async fn survey(ctx: &Context, host: &str, vantage: Vantage, depth: Depth) -
     let Some(first) = resolvers.first().copied().map(Server::recursive) else { return Vec::new() };
     let survey = Survey { ctx, host: &host, vantage, resolver: &first, depth };
     let (world, (mut observations, zone)) =
-        tokio::join!(survey.from_resolvers(&resolvers), survey.structure(&resolvers));
+        tokio::join!(survey.asked_of_resolvers(&resolvers), survey.structure(&resolvers));
     observations.extend(world);
     if let Some(zone) = zone {
         observations.extend(survey.around_the_zone(&zone).await);
@@ -106,7 +106,7 @@ const STRUCTURE: Flags =
 
 impl Survey<'_> {
     /// What every resolver says of the host, and of its addresses without validation.
-    async fn from_resolvers(&self, resolvers: &[SocketAddr]) -> Vec<Observation> {
+    async fn asked_of_resolvers(&self, resolvers: &[SocketAddr]) -> Vec<Observation> {
         let unchecked = Flags { checking_disabled: true, ..SIGNED };
         let mut wishes = vec![(RecordType::A, SIGNED), (RecordType::AAAA, SIGNED)];
         if self.depth == Depth::Whole {

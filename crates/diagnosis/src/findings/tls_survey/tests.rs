@@ -209,7 +209,7 @@ fn a_list_speaks_only_under_its_issuers_signature() {
                     this_update: now(),
                     next_update: None,
                     entries: 7,
-                    revoked_at: revoked.then(|| Timestamp::UNIX_EPOCH),
+                    revoked_at: revoked.then_some(Timestamp::UNIX_EPOCH),
                     signature_holds: holds,
                 }),
             });

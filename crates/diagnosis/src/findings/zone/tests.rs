@@ -146,8 +146,8 @@ fn each_rule_of_the_survey_fires_on_its_own_fault_alone() {
             "a lame server at a provider that gives zones away",
             &[
                 ("LF-DNS-048", Severity::Critical),
-                ("LF-DNS-015", Severity::High),
                 ("LF-DNS-006", Severity::High),
+                ("LF-DNS-015", Severity::High),
             ],
             |s| {
                 if first(s) {
