@@ -14,11 +14,18 @@ use super::look::{Look, look};
 use super::servers;
 
 /// Disagreements that are right: the tool, what it speaks of, and why.
-const KNOWN: &[(&str, &str, &str)] = &[(
-    "testssl.sh",
-    "cert_chain_of_trust",
-    "testssl.sh trusts its own stores; ours is told to trust the test's root as well, and it says \"failed\" of every private authority",
-)];
+const KNOWN: &[(&str, &str, &str)] = &[
+    (
+        "testssl.sh",
+        "cert_chain_of_trust",
+        "testssl.sh trusts its own stores; ours is told to trust the test's root as well, and it says \"failed\" of every private authority",
+    ),
+    (
+        "sslscan",
+        "renegotiation",
+        "sslscan asks whether a renegotiation that it begins goes through, which nginx refuses; we say whether the server knows RFC 5746",
+    ),
+];
 
 fn run(program: &str, package: &str, words: &[&str]) -> String {
     let output = Command::new(program)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use landfall_store::watch::{MonitorRow, StateRow};
 use landfall_store::{Id, OrgId};
 
@@ -96,6 +96,22 @@ impl Entry {
     }
 }
 
+/// A tick that lies further ahead of the clock than reading the database may take, and clocks of several servers may differ,
+/// was recorded before the clock was set back.
+const AHEAD: SignedDuration = SignedDuration::from_secs(12);
+
+/// Whether a recorded tick shows that the clock was set back. What another server recorded since `now` was read is newer than
+/// it as well, by as long as the reading took.
+fn was_set_back(tick: Timestamp, now: Timestamp) -> bool {
+    tick.duration_since(now) > AHEAD
+}
+
+/// When a monitor whose last tick was this one is due on a schedule that takes it in now. A latest tick that was not run is
+/// made up for at once: the monitor is new, or nobody had it for a while. One that another server ran is not run again.
+fn first_due(tick: Timestamp, now: Timestamp, ticks: &Ticks) -> Timestamp {
+    if tick < ticks.at_or_before(now) { now } else { ticks.after(now.max(tick)) }
+}
+
 impl Board {
     /// Takes a monitor in, as it is in the database now.
     pub(super) fn take(&mut self, row: &MonitorRow, now: Timestamp) {
@@ -133,7 +149,7 @@ impl Board {
             Some(old) if row.state.as_ref().is_none_or(|s| s.version <= old.held.version) => old.held.clone(),
             _ => Held::of(row.state.as_ref(), row.created),
         };
-        if held.tick > now {
+        if was_set_back(held.tick, now) {
             // The clock stands behind what was recorded: it was set back while nobody watched it.
             held.tick = now;
             self.era = self.era.max((now.as_second().rem_euclid(1_000_000) + 1) * 1_000);
@@ -148,9 +164,8 @@ impl Board {
             match old.as_ref().and_then(|o| o.due).filter(|_| old.as_ref().is_some_and(|o| o.ticks == ticks))
             {
                 Some(due) => due,
-                // Its latest tick was not run: it is new, or nobody had it for a while. That is made up for at once.
-                None if resumed || held.tick < ticks.at_or_before(now) => now,
-                None => ticks.after(now),
+                None if resumed => now,
+                None => first_due(held.tick, now, &ticks),
             }
         });
         if let Some(due) = due {
@@ -222,5 +237,24 @@ impl Board {
             .filter(|w| w.org == monitor.org && w.spec.applies(&monitor.external_id, &monitor.spec.labels))
             .find(|w| w.window.is_open(at))
             .map(|w| w.spec.name.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_that_another_server_recorded_meanwhile_is_not_checked_again() {
+        let ticks = Ticks::of(Id::new(), std::time::Duration::from_secs(10));
+        let tick = ticks.at_or_before("2026-11-26T12:00:00Z".parse().expect("a time"));
+        // This server read its clock, then the database; another one checked in between.
+        let now = tick.checked_sub(SignedDuration::from_millis(300)).expect("a time");
+        assert!(!was_set_back(tick, now));
+        assert_eq!(first_due(tick, now, &ticks).duration_since(tick), SignedDuration::from_secs(10));
+        // One that nobody checked is made up for at once.
+        let late = tick.checked_add(SignedDuration::from_secs(25)).expect("a time");
+        assert_eq!(first_due(tick, late, &ticks), late);
+        assert!(was_set_back(tick, tick.checked_sub(SignedDuration::from_hours(2)).expect("a time")));
     }
 }
