@@ -331,7 +331,7 @@ const MAX_BRANCH: usize = 30;
 fn conditional(read: &Read<'_>, found: &mut Found) {
     static SETTING: LazyLock<Regex> = LazyLock::new(|| {
         regex(
-            r#"^\s*(?:\}\s*else\s+)?(?:el)?if\b.*(?:environ(?:\.get)?|getenv|process\.env|ENV|settings|config|flags?|features?)\W{0,2}[.(\[]\s*["']?(?P<name>[A-Za-z_]\w+)"#,
+            r#"^\s*(?:\}\s*else\s+)?(?:el)?if\b.*(?:environ|getenv|process\.env|ENV|settings|config|flags?|features?)(?:\.(?:get|fetch|bool|has|enabled|is_enabled))?\W{0,2}[.(\[]\s*["']?(?P<name>[A-Za-z_]\w+)"#,
         )
     });
     static TRY: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*try\s*[:{]\s*$"));
@@ -678,6 +678,8 @@ mod tests {
         has(&[("app.py", flask)], &format!("{setting} FEATURE_HONEY @app.py:5"));
         let router = "if settings.REPORTS_ENABLED:\n    app.include_router(reports.router)\n";
         has(&[("main.py", router)], &format!("{setting} REPORTS_ENABLED @main.py:2"));
+        let flag = "if config.get('SHOP'):\n    app.register_blueprint(shop)\n";
+        has(&[("app.py", flag)], &format!("{setting} SHOP @app.py:2"));
         let express = "if (process.env.BILLING === 'on') {\n  app.use('/billing', billing)\n}\n";
         has(&[("server.js", express)], &format!("{setting} BILLING @server.js:2"));
         let import = "try:\n    from plugins import shop\n    app.register_blueprint(shop.bp)\nexcept ImportError:\n    pass\n";
