@@ -79,8 +79,9 @@ pub(super) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
         }
     }
     if let Some(reading) = reading {
-        // It may be taking leases, which are to be given up by name.
+        // It may be taking leases, which are to be given up by name, and requests for checks, which nobody else makes then.
         reading.await;
+        inner.start_due(inner.now());
     }
 }
 
