@@ -12,7 +12,7 @@ use landfall_evidence::{GitState, HttpResponse, ObservationId, Purpose, Vantage}
 use regex::Regex;
 
 use crate::case::Case;
-use crate::facts::{Writer, build_marks};
+use crate::facts::{Placed, Writer, build_marks, placed};
 use crate::words::{count, in_words};
 
 /// What is known of the build that a vantage serves.
@@ -122,28 +122,19 @@ fn place(git: &GitState, field: &str, commit: &str) -> Option<Standing> {
         0 => String::new(),
         n => format!("; {} not committed cannot be in it", count(n, "changed file")),
     };
-    if git.head.starts_with(commit) {
-        return Some(Standing::Same(format!("{says}, the one that is checked out{uncommitted}")));
-    }
-    if let Some(behind) = git.commits.iter().position(|c| c.id.starts_with(commit)) {
-        let built = git.commits[..behind].iter().filter(|c| c.changes_build).count();
-        return Some(match built {
-            0 => Standing::Same(format!(
-                "{says}; the {} since then change no build{uncommitted}",
-                count(behind, "commit")
-            )),
-            _ => Standing::Other(format!(
-                "{says}, {} before the one that is checked out",
-                count(behind, "commit")
-            )),
-        });
-    }
-    if let Some(branch) = git.branches.iter().find(|b| b.commit.starts_with(commit)) {
-        return Some(Standing::Other(format!("{says}, the head of the branch {}", branch.name)));
-    }
-    // A history that was read to its beginning does not have it.
-    (!git.commits.is_empty() && git.commits.len() < 200)
-        .then(|| Standing::Other(format!("{says}, which this history does not have")))
+    Some(match placed(commit, git)? {
+        Placed::Head => Standing::Same(format!("{says}, the one that is checked out{uncommitted}")),
+        Placed::Behind { commits, built: 0 } => Standing::Same(format!(
+            "{says}; the {} since then change no build{uncommitted}",
+            count(commits, "commit")
+        )),
+        Placed::Behind { commits, .. } => Standing::Other(format!(
+            "{says}, {} before the one that is checked out",
+            count(commits, "commit")
+        )),
+        Placed::Branch { name, .. } => Standing::Other(format!("{says}, the head of the branch {name}")),
+        Placed::NotInHistory => Standing::Other(format!("{says}, which this history does not have")),
+    })
 }
 
 /// The same field of the same path, here and there.

@@ -20,8 +20,14 @@ const SERVER: usize = 40;
 pub fn dns_survey(evidence: &Evidence, findings: &[&Finding], style: &Style) -> String {
     let width = style.width.max(40);
     let mut out = String::new();
+    let asked = evidence.all_dns().any(|(_, seen)| seen.answer.was_asked());
     if findings.is_empty() {
-        out.push_str("Nothing is wrong as far as could be seen\n");
+        // Where no question was put there is nothing to be called well.
+        out.push_str(if asked {
+            "Nothing is wrong as far as could be seen\n"
+        } else {
+            "DNS was not asked\n"
+        });
     } else {
         let _ = writeln!(out, "What stands out");
     }

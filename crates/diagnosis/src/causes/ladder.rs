@@ -274,11 +274,10 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
     let barred = facts.text(FactKey::SiteKind, "edge") == Some("application")
         && !listed(facts, FactKey::LogSays, "proxy-denied")
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
-            let path = fact.subject.strip_prefix("edge ").unwrap_or(&fact.subject);
             fact.symptom
                 && fact.text() == Some("forbidden")
                 && facts.text(FactKey::HttpWriter, &fact.subject).is_none()
-                && facts.text(FactKey::PairPath, path) == Some("origin-better")
+                && origin_is_better(facts, &fact.subject)
         });
     // Something that opens TLS on this machine's way stands where users see the edge, and answers in its place.
     let inspected = facts.of(FactKey::VantageInspected).any(|fact| fact.known().is_some())
@@ -288,13 +287,12 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         });
     // One rule leads every path to another host, and the origin serves them.
     let sent_away = facts.is(FactKey::SiteUniform, "edge", "yes") == Some(true)
-        && facts.get(FactKey::EdgeVendors, "edge").is_some_and(|fact| fact.known().is_some())
+        && !bears_no_edge(facts)
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
-            let path = fact.subject.strip_prefix("edge ").unwrap_or(&fact.subject);
             fact.symptom
                 && fact.text() == Some("redirect")
                 && facts.text(FactKey::RedirectKind, &fact.subject) == Some("host")
-                && facts.text(FactKey::PairPath, path) == Some("origin-better")
+                && origin_is_better(facts, &fact.subject)
         });
     says || refused
         || barred
@@ -318,8 +316,7 @@ const OWN_NAMES: &[&str] = &["render", "fly-io", "replit", "google-cloud-run", "
 /// Whether the record names another app of a platform than the one that is meant, and no edge stands before it: what answers
 /// there is that app.
 fn leads_to_another_app(facts: &Facts) -> bool {
-    let other = facts.is(FactKey::DnsCnameIsOrigin, "", "yes") == Some(false)
-        && facts.get(FactKey::EdgeVendors, "edge").is_none_or(|fact| fact.known().is_none());
+    let other = facts.is(FactKey::DnsCnameIsOrigin, "", "yes") == Some(false) && bears_no_edge(facts);
     let owner = facts.text(FactKey::DnsCnameOwner, "");
     // Somebody's own alias, a load balancer's for instance, that neither shares an address with the origin nor answers as it.
     let nobodys = facts.of(FactKey::DnsCname).any(|fact| {
@@ -346,11 +343,31 @@ fn refuses_the_hop(facts: &Facts) -> bool {
     by_server && origin_serves && nobody_passes
 }
 
+/// Whether the origin serves what the edge does not under this subject.
+fn origin_is_better(facts: &Facts, subject: &str) -> bool {
+    let path = subject.strip_prefix("edge ").unwrap_or(subject);
+    facts.text(FactKey::PairPath, path) == Some("origin-better")
+}
+
+/// Whether the name has its addresses itself, as far as is known, and is no alias.
+fn is_no_alias(facts: &Facts) -> bool {
+    facts.of(FactKey::DnsCname).all(|fact| fact.known().is_none_or(|names| names.to_string() == "none"))
+}
+
+/// Whether the answers of the public name carry no mark of an edge.
+fn bears_no_edge(facts: &Facts) -> bool {
+    facts.get(FactKey::EdgeVendors, "edge").is_none_or(|fact| fact.known().is_none())
+}
+
+/// Whether the addresses of the public name are none of those that the platform's own name has.
+fn is_another_network(facts: &Facts) -> bool {
+    matches!(facts.text(FactKey::NetOrigin, ""), Some("another-provider" | "another-range"))
+}
+
 /// Whether what the cache gave for this endpoint is not what is there now: the origin serves the path, or a query that no
 /// cache has seen gets another answer.
 fn fresh_is_better(facts: &Facts, subject: &str) -> bool {
-    let path = subject.strip_prefix("edge ").unwrap_or(subject);
-    facts.text(FactKey::PairPath, path) == Some("origin-better")
+    origin_is_better(facts, subject)
         || matches!(facts.text(FactKey::CacheBust, subject), Some("other-build" | "other-answer"))
         || facts.text(FactKey::TrialAsPlain, &format!("bust {subject}")) == Some("better")
 }
@@ -400,8 +417,8 @@ fn says_of_the_way(facts: &Facts) -> bool {
     let unknown_behind = facts.text(FactKey::SiteWriter, "edge") == Some("platform")
         && matches!(facts.text(FactKey::SiteMeaning, "edge"), Some("no-deployment" | "unknown-host"))
         && facts.is(FactKey::DnsAsOrigin, "", "no") == Some(true)
-        && facts.of(FactKey::DnsCname).all(|fact| fact.known().is_none_or(|n| n.to_string() == "none"))
-        && matches!(facts.text(FactKey::NetOrigin, ""), Some("another-provider" | "another-range"))
+        && is_no_alias(facts)
+        && is_another_network(facts)
         && facts.text(FactKey::SiteKind, "origin") == Some("application")
         && facts.at(FactKey::HttpMarkers, Some("edge")).any(|fact| match fact.known() {
             Some(crate::facts::Value::List(marks)) => marks.iter().any(|m| own_proxy.contains(&m.as_str())),
@@ -458,9 +475,7 @@ fn zone_misleads(facts: &Facts) -> bool {
     let origin_serves = facts.text(SiteKind, "origin") == Some("application");
     // Where something else answers, it may as well be a hop of one's own; where nothing does and the application is at
     // home with another provider, the record is what was left behind.
-    let old = matches!(facts.text(NetOrigin, ""), Some("another-provider" | "another-range"))
-        && site == Some("no-answer")
-        && origin_serves;
+    let old = is_another_network(facts) && site == Some("no-answer") && origin_serves;
     let wildcard = facts.text(DnsWildcard, "") == Some("same");
     // The record names another app, and what fails there is served by the one that is meant.
     let elsewhere =
@@ -473,12 +488,12 @@ fn zone_misleads(facts: &Facts) -> bool {
         || another_build)
         && origin_serves
         && facts.is(DnsAsOrigin, "", "no") == Some(true)
-        && facts.of(DnsCname).all(|fact| fact.known().is_none_or(|names| names.to_string() == "none"))
+        && is_no_alias(facts)
         && matches!(facts.text(DnsOwnerRole, ""), None | Some("cloud"))
-        && facts.get(EdgeVendors, "edge").is_none_or(|fact| fact.known().is_none())
+        && bears_no_edge(facts)
         && facts.text(SiteHosted, "edge") == Some("no")
         && facts.is(PairMixed, "", "yes") != Some(true)
-        && matches!(facts.text(NetOrigin, ""), Some("another-provider" | "another-range"))
+        && is_another_network(facts)
         && !facts
             .at(TrialAsPlain, Some("public-host origin"))
             .any(|trial| matches!(trial.text(), Some("same" | "better")));

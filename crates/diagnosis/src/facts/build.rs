@@ -263,27 +263,52 @@ fn branch(vantage: Vantage, exchanges: &Exchanges<'_>) -> Option<(String, BTreeS
     found.into_iter().next()
 }
 
-/// Where a served commit stands in the history.
-fn place(id: &str, git: &GitState) -> Option<&'static str> {
+/// Commits that a history is read back to; a shorter one was read to its beginning.
+const HISTORY: usize = 200;
+
+/// Where a served commit stands in the project's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placed<'a> {
+    /// It is the one that is checked out.
+    Head,
+    /// It lies so many commits before that, of which so many change what is built: documentation and tests make no other
+    /// build.
+    Behind { commits: usize, built: usize },
+    /// It is the head of this branch; `ahead` where that is the remote one of the branch that is checked out.
+    Branch { name: &'a str, ahead: bool },
+    /// A history that was read to its beginning does not have it.
+    NotInHistory,
+}
+
+/// Places a commit, whole or shortened; `None` where the history that was read does not reach it.
+pub(crate) fn placed<'a>(id: &str, git: &'a GitState) -> Option<Placed<'a>> {
     if git.head.is_empty() {
         return None;
     }
     if git.head.starts_with(id) {
-        return Some("head");
+        return Some(Placed::Head);
     }
-    if let Some(at) = git.commits.iter().position(|c| c.id.starts_with(id)) {
-        // Commits of documentation and tests make no other build.
-        let built = git.commits[..at].iter().any(|c| c.changes_build);
-        return Some(if built { "ancestor" } else { "head-alike" });
+    if let Some(commits) = git.commits.iter().position(|c| c.id.starts_with(id)) {
+        let built = git.commits[..commits].iter().filter(|c| c.changes_build).count();
+        return Some(Placed::Behind { commits, built });
     }
-    if upstream(git).is_some_and(|up| up.starts_with(id)) {
-        return Some("ahead");
+    if let Some(branch) = git.branches.iter().find(|b| b.commit.starts_with(id)) {
+        let ahead = upstream(git).is_some_and(|up| up.starts_with(id));
+        return Some(Placed::Branch { name: &branch.name, ahead });
     }
-    if git.branches.iter().any(|b| b.commit.starts_with(id)) {
-        return Some("other-branch");
-    }
-    // A history that was read to its beginning does not have it.
-    (!git.commits.is_empty() && git.commits.len() < 200).then_some("not-in-history")
+    (!git.commits.is_empty() && git.commits.len() < HISTORY).then_some(Placed::NotInHistory)
+}
+
+/// The word for it, as `build.served_is` has it.
+fn place(id: &str, git: &GitState) -> Option<&'static str> {
+    Some(match placed(id, git)? {
+        Placed::Head => "head",
+        Placed::Behind { built: 0, .. } => "head-alike",
+        Placed::Behind { .. } => "ancestor",
+        Placed::Branch { ahead: true, .. } => "ahead",
+        Placed::Branch { .. } => "other-branch",
+        Placed::NotInHistory => "not-in-history",
+    })
 }
 
 /// A path, and the field that tells the build there.

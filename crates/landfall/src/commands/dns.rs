@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use landfall_audit::{Config, Depth, ExitStatus, Overrides, Plan, Probe, survey_dns, with_public_resolvers};
+use landfall_audit::{Depth, ExitStatus, Overrides, Plan, Probe, survey_dns, with_public_resolvers};
 use landfall_diagnosis::{Agreement, Catalogue, agreement, diagnose};
 use landfall_report::Format;
 
-use super::{config, one_probe, wait_for};
+use super::{one_probe, wait_for};
 use crate::args::DnsArgs;
 use crate::failure::Failure;
 use crate::{output, progress};
@@ -17,11 +17,7 @@ const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &DnsArgs) -> Result<ExitStatus, Failure> {
     let probe = &args.probe;
-    // A URL on the command line means that one target; the file's other names would only add noise.
-    let config = match (&probe.target.url, &probe.target.config) {
-        (Some(_), None) => Config::default(),
-        (_, named) => config(named.as_deref())?,
-    };
+    let config = one_probe::config_of(probe)?;
     let said = Overrides { only: vec![Probe::Dns], ..probe.target.overrides() };
     let mut plan = Plan::new(&config, &said)?;
     if args.public {

@@ -1,6 +1,6 @@
 //! `landfall dns`, `tls`, `http`, `rate-limit`: one probe alone.
 
-use landfall_audit::{ExitStatus, Overrides, Plan, Probe};
+use landfall_audit::{Config, ExitStatus, Overrides, Plan, Probe};
 use landfall_report::Format;
 
 use super::{config, wait_for};
@@ -9,11 +9,7 @@ use crate::failure::Failure;
 use crate::{output, progress};
 
 pub(super) fn run(args: &OneProbeArgs, only: &[Probe]) -> Result<ExitStatus, Failure> {
-    // A URL on the command line means that one target; the file's other names would only add noise.
-    let config = match (&args.target.url, &args.target.config) {
-        (Some(_), None) => landfall_audit::Config::default(),
-        (_, named) => config(named.as_deref())?,
-    };
+    let config = config_of(args)?;
     // What costs connections of its own is asked when one probe alone is asked for, and not in every audit.
     let said = Overrides { only: only.to_vec(), deep: true, ..args.target.overrides() };
     let plan = Plan::new(&config, &said)?;
@@ -30,6 +26,14 @@ pub(super) fn run(args: &OneProbeArgs, only: &[Probe]) -> Result<ExitStatus, Fai
         output::print(&landfall_report::remarks(&found, &output::style()))?;
     }
     Ok(shown)
+}
+
+/// The configuration of a call. A URL on the command line means that one target; the file's other names would only add noise.
+pub(super) fn config_of(args: &OneProbeArgs) -> Result<Config, Failure> {
+    match (&args.target.url, &args.target.config) {
+        (Some(_), None) => Ok(Config::default()),
+        (_, named) => config(named.as_deref()),
+    }
 }
 
 /// Findings that one probe's own observations bear out. Causes need more than one probe and are left to an audit.

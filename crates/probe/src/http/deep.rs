@@ -9,9 +9,9 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Instant;
 
 use http::Method;
-use landfall_evidence::{Header, HttpVersion, Observation, Purpose, Seen, Trial};
+use landfall_evidence::{Header, HttpVersion, Observation, Purpose, Seen};
 
-use super::exchange::{Began, Difference, Question, Seat, Turn, response};
+use super::exchange::{Began, Question, Seat, Turn, response};
 use super::link::Dial;
 use super::{Depth, Site, TrialRequest, refused_by_limiter};
 use crate::net::Context;
@@ -126,18 +126,7 @@ fn busting(path: &str) -> String {
 }
 
 fn question(site: &Site, wanted: &TrialRequest) -> Question {
-    Question {
-        vantage: site.vantage,
-        purpose: Purpose::Trial,
-        method: Method::from_bytes(wanted.method.as_bytes()).unwrap_or(Method::GET),
-        url: site.url(&wanted.path),
-        serial: wanted.serial,
-        trial: Some(Box::new(Difference {
-            trial: Trial { name: wanted.name.clone(), plain: wanted.plain.clone() },
-            headers: wanted.headers.clone(),
-            host: wanted.host.clone(),
-        })),
-    }
+    wanted.question(site, Method::from_bytes(wanted.method.as_bytes()).unwrap_or(Method::GET))
 }
 
 /// Asks over HTTP/3 where `alt-svc` sends clients, when that is another port of the same host: the port of the site itself

@@ -117,18 +117,7 @@ pub async fn get(
 pub async fn trial(ctx: &Context, site: &Site, wanted: &TrialRequest) -> Observation {
     let plain = Method::from_bytes(wanted.method.as_bytes()).ok();
     let method = plain.filter(|m| matches!(*m, Method::GET | Method::HEAD | Method::OPTIONS));
-    let question = Question {
-        vantage: site.vantage,
-        purpose: Purpose::Trial,
-        method: method.clone().unwrap_or(Method::GET),
-        url: site.url(&wanted.path),
-        serial: wanted.serial,
-        trial: Some(Box::new(Difference {
-            trial: Trial { name: wanted.name.clone(), plain: wanted.plain.clone() },
-            headers: wanted.headers.clone(),
-            host: wanted.host.clone(),
-        })),
-    };
+    let question = wanted.question(site, method.clone().unwrap_or(Method::GET));
     if let Some(fault) = site.fault.clone() {
         return exchange::without_address(ctx, &question, site.after.clone(), fault);
     }
@@ -160,6 +149,24 @@ pub struct TrialRequest {
     pub headers: Vec<Header>,
     /// The Host header, when it is what differs.
     pub host: Option<String>,
+}
+
+impl TrialRequest {
+    /// The question to put to a site, by this method.
+    fn question(&self, site: &Site, method: Method) -> Question {
+        Question {
+            vantage: site.vantage,
+            purpose: Purpose::Trial,
+            method,
+            url: site.url(&self.path),
+            serial: self.serial,
+            trial: Some(Box::new(Difference {
+                trial: Trial { name: self.name.clone(), plain: self.plain.clone() },
+                headers: self.headers.clone(),
+                host: self.host.clone(),
+            })),
+        }
+    }
 }
 
 /// One exchange on a connection of its own, with the first address that a connection can be made to.
