@@ -248,8 +248,7 @@ fn branch(vantage: Vantage, exchanges: &Exchanges<'_>) -> Option<(String, BTreeS
     let mut found: BTreeMap<String, BTreeSet<ObservationId>> = BTreeMap::new();
     for x in exchanges.all.iter().filter(|x| x.vantage == vantage) {
         let Some(response) = x.response().filter(|r| r.status < 400) else { continue };
-        let json = response.body.text.as_deref().and_then(|text| serde_json::from_str::<Json>(text).ok());
-        for (name, value) in json.as_ref().and_then(Json::as_object).into_iter().flatten() {
+        for (name, value) in response.body.json().and_then(Json::as_object).into_iter().flatten() {
             let plain: String =
                 name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
             if let Some(word) =
@@ -390,8 +389,7 @@ fn builds(path: &str, response: &HttpResponse) -> Vec<(String, Build)> {
     for header in response.headers.iter().filter(|h| HEADERS.contains(&h.name.as_str())) {
         found.extend(build(&header.value, true).map(|b| (header.name.clone(), b)));
     }
-    let json: Option<Json> = response.body.text.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    if let Some(Json::Object(fields)) = &json {
+    if let Some(Json::Object(fields)) = response.body.json() {
         for (name, value) in fields {
             fields_of(name, value, &mut found);
             // `{"build": {"commit": "…"}}`
@@ -400,7 +398,7 @@ fn builds(path: &str, response: &HttpResponse) -> Vec<(String, Build)> {
             }
         }
     }
-    if let Some(text) = response.body.text.as_deref().filter(|_| json.is_none()) {
+    if let Some(text) = response.body.text.as_deref().filter(|_| response.body.json().is_none()) {
         // A version file is often the id alone; a page carries it in a meta element.
         let whole = text.trim();
         let lower = path.to_ascii_lowercase();
@@ -487,8 +485,8 @@ fn bodies(vantage: Vantage, evidence: &Evidence, exchanges: &Exchanges<'_>, fact
             if PATTERNS.banner.is_match(text) && response.status < 400 {
                 environments.entry("staging".to_owned()).or_default().insert(x.id());
             }
-            if let Ok(Json::Object(fields)) = serde_json::from_str::<Json>(text) {
-                for (name, value) in &fields {
+            if let Some(Json::Object(fields)) = response.body.json() {
+                for (name, value) in fields {
                     let plain: String = name
                         .chars()
                         .filter(char::is_ascii_alphanumeric)
