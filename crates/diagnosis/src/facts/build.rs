@@ -391,10 +391,10 @@ fn builds(path: &str, response: &HttpResponse) -> Vec<(String, Build)> {
     }
     if let Some(Json::Object(fields)) = response.body.json() {
         for (name, value) in fields {
-            fields_of(name, value, &mut found);
-            // `{"build": {"commit": "…"}}`
+            fields_of("", name, value, &mut found);
+            // `{"build": {"commit": "…"}}`. Its name is part of the field's: two versions in one body are of two things.
             for (inner, value) in value.as_object().into_iter().flatten() {
-                fields_of(inner, value, &mut found);
+                fields_of(&format!("{name}."), inner, value, &mut found);
             }
         }
     }
@@ -417,7 +417,7 @@ fn builds(path: &str, response: &HttpResponse) -> Vec<(String, Build)> {
     found
 }
 
-fn fields_of(name: &str, value: &Json, found: &mut Vec<(String, Build)>) {
+fn fields_of(within: &str, name: &str, value: &Json, found: &mut Vec<(String, Build)>) {
     let plain: String =
         name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     if !FIELDS.contains(&plain.as_str()) {
@@ -435,7 +435,7 @@ fn fields_of(name: &str, value: &Json, found: &mut Vec<(String, Build)>) {
     };
     let word = || (!text.trim().is_empty()).then(|| Build::Word(text.trim().to_owned()));
     if let Some(build) = build(&text, named_commit).or_else(word) {
-        found.push((plain, build));
+        found.push((format!("{within}{plain}"), build));
     }
 }
 
