@@ -50,7 +50,7 @@ fn not_reached(steps: &[RateStep], stated: Option<&Stated>) -> RateEstimate {
             ));
         }
     }
-    RateEstimate { limit, window_ms, classes: Vec::new(), confidence_percent, open }
+    RateEstimate { limit, window_ms, classes: Vec::new(), confidence_percent, open, fit: None }
 }
 
 fn reached(
@@ -70,8 +70,7 @@ fn reached(
                 "the first request was refused already: others behind the same address used the quota up, or the server \
                  refuses for another reason (maintenance, a ban)"
                     .to_owned(),
-            ],
-        };
+            ], fit: None };
     }
     let classes = classes(&trip);
     let mut open = Vec::new();
@@ -118,7 +117,7 @@ fn reached(
     open.push(
         "requests of others behind the same address would make the limit look smaller than it is".to_owned(),
     );
-    RateEstimate { limit: Some(limit), window_ms, classes, confidence_percent, open }
+    RateEstimate { limit: Some(limit), window_ms, classes, confidence_percent, open, fit: None }
 }
 
 /// The first refusal with what came before and after it.
