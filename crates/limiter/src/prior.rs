@@ -1,0 +1,234 @@
+//! What limiters are like before anything was seen of this one, and how a hypothesis is varied.
+
+use landfall_evidence::LimiterClass;
+
+use crate::hypothesis::{Hypothesis, MOST_COUNTERS, Parameters};
+use crate::random::Random;
+
+/// Every kind, in the order in which weights are kept. All are as likely as each other to begin with.
+pub(crate) const CLASSES: [LimiterClass; 7] = [
+    LimiterClass::FixedWindow,
+    LimiterClass::SlidingLog,
+    LimiterClass::SlidingCounter,
+    LimiterClass::TokenBucket,
+    LimiterClass::LeakyBucket,
+    LimiterClass::Penalty,
+    LimiterClass::SeveralCounters,
+];
+
+/// Periods that people write down, in seconds.
+const USUAL: [f64; 16] =
+    [1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
+/// Share of limiters whose period is one of these.
+const SHARE_OF_USUAL: f64 = 0.7;
+/// How closely a real timer keeps to what was written down, as a part of it.
+const CLOSENESS: f64 = 0.001;
+const SHORTEST: f64 = 0.3;
+const LONGEST: f64 = 7200.0;
+const LARGEST_LIMIT: f64 = 400.0;
+/// Chance that others use the same quota.
+const SHARE_OF_OTHERS: f64 = 0.2;
+
+pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
+    let counters = if class == LimiterClass::SeveralCounters { 2 + random.below(MOST_COUNTERS - 1) as u8 } else { 1 };
+    let limit = limit(random, f64::from(counters));
+    let period = period(random);
+    let others = others(class, random, limit, period);
+    let of = Parameters {
+        limit,
+        period,
+        phase: random.between(0.0, period),
+        by_clock: clock_may_cut(class) && random.chance(0.5),
+        counts_refused: may_count_refused(class) && random.chance(0.3),
+        penalty: if class == LimiterClass::Penalty { self::period(random) } else { 0.0 },
+        others,
+        counters,
+        rounds_down: random.chance(0.5),
+    };
+    Hypothesis::new(class, of)
+}
+
+fn limit(random: &mut Random, counters: f64) -> u32 {
+    (random.log_between(1.0, LARGEST_LIMIT / counters) + 0.5) as u32
+}
+
+fn period(random: &mut Random) -> f64 {
+    if random.chance(SHARE_OF_USUAL) {
+        USUAL[random.below(USUAL.len())] * (1.0 + CLOSENESS * random.normal())
+    } else {
+        random.log_between(SHORTEST, LONGEST)
+    }
+}
+
+fn others(class: LimiterClass, random: &mut Random, limit: u32, period: f64) -> f64 {
+    let possible = !matches!(class, LimiterClass::LeakyBucket | LimiterClass::SeveralCounters);
+    if possible && random.chance(SHARE_OF_OTHERS) {
+        random.log_between(0.03, 0.6) * f64::from(limit) / period
+    } else {
+        0.0
+    }
+}
+
+fn clock_may_cut(class: LimiterClass) -> bool {
+    matches!(class, LimiterClass::FixedWindow | LimiterClass::SlidingCounter)
+}
+
+fn may_count_refused(class: LimiterClass) -> bool {
+    matches!(class, LimiterClass::SlidingLog | LimiterClass::SlidingCounter)
+}
+
+/// Logarithm of the prior density, by the logarithm of the period.
+pub(crate) fn log_density(class: LimiterClass, of: &Parameters) -> f64 {
+    let limit = f64::from(of.limit);
+    if of.limit == 0 || limit * f64::from(of.counters) > LARGEST_LIMIT {
+        return f64::NEG_INFINITY;
+    }
+    // Whole numbers from a logarithmic density.
+    let mut density = -limit.ln() + of_period(of.period);
+    if class == LimiterClass::Penalty {
+        density += of_period(of.penalty);
+    }
+    if of.by_clock {
+        density -= of.period.ln();
+    }
+    density + of_others(of)
+}
+
+fn of_others(of: &Parameters) -> f64 {
+    if of.others > 0.0 { SHARE_OF_OTHERS.ln() } else { (1.0 - SHARE_OF_OTHERS).ln() }
+}
+
+fn of_period(period: f64) -> f64 {
+    if !(SHORTEST..=LONGEST).contains(&period) {
+        return f64::NEG_INFINITY;
+    }
+    let any = (1.0 - SHARE_OF_USUAL) / (LONGEST / SHORTEST).ln();
+    (any + SHARE_OF_USUAL / USUAL.len() as f64 * usualness(period)).ln()
+}
+
+/// Sum of the densities of periods near each usual one.
+fn usualness(period: f64) -> f64 {
+    let sum: f64 = USUAL
+        .iter()
+        .map(|usual| ((period / usual).ln() / CLOSENESS).powi(2))
+        .filter(|square| *square < 40.0)
+        .map(|square| (-0.5 * square).exp())
+        .sum();
+    sum / (CLOSENESS * std::f64::consts::TAU.sqrt())
+}
+
+/// Logarithm of how much likelier a phase of windows cut by the clock becomes when the server's clock is known to be
+/// within `clock` of ours: usual periods begin at whole multiples since the epoch, others anywhere.
+pub(crate) fn of_phase(of: &Parameters, clock: Option<(f64, f64)>) -> f64 {
+    let Some((low, high)) = clock.filter(|_| of.by_clock) else { return 0.0 };
+    let Some(usual) = usual_near(of.period) else { return 0.0 };
+    let slack = 0.1 + 0.002 * usual;
+    let width = high - low + 2.0 * slack;
+    if width >= usual {
+        return 0.0;
+    }
+    let after = (of.phase + low - slack).rem_euclid(usual);
+    // `phase + offset` is a multiple for some offset within the bounds.
+    let fits = after == 0.0 || usual - after <= width;
+    (if fits { 0.2 + 0.8 * usual / width } else { 0.2 }).ln()
+}
+
+fn usual_near(period: f64) -> Option<f64> {
+    USUAL.iter().copied().find(|usual| (period / usual).ln().abs() < 4.0 * CLOSENESS)
+}
+
+/// A neighbour of a hypothesis with the logarithm of how much likelier the way back is than the way there.
+///
+/// `width` is how far log-periods of its kind spread, `now` the last arrival, `clock` what is known of the server's clock.
+pub(crate) fn vary(
+    from: &Hypothesis,
+    width: f64,
+    now: f64,
+    clock: Option<(f64, f64)>,
+    random: &mut Random,
+) -> (Parameters, f64) {
+    let mut of = from.of;
+    let mut back = 0.0;
+    let step = match random.below(4) {
+        0 => 0.4,
+        1 => 0.03,
+        2 => 0.004,
+        _ => 2.0 * width.max(1e-4),
+    };
+    let scale = |random: &mut Random| (step * random.normal()).exp();
+    match (random.below(8), from.class) {
+        (0, _) => of.period *= scale(random),
+        (1, _) => (of.period, back) = near(of.period, random),
+        (2, _) => of.limit = shifted(of.limit, random),
+        (3, LimiterClass::TokenBucket | LimiterClass::LeakyBucket) => {
+            let place = of.place();
+            of.limit = shifted(of.limit, random);
+            of.period = place * f64::from(of.limit);
+        }
+        (3, class) if clock_may_cut(class) => {
+            if random.chance(0.3) {
+                of.by_clock = !of.by_clock;
+                back = if of.by_clock { of.period.ln() } else { -of.period.ln() };
+            }
+            match (clock, random.below(3)) {
+                (Some((low, high)), 0) => {
+                    of.phase = -random.between(low - 0.1, high + 0.1).rem_euclid(of.period);
+                    back += (high - low + 0.2).ln() - of.period.ln();
+                }
+                (_, 1) => of.phase = random.between(0.0, of.period),
+                _ => of.phase += of.period * step * random.normal(),
+            }
+        }
+        (4, class) if clock_may_cut(class) => {
+            // Keeps the last boundary in its place while the period changes.
+            of.phase += ((now - of.phase) / of.period).floor() * of.period;
+            if random.chance(0.5) {
+                of.period *= scale(random);
+            } else {
+                (of.period, back) = near(of.period, random);
+            }
+        }
+        (3, LimiterClass::Penalty) => of.penalty *= scale(random),
+        (4, LimiterClass::Penalty) => (of.penalty, back) = near(of.penalty, random),
+        (5, class) => {
+            if may_count_refused(class) && random.chance(0.5) {
+                of.counts_refused = !of.counts_refused;
+            } else {
+                of.rounds_down = !of.rounds_down;
+            }
+        }
+        (6, _) => {
+            of.others = others(from.class, random, of.limit, of.period);
+            back = of_others(&from.of) - of_others(&of);
+        }
+        (7, _) if random.chance(0.5) => {
+            of.limit = shifted(of.limit, random);
+            of.period *= scale(random);
+        }
+        _ => {
+            of.period = period(random);
+            back = of_period(from.of.period) - of_period(of.period);
+        }
+    }
+    (of, back)
+}
+
+fn shifted(limit: u32, random: &mut Random) -> u32 {
+    let by = 1 + random.below(3) as u32;
+    if random.chance(0.5) { limit + by } else { limit.saturating_sub(by) }
+}
+
+/// How far [`near`] looks, in log-periods.
+const NEAR: f64 = 0.41;
+
+/// Another period within a factor of 1.5, usual ones preferred; with the logarithm of back by there.
+fn near(period: f64, random: &mut Random) -> (f64, f64) {
+    let close = |usual: &&f64| (*usual / period).ln().abs() < NEAR;
+    let count = USUAL.iter().filter(close).count();
+    let to = match USUAL.iter().filter(close).nth(random.below(count)) {
+        Some(usual) if random.chance(0.5) => usual * (1.0 + CLOSENESS * random.normal()),
+        _ => period * random.between(-NEAR, NEAR).exp(),
+    };
+    let density = |period: f64| 0.5 / (2.0 * NEAR) + 0.5 * usualness(period) / count.max(1) as f64;
+    (to, density(period).ln() - density(to).ln())
+}
