@@ -16,6 +16,11 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// The same with times counted from `origin`.
+    pub(crate) fn since(self, origin: f64) -> Self {
+        Self { sent: self.sent - origin, answered: self.answered - origin, ..self }
+    }
+
     /// From sending to the answer, in seconds.
     pub fn latency(&self) -> f64 {
         (self.answered - self.sent).max(0.0)
@@ -88,7 +93,16 @@ impl History {
 
     /// Arrivals before exchange `i`; only of requests that passed, or of all.
     pub(crate) fn before(&self, i: usize, all: bool) -> &[f64] {
-        if all { &self.all[..i] } else { &self.passed[..self.passed_before.get(i).copied().unwrap_or(self.passed.len())] }
+        if all {
+            &self.all[..i]
+        } else {
+            &self.passed[..self.passed_before.get(i).copied().unwrap_or(self.passed.len())]
+        }
+    }
+
+    /// Number of the first exchange that was refused.
+    pub(crate) fn first_refused(&self) -> Option<usize> {
+        self.exchanges.iter().position(|exchange| exchange.refused)
     }
 
     /// The shortest latency seen, in seconds; a tenth of a second before anything was.
@@ -109,6 +123,79 @@ impl History {
     /// When a request sent at `sent` will arrive.
     pub(crate) fn expected(&self, sent: f64) -> Arrival {
         arrival(sent, self.base() * 1.1, self.base())
+    }
+}
+
+/// Intervals of time that the history suggests as periods: from something that may have begun one to a release, and what
+/// Retry-After told. In seconds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gaps {
+    pub(crate) periods: Vec<(f64, f64)>,
+    /// Limits that the history suggests: what passed from something that may have begun a window to a refusal.
+    pub(crate) limits: Vec<u32>,
+    /// Stretches within which something let go or may have begun anew: refusals that ended, and the first burst.
+    pub(crate) turns: Vec<(f64, f64)>,
+}
+
+/// Releases and beginnings that are looked at, the latest of each.
+const MOST_OF_EACH: usize = 8;
+
+impl History {
+    pub(crate) fn gaps(&self) -> Gaps {
+        let (mut begins, mut gaps, mut limits): (Vec<f64>, _, _) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, exchange) in self.exchanges.iter().enumerate() {
+            let at = self.all[i];
+            let previous = i.checked_sub(1);
+            let was_refused = previous.is_some_and(|p| self.exchanges[p].refused);
+            let quiet = previous.is_none_or(|p| at - self.all[p] > 0.6);
+            if !exchange.refused && was_refused {
+                let last = self.all[i - 1];
+                let recent = &begins[begins.len().saturating_sub(MOST_OF_EACH)..];
+                gaps.extend(recent.iter().map(|begin| (last - begin, at - begin)));
+            }
+            if exchange.refused && !was_refused {
+                let recent: &[f64] = &begins[begins.len().saturating_sub(MOST_OF_EACH)..];
+                let passed = self.before(i, false);
+                limits
+                    .extend(recent.iter().map(|b| (passed.len() - passed.partition_point(|t| t < b)) as u32));
+            }
+            if quiet || (exchange.refused && !was_refused) || (was_refused && !exchange.refused) {
+                begins.push(at);
+            }
+            if let Some(told) = exchange.retry_after.filter(|_| exchange.refused) {
+                gaps.push((told - 1.1, told + 0.2));
+                let recent = &begins[begins.len().saturating_sub(MOST_OF_EACH)..];
+                gaps.extend(recent.iter().map(|begin| (at - begin + told - 1.1, at - begin + told + 0.2)));
+            }
+            if previous.is_some() && exchange.latency() > 1.3 * self.base() + 0.02 {
+                // A queue lets go at a steady pace.
+                let gap = exchange.answered - self.exchanges[i - 1].answered;
+                gaps.push((0.97 * gap, 1.03 * gap));
+            }
+        }
+        let slack = 0.01 + 0.2 * self.base();
+        let widened = gaps.into_iter().map(|(low, high)| ((low - slack).max(0.05), high + slack));
+        let mut gaps: Vec<_> = widened.filter(|(low, high)| low < high).collect();
+        if gaps.len() > 4 * MOST_OF_EACH {
+            gaps.drain(..gaps.len() - 4 * MOST_OF_EACH);
+        }
+        limits.sort_unstable();
+        limits.dedup();
+        limits.retain(|limit| *limit > 0);
+        let refused = self.first_refused();
+        let first = self.all.first().copied().unwrap_or(0.0);
+        let burst = refused.map(|i| (first - 1e-3, self.all[i]));
+        let ends = (1..self.len()).filter(|i| self.exchanges[i - 1].refused && !self.exchanges[*i].refused);
+        let turns = ends.map(|i| (self.all[i - 1] - slack, self.all[i] + slack)).chain(burst).collect();
+        Gaps { periods: gaps, limits, turns }
+    }
+}
+
+impl Gaps {
+    /// Density of a period drawn from these, by its logarithm.
+    pub(crate) fn density(&self, period: f64) -> f64 {
+        let within = self.periods.iter().filter(|(low, high)| (*low..=*high).contains(&period));
+        within.map(|(low, high)| 1.0 / (high / low).ln()).sum::<f64>() / self.periods.len().max(1) as f64
     }
 }
 

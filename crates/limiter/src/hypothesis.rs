@@ -13,6 +13,9 @@ const UNEXPLAINED_PASS: f64 = 0.003;
 /// Chance of a refusal that no limiter's rule explains.
 const UNEXPLAINED_REFUSAL: f64 = 0.004;
 
+/// A limit that is never met.
+const BOUNDLESS: u32 = 1_000_000;
+
 /// Counters that one hypothesis may have.
 pub(crate) const MOST_COUNTERS: usize = 4;
 
@@ -104,12 +107,7 @@ impl Hypothesis {
                 let within = log.len() - log.partition_point(|t| *t <= at - of.period);
                 self.full(within as u32, of.period)
             }
-            LimiterClass::SlidingCounter => {
-                let (start, count, previous) = self.sliding(at);
-                let weighed = f64::from(previous) * (1.0 - (at - start) / of.period).clamp(0.0, 1.0);
-                let weighed = if of.rounds_down { weighed.floor() } else { weighed };
-                self.full_of(weighed + f64::from(count), of.period)
-            }
+            LimiterClass::SlidingCounter => self.full_of(self.weighed(at), of.period),
             LimiterClass::TokenBucket => {
                 let used = (state.full_at - at).max(0.0) / of.place();
                 self.full_of(used, of.period)
@@ -204,6 +202,44 @@ impl Hypothesis {
         UNEXPLAINED_REFUSAL + (1.0 - UNEXPLAINED_REFUSAL - UNEXPLAINED_PASS) * ruled
     }
 
+    /// The limit that explains a refusal of exchange `first`, the first one that was refused, with the other parameters as they
+    /// are; of a bucket with the same time for a place. `None` where that does not follow from the rest.
+    pub(crate) fn implied_limit(&self, history: &History, first: usize) -> Option<u32> {
+        if self.of.others > 0.0 {
+            return None;
+        }
+        let place = self.of.place();
+        let mut free = Self::new(self.class, self.of);
+        free.of.limit = BOUNDLESS;
+        free.of.period = if self.class == LimiterClass::TokenBucket {
+            place * f64::from(BOUNDLESS)
+        } else {
+            self.of.period
+        };
+        for i in 0..first {
+            free.take(history, i, || 0.5);
+        }
+        let at = history.arrival(first).at;
+        let used = match self.class {
+            LimiterClass::FixedWindow | LimiterClass::Penalty => f64::from(free.window(at, 0).1),
+            LimiterClass::SlidingLog => {
+                let log = history.before(first, self.of.counts_refused);
+                (log.len() - log.partition_point(|t| *t <= at - self.of.period)) as f64
+            }
+            LimiterClass::SlidingCounter => free.weighed(at),
+            LimiterClass::TokenBucket => (free.state.full_at - at).max(0.0) / place,
+            LimiterClass::LeakyBucket | LimiterClass::SeveralCounters => return None,
+        };
+        Some((used - 1e-6).ceil().max(1.0) as u32)
+    }
+
+    /// What a sliding counter has in it at `at`.
+    fn weighed(&self, at: f64) -> f64 {
+        let (start, count, previous) = self.sliding(at);
+        let share = f64::from(previous) * (1.0 - (at - start) / self.of.period).clamp(0.0, 1.0);
+        (if self.of.rounds_down { share.floor() } else { share }) + f64::from(count)
+    }
+
     /// Remembers exchange `i`, whose answer is known. `pick` chooses among counters, in `0.0..1.0`.
     pub(crate) fn take(&mut self, history: &History, i: usize, pick: impl FnOnce() -> f64) {
         let (at, refused) = (history.arrival(i).at, history.exchange(i).refused);
@@ -287,7 +323,15 @@ impl Hypothesis {
             None => self.chance_of_refusal(history, i, arrival),
         };
         let answer = if exchange.refused { refusal } else { 1.0 - refusal };
-        answer.ln() + self.of_the_delay(history, i) + self.of_the_wait(history, i) + self.of_the_date(history, i)
+        answer.ln()
+            + self.of_the_delay(history, i)
+            + self.of_the_wait(history, i)
+            + self.of_the_date(history, i)
+    }
+
+    /// Whether an answer may be likelier than certain, because it is weighed against other kinds.
+    pub(crate) fn can_gain(&self) -> bool {
+        self.class == LimiterClass::LeakyBucket || self.of.by_clock
     }
 
     /// What `Date` adds to the knowledge of where the clock cuts windows.
@@ -306,14 +350,19 @@ impl Hypothesis {
         }
         let exchange = history.exchange(i);
         let excess = exchange.latency() - history.base();
+        let delay = self.delay(exchange.sent + history.base() / 2.0);
         let scale = 0.004 + 0.1 * history.base();
-        let density = |e: f64| {
-            let near = if e < -3.0 * scale { 0.0 } else { (-e.abs() / scale).exp() / scale };
+        // A delay that jitter could be says nothing either way.
+        if delay < 4.0 * scale {
+            return 0.0;
+        }
+        let density = |e: f64, scale: f64| {
+            let near = (-(e.abs() - 2.0 * scale).max(0.0) / scale).exp() / (6.0 * scale);
             // Anything may take long once in a while.
-            0.95 * near + 0.05 * (-(e.max(0.0)) / 1.0).exp()
+            0.95 * near + 0.05 / (1.0 + e.abs()).powi(2)
         };
-        let ours = density(excess - self.delay(exchange.sent + history.base() / 2.0));
-        (ours / density(excess)).ln().clamp(-4.0, 4.0)
+        let ours = density(excess - delay, scale + 0.01 * delay);
+        (ours / density(excess, scale)).ln().clamp(-6.0, 9.0)
     }
 
     /// What Retry-After says: the time to the next place, to the end of everything, or always the same.
@@ -352,9 +401,9 @@ impl Hypothesis {
             // Not tripped yet: the next request trips it if the window is full.
             LimiterClass::Penalty if self.window(at, 0).1 >= of.limit => at + of.penalty,
             LimiterClass::Penalty => at,
-            LimiterClass::SeveralCounters => (0..usize::from(of.counters))
-                .map(|w| self.window_end(at, w))
-                .fold(f64::INFINITY, f64::min),
+            LimiterClass::SeveralCounters => {
+                (0..usize::from(of.counters)).map(|w| self.window_end(at, w)).fold(f64::INFINITY, f64::min)
+            }
         };
         release.max(at)
     }

@@ -101,6 +101,7 @@ enum Stage {
 pub struct Plan {
     posterior: Posterior,
     budget: Budget,
+    /// All other times count from here, so that where a window is cut and how long it is depend little on each other.
     began: f64,
     stage: Stage,
     sent: u32,
@@ -132,11 +133,12 @@ impl Plan {
 
     /// Takes an exchange into account that was made for other reasons, before the run.
     pub fn recall(&mut self, exchange: Exchange) {
-        self.note(exchange);
+        self.note(exchange.since(self.began));
     }
 
     /// Takes the answer to a request of this run into account.
     pub fn observe(&mut self, exchange: Exchange) {
+        let exchange = exchange.since(self.began);
         self.sent += 1;
         self.refused += u32::from(exchange.refused);
         self.note(exchange);
@@ -169,6 +171,7 @@ impl Plan {
 
     /// What to do at `now`.
     pub fn next(&mut self, now: f64) -> Next {
+        let now = now - self.began;
         let decided = match self.decided {
             Some(decided) => decided,
             None => self.decide(now),
@@ -176,13 +179,13 @@ impl Plan {
         self.decided = Some(decided);
         match decided {
             Err(stop) => Next::Stop(stop),
-            Ok(at) if at > now => Next::Wait(at),
+            Ok(at) if at > now => Next::Wait(self.began + at),
             Ok(_) => Next::Send,
         }
     }
 
     fn decide(&mut self, now: f64) -> Result<f64, Stop> {
-        let end = self.began + self.budget.seconds;
+        let end = self.budget.seconds;
         if !self.budget.deep && self.refused_at_all() {
             return Err(Stop::FirstRefusal);
         }
@@ -319,7 +322,7 @@ impl Plan {
             }
             let whole = uncertainty(overall / total);
             let gain = (whole - of_kind / total) + OF_PARAMETERS * (of_kind - of_all) / total;
-            let cost = 0.01 * overall / total + 0.03 * (at - soonest) / left;
+            let cost = 0.015 * overall / total + 0.25 * (at - soonest) / left;
             (gain, gain - cost)
         };
         let scored = times.into_iter().map(|at| (at, score(at)));

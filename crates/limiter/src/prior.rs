@@ -2,6 +2,7 @@
 
 use landfall_evidence::LimiterClass;
 
+use crate::history::Gaps;
 use crate::hypothesis::{Hypothesis, MOST_COUNTERS, Parameters};
 use crate::random::Random;
 
@@ -25,14 +26,20 @@ const SHARE_OF_USUAL: f64 = 0.7;
 const CLOSENESS: f64 = 0.001;
 const SHORTEST: f64 = 0.3;
 const LONGEST: f64 = 7200.0;
+/// Bounds of the time between two releases of a queue.
+const SHORTEST_PACE: f64 = 0.05;
+const LONGEST_PACE: f64 = 600.0;
 const LARGEST_LIMIT: f64 = 400.0;
 /// Chance that others use the same quota.
 const SHARE_OF_OTHERS: f64 = 0.2;
 
 pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
-    let counters = if class == LimiterClass::SeveralCounters { 2 + random.below(MOST_COUNTERS - 1) as u8 } else { 1 };
-    let limit = limit(random, f64::from(counters));
-    let period = period(random);
+    let counters =
+        if class == LimiterClass::SeveralCounters { 2 + random.below(MOST_COUNTERS - 1) as u8 } else { 1 };
+    // Of a queue that is asked one at a time only its pace shows.
+    let queue = class == LimiterClass::LeakyBucket;
+    let limit = if queue { 1 } else { limit(random, f64::from(counters)) };
+    let period = if queue { random.log_between(SHORTEST_PACE, LONGEST_PACE) } else { period(random) };
     let others = others(class, random, limit, period);
     let of = Parameters {
         limit,
@@ -82,6 +89,10 @@ pub(crate) fn log_density(class: LimiterClass, of: &Parameters) -> f64 {
     let limit = f64::from(of.limit);
     if of.limit == 0 || limit * f64::from(of.counters) > LARGEST_LIMIT {
         return f64::NEG_INFINITY;
+    }
+    if class == LimiterClass::LeakyBucket {
+        let possible = (SHORTEST_PACE..=LONGEST_PACE).contains(&of.period);
+        return if possible { 0.0 } else { f64::NEG_INFINITY };
     }
     // Whole numbers from a logarithmic density.
     let mut density = -limit.ln() + of_period(of.period);
@@ -137,16 +148,23 @@ fn usual_near(period: f64) -> Option<f64> {
     USUAL.iter().copied().find(|usual| (period / usual).ln().abs() < 4.0 * CLOSENESS)
 }
 
-/// A neighbour of a hypothesis with the logarithm of how much likelier the way back is than the way there.
-///
-/// `width` is how far log-periods of its kind spread, `now` the last arrival, `clock` what is known of the server's clock.
-pub(crate) fn vary(
-    from: &Hypothesis,
-    width: f64,
-    now: f64,
-    clock: Option<(f64, f64)>,
-    random: &mut Random,
-) -> (Parameters, f64) {
+/// What guides a step.
+pub(crate) struct Known<'a> {
+    /// How far log-periods of the kind spread.
+    pub(crate) width: f64,
+    /// The last arrival.
+    pub(crate) now: f64,
+    /// Bounds of (server's clock − ours).
+    pub(crate) clock: Option<(f64, f64)>,
+    /// Periods that the history suggests.
+    pub(crate) gaps: &'a Gaps,
+    /// From the first arrival to the first refusal, or to the last arrival.
+    pub(crate) trip: f64,
+}
+
+/// A neighbour of a hypothesis, with the logarithm of how much likelier the way back is than the way there.
+pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) -> (Parameters, f64) {
+    let Known { width, now, clock, gaps, trip } = *known;
     let mut of = from.of;
     let mut back = 0.0;
     let step = match random.below(4) {
@@ -156,26 +174,63 @@ pub(crate) fn vary(
         _ => 2.0 * width.max(1e-4),
     };
     let scale = |random: &mut Random| (step * random.normal()).exp();
-    match (random.below(8), from.class) {
+    match (random.below(9), from.class) {
+        (8, LimiterClass::Penalty) if random.chance(0.7) => {
+            (of.penalty, back) = suggested(of.penalty, gaps, random)
+        }
+        (8, _) => (of.period, back) = suggested(of.period, gaps, random),
+        (2 | 7, LimiterClass::LeakyBucket) => of.period *= scale(random),
         (0, _) => of.period *= scale(random),
         (1, _) => (of.period, back) = near(of.period, random),
+        (2, class)
+            if class != LimiterClass::SeveralCounters && !gaps.limits.is_empty() && random.chance(0.5) =>
+        {
+            let likely =
+                |limit: u32| f64::from(gaps.limits.contains(&limit)) / gaps.limits.len() as f64 + 0.02;
+            of.limit = gaps.limits[random.below(gaps.limits.len())];
+            back = likely(from.of.limit).ln() - likely(of.limit).ln();
+        }
+        (2, LimiterClass::SeveralCounters) if !gaps.limits.is_empty() && random.chance(0.6) => {
+            // Between an even share and all of what passed until a refusal.
+            let most = gaps.limits[random.below(gaps.limits.len())];
+            let least = most / u32::from(of.counters);
+            of.limit = (least + random.below((most - least + 1) as usize) as u32).max(1);
+        }
         (2, _) => of.limit = shifted(of.limit, random),
-        (3, LimiterClass::TokenBucket | LimiterClass::LeakyBucket) => {
-            let place = of.place();
+        (3 | 4, LimiterClass::TokenBucket) => {
+            // What a longer bucket holds more, a slower refill brings less until the trip.
+            let refilled = trip / of.place();
             of.limit = shifted(of.limit, random);
-            of.period = place * f64::from(of.limit);
+            let still = refilled + f64::from(from.of.limit) - f64::from(of.limit);
+            if random.chance(0.6) && still > 0.05 && trip > 0.0 {
+                of.period = trip / still * f64::from(of.limit);
+                back = (refilled / still).ln();
+            } else {
+                of.period = from.of.place() * f64::from(of.limit);
+            }
         }
         (3, class) if clock_may_cut(class) => {
             if random.chance(0.3) {
                 of.by_clock = !of.by_clock;
                 back = if of.by_clock { of.period.ln() } else { -of.period.ln() };
             }
-            match (clock, random.below(3)) {
+            let turn = gaps.turns.get(random.below(gaps.turns.len()));
+            match (clock, random.below(4)) {
                 (Some((low, high)), 0) => {
                     of.phase = -random.between(low - 0.1, high + 0.1).rem_euclid(of.period);
                     back += (high - low + 0.2).ln() - of.period.ln();
                 }
                 (_, 1) => of.phase = random.between(0.0, of.period),
+                (_, 2) if turn.is_some() => {
+                    let (low, high) = *turn.unwrap_or(&(0.0, 0.0));
+                    of.phase = random.between(low, high);
+                    // Now and then with another period.
+                    match random.below(4) {
+                        0 => (of.period, back) = suggested(of.period, gaps, random),
+                        1 => (of.period, back) = near(of.period, random),
+                        _ => {}
+                    }
+                }
                 _ => of.phase += of.period * step * random.normal(),
             }
         }
@@ -216,6 +271,15 @@ pub(crate) fn vary(
 fn shifted(limit: u32, random: &mut Random) -> u32 {
     let by = 1 + random.below(3) as u32;
     if random.chance(0.5) { limit + by } else { limit.saturating_sub(by) }
+}
+
+/// A period that the history suggests; with the logarithm of back by there.
+fn suggested(period: f64, gaps: &Gaps, random: &mut Random) -> (f64, f64) {
+    let Some((low, high)) = gaps.periods.get(random.below(gaps.periods.len())) else { return (period, 0.0) };
+    let to = random.log_between(*low, *high);
+    // The way back is there for any period that other steps lead to as well.
+    let density = |period: f64| gaps.density(period) + 0.02;
+    (to, density(period).ln() - density(to).ln())
 }
 
 /// How far [`near`] looks, in log-periods.

@@ -67,8 +67,9 @@ impl Configuration {
     /// The same without asking whether it can be met.
     pub fn any(random: &mut Random) -> Self {
         use LimiterClass::*;
-        let class = [FixedWindow, SlidingLog, SlidingCounter, TokenBucket, LeakyBucket, Penalty, SeveralCounters]
-            [random.below(7)];
+        let class =
+            [FixedWindow, SlidingLog, SlidingCounter, TokenBucket, LeakyBucket, Penalty, SeveralCounters]
+                [random.below(7)];
         let period = |random: &mut Random| match (random.chance(SHARE_OF_LONG), random.chance(SHARE_OF_ODD)) {
             (true, false) => LONG[random.below(LONG.len())],
             (true, true) => random.log_between(61.0, 3600.0),
@@ -107,7 +108,10 @@ impl Configuration {
         let spacing = (1.0 / FASTEST).max(self.round_trip) * 1.15 + 2.0 * self.jitter;
         let burst = f64::from(self.total() + 3) * spacing;
         match self.class {
-            LimiterClass::LeakyBucket => self.period / f64::from(self.limit) > 1.5 * spacing,
+            // Slow enough to be felt, and not so slow that clients give up on it.
+            LimiterClass::LeakyBucket => {
+                (1.5 * spacing + 0.05..30.0).contains(&(self.period / f64::from(self.limit)))
+            }
             // Half of the period, so that not every window is cut before it is full.
             _ => burst < 0.5 * self.period,
         }
@@ -206,7 +210,11 @@ impl Limiter {
     fn fixed(&mut self, at: f64, w: usize) -> (bool, f64) {
         let (begun, count) = self.windows[w];
         if at >= begun + self.of.period {
-            let begin = if self.of.by_clock && self.of.class == LimiterClass::FixedWindow { self.boundary(at) } else { at };
+            let begin = if self.of.by_clock && self.of.class == LimiterClass::FixedWindow {
+                self.boundary(at)
+            } else {
+                at
+            };
             self.windows[w] = (begin, 1);
             return (true, 0.0);
         }
@@ -227,7 +235,8 @@ impl Limiter {
             self.log.push_back(at);
         }
         let back = self.log.len().saturating_sub(self.of.limit as usize);
-        let oldest = if self.of.counts_refused { self.log.get(back).copied().unwrap_or(first) } else { first };
+        let oldest =
+            if self.of.counts_refused { self.log.get(back).copied().unwrap_or(first) } else { first };
         (passes, oldest + self.of.period - at)
     }
 
@@ -303,7 +312,8 @@ pub fn run(truth: Configuration, budget: Budget, seed: u64) -> Outcome {
                 }
                 let verdict = limiter.request(arrives, &mut random);
                 let leaves = arrives + verdict.delay;
-                let answered = leaves + truth.round_trip * (1.0 - way_there) + random.exponential(truth.jitter);
+                let answered =
+                    leaves + truth.round_trip * (1.0 - way_there) + random.exponential(truth.jitter);
                 let exchange = Exchange {
                     sent: now,
                     answered,
@@ -323,4 +333,3 @@ pub fn run(truth: Configuration, budget: Budget, seed: u64) -> Outcome {
     let (requests, refusals) = plan.used();
     Outcome { truth, fit: plan.fit(), stop, requests, refusals, seconds: now - began, impolite, exchanges }
 }
-
