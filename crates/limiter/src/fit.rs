@@ -35,6 +35,8 @@ pub struct Fit {
     pub set: Vec<LimiterClass>,
     /// Requests that pass from a quiet start before the first refusal; of several counters all together.
     pub limit: Option<Quantity>,
+    /// Weight of the most likely limit.
+    pub limit_share: f64,
     /// Window, or time to fill a bucket.
     pub period: Option<Quantity>,
     /// Time until one more passes, for buckets and queues.
@@ -96,8 +98,11 @@ impl Posterior {
             members.iter().filter(|(_, h)| what(h)).map(|(w, _)| w).sum::<f64>() / sum
         };
         use LimiterClass::{LeakyBucket, Penalty, SeveralCounters, TokenBucket};
+        let total = |h: &Hypothesis| f64::from(h.of.limit) * f64::from(h.of.counters);
+        let limit = over(&|c| c != LeakyBucket, &total);
         Fit {
-            limit: over(&|c| c != LeakyBucket, &|h| f64::from(h.of.limit) * f64::from(h.of.counters)),
+            limit,
+            limit_share: share_of(&|h| limit.is_some_and(|l| l.likely == total(h))),
             period: over(&|c| c != LeakyBucket, &|h| h.of.period),
             place: over(&|c| matches!(c, LeakyBucket | TokenBucket), &|h| h.of.place()),
             penalty: over(&|c| c == Penalty, &|h| h.of.penalty),

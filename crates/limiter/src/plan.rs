@@ -21,7 +21,7 @@ use crate::posterior::Posterior;
 use crate::random::Random;
 
 /// A kind with this weight is certain.
-pub const CERTAIN: f64 = 0.95;
+pub(crate) const CERTAIN: f64 = 0.95;
 /// A period is known when its interval is narrower than this part of it.
 const KNOWN: f64 = 0.06;
 /// Between two requests of a burst, in seconds, from start to start.
@@ -157,6 +157,33 @@ impl Plan {
         }
         self.posterior.observe(exchange);
         self.decided = None;
+    }
+
+    /// Believes what the server states of its limit, until answers speak against it. Only before the first refusal.
+    pub fn state(&mut self, quota: u32, window: Option<f64>) {
+        self.posterior.state(quota, window);
+        self.decided = None;
+    }
+
+    /// Counts a request that asked something else of the server, whose answer tells nothing of this limit.
+    pub fn spend(&mut self) {
+        self.sent += 1;
+        self.decided = None;
+    }
+
+    /// Chance that a request sent at `now` would be refused.
+    pub fn chance_of_refusal(&self, now: f64) -> f64 {
+        let arrival = self.posterior.history.expected(now - self.began);
+        let chance = |(weight, kind): (f64, Vec<&Hypothesis>)| {
+            let sum: f64 = kind.iter().map(|h| self.posterior.chance_of_refusal(h, arrival)).sum();
+            weight * sum / kind.len().max(1) as f64
+        };
+        self.posterior.sample(WEIGHED).into_iter().map(chance).sum()
+    }
+
+    /// Whether a refusal was met, in this run or before it.
+    pub fn was_refused(&self) -> bool {
+        self.refused_at_all()
     }
 
     /// Requests and refusals of this run so far.

@@ -38,6 +38,8 @@ pub(crate) struct Cloud {
     pub(crate) class: LimiterClass,
     pub(crate) members: Vec<Weighed>,
     log_evidence: f64,
+    /// Quota and window that the server states.
+    stated: Option<(u32, Option<f64>)>,
 }
 
 /// What is believed of the limiter after a history.
@@ -45,6 +47,7 @@ pub(crate) struct Cloud {
 pub struct Posterior {
     pub(crate) history: History,
     pub(crate) clouds: Vec<Cloud>,
+    stated: Option<(u32, Option<f64>)>,
     random: Random,
 }
 
@@ -53,7 +56,7 @@ impl Posterior {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let clouds = CLASSES.into_iter().map(|class| Cloud::drawn(class, &mut random)).collect();
-        Self { history: History::default(), clouds, random }
+        Self { history: History::default(), clouds, stated: None, random }
     }
 
     /// Takes the next exchange into account, in the order in which the limiter counted them.
@@ -61,6 +64,43 @@ impl Posterior {
         self.history.push(exchange);
         for cloud in &mut self.clouds {
             cloud.observe(&self.history, &mut self.random);
+        }
+    }
+
+    /// Believes a stated limit: half of every cloud takes it over, and it stays likelier than others from then on.
+    pub(crate) fn state(&mut self, quota: u32, window: Option<f64>) {
+        if self.stated == Some((quota, window)) || quota == 0 {
+            return;
+        }
+        self.stated = Some((quota, window));
+        for cloud in &mut self.clouds {
+            cloud.stated = self.stated;
+            if self.history.first_refused().is_some() || cloud.class == LimiterClass::LeakyBucket {
+                continue;
+            }
+            for member in cloud.members.iter_mut().step_by(2) {
+                let of = &mut member.hypothesis.of;
+                of.limit = (quota / u32::from(of.counters)).max(1);
+                if let Some(window) = window {
+                    of.period = window;
+                }
+                of.others = 0.0;
+                member.hypothesis.taken_by.clear();
+                member.hypothesis.state = State::default();
+                member.log_weight = 0.0;
+                for i in 0..self.history.len() {
+                    member.log_weight += member.hypothesis.log_likelihood(&self.history, i);
+                    member.hypothesis.take(&self.history, i, || self.random.unit());
+                }
+            }
+            // The others were weighed by the same answers already.
+            let count = cloud.members.len() as f64;
+            let mean =
+                log_sum(cloud.members.iter().skip(1).step_by(2).map(|m| m.log_weight)) - (count / 2.0).ln();
+            for member in cloud.members.iter_mut().skip(1).step_by(2) {
+                member.log_weight += cloud.log_evidence - mean;
+            }
+            cloud.log_evidence = log_sum(cloud.members.iter().map(|m| m.log_weight)) - count.ln();
         }
     }
 
@@ -90,7 +130,7 @@ impl Cloud {
         let members = (0..count)
             .map(|_| Weighed { hypothesis: prior::draw(class, random), log_weight: 0.0, log_likelihood: 0.0 })
             .collect();
-        Self { class, members, log_evidence: 0.0 }
+        Self { class, members, log_evidence: 0.0, stated: None }
     }
 
     /// Takes the newest exchange into account, by as many parts as it needs: a likelihood that only a few hypotheses
@@ -138,12 +178,13 @@ impl Cloud {
         self.members = chosen.into_iter().map(|i| self.members[i].clone()).collect();
         let width = self.width();
         let gaps = history.gaps();
+        let stated = self.stated;
         for member in &mut self.members {
             member.log_weight = 0.0;
             member.log_likelihood = replay(&mut member.hypothesis, history, power);
             let sweeps = if self.class == LimiterClass::SeveralCounters { 2 * SWEEPS } else { SWEEPS };
             for _ in 0..sweeps {
-                member.step(history, power, (width, &gaps), random);
+                member.step(history, power, (width, &gaps, stated), random);
             }
         }
     }
@@ -158,7 +199,13 @@ impl Cloud {
 
 impl Weighed {
     /// One Metropolis step.
-    fn step(&mut self, history: &History, power: f64, (width, gaps): (f64, &Gaps), random: &mut Random) {
+    fn step(
+        &mut self,
+        history: &History,
+        power: f64,
+        (width, gaps, stated): (f64, &Gaps, Option<(u32, Option<f64>)>),
+        random: &mut Random,
+    ) {
         let class = self.hypothesis.class;
         let several = class == LimiterClass::SeveralCounters;
         let mut candidate = self.hypothesis.clone();
@@ -188,7 +235,9 @@ impl Weighed {
                 }
             }
         }
-        let prior = prior::log_density(class, &candidate.of) - prior::log_density(class, &self.hypothesis.of);
+        let prior = prior::log_density(class, &candidate.of) + prior::of_stated(&candidate.of, stated)
+            - prior::log_density(class, &self.hypothesis.of)
+            - prior::of_stated(&self.hypothesis.of, stated);
         if !prior.is_finite() {
             return;
         }

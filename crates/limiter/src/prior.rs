@@ -105,6 +105,14 @@ pub(crate) fn log_density(class: LimiterClass, of: &Parameters) -> f64 {
     density + of_others(of)
 }
 
+/// Logarithm of how much likelier a hypothesis is because the server states the same.
+pub(crate) fn of_stated(of: &Parameters, stated: Option<(u32, Option<f64>)>) -> f64 {
+    let Some((quota, window)) = stated else { return 0.0 };
+    let limit = of.limit == (quota / u32::from(of.counters)).max(1);
+    let period = window.is_some_and(|window| (of.period / window).ln().abs() < 4.0 * CLOSENESS);
+    f64::from(limit) * 100f64.ln() + f64::from(period) * 100f64.ln()
+}
+
 fn of_others(of: &Parameters) -> f64 {
     if of.others > 0.0 { SHARE_OF_OTHERS.ln() } else { (1.0 - SHARE_OF_OTHERS).ln() }
 }
