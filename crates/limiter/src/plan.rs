@@ -12,6 +12,8 @@
 //! It stops when one kind is certain and its period is known, when nothing can be learnt within the time left, and when
 //! requests, refusals or time run out. Every wait is lengthened at random, so that probes do not march in step.
 
+use std::borrow::Borrow;
+
 use landfall_evidence::LimiterClass;
 
 use crate::fit::{Fit, Quantity};
@@ -24,6 +26,10 @@ use crate::random::Random;
 pub(crate) const CERTAIN: f64 = 0.95;
 /// A period is known when its interval is narrower than this part of it.
 const KNOWN: f64 = 0.06;
+/// A limit is known when one value has this weight.
+const LIMIT_KNOWN: f64 = 0.9;
+/// Requests in a row, all at once, that a decision looks ahead.
+const AHEAD: usize = 10;
 /// Between two requests of a burst, in seconds, from start to start.
 const SPACING: f64 = 0.1;
 /// Hypotheses of each kind that a decision weighs.
@@ -274,7 +280,8 @@ impl Plan {
     fn seek(&mut self, now: f64, end: f64) -> Result<f64, Stop> {
         let fit = self.posterior.fit();
         let timing = Self::timing(&fit);
-        let known = timing.is_some_and(|t| t.relative_width() < KNOWN);
+        let counted = fit.best().0 == LimiterClass::LeakyBucket || fit.limit_share > LIMIT_KNOWN;
+        let known = counted && timing.is_some_and(|t| t.relative_width() < KNOWN);
         if fit.best().1 >= CERTAIN && known {
             return Err(Stop::Certain);
         }
@@ -282,11 +289,53 @@ impl Plan {
         if soonest >= end {
             return Err(Stop::Time);
         }
-        let choice = self.most_telling(soonest, end);
-        match choice {
-            Some((at, gain)) if gain >= LEAST_GAIN => Ok(at),
-            _ => self.second_trip(&fit, soonest, end),
+        let single = self.most_telling(soonest, end).filter(|(_, gain)| *gain >= LEAST_GAIN);
+        let several = self.several_at_once(soonest).filter(|gain| *gain >= LEAST_GAIN);
+        match (single, several) {
+            (Some((at, gain)), Some(ahead)) => Ok(if ahead > 1.3 * gain { soonest } else { at }),
+            (Some((at, _)), None) => Ok(at),
+            (None, Some(_)) => Ok(soonest),
+            (None, None) => self.second_trip(&fit, soonest, end),
         }
+    }
+
+    /// What is learnt from some number of requests in a row from now on, of which all but the last pass. A window lets
+    /// many through where a log or a bucket lets few, which a single request does not show.
+    fn several_at_once(&mut self, soonest: f64) -> Option<f64> {
+        let mut history = self.posterior.history.clone();
+        let mut sample: Vec<(f64, Vec<Hypothesis>)> = self
+            .posterior
+            .sample(WEIGHED / 2)
+            .into_iter()
+            .filter(|(weight, _)| *weight > 0.003)
+            .map(|(weight, kind)| (weight, kind.into_iter().cloned().collect()))
+            .collect();
+        let base = history.base();
+        let room = (self.budget.requests - self.sent) as usize;
+        let (mut best, mut at, mut all_pass) = (None, soonest, 1.0);
+        for ahead in 0..AHEAD.min(room) {
+            let arrival = history.expected(at);
+            let i = history.len();
+            let (mut gain, refused) = gain(&sample, |h| h.chance_of_refusal(&history, i, arrival));
+            gain = gain * all_pass - 0.006 * ahead as f64;
+            if ahead > 0 && best.is_none_or(|best| gain > best) {
+                best = Some(gain);
+            }
+            all_pass *= 1.0 - refused;
+            if all_pass < 0.3 {
+                break;
+            }
+            let passed =
+                Exchange { sent: at, answered: at + base, refused: false, retry_after: None, date: None };
+            history.push(passed);
+            for (_, kind) in &mut sample {
+                for hypothesis in kind {
+                    hypothesis.take(&history, i, || self.random.unit());
+                }
+            }
+            at += (1.08 * SPACING).max(base);
+        }
+        best
     }
 
     /// Meets the limit once more, in two parts.
@@ -332,29 +381,34 @@ impl Plan {
         let left = (end - soonest).max(1e-9);
         let score = |at: f64| {
             let arrival = history.expected(at);
-            let (mut of_kind, mut of_all, mut overall, mut total) = (0.0, 0.0, 0.0, 0.0);
-            for (weight, kind) in &sample {
-                let mut mean = 0.0;
-                let mut entropy = 0.0;
-                for hypothesis in kind {
-                    let refusal = self.posterior.chance_of_refusal(hypothesis, arrival);
-                    mean += refusal;
-                    entropy += uncertainty(refusal);
-                }
-                let count = kind.len() as f64;
-                of_kind += weight * uncertainty(mean / count);
-                of_all += weight * entropy / count;
-                overall += weight * mean / count;
-                total += weight;
-            }
-            let whole = uncertainty(overall / total);
-            let gain = (whole - of_kind / total) + OF_PARAMETERS * (of_kind - of_all) / total;
-            let cost = 0.015 * overall / total + 0.25 * (at - soonest) / left;
+            let (gain, refused) = gain(&sample, |h| self.posterior.chance_of_refusal(h, arrival));
+            let cost = 0.015 * refused + 0.25 * (at - soonest) / left;
             (gain, gain - cost)
         };
         let scored = times.into_iter().map(|at| (at, score(at)));
         scored.max_by(|a, b| a.1.1.total_cmp(&b.1.1)).map(|(at, (gain, _))| (at, gain))
     }
+}
+
+/// What the answer to a request tells, in nats, of the kind and to a smaller part of the parameters; and the chance of a
+/// refusal. `refusal` is that chance by one hypothesis.
+fn gain<H: Borrow<Hypothesis>>(sample: &[(f64, Vec<H>)], refusal: impl Fn(&Hypothesis) -> f64) -> (f64, f64) {
+    let (mut of_kind, mut of_all, mut overall, mut total) = (0.0, 0.0, 0.0, 0.0);
+    for (weight, kind) in sample {
+        let (mut mean, mut entropy) = (0.0, 0.0);
+        for hypothesis in kind {
+            let refusal = refusal(hypothesis.borrow());
+            mean += refusal;
+            entropy += uncertainty(refusal);
+        }
+        let count = kind.len() as f64;
+        of_kind += weight * uncertainty(mean / count);
+        of_all += weight * entropy / count;
+        overall += weight * mean / count;
+        total += weight;
+    }
+    let whole = uncertainty(overall / total);
+    ((whole - of_kind / total) + OF_PARAMETERS * (of_kind - of_all) / total, overall / total)
 }
 
 /// Entropy of a yes or no, in nats.

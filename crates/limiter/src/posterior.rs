@@ -20,6 +20,9 @@ const LARGER_CLOUD: usize = 900;
 const SWEEPS: usize = 4;
 /// The cloud is renewed when fewer than this part of it are effective.
 const LEAST_EFFECTIVE: f64 = 0.4;
+/// Evidence is itself only estimated, by clouds of finite size: repeated with other seeds it differs by a nat or two.
+/// Differences are taken for smaller by this factor, so that luck does not look like certainty.
+const DOUBT: f64 = 1.7;
 /// Parts into which one answer's likelihood is divided at most.
 const MOST_PARTS: usize = 10;
 
@@ -107,7 +110,8 @@ impl Posterior {
     /// The weight of each kind, in the order of [`CLASSES`]; they sum to 1.
     pub(crate) fn weights(&self) -> Vec<f64> {
         let most = self.clouds.iter().map(|cloud| cloud.log_evidence).fold(f64::NEG_INFINITY, f64::max);
-        let raw: Vec<f64> = self.clouds.iter().map(|cloud| (cloud.log_evidence - most).exp()).collect();
+        let raw: Vec<f64> =
+            self.clouds.iter().map(|cloud| ((cloud.log_evidence - most) / DOUBT).exp()).collect();
         let sum: f64 = raw.iter().sum();
         raw.into_iter().map(|weight| weight / sum).collect()
     }

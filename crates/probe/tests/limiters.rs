@@ -188,5 +188,5 @@ async fn who_hangs_up_after_refusing_is_asked_no_more() {
     let server = Server::bans_after(4).await;
     let run = find_out(&server, BOUNDS).await;
     assert_eq!(run.stopped, RateStop::Banned, "{run:#?}");
-    assert_eq!(run.estimate.limit.map(|limit| limit.low), Some(4), "{run:#?}");
+    assert!(contains(run.estimate.limit.expect("it was met"), 4, 0), "{run:#?}");
 }
