@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use landfall_evidence::Target;
 use landfall_probe::net::{AddressMap, Egress};
+use landfall_probe::rate_limit;
 use url::Url;
 
 use crate::config::Config;
@@ -118,6 +119,8 @@ pub struct Overrides {
     pub budget: Option<u32>,
     /// Whether one probe alone is run, which then asks more than an audit needs.
     pub deep: bool,
+    /// Find out what rate limit there is within these bounds, and ask nothing else over HTTP.
+    pub discover: Option<rate_limit::Bounds>,
 }
 
 /// A plan for one audit.
@@ -127,6 +130,8 @@ pub struct Plan {
     pub target: Target,
     /// Whether the probes ask more than an audit needs (`landfall http` and its like).
     pub deep: bool,
+    /// The bounds within which the rate limit is found out; `None` leaves it at an audit's few requests.
+    pub discover: Option<rate_limit::Bounds>,
     /// Deadline of the whole audit.
     pub timeout: Duration,
     /// Requests to production and origin together.
@@ -235,6 +240,7 @@ impl Plan {
                 endpoints: config.endpoints.clone(),
             },
             deep: said.deep,
+            discover: said.discover,
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),
             budget: said.budget.or(config.budget).unwrap_or(DEFAULT_BUDGET),
             skip,
