@@ -127,6 +127,10 @@ mod tests {
             health_path: None,
             sets: vec!["APP_PORT".into()],
             default_host: None,
+            build: None,
+            root: None,
+            regions: Vec::new(),
+            replicas: None,
         }
     }
 

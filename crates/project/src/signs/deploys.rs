@@ -24,7 +24,8 @@ pub(super) fn read(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
 }
 
 fn production<'a>(read: &Read<'a>) -> Vec<&'a Deploy> {
-    read.deploys.iter().filter(|d| d.config.stage == DeployStage::Production).collect()
+    // What a member of a monorepo starts lies in its own folder, and is another application than the root's.
+    read.deploys.iter().filter(|d| d.config.stage == DeployStage::Production && !d.is_member()).collect()
 }
 
 /// Ports, start targets and health paths that differ from file to file.
@@ -137,8 +138,14 @@ fn starts(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
         );
     }
     for deploy in &all {
-        let Some(start) = &deploy.config.start else { continue };
         let file = deploy.config.file.as_str();
+        let Some(start) = &deploy.config.start else {
+            // A worker is not started, it answers: its script is all that it has.
+            if let Some(target) = deploy.target.as_deref() {
+                target_missing(read, target, file, found);
+            }
+            continue;
+        };
         let script = match start.server.as_deref() {
             Some("npm" | "yarn" | "pnpm") => None,
             _ => named_script(tree, &start.raw),

@@ -9,6 +9,22 @@ use landfall_evidence::{Dependency, Runtime, Stack};
 use crate::source::{Language, Source};
 use crate::tree::{Tree, file_name, parent};
 
+/// Files that make a folder a project of its own.
+pub(crate) const MANIFESTS: &[&str] = &[
+    "package.json",
+    "pyproject.toml",
+    "requirements.txt",
+    "Pipfile",
+    "Cargo.toml",
+    "go.mod",
+    "Gemfile",
+    "composer.json",
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "mix.exs",
+];
+
 /// What a manifest says, before frameworks are told from other dependencies.
 #[derive(Debug, Default)]
 struct Manifest {
