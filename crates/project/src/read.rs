@@ -72,6 +72,7 @@ fn files(root: &Path) -> ProjectSnapshot {
         unread: Vec::new(),
     };
     noticed.extend(settings::near_misses(&snapshot));
+    noticed.extend(routes::against_specification(&tree, &snapshot.routes, &mut unread));
     let (signs, built) = signs::read(&signs::Read {
         tree: &tree,
         sources: &sources,

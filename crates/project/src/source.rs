@@ -168,7 +168,7 @@ fn blank(text: &str, language: Language) -> String {
 }
 
 /// The offset after a quoted string that begins at `start`; an unclosed one ends with its line.
-fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
+pub(crate) fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
     let mut i = start + 1;
     while i < bytes.len() {
         match bytes[i] {
