@@ -6,6 +6,7 @@
 mod code;
 mod deploys;
 mod files;
+mod hollow;
 mod ignore;
 mod images;
 mod packages;
@@ -50,6 +51,7 @@ pub(crate) fn read(read: &Read<'_>) -> (Vec<ProjectSign>, Vec<Built>) {
     images::read(read, &plans, &mut found);
     code::read(read, &plans, &mut found);
     proxy::read(read, &mut found);
+    hollow::read(read, &mut found);
     for (word, place, detail) in read.noticed {
         found.add(*word, place.as_str(), detail.as_str());
     }
