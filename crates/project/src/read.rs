@@ -70,6 +70,7 @@ fn files(root: &Path) -> ProjectSnapshot {
         signs: Vec::new(),
         left_out: signs::left_out(&tree),
         unread: Vec::new(),
+        started: None,
     };
     noticed.extend(settings::near_misses(&snapshot));
     noticed.extend(routes::against_specification(&tree, &snapshot.routes, &mut unread));

@@ -11,7 +11,7 @@ mod more_runners;
 mod other_runners;
 mod pytest;
 mod reports;
-mod run;
+pub(crate) mod run;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
