@@ -460,7 +460,7 @@ mod tests {
             "Dockerfile",
             "FROM python:3.12-slim\nWORKDIR /srv\nCOPY . .\nENTRYPOINT [\"./entry.sh\"]\nCMD [\"gunicorn\", \"--bind\", \"0.0.0.0:${PORT}\", \"app:app\"]",
         ),
-        (".dockerignore", "*.html"),
+        (".dockerignore", "**/*.html"),
         ("entry.sh", "#!/bin/sh\r\nexec \"$@\"\r\n"),
         ("procfile", "web: gunicorn app:app\n"),
         (
