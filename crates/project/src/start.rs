@@ -23,7 +23,7 @@ use crate::tests_run::run::{Group, Kept, exit_of, find_program, search_path};
 use crate::tree::Tree;
 
 /// The mark in the environment of everything that is started.
-const MARK: &str = "LANDFALL_STARTED";
+pub(crate) const MARK: &str = "LANDFALL_STARTED";
 /// Between two looks at whether it is ready.
 const TICK: Duration = Duration::from_millis(50);
 /// Output kept in the evidence, in bytes.
@@ -302,7 +302,7 @@ async fn launch(recipe: Recipe, limit: Duration) -> Result<Started, String> {
 }
 
 /// The processes that carry the mark.
-fn marked(mark: &str) -> Vec<u32> {
+pub(crate) fn marked(mark: &str) -> Vec<u32> {
     let needle = format!("{MARK}={mark}");
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
@@ -317,7 +317,7 @@ fn marked(mark: &str) -> Vec<u32> {
 }
 
 /// Ends what carries the mark and is still there.
-fn sweep(mark: &str) {
+pub(crate) fn sweep(mark: &str) {
     if mark.is_empty() {
         return;
     }

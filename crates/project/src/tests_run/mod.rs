@@ -404,6 +404,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_hostile_suite_ends_with_all_that_it_started() {
+        // Fifty processes in sessions of their own, a question, a gigabyte of output, and no end.
+        let seconds = 600_000 + std::process::id();
+        let script = format!(
+            "#!/bin/sh\nfor i in $(seq 50); do setsid sleep {seconds} & done\nprintf 'Continue? '\nread answer\necho \"got [$answer]\"\nyes | head -c 1000000000\nsleep {seconds}\n"
+        );
+        let dir = with_pytest(&script, &[]);
+        let runs = run_tests(dir.path(), None, Duration::from_secs(4)).await;
+        let run = runs[0].observation.answer.present().unwrap();
+        assert!(matches!(run.exit, Exit::TimedOut { .. }), "{:?}", run.exit);
+        assert!(run.output_tail.len() <= MAX_TAIL);
+        let needle = format!("sleep\0{seconds}\0");
+        let left = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+            std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == needle.as_bytes())
+        });
+        assert_eq!(left.count(), 0, "processes outlive the run");
+    }
+
+    #[tokio::test]
     async fn the_environment_keeps_the_folder_clean_and_standard_input_is_empty() {
         let script = "#!/bin/sh\ncat\necho \"[$PYTHONDONTWRITEBYTECODE] [$PYTEST_ADDOPTS]\"\nexit 0\n";
         let dir = with_pytest(script, &[]);

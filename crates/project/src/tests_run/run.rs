@@ -91,6 +91,9 @@ async fn attempt(
         // Without it several runners watch for changes instead of ending.
         command.env("CI", "1");
     }
+    // A test that starts a daemon of its own takes the mark along, so that it is found when the run is over.
+    let marked = Marked::new();
+    command.env(crate::start::MARK, &marked.0);
     let begun = std::time::SystemTime::now();
     let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
     // The command holds the writing ends; while they are open the pipe has no end.
@@ -146,6 +149,23 @@ pub(crate) fn exit_of(status: std::process::ExitStatus) -> Exit {
         (Some(code), _) => Exit::Code { code },
         (None, Some(signal)) => Exit::Signal { signal },
         (None, None) => Exit::Code { code: -1 },
+    }
+}
+
+/// The mark of one run. What carries it ends with the value, also when the caller drops the run.
+struct Marked(String);
+
+impl Marked {
+    fn new() -> Self {
+        static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Self(format!("tests-{}-{count}", std::process::id()))
+    }
+}
+
+impl Drop for Marked {
+    fn drop(&mut self) {
+        crate::start::sweep(&self.0);
     }
 }
 
