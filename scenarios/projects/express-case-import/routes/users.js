@@ -1,0 +1,4 @@
+const router = require('express').Router();
+
+router.get('/', (req, res) => res.json([]));
+module.exports = router;

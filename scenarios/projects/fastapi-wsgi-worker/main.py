@@ -1,0 +1,13 @@
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/health")
+async def health():
+    return {"ok": True}
+
+
+@app.post("/orders")
+async def order(order: dict):
+    return order

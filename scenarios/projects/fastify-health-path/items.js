@@ -1,0 +1,3 @@
+module.exports = async function (fastify) {
+  fastify.post('/items', async (request) => request.body);
+};

@@ -1,0 +1,5 @@
+package text
+
+func Title(s string) string {
+	return s
+}

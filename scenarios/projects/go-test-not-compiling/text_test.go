@@ -1,0 +1,9 @@
+package text
+
+import "testing"
+
+func TestUpper(t *testing.T) {
+	if Upper("a") != "A" {
+		t.Fatal("upper")
+	}
+}

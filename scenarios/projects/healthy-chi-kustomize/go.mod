@@ -1,0 +1,5 @@
+module example.com/things
+
+go 1.21
+
+require github.com/go-chi/chi/v5 v5.1.0

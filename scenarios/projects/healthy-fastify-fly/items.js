@@ -1,0 +1,3 @@
+export default async function (app) {
+  app.get('/items/:id', async (request) => ({ id: request.params.id }));
+}

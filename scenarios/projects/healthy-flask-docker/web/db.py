@@ -1,0 +1,2 @@
+def init(app):
+    app.extensions["db"] = app.config["DATABASE_URL"]

@@ -1,0 +1,4 @@
+class Api::ItemsController < ApplicationController
+  def index = render(json: [])
+  def create = head(:created)
+end

@@ -1,0 +1,5 @@
+require 'rails/all'
+module Shop
+  class Application < Rails::Application
+  end
+end

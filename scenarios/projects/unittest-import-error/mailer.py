@@ -1,0 +1,2 @@
+def send_message(to, text):
+    return f"to {to}: {text}"
