@@ -173,6 +173,18 @@ pub struct DeployConfig {
     pub sets: Vec<String>,
     /// The platform's own address of the deployment, when the file names it.
     pub default_host: Option<String>,
+    /// The command that builds, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// The folder that is built, relative to the root of the project; `None` for the root itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// Regions, by the platform's own names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<String>,
+    /// Instances: the fewest, where the file gives a range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
 }
 
 /// A start command.
@@ -255,6 +267,53 @@ pub struct SettingsInventory {
     pub declared_in: Option<String>,
     /// Variables that are present (a `.env` file or this process's environment), among those read or declared.
     pub present: Vec<String>,
+    /// What the values in `.env` files look like. Never the values. At most 500.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shapes: Vec<SettingShape>,
+}
+
+/// What the value of a variable looks like, in one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingShape {
+    /// The variable.
+    pub name: String,
+    /// `file:line`.
+    pub place: String,
+    /// What it looks like.
+    pub shape: ValueShape,
+    /// The first 16 hexadecimal digits of HMAC-SHA-256 of the value, keyed by the variable `LANDFALL_SALT` of the
+    /// reader's own environment, so that whoever holds the salt can compare two places. `None` without a salt: an
+    /// unkeyed digest of a short value could be guessed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum ValueShape {
+    /// Nothing.
+    Empty,
+    /// A word that stands for a value still to come: `changeme`, `your-key-here`, `<token>`.
+    Placeholder,
+    /// A URL.
+    Url {
+        /// Its scheme: `postgres`.
+        scheme: String,
+    },
+    /// A command line or a header, pasted whole.
+    Command,
+    /// A number.
+    Number,
+    /// `true`, `no`, `on` and the like.
+    Switch,
+    /// A key of a known vendor, by its prefix.
+    Key {
+        /// The prefix: `sk_live_`.
+        prefix: String,
+    },
+    /// Anything else.
+    Text,
 }
 
 /// A variable that the code reads.

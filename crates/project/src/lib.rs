@@ -19,6 +19,7 @@ mod settings;
 mod signs;
 mod source;
 mod stack;
+mod syntax;
 mod tests_run;
 mod tree;
 mod yaml;

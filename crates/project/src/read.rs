@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::thread;
 
-use landfall_evidence::{NamedHost, Observed, ProbeFault, ProjectSnapshot};
+use landfall_evidence::{NamedHost, Observed, ProbeFault, ProjectSnapshot, redact_text};
 
 use crate::tree::Tree;
 use crate::{deploy, entry, git, routes, schedulers, settings, signs, source, stack};
@@ -55,12 +55,13 @@ fn files(root: &Path) -> ProjectSnapshot {
     let sources = source::load(&tree, &mut unread);
     let deploys = deploy::read(&tree, &mut unread);
     let environment = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let (settings, mut noticed) = settings::read(&tree, &sources, environment, &mut unread);
     let mut snapshot = ProjectSnapshot {
         root: root.display().to_string(),
         stacks: stack::read(&tree, &sources, &mut unread),
         entry: entry::entry(&tree, &deploys, &sources),
         folders: entry::folders(&tree),
-        settings: settings::read(&tree, &sources, environment, &mut unread),
+        settings,
         routes: routes::read(&tree, &sources),
         schedulers: schedulers::read(&sources),
         deploy: deploys.iter().map(|d| d.config.clone()).collect(),
@@ -70,8 +71,25 @@ fn files(root: &Path) -> ProjectSnapshot {
         left_out: signs::left_out(&tree),
         unread: Vec::new(),
     };
-    snapshot.signs =
-        signs::read(&signs::Read { tree: &tree, sources: &sources, deploys: &deploys, snapshot: &snapshot });
+    noticed.extend(settings::near_misses(&snapshot));
+    noticed.extend(routes::against_specification(&tree, &snapshot.routes, &mut unread));
+    let (signs, built) = signs::read(&signs::Read {
+        tree: &tree,
+        sources: &sources,
+        deploys: &deploys,
+        snapshot: &snapshot,
+        noticed: &noticed,
+    });
+    snapshot.signs = signs;
+    for config in &mut snapshot.deploy {
+        let Some(of_file) = built.iter().find(|built| built.file == config.file) else { continue };
+        config.build = config.build.take().or_else(|| of_file.build.as_deref().map(redact_text));
+        config.root = config.root.take().or_else(|| {
+            let root = of_file.root.as_deref()?.trim_start_matches("./").trim_matches('/');
+            (!root.is_empty() && root != ".").then(|| root.to_owned())
+        });
+        config.replicas = config.replicas.or(of_file.replicas);
+    }
     // A file that several readers stumble over is named once.
     for reason in unread {
         if !snapshot.unread.contains(&reason) {

@@ -22,6 +22,11 @@ pub(crate) enum Language {
     Rust,
     Go,
     Ruby,
+    Php,
+    Java,
+    Kotlin,
+    CSharp,
+    Elixir,
 }
 
 impl Language {
@@ -34,6 +39,11 @@ impl Language {
             "rs" => Self::Rust,
             "go" => Self::Go,
             "rb" | "ru" => Self::Ruby,
+            "php" => Self::Php,
+            "java" => Self::Java,
+            "kt" | "kts" => Self::Kotlin,
+            "cs" => Self::CSharp,
+            "ex" | "exs" => Self::Elixir,
             _ => return None,
         })
     }
@@ -94,7 +104,7 @@ pub(crate) fn load(tree: &Tree, unread: &mut Vec<String>) -> Vec<Source> {
 /// Whether a path is that of a test, by the usual conventions of its language.
 pub(crate) fn is_test(path: &str) -> bool {
     static NAME: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^(?:test_.*\.py|.*_test\.(?:py|go|rb)|.*_spec\.rb|conftest\.py|.*\.(?:test|spec)\.[cm]?[jt]sx?)$")
+        Regex::new(r"^(?:test_.*\.py|.*_test\.(?:py|go|rb)|.*_spec\.rb|conftest\.py|.*Tests?\.(?:java|kt|cs|php)|.*_test\.exs|.*\.(?:test|spec)\.[cm]?[jt]sx?)$")
             .expect("the pattern is a constant and covered by tests")
     });
     let mut folders = path.split('/').rev();
@@ -106,7 +116,8 @@ pub(crate) fn is_test(path: &str) -> bool {
 fn blank(text: &str, language: Language) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
-    let hash_comments = matches!(language, Language::Python | Language::Ruby);
+    let hash_comments = matches!(language, Language::Python | Language::Ruby | Language::Elixir);
+    let block_strings = matches!(language, Language::Python | Language::Elixir);
     let mut i = 0;
     let clear = |out: &mut [u8], from: usize, to: usize| {
         for byte in &mut out[from..to] {
@@ -125,7 +136,8 @@ fn blank(text: &str, language: Language) -> String {
         |from: usize| bytes[from..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |at| from + at);
     while i < bytes.len() {
         match bytes[i] {
-            b'#' if hash_comments => {
+            // `#[…]` is an attribute in PHP.
+            b'#' if hash_comments || (language == Language::Php && bytes.get(i + 1) != Some(&b'[')) => {
                 let end = line_end(i);
                 clear(&mut out, i, end);
                 i = end;
@@ -140,7 +152,7 @@ fn blank(text: &str, language: Language) -> String {
                 clear(&mut out, i, end);
                 i = end;
             }
-            quote @ (b'"' | b'\'') if language == Language::Python && bytes[i..].starts_with(&[quote; 3]) => {
+            quote @ (b'"' | b'\'') if block_strings && bytes[i..].starts_with(&[quote; 3]) => {
                 let end = find(&[quote; 3], i + 3);
                 clear(&mut out, i, end);
                 i = end;
@@ -156,7 +168,7 @@ fn blank(text: &str, language: Language) -> String {
 }
 
 /// The offset after a quoted string that begins at `start`; an unclosed one ends with its line.
-fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
+pub(crate) fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
     let mut i = start + 1;
     while i < bytes.len() {
         match bytes[i] {

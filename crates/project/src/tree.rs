@@ -112,6 +112,19 @@ impl Tree {
         tree
     }
 
+    /// The part of the tree below a folder, with paths from there.
+    pub(crate) fn below(&self, folder: &str) -> Self {
+        let mut inner = Self { root: self.root.join(folder), ..Self::default() };
+        for file in &self.files {
+            let Some(path) = file.path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) else {
+                continue;
+            };
+            inner.index.insert(path.to_owned(), inner.files.len());
+            inner.files.push(FileInfo { path: path.to_owned(), ..file.clone() });
+        }
+        inner
+    }
+
     /// A file by its path.
     pub(crate) fn get(&self, path: &str) -> Option<&FileInfo> {
         self.index.get(path).map(|&i| &self.files[i])

@@ -15,6 +15,7 @@ mod local;
 mod observatory;
 mod path;
 mod project;
+mod project_signs;
 mod rate_limit;
 mod security;
 mod tests_run;
@@ -60,6 +61,7 @@ pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     findings.extend(tests_run::findings(case));
     findings.extend(local::findings(case));
     findings.extend(project::findings(case));
+    findings.extend(project_signs::findings(case));
     for finding in &mut findings {
         attribute(finding, case);
     }

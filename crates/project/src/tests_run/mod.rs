@@ -7,8 +7,10 @@
 mod detect;
 mod import_gap;
 mod junit;
+mod more_runners;
 mod other_runners;
 mod pytest;
+mod reports;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -172,6 +174,13 @@ fn read(tree: &Tree, plan: &Plan, finished: Finished) -> Observed<TestRun> {
     } else {
         other_runners::read(&output)
     };
+    // A command that writes JUnit XML has counted for us, whatever it prints.
+    if outcome.counts.is_none()
+        && outcome.errors.is_empty()
+        && let Some(written) = reports::outcome(&finished.reports)
+    {
+        outcome = written;
+    }
     outcome.failed.truncate(MAX_FAILED);
     outcome.errors.truncate(MAX_ERRORS);
     for error in &mut outcome.errors {
@@ -230,7 +239,7 @@ mod tests {
     }
 
     fn finished(output: &str, code: i32) -> Finished {
-        Finished { output: output.to_owned(), exit: Exit::Code { code }, junit: None }
+        Finished { output: output.to_owned(), exit: Exit::Code { code }, junit: None, reports: Vec::new() }
     }
 
     #[test]
@@ -240,6 +249,7 @@ mod tests {
             output: include_str!("../../tests/data/import-error.txt").to_owned(),
             exit: Exit::Code { code: 2 },
             junit: Some(include_str!("../../tests/data/import-error.xml").to_owned()),
+            reports: Vec::new(),
         };
         let Observed::Present(run) = read(&tree, &plan("pytest tests/ --tb=short -q"), recorded) else {
             panic!("it ran")

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use landfall_evidence::{CollectionError, TestCounts};
 use regex::Regex;
 
-use super::{Outcome, pytest};
+use super::{Outcome, more_runners, pytest};
 
 struct Patterns {
     cargo: Regex,
@@ -21,6 +21,8 @@ struct Patterns {
     tap: Regex,
     tap_failed: Regex,
     go_failed: Regex,
+    go_ended: Regex,
+    go_build: Regex,
     rspec: Regex,
 }
 
@@ -40,6 +42,8 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         mocha: compile(r"(?m)^\s*(\d+) (passing|failing|pending)\b"),
         tap: compile(r"(?m)^(?:#|ℹ) (tests|pass|fail|skipped|cancelled|todo) (\d+)$"),
         tap_failed: compile(r"(?m)^\s*not ok \d+ - (.+?)(?: # .*)?$"),
+        go_ended: compile(r"(?m)^--- (PASS|FAIL|SKIP): \S+"),
+        go_build: compile(r"(?m)^(?:vet: )?(\S+\.go):(\d+):\d+: (.+)$"),
         go_failed: compile(r"(?m)^\s*--- FAIL: (\S+)"),
         rspec: compile(r"(?m)^(\d+) examples?, (\d+) failures?(?:, (\d+) pending)?(?:, (\d+) errors?)?"),
     }
@@ -47,7 +51,8 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
 
 /// Reads the output of a runner that may be any of several: a declared command hides which.
 pub(super) fn read(output: &str) -> Outcome {
-    for reader in [cargo, unittest, node, rspec, go] {
+    let own: [fn(&str) -> Outcome; 5] = [cargo, unittest, node, rspec, go];
+    for reader in more_runners::READERS.iter().chain(&own) {
         let outcome = reader(output);
         if outcome != Outcome::default() {
             return outcome;
@@ -164,9 +169,40 @@ fn rspec(output: &str) -> Outcome {
     Outcome { counts: Some(counts), ..Outcome::default() }
 }
 
-/// Without `-v` go names what failed and counts nothing.
+/// With `-v` every test has its line; without it go names what failed and counts nothing. Code that does not compile
+/// is named as `FILE:LINE:COLUMN: message` under the package's name.
 fn go(output: &str) -> Outcome {
-    Outcome { failed: names(&PATTERNS.go_failed, output), ..Outcome::default() }
+    let p = &*PATTERNS;
+    let errors: Vec<CollectionError> = p
+        .go_build
+        .captures_iter(output)
+        .filter(|_| output.contains("[build failed]") || output.contains("[setup failed]"))
+        .take(50)
+        .map(|c| CollectionError {
+            file: c[1].to_owned(),
+            line: c[2].parse().ok(),
+            statement: None,
+            exception: "build failed".to_owned(),
+            message: c[3].to_owned(),
+            gap: None,
+        })
+        .collect();
+    // Subtests are indented and belong to the test above them.
+    let ended = |word: &str| {
+        p.go_ended.captures_iter(output).filter(|c| &c[1] == word).count().try_into().unwrap_or(u32::MAX)
+    };
+    let (passed, failed, skipped): (u32, u32, u32) = (ended("PASS"), ended("FAIL"), ended("SKIP"));
+    let failing_names = names(&p.go_failed, output);
+    let none = output.contains("[no test files]") && !output.contains("\nok ") && !output.starts_with("ok ");
+    let counted = passed + skipped > 0 || !errors.is_empty() || (none && failed == 0);
+    let counts = counted.then(|| TestCounts {
+        collected: passed.saturating_add(failed).saturating_add(skipped),
+        passed,
+        failed,
+        errors: errors.len().try_into().unwrap_or(u32::MAX),
+        skipped,
+    });
+    Outcome { counts, failed: failing_names, errors }
 }
 
 #[cfg(test)]
@@ -216,6 +252,16 @@ mod tests {
         assert_eq!(counts("10 examples, 2 failures, 1 pending\n"), (10, 7, 2, 0, 1));
         let go = read("--- FAIL: TestA (0.00s)\nFAIL\tx\t0.01s\n");
         assert_eq!((go.counts, go.failed), (None, vec!["TestA".to_owned()]));
+        assert_eq!(
+            counts(
+                "=== RUN   TestA\n--- PASS: TestA (0.00s)\n    --- PASS: TestA/b (0.00s)\n--- SKIP: TestC (0.00s)\nPASS\nok  \tshop\t0.01s\n"
+            ),
+            (2, 1, 0, 0, 1)
+        );
+        assert_eq!(counts("?   \tshop\t[no test files]\n"), (0, 0, 0, 0, 0));
+        let broken =
+            read("# shop [shop.test]\n./a_test.go:6:2: undefined: total\nFAIL\tshop [build failed]\nFAIL\n");
+        assert_eq!((broken.errors[0].file.as_str(), broken.errors[0].line), ("./a_test.go", Some(6)));
         assert_eq!(read("nothing to see"), Outcome::default());
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Finished {
     pub(super) exit: Exit,
     /// pytest's report in JUnit form.
     pub(super) junit: Option<String>,
+    /// Reports in JUnit form that the command itself has written into the folder.
+    pub(super) reports: Vec<String>,
 }
 
 /// Runs the plan in the folder, with folders added to Python's import path.
@@ -89,6 +91,7 @@ async fn attempt(
         // Without it several runners watch for changes instead of ending.
         command.env("CI", "1");
     }
+    let begun = std::time::SystemTime::now();
     let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
     // The command holds the writing ends; while they are open the pipe has no end.
     drop(command);
@@ -132,7 +135,9 @@ async fn attempt(
         Some(scratch) => read_junit(&scratch.join("junit.xml")).await,
         None => None,
     };
-    Ok(Finished { output: kept.text(), exit, junit })
+    let folder = root.to_owned();
+    let reports = tokio::task::spawn_blocking(move || super::reports::written_since(&folder, begun));
+    Ok(Finished { output: kept.text(), exit, junit, reports: reports.await.unwrap_or_default() })
 }
 
 fn exit_of(status: std::process::ExitStatus) -> Exit {
