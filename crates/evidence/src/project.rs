@@ -47,6 +47,65 @@ pub struct ProjectSnapshot {
     pub left_out: Vec<LeftOut>,
     /// Files or parts that could not be read or parsed, with the place and the reason.
     pub unread: Vec<String>,
+    /// The application as it came up when it was started as its platform would start it; `None` when it was not asked
+    /// for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<StartRun>,
+}
+
+/// One start of the application, made as its platform would make it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StartRun {
+    /// The start command, masked.
+    pub command: String,
+    /// The deploy configuration that it came from.
+    pub file: String,
+    /// The port that it was given in `PORT`.
+    pub port: u16,
+    /// Names of the variables that it was given.
+    pub given: Vec<String>,
+    /// Names of the variables that the code needs and no value could be found for.
+    pub missing: Vec<String>,
+    /// How it went.
+    pub outcome: StartOutcome,
+    /// Addresses on which its processes listened at the end: `0.0.0.0:8080`.
+    pub listens: Vec<String>,
+    /// The end of its output until it was ready, at most 4 KiB, masked.
+    pub output_tail: String,
+    /// How the project is run in development, with the file that says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub development: Option<String>,
+}
+
+/// How a start went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum StartOutcome {
+    /// It listened on the port that it was given.
+    Ready {
+        /// From the start, in microseconds.
+        after_us: u64,
+    },
+    /// It listened, and on other ports only.
+    Elsewhere {
+        /// From the start, in microseconds.
+        after_us: u64,
+    },
+    /// It ended before it listened.
+    Exited {
+        /// How.
+        exit: crate::Exit,
+    },
+    /// It ran, and listened nowhere within the limit.
+    Silent {
+        /// The limit, in microseconds.
+        limit_us: u64,
+    },
+    /// It could not be started from here.
+    NotStarted {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A file that a rule of `.dockerignore`, `.gcloudignore` or the like leaves out.

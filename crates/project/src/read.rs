@@ -55,21 +55,32 @@ fn files(root: &Path) -> ProjectSnapshot {
     let sources = source::load(&tree, &mut unread);
     let deploys = deploy::read(&tree, &mut unread);
     let environment = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let (settings, mut noticed) = settings::read(&tree, &sources, environment, &mut unread);
+    // None of these readers needs another one, and each goes over all sources.
+    let (mut of_stacks, mut of_settings) = (Vec::new(), Vec::new());
+    let (stacks, (settings, mut noticed), routes, schedulers, hosts) = thread::scope(|scope| {
+        let settings = scope.spawn(|| settings::read(&tree, &sources, environment, &mut of_settings));
+        let routes = scope.spawn(|| routes::read(&tree, &sources));
+        let rest = scope.spawn(|| (schedulers::read(&sources), crate::hosts::read(&tree)));
+        let stacks = stack::read(&tree, &sources, &mut of_stacks);
+        let (schedulers, hosts) = rest.join().unwrap_or_default();
+        (stacks, settings.join().unwrap_or_default(), routes.join().unwrap_or_default(), schedulers, hosts)
+    });
+    unread.extend(of_stacks.into_iter().chain(of_settings));
     let mut snapshot = ProjectSnapshot {
         root: root.display().to_string(),
-        stacks: stack::read(&tree, &sources, &mut unread),
+        stacks,
         entry: entry::entry(&tree, &deploys, &sources),
         folders: entry::folders(&tree),
         settings,
-        routes: routes::read(&tree, &sources),
-        schedulers: schedulers::read(&sources),
+        routes,
+        schedulers,
         deploy: deploys.iter().map(|d| d.config.clone()).collect(),
         git: None,
-        hosts: crate::hosts::read(&tree),
+        hosts,
         signs: Vec::new(),
         left_out: signs::left_out(&tree),
         unread: Vec::new(),
+        started: None,
     };
     noticed.extend(settings::near_misses(&snapshot));
     noticed.extend(routes::against_specification(&tree, &snapshot.routes, &mut unread));

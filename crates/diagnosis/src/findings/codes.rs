@@ -660,6 +660,22 @@ codes! {
         "The local backend does not answer"
         "Nothing listens at the local address, or it accepts connections and says nothing."
         "curl -sS -i http://LOCAL/PATH";
+    LOCAL_NO_START = "LF-LOCAL-003" Medium
+        "The start command does not bring the application up"
+        "Run as the platform would run it, with a free port in PORT and the declared variables, it ends or listens nowhere."
+        "env -i PATH=\"$PATH\" PORT=8080 sh -c 'START-COMMAND'";
+    LOCAL_ELSEWHERE = "LF-LOCAL-004" Medium
+        "The started application listens elsewhere than it should"
+        "It ignores PORT, or binds an address that only its own machine reaches."
+        "ss -ltnp while it runs";
+    LOCAL_NOT_TRIED = "LF-LOCAL-005" Info
+        "The application could not be started from here"
+        "A program or a start command is missing on this machine, so what the platform will see is not known."
+        "run the start command by hand";
+    LOCAL_DIFFERS = "LF-LOCAL-006" Info
+        "Development runs another command than the platform"
+        "Another server, other options or another port: what works under the one is not shown to work under the other."
+        "compare the two commands";
 
     PROJ_BIND = "LF-PROJ-001" Medium
         "The deploy configuration starts a server that the platform cannot reach"

@@ -15,11 +15,22 @@ use crate::command::{Parsed, parse_shell};
 use crate::tree::{Tree, file_name, parent};
 
 /// A configuration with what the evidence has no field for.
-#[derive(Debug)]
 pub(crate) struct Deploy {
     pub(crate) config: DeployConfig,
     /// What the start command serves: `run:app`.
     pub(crate) target: Option<String>,
+    /// Variables with the values that the file itself gives them. They reach a process that is started on request, and
+    /// no evidence.
+    pub(crate) values: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Deploy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deploy")
+            .field("config", &self.config)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Deploy {
@@ -40,6 +51,7 @@ impl Deploy {
                 replicas: None,
             },
             target: None,
+            values: BTreeMap::new(),
         }
     }
 
@@ -57,6 +69,7 @@ impl Deploy {
     /// Values that the file itself gives to variables serve as their defaults in the start command: the platform may
     /// still set another value.
     fn defaults(&mut self, values: &BTreeMap<String, String>) {
+        self.values.extend(values.iter().map(|(name, value)| (name.clone(), value.clone())));
         let Some(start) = &mut self.config.start else { return };
         if let PortSetting::Variable { name, default: default @ None } = &mut start.bind_port {
             *default = values.get(name).and_then(|value| value.parse().ok());

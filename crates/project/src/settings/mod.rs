@@ -8,7 +8,7 @@ mod shapes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use landfall_evidence::{SettingRead, SettingsInventory, SignWord};
+use landfall_evidence::{SettingRead, SettingsInventory, SignWord, ValueShape};
 use regex::Regex;
 
 use crate::source::Source;
@@ -84,6 +84,34 @@ pub(crate) fn read(
     noticed.extend(checks::shapes(&inventory, sources));
     noticed.extend(checks::tracked(tree, &inventory));
     (inventory, noticed)
+}
+
+/// Values for variables of these names, as far as they can be had: the `.env` files, then this process's environment,
+/// then what the example file gives that is no placeholder. For a process that is started on request; never kept.
+pub(crate) fn values(tree: &Tree, names: &BTreeSet<String>) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    let add = |path: &str, example: bool, all: &mut BTreeMap<String, String>| {
+        let Some(Ok(text)) = tree.text(path) else { return };
+        for c in DECLARATION.captures_iter(&text).filter(|c| names.contains(&c[1])) {
+            let value = shapes::unquoted(&c[2]);
+            let usable = match shapes::shape(value) {
+                ValueShape::Empty => false,
+                ValueShape::Placeholder => !example,
+                _ => true,
+            };
+            if usable {
+                all.entry(c[1].to_owned()).or_insert_with(|| value.to_owned());
+            }
+        }
+    };
+    PRESENT.iter().for_each(|path| add(path, false, &mut all));
+    for name in names {
+        if let (false, Ok(value)) = (all.contains_key(name), std::env::var(name)) {
+            all.insert(name.clone(), value);
+        }
+    }
+    EXAMPLES.iter().for_each(|path| add(path, true, &mut all));
+    all
 }
 
 /// Something noticed on the way: the sign, its place, its detail.

@@ -11,7 +11,7 @@ mod more_runners;
 mod other_runners;
 mod pytest;
 mod reports;
-mod run;
+pub(crate) mod run;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -401,6 +401,25 @@ mod tests {
             TestCounts { collected: 3, passed: 1, failed: 2, errors: 0, skipped: 0 }
         );
         assert!(run.output_tail.len() <= MAX_TAIL);
+    }
+
+    #[tokio::test]
+    async fn a_hostile_suite_ends_with_all_that_it_started() {
+        // Fifty processes in sessions of their own, a question, a gigabyte of output, and no end.
+        let seconds = 600_000 + std::process::id();
+        let script = format!(
+            "#!/bin/sh\nfor i in $(seq 50); do setsid sleep {seconds} & done\nprintf 'Continue? '\nread answer\necho \"got [$answer]\"\nyes | head -c 1000000000\nsleep {seconds}\n"
+        );
+        let dir = with_pytest(&script, &[]);
+        let runs = run_tests(dir.path(), None, Duration::from_secs(4)).await;
+        let run = runs[0].observation.answer.present().unwrap();
+        assert!(matches!(run.exit, Exit::TimedOut { .. }), "{:?}", run.exit);
+        assert!(run.output_tail.len() <= MAX_TAIL);
+        let needle = format!("sleep\0{seconds}\0");
+        let left = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+            std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == needle.as_bytes())
+        });
+        assert_eq!(left.count(), 0, "processes outlive the run");
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ struct Patterns {
     cargo_failed: Regex,
     rust_error: Regex,
     rust_place: Regex,
+    python_frame: Regex,
     unittest_ran: Regex,
     unittest_end: Regex,
     unittest_failed: Regex,
@@ -34,6 +35,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         cargo_failed: compile(r"(?m)^test (\S+) \.\.\. FAILED$"),
         rust_error: compile(r"^(error(?:\[E\d+\])?): (.+)$"),
         rust_place: compile(r"^\s*--> ([^:]+):(\d+):\d+$"),
+        python_frame: compile(r#"(?m)^\s*File "([^"]+)", line (\d+), in .*\n\s*(.*)$"#),
         unittest_ran: compile(r"(?m)^Ran (\d+) tests? in "),
         unittest_end: compile(r"(?m)^(?:OK|FAILED)(?: \((.*)\))?$"),
         unittest_failed: compile(r"(?m)^(?:FAIL|ERROR): (\S+ \([^)]*\))"),
@@ -123,8 +125,45 @@ fn unittest(output: &str) -> Outcome {
     let (failed, errors) = (part("failures"), part("errors"));
     let skipped = part("skipped").saturating_add(part("expected failures"));
     let passed = ran.saturating_sub(failed).saturating_sub(errors).saturating_sub(skipped);
-    let counts = TestCounts { collected: ran, passed, failed, errors, skipped };
-    Outcome { counts: Some(counts), failed: names(&p.unittest_failed, output), errors: Vec::new() }
+    // A module that cannot be imported stands in for its tests as one that fails.
+    let unloaded: Vec<CollectionError> = unittest_unloaded(output);
+    let stand_ins = u32::try_from(unloaded.len()).unwrap_or(u32::MAX);
+    let counts = TestCounts { collected: ran.saturating_sub(stand_ins), passed, failed, errors, skipped };
+    let failed =
+        names(&p.unittest_failed, output).into_iter().filter(|n| !n.contains("_FailedTest")).collect();
+    Outcome { counts: Some(counts), failed, errors: unloaded }
+}
+
+/// `ImportError: Failed to import test module: NAME`, with the traceback below it.
+fn unittest_unloaded(output: &str) -> Vec<CollectionError> {
+    let p = &*PATTERNS;
+    output
+        .split("ImportError: Failed to import test module: ")
+        .skip(1)
+        .take(50)
+        .map(|part| {
+            // The traceback ends where the next section or the summary begins.
+            let part = part.split("\n=====").next().unwrap_or(part);
+            let part = part.split("\nRan ").next().unwrap_or(part);
+            let module = part.lines().next().unwrap_or_default().trim();
+            let place = p.python_frame.captures_iter(part).filter(|c| !c[1].contains("/unittest/")).last();
+            let raised = part.lines().rev().find_map(|line| {
+                let (exception, message) = line.split_once(": ")?;
+                let named = !exception.is_empty()
+                    && exception.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '_');
+                named.then(|| (exception.to_owned(), message.to_owned()))
+            });
+            let (exception, message) = raised.unwrap_or_else(|| ("ImportError".to_owned(), String::new()));
+            CollectionError {
+                file: place.as_ref().map_or_else(|| module.to_owned(), |c| c[1].to_owned()),
+                line: place.as_ref().and_then(|c| c[2].parse().ok()),
+                statement: place.map(|c| c[3].trim().to_owned()),
+                exception,
+                message,
+                gap: None,
+            }
+        })
+        .collect()
 }
 
 fn node(output: &str) -> Outcome {
@@ -236,6 +275,13 @@ mod tests {
             (5, 2, 1, 1, 1)
         );
         assert_eq!(counts("Ran 2 tests in 0.1s\n\nOK\n"), (2, 2, 0, 0, 0));
+        let unloaded = read(
+            "E\n======\nERROR: tests.test_a (unittest.loader._FailedTest)\n------\nImportError: Failed to import test module: tests.test_a\nTraceback (most recent call last):\n  File \"/usr/lib/python3.11/unittest/loader.py\", line 407, in _find_test_path\n    module = self._get_module_from_name(name)\n  File \"/p/tests/test_a.py\", line 3, in <module>\n    from mailer import send\nImportError: cannot import name 'send' from 'mailer'\n\n\n------\nRan 1 test in 0.001s\n\nFAILED (errors=1)\n",
+        );
+        let error = &unloaded.errors[0];
+        assert_eq!((error.file.as_str(), error.line), ("/p/tests/test_a.py", Some(3)));
+        assert_eq!(error.message, "cannot import name 'send' from 'mailer'");
+        assert!(unloaded.failed.is_empty());
         assert_eq!(
             counts("Test Suites: 1 failed, 1 total\nTests:       1 failed, 2 passed, 3 total\n"),
             (3, 2, 1, 0, 0)
