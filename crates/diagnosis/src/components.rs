@@ -249,7 +249,7 @@ fn rate_limit(case: &Case<'_>, findings: &[Finding]) -> Component {
     let Some(limit) = limit_in_words(run) else {
         return row("rate-limit", NAME, Status::Unknown, None, "a limit was met and could not be measured");
     };
-    if refused_uses(run).is_empty() {
+    if refused_uses(case, run).is_empty() {
         return row("rate-limit", NAME, Status::Ok, None, limit);
     }
     row(

@@ -121,6 +121,7 @@ mod tests {
             local: Some("http://127.0.0.1:8000".parse().expect("valid")),
             project: None,
             frontends: Vec::new(),
+            uses: Vec::new(),
             endpoints: vec![Endpoint {
                 method: "POST".into(),
                 path: "/hook".into(),

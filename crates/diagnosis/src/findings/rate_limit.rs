@@ -15,7 +15,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     {
         let proof = || vec![observation.id.clone(), signal.observation.clone()];
         let by = hop(case, signal).map(|hop| format!(" by the {hop}")).unwrap_or_default();
-        let refused = refused_uses(run);
+        let refused = refused_uses(case, run);
         if !refused.is_empty() {
             let mut evidence = proof();
             evidence.extend(

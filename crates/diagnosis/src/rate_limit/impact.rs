@@ -1,0 +1,561 @@
+//! What becomes of a use under a limiter that is known in part.
+//!
+//! # How what is not known is handled
+//! Every quantity that the probe left open is tried at both ends and at its likeliest value, every kind of limiter that
+//! still fits, every way in which windows may be cut (the moments that matter are those right after a request of the use), both ways to
+//! count refused requests, and both keys (each address for itself, all in one counter) where the key is not known. The *best* case is the trial
+//! with the fewest refusals, the *worst* the one with the most. A use is hit *always* when even the best case refuses
+//! something, *never* when not even the worst does, and *perhaps* in between, with what decides.
+
+use std::collections::BTreeMap;
+
+use landfall_evidence::{Alignment, Interval, LimiterClass, RateLimitRun, UsageProfile};
+
+use super::limiter::{Answers, Cut, Limiter};
+use super::profile::Requests;
+use crate::words::in_words;
+use crate::{Hit, UseImpact, UseOutcome, UseRequest};
+
+/// A window that is not known is taken to be at least a second and at most an hour: what rate, period and window settings of nginx
+/// (`r/s`, `r/m`), Cloudflare (10 s to 1 h) and Flask-Limiter (`per second` to `per hour`) come to, days left aside.
+const WINDOW_MS: (u64, u64) = (1_000, 3_600_000);
+
+/// Stretch that is looked at of a use that goes on for ever, at least.
+const SPAN_MS: u64 = 600_000;
+
+/// Moments at which windows are cut that are tried, at most.
+const MOST_CUTS: usize = 12;
+
+/// Requests of a use that a drawing shows, at most.
+const MOST_DRAWN: usize = 60;
+
+/// Whose requests one counter counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Keyed {
+    /// Each client address has its own.
+    Address,
+    /// All clients share one.
+    Shared,
+    /// Not known.
+    Unknown,
+}
+
+/// What is known of a limiter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Kinds that fit, most likely first; never empty.
+    pub(crate) classes: Vec<LimiterClass>,
+    pub(crate) limit: Range,
+    pub(crate) window_ms: Range,
+    /// Whether the window was measured or stated, and is not merely bounded by what is usual.
+    pub(crate) window_known: bool,
+    /// `None` when nothing was seen of it.
+    pub(crate) penalty_ms: Option<Range>,
+    pub(crate) counters: (u64, u64),
+    pub(crate) alignment: Option<Alignment>,
+    pub(crate) keyed: Keyed,
+}
+
+/// A quantity between two ends, with its likeliest value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) low: u64,
+    pub(crate) likely: u64,
+    /// `None` when nothing bounds it from above.
+    pub(crate) high: Option<u64>,
+}
+
+impl Range {
+    pub(crate) fn exactly(value: u64) -> Self {
+        Self { low: value, likely: value, high: Some(value) }
+    }
+
+    fn of(interval: Interval) -> Self {
+        Self { low: interval.low, likely: interval.low, high: interval.high }
+    }
+
+    fn trials(self) -> Vec<u64> {
+        let mut all = vec![self.low, self.likely];
+        all.extend(self.high);
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    pub(crate) fn is_exact(self) -> bool {
+        self.high == Some(self.low)
+    }
+}
+
+impl Known {
+    /// What a run shows; `None` when it met no refusal or says nothing of the limit.
+    pub(crate) fn of(run: &RateLimitRun, keyed: Keyed) -> Option<Self> {
+        run.signal.as_ref()?;
+        let estimate = &run.estimate;
+        let fit = estimate.fit.as_deref();
+        let estimated = |e: landfall_evidence::Estimated| Range {
+            low: e.within.low.min(e.likely),
+            likely: e.likely,
+            high: e.within.high.map(|high| high.max(e.likely)),
+        };
+        let limit = fit.and_then(|fit| fit.limit).map(estimated).or_else(|| estimate.limit.map(Range::of))?;
+        let window =
+            fit.and_then(|fit| fit.period_ms).map(estimated).or_else(|| estimate.window_ms.map(Range::of));
+        let mut classes = fit.map_or(&estimate.classes, |fit| &fit.set).clone();
+        if classes.is_empty() {
+            classes = vec![
+                LimiterClass::FixedWindow,
+                LimiterClass::SlidingLog,
+                LimiterClass::SlidingCounter,
+                LimiterClass::TokenBucket,
+                LimiterClass::Penalty,
+            ];
+        }
+        let counters = fit.and_then(|fit| fit.counters);
+        // A limiter says with Retry-After how long it stays shut (RFC 9110 section 10.2.3).
+        let told =
+            run.signal.as_ref().and_then(|s| s.retry_after_s).map(|s| Range::exactly(s.saturating_mul(1000)));
+        let unknown = Range { low: WINDOW_MS.0, likely: 60_000, high: Some(WINDOW_MS.1) };
+        Some(Self {
+            classes,
+            limit: Range { low: limit.low.max(1), likely: limit.likely.max(1), ..limit },
+            window_ms: window.map_or(unknown, |w| Range { low: w.low.max(1), likely: w.likely.max(1), ..w }),
+            window_known: window.is_some(),
+            penalty_ms: fit.and_then(|fit| fit.penalty_ms).map(estimated).or(told),
+            counters: counters.map_or((2, 2), |c| (c.low.max(1), c.high.unwrap_or(c.low).max(1))),
+            alignment: fit.and_then(|fit| fit.alignment),
+            keyed,
+        })
+    }
+
+    /// The likeliest limiter, as a drawing shows it.
+    fn likeliest(&self) -> Limiter {
+        let class = self.classes[0];
+        Limiter {
+            class,
+            limit: self.limit.likely,
+            window_ms: self.window_ms.likely,
+            penalty_ms: self.penalty_ms.map_or(self.window_ms.likely, |p| p.likely),
+            counters: self.counters.0,
+            cut: if self.alignment == Some(Alignment::FirstRequest) { Cut::FirstRequest } else { Cut::At(0) },
+            counts_refused: false,
+            one_takes_all: false,
+        }
+    }
+
+    /// Every limiter that fits, each with the choices that make it.
+    fn trials(&self, times_ms: &[u64]) -> Vec<(Choices, Limiter)> {
+        let mut all = Vec::new();
+        let unbounded = self.window_ms.high.is_none().then_some(WINDOW_MS.1.max(self.window_ms.low));
+        let windows: Vec<u64> = self.window_ms.trials().into_iter().chain(unbounded).collect();
+        for class in &self.classes {
+            for limit in self.limit.trials() {
+                for window_ms in &windows {
+                    for (way, limiter) in self.ways(*class, limit, *window_ms, times_ms) {
+                        let choices =
+                            Choices { class: *class, limit, window_ms: *window_ms, way, shared: false };
+                        all.push((choices, limiter));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// The limiters of one kind, limit and window.
+    fn ways(
+        &self,
+        class: LimiterClass,
+        limit: u64,
+        window_ms: u64,
+        times_ms: &[u64],
+    ) -> Vec<(usize, Limiter)> {
+        let plain = Limiter { class, limit, window_ms, ..self.likeliest() };
+        let clocks = || cuts(times_ms, window_ms).into_iter().map(Cut::At);
+        let windows = || -> Vec<Cut> {
+            match self.alignment {
+                Some(Alignment::FirstRequest) => vec![Cut::FirstRequest],
+                Some(Alignment::Clock) => clocks().collect(),
+                None => std::iter::once(Cut::FirstRequest).chain(clocks()).collect(),
+            }
+        };
+        let both = [false, true];
+        let limiters: Vec<Limiter> = match class {
+            LimiterClass::FixedWindow => windows().into_iter().map(|cut| Limiter { cut, ..plain }).collect(),
+            LimiterClass::SlidingLog => {
+                both.map(|counts_refused| Limiter { counts_refused, ..plain }).to_vec()
+            }
+            LimiterClass::SlidingCounter => clocks()
+                .flat_map(|cut| both.map(|counts_refused| Limiter { cut, counts_refused, ..plain }))
+                .collect(),
+            LimiterClass::TokenBucket | LimiterClass::LeakyBucket => vec![plain],
+            LimiterClass::Penalty => {
+                let penalties = self.penalty_ms.map_or_else(|| vec![window_ms], Range::trials);
+                windows()
+                    .into_iter()
+                    .flat_map(|cut| {
+                        penalties.iter().map(move |penalty_ms| Limiter {
+                            cut,
+                            penalty_ms: *penalty_ms,
+                            ..plain
+                        })
+                    })
+                    .collect()
+            }
+            LimiterClass::SeveralCounters => {
+                let mut counts = vec![self.counters.0, self.counters.1];
+                counts.dedup();
+                let mut all = Vec::new();
+                for cut in windows() {
+                    for counters in &counts {
+                        all.extend(both.map(|one_takes_all| Limiter {
+                            cut,
+                            counters: *counters,
+                            one_takes_all,
+                            ..plain
+                        }));
+                    }
+                }
+                all
+            }
+        };
+        limiters.into_iter().enumerate().collect()
+    }
+}
+
+/// Moments at which a window may be cut that make a difference: at the start, and right at or after a request.
+fn cuts(times_ms: &[u64], window_ms: u64) -> Vec<u64> {
+    let mut all: Vec<u64> =
+        times_ms.iter().flat_map(|at| [at % window_ms, at.saturating_add(1) % window_ms]).collect();
+    all.push(0);
+    all.sort_unstable();
+    all.dedup();
+    let step = all.len().div_ceil(MOST_CUTS);
+    all.into_iter().step_by(step).collect()
+}
+
+/// What one trial assumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Choices {
+    class: LimiterClass,
+    limit: u64,
+    window_ms: u64,
+    way: usize,
+    shared: bool,
+}
+
+/// What one trial gave.
+struct Trial {
+    choices: Choices,
+    outcome: UseOutcome,
+}
+
+/// Holds one use against what is known of a limiter.
+pub(crate) fn hold(profile: &UsageProfile, known: &Known) -> UseImpact {
+    let windows = known.window_ms.high.unwrap_or(WINDOW_MS.1).saturating_mul(3);
+    let span_ms = windows.clamp(SPAN_MS, 24 * WINDOW_MS.1);
+    let requests = Requests::of(profile, span_ms);
+    let trials = run_all(&requests, known);
+    let key = |t: &&Trial| (t.outcome.refused, t.outcome.shut_ms, t.outcome.delay_ms);
+    let best = trials.iter().min_by_key(key).map(|t| t.outcome.clone()).unwrap_or_default();
+    let worst = trials.iter().max_by_key(key).map(|t| t.outcome.clone()).unwrap_or_default();
+    // Nothing bounds the limit from above: then even the best case is only that nothing is refused.
+    let best =
+        if known.limit.high.is_none() { UseOutcome { refused: 0, ..UseOutcome::default() } } else { best };
+    let looked_long_enough =
+        !requests.endless || requests.span_ms / 2 >= known.window_ms.high.unwrap_or(WINDOW_MS.1);
+    let sent = requests.of_one_ms.len() as u64 * requests.addresses;
+    let hit = match (best.refused, worst.refused) {
+        (0, 0) if looked_long_enough || sent <= known.limit.low => Hit::Never,
+        (0, _) => Hit::Perhaps,
+        _ => Hit::Always,
+    };
+    let open = if hit == Hit::Perhaps { reasons(&trials, known) } else { Vec::new() };
+    let drawn = drawn(&requests, known);
+    let mut held = UseImpact {
+        name: profile.name.clone(),
+        must_pass: profile.must_pass,
+        hit,
+        requests: sent,
+        span_ms: requests.span_ms,
+        endless: requests.endless,
+        best,
+        worst,
+        open,
+        words: String::new(),
+        drawn,
+    };
+    held.words = words(&held, known);
+    held
+}
+
+fn run_all(requests: &Requests, known: &Known) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let apart = known.keyed != Keyed::Shared || requests.addresses == 1;
+    let together = known.keyed != Keyed::Address && requests.addresses > 1;
+    if apart {
+        for (choices, limiter) in known.trials(&requests.of_one_ms) {
+            let outcome = outcome(&limiter.answer(&requests.of_one_ms), requests.addresses);
+            trials.push(Trial { choices, outcome });
+        }
+    }
+    if together {
+        let times = requests.together_ms();
+        for (choices, limiter) in known.trials(&times) {
+            let outcome = outcome(&limiter.answer(&times), 1);
+            trials.push(Trial { choices: Choices { shared: true, ..choices }, outcome });
+        }
+    }
+    trials
+}
+
+fn outcome(answers: &Answers, addresses: u64) -> UseOutcome {
+    let first = answers.first_refusal();
+    UseOutcome {
+        refused: answers.refused() * addresses,
+        first_refused: first.map(|(place, _)| place as u64 + 1),
+        first_refused_ms: first.map(|(_, at)| at),
+        shut_ms: answers.shut_ms,
+        delay_ms: answers.longest_delay_ms(),
+    }
+}
+
+/// What decides whether a use is hit: the choices whose values lead to different ends.
+fn reasons(trials: &[Trial], known: &Known) -> Vec<String> {
+    let decides = |value: &dyn Fn(&Choices) -> u64| {
+        let mut ends: BTreeMap<u64, (bool, bool)> = BTreeMap::new();
+        for trial in trials {
+            let end = ends.entry(value(&trial.choices)).or_insert((false, true));
+            let hit = trial.outcome.refused > 0;
+            *end = (end.0 || hit, end.1 && hit);
+        }
+        let mut ends = ends.into_values();
+        let first = ends.next();
+        ends.any(|end| Some(end) != first)
+    };
+    let mut open = Vec::new();
+    if decides(&|c| u64::from(c.shared)) {
+        open.push("whether its addresses share one counter".to_owned());
+    }
+    if known.limit.high.is_none() || decides(&|c| c.limit) {
+        open.push("the limit, which is known as an interval only".to_owned());
+    }
+    if decides(&|c| c.window_ms) {
+        open.push(if known.window_known {
+            "the length of the window, which is known as an interval only".to_owned()
+        } else {
+            "the length of the window, which is not known".to_owned()
+        });
+    }
+    if decides(&|c| c.class as u64) {
+        open.push("the kind of limiter".to_owned());
+    }
+    if open.is_empty() {
+        open.push("the moment at which it begins".to_owned());
+    }
+    open
+}
+
+/// The use under the likeliest limiter, as a drawing shows it: one counter's requests from the beginning.
+fn drawn(requests: &Requests, known: &Known) -> Vec<UseRequest> {
+    let times =
+        if known.keyed == Keyed::Shared { requests.together_ms() } else { requests.of_one_ms.clone() };
+    let shown = &times[..times.len().min(MOST_DRAWN)];
+    known
+        .likeliest()
+        .answer(shown)
+        .requests
+        .into_iter()
+        .map(|r| UseRequest { at_ms: r.at_ms, counted: r.counted, refused: r.refused, delay_ms: r.delay_ms })
+        .collect()
+}
+
+fn words(held: &UseImpact, known: &Known) -> String {
+    let name = &held.name;
+    let stretch = if held.endless { format!(" in the first {}", span(held.span_ms)) } else { String::new() };
+    match held.hit {
+        Hit::Never if held.worst.delay_ms > 0 => {
+            format!("{name}: never refused, and held back by up to {}", span(held.worst.delay_ms))
+        }
+        Hit::Never => format!("{name}: never refused"),
+        Hit::Perhaps => format!(
+            "{name}: perhaps refused, at worst {}{stretch}; it depends on {}",
+            figures(&held.worst, held.requests),
+            in_words(&held.open.iter().map(String::as_str).collect::<Vec<_>>())
+        ),
+        Hit::Always => {
+            let at_least = if held.best.refused == held.worst.refused && known.limit.is_exact() {
+                String::new()
+            } else {
+                "at least ".to_owned()
+            };
+            format!("{name}: refused, {at_least}{}{stretch}", figures(&held.best, held.requests))
+        }
+    }
+}
+
+/// "7 of 12, from request 6 on (after 0 s), for 10 s".
+fn figures(outcome: &UseOutcome, requests: u64) -> String {
+    let first = match (outcome.first_refused, outcome.first_refused_ms) {
+        (Some(place), Some(0)) => format!(", request {place} first and at once"),
+        (Some(place), Some(at)) => format!(", request {place} first, after {}", span(at)),
+        _ => String::new(),
+    };
+    format!("{} of {requests}{first}, shut for {}", outcome.refused, span(outcome.shut_ms))
+}
+
+/// A stretch of time for people: "0.4 s", "10 s", "5 min".
+pub(crate) fn span(ms: u64) -> String {
+    match ms {
+        0..60_000 => {
+            // More digits would claim more than was measured.
+            let text = format!("{:.1}", ms as f64 / 1000.0);
+            format!("{} s", text.strip_suffix(".0").unwrap_or(&text))
+        }
+        60_000..7_200_000 => format!("{} min", (ms + 30_000) / 60_000),
+        _ => format!("{} h", (ms + 1_800_000) / 3_600_000),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::profile::usual;
+    use super::*;
+
+    pub(crate) fn known(
+        classes: &[LimiterClass],
+        limit: Range,
+        window_ms: Option<Range>,
+        keyed: Keyed,
+    ) -> Known {
+        Known {
+            classes: classes.to_vec(),
+            limit,
+            window_ms: window_ms.unwrap_or(Range { low: 1000, likely: 60_000, high: Some(3_600_000) }),
+            window_known: window_ms.is_some(),
+            penalty_ms: None,
+            counters: (2, 2),
+            alignment: None,
+            keyed,
+        }
+    }
+
+    fn hits(known: &Known) -> Vec<Hit> {
+        usual().iter().map(|profile| hold(profile, known).hit).collect()
+    }
+
+    use Hit::{Always, Never, Perhaps};
+    use LimiterClass::*;
+
+    #[test]
+    fn uses_are_held_against_both_ends_of_what_is_known() {
+        let exactly = Range::exactly;
+        let ten = Some(exactly(10_000));
+        // monitor, phone, page, office, loop, smoke test
+        for (class, limit, window, keyed, want) in [
+            (FixedWindow, exactly(5), ten, Keyed::Unknown, [Never, Never, Always, Always, Perhaps, Always]),
+            (SlidingLog, exactly(5), ten, Keyed::Unknown, [Never, Never, Always, Always, Always, Always]),
+            (
+                FixedWindow,
+                exactly(2),
+                Some(exactly(60_000)),
+                Keyed::Unknown,
+                [Perhaps, Perhaps, Always, Always, Always, Always],
+            ),
+            (
+                FixedWindow,
+                exactly(2),
+                Some(exactly(60_000)),
+                Keyed::Address,
+                [Never, Perhaps, Always, Always, Always, Always],
+            ),
+            (FixedWindow, exactly(60), Some(exactly(60_000)), Keyed::Unknown, [Never; 6]),
+            (
+                TokenBucket,
+                exactly(20),
+                Some(exactly(2000)),
+                Keyed::Unknown,
+                [Never, Never, Never, Never, Never, Never],
+            ),
+            (SlidingLog, exactly(5), None, Keyed::Address, [Perhaps, Never, Always, Always, Perhaps, Always]),
+            (
+                SlidingLog,
+                Range { low: 5, likely: 5, high: Some(15) },
+                ten,
+                Keyed::Address,
+                [Never, Never, Perhaps, Always, Perhaps, Always],
+            ),
+            (
+                SlidingLog,
+                Range { low: 5, likely: 5, high: None },
+                ten,
+                Keyed::Address,
+                [Never, Never, Perhaps, Perhaps, Perhaps, Perhaps],
+            ),
+        ] {
+            let known = known(&[class], limit, window, keyed);
+            assert_eq!(hits(&known), want, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_that_fit_both_leave_it_open_where_they_differ() {
+        let five = Range::exactly(5);
+        // A loop of ten at one a second: a bucket of 5 refilled in 5 s lets all of them through, a log of 5 in 10 s does not.
+        let both = known(
+            &[TokenBucket, SlidingLog],
+            five,
+            Some(Range { low: 5000, likely: 5000, high: Some(10_000) }),
+            Keyed::Address,
+        );
+        let held = hold(&usual()[4], &both);
+        assert_eq!(held.hit, Perhaps);
+        assert!(held.words.contains("at worst 5 of 10, request 6 first, after 5 s"), "{}", held.words);
+        assert!(held.open.iter().any(|o| o.contains("window")), "{:?}", held.open);
+    }
+
+    #[test]
+    fn the_figures_say_how_many_when_first_and_for_how_long() {
+        let known = known(&[SlidingLog], Range::exactly(5), Some(Range::exactly(10_000)), Keyed::Address);
+        let page = hold(&usual()[2], &known);
+        assert_eq!(
+            page.words,
+            "a page that opens with 12 calls: refused, 7 of 12, request 6 first and at once, shut for 10 s"
+        );
+        assert_eq!(page.drawn.len(), 12);
+        assert_eq!(page.drawn.iter().filter(|r| r.refused).count(), 7);
+        let shaped = Known {
+            classes: vec![LeakyBucket],
+            limit: Range::exactly(21),
+            window_ms: Range::exactly(2100),
+            ..known
+        };
+        let page = hold(&usual()[2], &shaped);
+        assert_eq!(
+            page.words,
+            "a page that opens with 12 calls: never refused, and held back by up to 1.1 s"
+        );
+    }
+
+    #[test]
+    fn a_penalty_lasts_and_its_unknown_length_does_not_hide_the_hit() {
+        let mut limiter = known(&[Penalty], Range::exactly(5), Some(Range::exactly(10_000)), Keyed::Address);
+        limiter.penalty_ms = Some(Range::exactly(3_600_000));
+        let page = hold(&usual()[2], &limiter);
+        assert_eq!((page.hit, page.worst.shut_ms), (Always, 3_600_000));
+        assert!(page.words.ends_with("shut for 60 min"), "{}", page.words);
+    }
+
+    #[test]
+    fn one_address_of_many_is_not_blamed_for_the_others_unless_they_share_a_counter() {
+        let monitor = &usual()[0];
+        let tight = Range::exactly(2);
+        let window = Some(Range::exactly(10_000));
+        let apart = hold(monitor, &known(&[FixedWindow], tight, window, Keyed::Address));
+        let shared = hold(monitor, &known(&[FixedWindow], tight, window, Keyed::Shared));
+        let unknown = hold(monitor, &known(&[FixedWindow], tight, window, Keyed::Unknown));
+        assert_eq!((apart.hit, shared.hit, unknown.hit), (Never, Always, Perhaps));
+        assert_eq!(unknown.open, ["whether its addresses share one counter"]);
+        assert!(shared.words.contains("in the first 10 min"), "{}", shared.words);
+    }
+}
