@@ -6,7 +6,7 @@
 
 use landfall_evidence::{LimiterClass, RateSignal, UsageProfile};
 
-use super::impact::{Keyed, Known, Range, hold, span};
+use super::impact::{self, Keyed, Known, Range, span};
 use crate::words::{count, in_words};
 use crate::{Hit, UseImpact};
 
@@ -30,7 +30,7 @@ pub(crate) struct Need {
 
 /// The least limit of these kinds that lets all uses through which have to pass; `None` when not even [`MOST`] does.
 pub(crate) fn least(uses: &[&UsageProfile], known: impl Fn(u64) -> Known) -> Option<u64> {
-    let passes = |limit: u64| uses.iter().all(|profile| hold(profile, &known(limit)).hit == Hit::Never);
+    let passes = |limit: u64| uses.iter().all(|profile| impact::passes(profile, &known(limit)));
     if !passes(MOST) {
         return None;
     }
@@ -50,7 +50,7 @@ pub(crate) fn is_bucket(known: &Known) -> bool {
 /// The window that figures are given for.
 pub(crate) fn window_ms(known: &Known) -> u64 {
     match known.window_known {
-        true => known.window_ms.high.unwrap_or(known.window_ms.likely).max(1),
+        true => known.window_ms.likely.max(1),
         false => USUAL_WINDOW_MS,
     }
 }
@@ -140,7 +140,7 @@ pub(super) fn slower(held: &[Held], known: &Known) -> Vec<String> {
 }
 
 fn pace(profile: &UsageProfile, known: &Known) -> Option<String> {
-    let passes = |profile: &UsageProfile| hold(profile, known).hit == Hit::Never;
+    let passes = |profile: &UsageProfile| impact::passes(profile, known);
     let name = &profile.name;
     if let Some(every) = profile.every_ms {
         // Longer pauses help only where one visit passes by itself.
@@ -195,6 +195,7 @@ fn smallest(low: u64, high: u64, step: u64, holds: impl Fn(u64) -> bool) -> Opti
 
 #[cfg(test)]
 mod tests {
+    use super::super::impact::hold;
     use super::super::impact::tests::known;
     use super::super::profile::usual;
     use super::*;

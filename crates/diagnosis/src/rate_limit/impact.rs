@@ -74,6 +74,15 @@ impl Range {
         Self { low: interval.low, likely: interval.low, high: interval.high }
     }
 
+    /// A window of which only the ends are known. People write round numbers, so the roundest one between the ends is the likeliest.
+    fn of_window(interval: Interval) -> Self {
+        let round = [60_000, 10_000, 5_000, 1_000].into_iter().find_map(|step| {
+            let first = interval.low.div_ceil(step).saturating_mul(step);
+            (first > 0 && interval.high.is_some_and(|high| first <= high)).then_some(first)
+        });
+        Self { low: interval.low, likely: round.unwrap_or(interval.low), high: interval.high }
+    }
+
     fn trials(self) -> Vec<u64> {
         let mut all = vec![self.low, self.likely];
         all.extend(self.high);
@@ -99,8 +108,10 @@ impl Known {
             high: e.within.high.map(|high| high.max(e.likely)),
         };
         let limit = fit.and_then(|fit| fit.limit).map(estimated).or_else(|| estimate.limit.map(Range::of))?;
-        let window =
-            fit.and_then(|fit| fit.period_ms).map(estimated).or_else(|| estimate.window_ms.map(Range::of));
+        let window = fit
+            .and_then(|fit| fit.period_ms)
+            .map(estimated)
+            .or_else(|| estimate.window_ms.map(Range::of_window));
         let mut classes = fit.map_or(&estimate.classes, |fit| &fit.set).clone();
         if classes.is_empty() {
             classes = vec![
@@ -250,11 +261,53 @@ struct Trial {
     outcome: UseOutcome,
 }
 
+/// Whether no limiter that fits refuses any request of a use: [`hold`] without the figures.
+pub(crate) fn passes(profile: &UsageProfile, known: &Known) -> bool {
+    let requests = laid_out(profile, known);
+    let (lanes, sent) = (lanes(&requests, known), sent(&requests));
+    (looked_long_enough(&requests, known) || sent <= known.limit.low)
+        && lanes.iter().all(|(_, times)| !known.trials(times).iter().any(|(_, l)| l.refuses_any(times)))
+}
+
+/// Whether every limiter that fits refuses something of a use: [`hold`] without the figures.
+pub(crate) fn is_refused(profile: &UsageProfile, known: &Known) -> bool {
+    let requests = laid_out(profile, known);
+    known.limit.high.is_some()
+        && lanes(&requests, known)
+            .iter()
+            .all(|(_, times)| known.trials(times).iter().all(|(_, l)| l.refuses_any(times)))
+}
+
+/// The requests of a use, over a stretch that shows what recurs.
+fn laid_out(profile: &UsageProfile, known: &Known) -> Requests {
+    let windows = known.window_ms.high.unwrap_or(WINDOW_MS.1).saturating_mul(3);
+    Requests::of(profile, windows.clamp(SPAN_MS, 24 * WINDOW_MS.1))
+}
+
+fn sent(requests: &Requests) -> u64 {
+    requests.of_one_ms.len() as u64 * requests.addresses
+}
+
+/// Whether two whole windows lie within the stretch.
+fn looked_long_enough(requests: &Requests, known: &Known) -> bool {
+    !requests.endless || requests.span_ms / 2 >= known.window_ms.high.unwrap_or(WINDOW_MS.1)
+}
+
+/// The requests as one counter sees them, and how many counters see the same: each address for itself, all together, or both.
+fn lanes(requests: &Requests, known: &Known) -> Vec<(u64, Vec<u64>)> {
+    let mut lanes = Vec::new();
+    if known.keyed != Keyed::Shared || requests.addresses == 1 {
+        lanes.push((requests.addresses, requests.of_one_ms.clone()));
+    }
+    if known.keyed != Keyed::Address && requests.addresses > 1 {
+        lanes.push((1, requests.together_ms()));
+    }
+    lanes
+}
+
 /// Holds one use against what is known of a limiter.
 pub(crate) fn hold(profile: &UsageProfile, known: &Known) -> UseImpact {
-    let windows = known.window_ms.high.unwrap_or(WINDOW_MS.1).saturating_mul(3);
-    let span_ms = windows.clamp(SPAN_MS, 24 * WINDOW_MS.1);
-    let requests = Requests::of(profile, span_ms);
+    let requests = laid_out(profile, known);
     let trials = run_all(&requests, known);
     let key = |t: &&Trial| (t.outcome.refused, t.outcome.shut_ms, t.outcome.delay_ms);
     let best = trials.iter().min_by_key(key).map(|t| t.outcome.clone()).unwrap_or_default();
@@ -262,11 +315,9 @@ pub(crate) fn hold(profile: &UsageProfile, known: &Known) -> UseImpact {
     // Nothing bounds the limit from above: then even the best case is only that nothing is refused.
     let best =
         if known.limit.high.is_none() { UseOutcome { refused: 0, ..UseOutcome::default() } } else { best };
-    let looked_long_enough =
-        !requests.endless || requests.span_ms / 2 >= known.window_ms.high.unwrap_or(WINDOW_MS.1);
-    let sent = requests.of_one_ms.len() as u64 * requests.addresses;
+    let sent = sent(&requests);
     let hit = match (best.refused, worst.refused) {
-        (0, 0) if looked_long_enough || sent <= known.limit.low => Hit::Never,
+        (0, 0) if looked_long_enough(&requests, known) || sent <= known.limit.low => Hit::Never,
         (0, _) => Hit::Perhaps,
         _ => Hit::Always,
     };
@@ -291,19 +342,11 @@ pub(crate) fn hold(profile: &UsageProfile, known: &Known) -> UseImpact {
 
 fn run_all(requests: &Requests, known: &Known) -> Vec<Trial> {
     let mut trials = Vec::new();
-    let apart = known.keyed != Keyed::Shared || requests.addresses == 1;
-    let together = known.keyed != Keyed::Address && requests.addresses > 1;
-    if apart {
-        for (choices, limiter) in known.trials(&requests.of_one_ms) {
-            let outcome = outcome(&limiter.answer(&requests.of_one_ms), requests.addresses);
-            trials.push(Trial { choices, outcome });
-        }
-    }
-    if together {
-        let times = requests.together_ms();
+    for (addresses, times) in lanes(requests, known) {
+        let shared = requests.addresses > 1 && addresses == 1;
         for (choices, limiter) in known.trials(&times) {
-            let outcome = outcome(&limiter.answer(&times), 1);
-            trials.push(Trial { choices: Choices { shared: true, ..choices }, outcome });
+            let outcome = outcome(&limiter.answer(&times), addresses);
+            trials.push(Trial { choices: Choices { shared, ..choices }, outcome });
         }
     }
     trials
@@ -380,7 +423,7 @@ fn words(held: &UseImpact, known: &Known) -> String {
         Hit::Never => format!("{name}: never refused"),
         Hit::Perhaps => format!(
             "{name}: perhaps refused, at worst {}{stretch}; it depends on {}",
-            figures(&held.worst, held.requests),
+            figures(&held.worst, held.requests, held.worst.shut_ms, false),
             in_words(&held.open.iter().map(String::as_str).collect::<Vec<_>>())
         ),
         Hit::Always => {
@@ -389,19 +432,22 @@ fn words(held: &UseImpact, known: &Known) -> String {
             } else {
                 "at least ".to_owned()
             };
-            format!("{name}: refused, {at_least}{}{stretch}", figures(&held.best, held.requests))
+            let varies = held.best.shut_ms != held.worst.shut_ms;
+            let figures = figures(&held.best, held.requests, held.worst.shut_ms, varies);
+            format!("{name}: refused, {at_least}{figures}{stretch}")
         }
     }
 }
 
-/// "7 of 12, from request 6 on (after 0 s), for 10 s".
-fn figures(outcome: &UseOutcome, requests: u64) -> String {
+/// "7 of 12, request 6 first and at once, shut for up to 10 s".
+fn figures(outcome: &UseOutcome, requests: u64, shut_ms: u64, up_to: bool) -> String {
     let first = match (outcome.first_refused, outcome.first_refused_ms) {
         (Some(place), Some(0)) => format!(", request {place} first and at once"),
         (Some(place), Some(at)) => format!(", request {place} first, after {}", span(at)),
         _ => String::new(),
     };
-    format!("{} of {requests}{first}, shut for {}", outcome.refused, span(outcome.shut_ms))
+    let up_to = if up_to { "up to " } else { "" };
+    format!("{} of {requests}{first}, shut for {up_to}{}", outcome.refused, span(shut_ms))
 }
 
 /// A stretch of time for people: "0.4 s", "10 s", "5 min".
@@ -495,6 +541,18 @@ pub(super) mod tests {
         ] {
             let known = known(&[class], limit, window, keyed);
             assert_eq!(hits(&known), want, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_between_two_ends_is_taken_to_be_round() {
+        for (low, high, likely) in [
+            (9_000, Some(10_020), 10_000),
+            (55_000, Some(61_000), 60_000),
+            (1_200, Some(1_900), 1_200),
+            (9_000, None, 9_000),
+        ] {
+            assert_eq!(Range::of_window(Interval { low, high }).likely, likely);
         }
     }
 

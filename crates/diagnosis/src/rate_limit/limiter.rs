@@ -82,30 +82,46 @@ impl Answers {
 }
 
 impl Limiter {
-    /// Puts requests at these times, in order, to the limiter from a quiet start.
-    pub(crate) fn answer(&self, times_ms: &[u64]) -> Answers {
-        // Numbers may come from foreign headers; far beyond these bounds nothing changes any more.
-        let states = self.states();
-        let share = Self {
-            limit: (self.limit / states as u64).clamp(1, 1 << 32),
+    /// Whether it refuses any of the requests at these times.
+    pub(crate) fn refuses_any(&self, times_ms: &[u64]) -> bool {
+        let share = self.share();
+        let mut states = vec![State::new(&share); self.states()];
+        times_ms.iter().enumerate().any(|(place, at_ms)| {
+            let turn = if self.one_takes_all { 0 } else { place % states.len() };
+            states[turn].put(&share, *at_ms).refused
+        })
+    }
+
+    /// What each of its counters does. Numbers may come from foreign headers; far beyond these bounds nothing changes any more.
+    fn share(&self) -> Self {
+        Self {
+            limit: (self.limit / self.states() as u64).clamp(1, 1 << 32),
             window_ms: self.window_ms.clamp(1, 1 << 40),
             penalty_ms: self.penalty_ms.min(1 << 40),
             ..*self
-        };
-        let mut states = vec![State::new(&share); states];
+        }
+    }
+
+    /// Puts requests at these times, in order, to the limiter from a quiet start.
+    pub(crate) fn answer(&self, times_ms: &[u64]) -> Answers {
+        let share = self.share();
+        let mut states = vec![State::new(&share); self.states()];
         let mut answers = Answers::default();
         let mut shut_since: Option<(u64, u64)> = None;
         for (place, at_ms) in times_ms.iter().enumerate() {
             let turn = if self.one_takes_all { 0 } else { place % states.len() };
             let answered = states[turn].put(&share, *at_ms);
             match (&mut shut_since, answered.refused) {
-                (Some((_, until)), true) => *until = states[turn].free_at(&share, *at_ms),
+                // Where refused requests do not count, a further one changes nothing.
+                (Some((_, until)), true) if self.counts_refused => {
+                    *until = states[turn].free_at(&share, *at_ms);
+                }
                 (None, true) => shut_since = Some((*at_ms, states[turn].free_at(&share, *at_ms))),
                 (Some((since, until)), false) => {
                     answers.shut_ms = answers.shut_ms.max((*until).min(*at_ms).saturating_sub(*since));
                     shut_since = None;
                 }
-                (None, false) => {}
+                (Some(_), true) | (None, false) => {}
             }
             answers.requests.push(answered);
         }
@@ -268,6 +284,12 @@ impl State {
 
     /// The first moment from `at_ms` on at which a request would pass, when none comes before it.
     fn free_at(&self, limiter: &Limiter, at_ms: u64) -> u64 {
+        if let Self::Log(taken) = self {
+            let over =
+                (taken.len() as u64).checked_sub(limiter.limit).and_then(|over| usize::try_from(over).ok());
+            let frees = over.and_then(|over| taken.get(over)).map(|at| at.saturating_add(limiter.window_ms));
+            return frees.unwrap_or(at_ms);
+        }
         let passes = |at: u64| {
             let mut then = self.clone();
             then.advance(limiter, at);

@@ -9,6 +9,8 @@ mod impact;
 mod limiter;
 mod profile;
 mod settings;
+#[cfg(test)]
+mod settings_tests;
 mod told;
 
 use landfall_evidence::{Interval, Observation, RateLimitRun, RateSignal, Seen, UsageProfile, Vantage};
@@ -51,11 +53,22 @@ fn known(case: &Case<'_>, run: &RateLimitRun) -> Option<Known> {
 
 /// Names of the uses that an API has to stand and the limit refuses for certain. Empty when no refusal was seen.
 pub(crate) fn refused_uses(case: &Case<'_>, run: &RateLimitRun) -> Vec<String> {
-    held(case, run)
+    let Some(known) = known(case, run) else { return Vec::new() };
+    profile::usual()
         .into_iter()
-        .filter(|(profile, held)| profile.must_pass && held.hit == Hit::Always)
-        .map(|(profile, _)| profile.name)
+        .chain(case.evidence().target.uses.iter().cloned())
+        .filter(|profile| profile.must_pass && impact::is_refused(profile, &known))
+        .map(|profile| profile.name)
         .collect()
+}
+
+/// Whether a use that an API has to stand may be refused.
+pub(crate) fn meets_somebody(case: &Case<'_>, run: &RateLimitRun) -> bool {
+    known(case, run).is_some_and(|known| {
+        let declared = case.evidence().target.uses.iter().cloned();
+        let mut uses = profile::usual().into_iter().chain(declared).filter(|profile| profile.must_pass);
+        uses.any(|profile| !impact::passes(&profile, &known))
+    })
 }
 
 /// The rate-limit section; `None` when it was not probed.

@@ -86,11 +86,12 @@ impl Requests {
         let every = profile.every_ms.unwrap_or(0).max(1);
         let last_visit = visits.map_or(u64::MAX, |visits| visits.saturating_sub(1));
         let mut times = Vec::new();
-        let mut cut_at = None;
+        let (mut goes_on, mut cut) = (visits.is_none(), false);
         // Visits overlap where one lasts longer than the time to the next, so all that begin within the stretch are laid out.
         'all: for visit in 0..=last_visit {
             let begins = visit.saturating_mul(every);
             if begins > span_ms {
+                goes_on = true;
                 break;
             }
             for person in 0..people {
@@ -99,21 +100,18 @@ impl Requests {
                     times.push(begins.saturating_add(n.saturating_mul(profile.spacing_ms)));
                 }
                 if times.len() > 4 * most {
-                    cut_at = Some(visit.saturating_mul(every));
+                    cut = true;
                     break 'all;
                 }
             }
         }
         times.sort_unstable();
+        cut |= times.len() > most;
         times.truncate(most);
-        let endless = visits.is_none();
         let last = times.last().copied().unwrap_or(0);
-        let span_ms = match (endless, cut_at) {
-            (false, _) => last,
-            (true, Some(_)) => last,
-            (true, None) if times.len() == most => last,
-            (true, None) => span_ms,
-        };
+        // Only what was laid out counts as looked at.
+        let span_ms = if goes_on && !cut { span_ms } else { last };
+        let endless = goes_on || cut;
         Self { of_one_ms: times, addresses: addresses as u64, span_ms, endless }
     }
 

@@ -8,7 +8,7 @@
 //! | express-rate-limit | fixed window from the first request; Retry-After by default, `skip` exempts | express-rate-limit.mintlify.app, Configuration |
 //! | Cloudflare | a number in a period, then refusal for `mitigation_timeout` | developers.cloudflare.com/waf/rate-limiting-rules/parameters |
 //!
-//! The first four are run against the real programs in `crates/landfall/tests/rate_limit_settings.rs`.
+//! The lines for nginx and HAProxy are run by those programs in `settings_tests.rs`.
 
 use landfall_evidence::{LimiterClass, UsageProfile};
 
@@ -71,7 +71,7 @@ impl Platform {
         window_ms: u64,
         health: &[&str],
     ) -> Option<LimitSettings> {
-        let window_s = window_ms.div_ceil(1000).max(1);
+        let window_s = (window_ms.saturating_add(500) / 1000).max(1);
         let health: Vec<&str> = health.iter().copied().filter(|path| is_plain(path)).collect();
         let needed = |window_s: u64| {
             let window_ms = window_s * 1000;

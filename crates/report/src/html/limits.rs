@@ -110,8 +110,8 @@ fn after(ms: u64) -> String {
 }
 
 fn figure(dots: &[Dot], limit: Option<Interval>, told: &str) -> Markup {
-    let dots = &dots[..dots.len().min(MOST)];
-    let until = last(dots).max(1000);
+    let dots = apart(&dots[..dots.len().min(MOST)]);
+    let until = last(&dots).max(1000);
     let top = dots
         .iter()
         .map(|d| d.counted)
@@ -138,7 +138,7 @@ fn figure(dots: &[Dot], limit: Option<Interval>, told: &str) -> Markup {
                     line.limit x1=(px(LEFT)) x2=(px(WIDTH - RIGHT)) y1=(px(y(limit.low))) y2=(px(y(limit.low))) {}
                     text.word x=(px(WIDTH - RIGHT + 6.0)) y=(px(y(limit.low) + 4.0)) { "limit " (limit) }
                 }
-                @for dot in dots {
+                @for dot in &dots {
                     @let (at, height) = (x(dot.at_ms), y(dot.counted));
                     line.stem x1=(px(at)) x2=(px(at)) y1=(px(floor)) y2=(px(height)) {}
                     @if dot.refused {
@@ -150,6 +150,17 @@ fn figure(dots: &[Dot], limit: Option<Interval>, told: &str) -> Markup {
             }
         }
     }
+}
+
+/// Refusals of one moment stand above each other: they count alike, and would hide each other.
+fn apart(dots: &[Dot]) -> Vec<Dot> {
+    let mut shown: Vec<Dot> = Vec::with_capacity(dots.len());
+    for dot in dots {
+        let beside = shown.last().filter(|last| dot.refused && last.refused && last.at_ms == dot.at_ms);
+        let counted = beside.map_or(dot.counted, |last| dot.counted.max(last.counted.saturating_add(1)));
+        shown.push(Dot { counted, ..*dot });
+    }
+    shown
 }
 
 /// A length with one decimal, so that the same numbers give the same bytes everywhere.
@@ -204,6 +215,11 @@ mod tests {
         assert_eq!(svg.matches("class=\"refused\"").count(), 7);
         assert_eq!(svg.matches("class=\"passed\"").count(), 5);
         assert!(svg.contains("class=\"unsure\"") && svg.contains("aria-label=\"told\""));
+        let at_once: Vec<Dot> = (1..=12).map(|n| dot(0, n.min(6), n > 5)).collect();
+        assert_eq!(
+            apart(&at_once).iter().map(|d| d.counted).collect::<Vec<_>>(),
+            (1..=12).collect::<Vec<_>>()
+        );
         let huge =
             figure(&[dot(u64::MAX, u64::MAX, true)], Some(Interval::at_least(u64::MAX)), "t").into_string();
         assert!(!huge.contains("NaN") && !huge.contains("inf"), "{huge}");

@@ -65,7 +65,7 @@ fn advice(
         let head = format!("{} ({})", settings.limiter, settings.place);
         page.item(2, &[(Ink::Strong, "set      ")], Ink::Plain, &head);
         for line in &settings.lines {
-            page.command(11, line);
+            page.line(&[span(Ink::Plain, " ".repeat(11)), span(Ink::Command, line)]);
         }
     }
 }
