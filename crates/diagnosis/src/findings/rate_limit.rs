@@ -289,7 +289,3 @@ fn forged(case: &Case<'_>) -> Option<Finding> {
         )
     })
 }
-
-#[cfg(test)]
-#[path = "rate_limit_tests.rs"]
-mod tests;

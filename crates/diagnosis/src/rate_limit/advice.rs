@@ -6,7 +6,8 @@
 
 use landfall_evidence::{LimiterClass, RateSignal, UsageProfile};
 
-use super::impact::{self, Keyed, Known, Range, span};
+use super::impact::{self, span};
+use super::known::{Keyed, Known, Range};
 use crate::words::{count, in_words};
 use crate::{Hit, UseImpact};
 

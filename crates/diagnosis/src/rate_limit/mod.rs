@@ -1,11 +1,12 @@
 //! What the rate-limit probe's run means for clients.
 //!
-//! [`limiter`] is the arithmetic of each kind of limiter, [`profile`] turns ways of using an API into request times, [`impact`]
+//! [`limiter`] is the arithmetic of each kind of limiter, [`known`] is what the probe found of one, [`profile`] turns ways of using an API into request times, [`impact`]
 //! holds one against what is known of the other, [`advice`] finds the figures that would let them through, and [`settings`] writes them
 //! down for the limiter at hand.
 
 mod advice;
 mod impact;
+mod known;
 mod limiter;
 mod profile;
 mod settings;
@@ -18,7 +19,7 @@ use landfall_evidence::{Interval, Observation, RateLimitRun, RateSignal, Seen, U
 pub use self::told::{Hit, LimitSettings, UseImpact, UseOutcome, UseRequest};
 
 use self::advice::Held;
-use self::impact::{Keyed, Known};
+use self::known::{Keyed, Known};
 use self::settings::Platform;
 use crate::attribution;
 use crate::case::Case;

@@ -13,7 +13,7 @@
 use landfall_evidence::{LimiterClass, UsageProfile};
 
 use super::advice::{Need, least};
-use super::impact::{Keyed, Known, Range};
+use super::known::{Keyed, Known, Range};
 use crate::LimitSettings;
 
 /// A limiter whose settings we know.
