@@ -30,7 +30,8 @@ pub use dns::{
 pub use door::{DoorAnswer, DoorAsk, DoorObservation, DoorQuestion, DoorTls};
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
 pub use http::{
-    Body, Decoded, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, Timings, Trial,
+    Body, Decoded, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, ReadOnce,
+    Timings, Trial,
 };
 pub use log::{LogEvent, LogObservation, LogTail};
 pub use observation::{Observation, ObservationId, Seen, Vantage};
