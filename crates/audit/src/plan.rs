@@ -233,6 +233,7 @@ impl Plan {
                 project: project.map(|p| p.display().to_string()),
                 frontends: config.frontends.clone(),
                 endpoints: config.endpoints.clone(),
+                uses: config.uses.clone(),
             },
             deep: said.deep,
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),

@@ -20,6 +20,7 @@ mod observations;
 mod page;
 mod remarks;
 mod sarif;
+mod spark;
 mod terminal;
 mod text;
 mod words;
@@ -32,6 +33,7 @@ pub use model::{Explanation, LoadError, Report, SCHEMA};
 pub use observations::observations;
 pub use page::{VerifiedRow, claims, page, verified};
 pub use remarks::remarks;
+pub use terminal::limit_impact;
 pub use text::wrap;
 
 /// Lays a report out. The text ends with a newline.

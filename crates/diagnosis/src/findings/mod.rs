@@ -16,6 +16,8 @@ mod observatory;
 mod path;
 mod project;
 mod rate_limit;
+#[cfg(test)]
+mod rate_limit_tests;
 mod security;
 mod tests_run;
 mod tls;
