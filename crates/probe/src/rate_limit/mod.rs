@@ -7,6 +7,7 @@
 //! always the same safe request. It stops at the first refusal, at a server error, at a challenge page, at a connection
 //! that is lost, and when the budget or the time is spent.
 
+pub mod forged;
 mod headers;
 mod infer;
 pub(crate) mod signal;
