@@ -243,10 +243,10 @@ async fn look_deeper(ctx: &Context, plan: &Plan, survey: &mut Survey) {
     survey.observations.extend(found.unwrap_or_default());
 }
 
-/// Whether the limiter of the local backend believes a forged address: only where the rate limit alone is asked about, and only of
+/// Whether the limiter of the local backend believes a forged address: only where a limiter is looked for in depth, and only of
 /// a backend on this machine, be it declared as such or named as the target.
 async fn ask_forged(ctx: &Context, plan: &Plan, target: &Target, survey: &Survey) -> Vec<Observation> {
-    if !plan.deep || !plan.runs(Probe::RateLimit) {
+    if !plan.discover.is_some_and(|bounds| bounds.deep) || !plan.runs(Probe::RateLimit) {
         return Vec::new();
     }
     let named = survey.sites.iter().find(|site| site.vantage == Vantage::Edge).cloned();

@@ -286,6 +286,7 @@ fn judge(root: &Path, runs: Vec<Observation>) -> (ProjectSnapshot, Diagnosis) {
             project: Some(root),
             frontends: Vec::new(),
             endpoints: Vec::new(),
+            uses: Vec::new(),
         },
         started_at: "2026-01-16T00:00:00Z".parse().expect("a time"),
         took_us: 1,
