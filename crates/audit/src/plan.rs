@@ -127,6 +127,9 @@ pub struct Plan {
     pub target: Target,
     /// Whether the probes ask more than an audit needs (`landfall http` and its like).
     pub deep: bool,
+    /// Whether production is asked for its endpoints alone, as a watch does that comes back every few seconds: no other
+    /// addresses, no other versions of HTTP, no plain HTTP, and nothing that would decide between causes.
+    pub endpoints_alone: bool,
     /// Deadline of the whole audit.
     pub timeout: Duration,
     /// Requests to production and origin together.
@@ -235,6 +238,7 @@ impl Plan {
                 endpoints: config.endpoints.clone(),
             },
             deep: said.deep,
+            endpoints_alone: false,
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),
             budget: said.budget.or(config.budget).unwrap_or(DEFAULT_BUDGET),
             skip,

@@ -22,6 +22,7 @@ mod remarks;
 mod sarif;
 mod terminal;
 mod text;
+mod watch;
 mod words;
 
 pub use build::build;
@@ -33,6 +34,7 @@ pub use observations::observations;
 pub use page::{VerifiedRow, claims, page, verified};
 pub use remarks::remarks;
 pub use text::wrap;
+pub use watch::{answer_changes, leaf_changes};
 
 /// Lays a report out. The text ends with a newline.
 ///

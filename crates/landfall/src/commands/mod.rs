@@ -17,6 +17,7 @@ mod schema;
 mod serve;
 mod tests;
 mod verify;
+mod watch;
 
 use std::future::Future;
 use std::path::Path;
@@ -37,8 +38,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Init(args) => init::run(&args),
         Command::Lab(args) => lab::run(args),
         Command::Dns(args) => dns::run(&args),
-        Command::Tls(args) => one_probe::run(&args, &[Probe::Tls]),
-        Command::Http(args) => one_probe::run(&args, &[Probe::Http, Probe::Origin, Probe::Local]),
+        Command::Tls(args) => watch::tls(&args),
+        Command::Http(args) => watch::http(&args),
         Command::RateLimit(args) => one_probe::run(&args, &[Probe::Http, Probe::RateLimit]),
         Command::Tests(args) => tests::run(&args),
         Command::Serve(args) => serve::run(&args),
