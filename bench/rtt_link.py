@@ -78,9 +78,11 @@ def link(rtt_ms):
         stop, stopper = os.pipe()
         carrier = threading.Thread(target=_carry, args=(ends, rtt_ms / 2000, stop), daemon=True)
         carrier.start()
-        yield
-        os.write(stopper, b".")
-        carrier.join()
+        try:
+            yield
+        finally:
+            os.write(stopper, b".")
+            carrier.join()
     finally:
         for name in (NEAR, FAR):
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL)

@@ -34,11 +34,10 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--rtt", type=float, default=40.0, help="milliseconds, both ways together")
+    options.add_argument("--binary", type=pathlib.Path, help="the landfall binary, when it is built already")
     options = options.parse_args()
     subprocess.run([ROOT / "scripts/setup", "test"], check=True)
-    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
-    metadata = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=ROOT, check=True, capture_output=True)
-    binary = pathlib.Path(json.loads(metadata.stdout)["target_directory"]) / "release/landfall"
+    binary = options.binary or build()
 
     print(f"machine: {os.cpu_count()} cores; link: {options.rtt:g} ms round trip; {options.rounds} rounds, medians")
     with tempfile.TemporaryDirectory(prefix="landfall-bench-") as folder, rtt_link.link(options.rtt):
@@ -48,6 +47,12 @@ def main():
         finally:
             world.down()
     start(binary)
+
+
+def build():
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
+    metadata = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=ROOT, check=True, capture_output=True)
+    return pathlib.Path(json.loads(metadata.stdout)["target_directory"]) / "release/landfall"
 
 
 class World:
@@ -168,8 +173,8 @@ def network(binary, world, options):
     spread = lambda f: f"(min {min(map(f, rows)):.2f}, max {max(map(f, rows)):.2f})"
     over_path, over_floor, faster = (lambda r: r[0] / r[1]), (lambda r: r[0] / r[2]), (lambda r: r[4] / r[3])
     print(f"(a) network part of the audit: {median(lambda r: r[0]):.0f} ms wall; printed critical path {median(lambda r: r[1]):.0f} ms;"
-          f" floor {median(lambda r: r[2]):.0f} ms")
-    print(f"    wall / critical path: {median(over_path):.3f} {spread(over_path)}   [at most 1.25]")
+          f" floor {median(lambda r: r[2]):.0f} ms   [wall under 1500 at 40 ms]")
+    print(f"    wall / critical path: {median(over_path):.3f} {spread(over_path)}   [at most 1.2]")
     print(f"    wall / physical floor: {median(over_floor):.3f} {spread(over_floor)}")
     print(f"(b) whole audit process: {median(lambda r: r[3]):.0f} ms; by hand: {median(lambda r: r[4]):.0f} ms")
     print(f"    by hand / audit: {median(faster):.2f} {spread(faster)}   [at least 5]")

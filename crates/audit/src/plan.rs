@@ -132,6 +132,9 @@ pub struct Plan {
     pub target: Target,
     /// Whether the probes ask more than an audit needs (`landfall http` and its like).
     pub deep: bool,
+    /// Whether production is asked for its endpoints alone, as a watch does that comes back every few seconds: no other
+    /// addresses, no other versions of HTTP, no plain HTTP, and nothing that would decide between causes.
+    pub endpoints_alone: bool,
     /// The bounds within which the rate limit is found out; `None` leaves it at an audit's few requests.
     pub discover: Option<rate_limit::Bounds>,
     /// Whether the project is started as its platform would start it, and asked as the local backend.
@@ -252,6 +255,7 @@ impl Plan {
                 uses: config.uses.clone(),
             },
             deep: said.deep,
+            endpoints_alone: false,
             discover: said.discover,
             start: said.start,
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),

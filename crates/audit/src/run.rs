@@ -135,10 +135,12 @@ async fn collect_from(
         survey.observations.extend(read_logs(&ctx, plan).await);
         survey.observations.extend(project);
         survey.observations.extend(first);
-        cross_origin(&ctx, plan, &target, &mut survey).await;
-        other_host(&ctx, plan, &mut survey).await;
-        look_deeper(&ctx, plan, &mut survey).await;
-        decide(&ctx, plan, catalogue, &mut survey, &assemble, progress).await;
+        if !plan.endpoints_alone {
+            cross_origin(&ctx, plan, &target, &mut survey).await;
+            other_host(&ctx, plan, &mut survey).await;
+            look_deeper(&ctx, plan, &mut survey).await;
+            decide(&ctx, plan, catalogue, &mut survey, &assemble, progress).await;
+        }
         let edge = survey.edge.take();
         let limits = ask_rate_limit(&ctx, plan, edge, &survey.observations, progress).await;
         survey.observations.extend(limits);
@@ -286,6 +288,10 @@ async fn decide(
     assemble: &impl Fn(Vec<Observation>) -> Evidence,
     progress: &Progress,
 ) {
+    // Which questions would decide costs a judgement of all causes. `landfall tls` and `dns` may put none of them.
+    if ![Vantage::Edge, Vantage::Origin, Vantage::Local].iter().any(|vantage| may_ask(plan, *vantage)) {
+        return;
+    }
     for round in 0..ROUNDS {
         let questions = landfall_diagnosis::questions(&assemble(survey.observations.clone()), catalogue);
         let mut left = REQUESTS_A_ROUND;
@@ -583,7 +589,8 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
     let rest = async {
         let found = dns::addresses(ctx, &host, port, vantage).await;
         let addresses: Vec<SocketAddr> = found.sockets(port).into_iter().take(ADDRESSES).collect();
-        let depth = if vantage == Vantage::Edge { http::Depth::Full } else { http::Depth::Endpoints };
+        let whole = vantage == Vantage::Edge && !plan.endpoints_alone;
+        let depth = if whole { http::Depth::Full } else { http::Depth::Endpoints };
         let site = http::Site {
             base: base.clone(),
             vantage,
@@ -643,6 +650,10 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
             let other_name = target.origin.as_ref().and_then(|url| url.host_str());
             let more = doors::look(ctx, &site, other_name, &observations);
             observations.extend(bounded(ctx, more).await.unwrap_or_default());
+            if plan.deep || doors::renewal_is_near(&observations, Timestamp::now()) {
+                let more = doors::challenges(ctx, &site, &observations);
+                observations.extend(bounded(ctx, more).await.unwrap_or_default());
+            }
         }
         (observations, site, line)
     };

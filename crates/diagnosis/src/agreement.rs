@@ -15,14 +15,28 @@ pub struct Agreement {
     pub said: BTreeMap<(String, String), BTreeSet<String>>,
     /// Resolvers that say something else than the zone's servers, and when what they remember ends at the latest.
     pub late: BTreeMap<String, Timestamp>,
-    /// Whether the zone's servers answered, and all of them alike.
-    pub zone_agrees: bool,
+    /// How the zone's own servers stand to each other.
+    pub zone: OwnServers,
+    /// Servers of the zone that gave no answer about the name from the zone, by who, with what came instead.
+    pub without_answer: BTreeMap<String, String>,
+}
+
+/// How a zone's own servers stand to each other. A refusal is no second opinion: only answers agree or differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OwnServers {
+    /// None of them answered.
+    #[default]
+    Unheard,
+    /// Those that answered say different things.
+    Differ,
+    /// All that answered say the same.
+    Agree,
 }
 
 impl Agreement {
     /// Whether all is as the zone says.
     pub fn is_whole(&self) -> bool {
-        self.zone_agrees && self.late.is_empty()
+        self.zone == OwnServers::Agree && self.late.is_empty()
     }
 
     /// When the last of those asked sees what the zone says now; `None` when nobody is late.
@@ -34,7 +48,7 @@ impl Agreement {
 /// Reads the answers of one round. Balancers hand out parts of a set, so that a resolver differs only when its answer has
 /// nothing in common with that of the zone.
 pub fn agreement(evidence: &Evidence, host: &str) -> Agreement {
-    let mut found = Agreement { zone_agrees: true, ..Agreement::default() };
+    let mut found = Agreement { zone: OwnServers::Agree, ..Agreement::default() };
     for rtype in ["A", "AAAA"] {
         let mut own = BTreeSet::new();
         let mut theirs = Vec::new();
@@ -44,18 +58,32 @@ pub fn agreement(evidence: &Evidence, host: &str) -> Agreement {
             if !usual || q.name != host || q.rtype != rtype {
                 continue;
             }
-            let Some(answer) = message(&s.answer) else { continue };
+            let Some(answer) = message(&s.answer) else {
+                if q.server.role == DnsServerRole::Authoritative {
+                    found.without_answer.insert(who(&q.server), instead(&s.answer));
+                }
+                continue;
+            };
             let says = says(answer, host);
             match q.server.role {
                 DnsServerRole::Authoritative if answer.authoritative => {
                     own.insert(says.clone());
+                }
+                DnsServerRole::Authoritative => {
+                    let instead = "answers, but not as a server of the zone".to_owned();
+                    found.without_answer.insert(who(&q.server), instead);
+                    continue;
                 }
                 DnsServerRole::Recursive => theirs.push((o, answer, who(&q.server), says.clone())),
                 _ => continue,
             }
             found.said.insert((who(&q.server), rtype.to_owned()), says);
         }
-        found.zone_agrees &= own.len() == 1;
+        found.zone = match (own.len(), found.zone) {
+            (0, _) | (1, OwnServers::Unheard) => OwnServers::Unheard,
+            (1, before) => before,
+            _ => OwnServers::Differ,
+        };
         let Some(own) = own.pop_first().filter(|_| own.is_empty()) else { continue };
         for (o, answer, who, says) in theirs {
             if says == own || !says.is_disjoint(&own) {
@@ -76,6 +104,15 @@ fn who(server: &DnsServer) -> String {
         (None, Some(address)) => address.to_string(),
         (Some(name), None) => name.clone(),
         (None, None) => "this machine's resolver".to_owned(),
+    }
+}
+
+/// What came in place of an answer, the same in every round for the same reason.
+fn instead(answer: &Observed<DnsAnswer>) -> String {
+    match answer {
+        // How long it was waited for differs from round to round.
+        Observed::Silent(_) => "does not answer".to_owned(),
+        other => other.describe(),
     }
 }
 

@@ -41,9 +41,10 @@ mod unexplained;
 mod verdict;
 mod verification;
 mod view;
+mod watch;
 mod words;
 
-pub use agreement::{Agreement, agreement};
+pub use agreement::{Agreement, OwnServers, agreement};
 pub use catalogue::{Catalogue, CatalogueError, Discriminator, Fault, Layer, NotObservable, Rung, Sources};
 pub use causes::{Hypothesis, Question, questions};
 pub use claims::{ClaimError, Claims, Grade, GradedClaim, claims_json_schema, grade};
@@ -62,3 +63,4 @@ pub use owners::{Owner, OwnerRole};
 pub use rate_limit::{Hit, LimitSettings, UseImpact, UseOutcome, UseRequest};
 pub use signatures::{Meaning, Signature, SignatureHop};
 pub use thresholds::{THRESHOLDS, Threshold};
+pub use watch::{Answer, Answers, Leaf, Leaves, answers, leaves};

@@ -47,6 +47,8 @@ thresholds! {
     SIMHASH = "http_simhash_max_bit" 10 "internet.nl's measure for the pages of two address families";
     PREFLIGHT_AGE = "http_preflight_max_age_max_s" 7200 "Chromium's cap (MDN, Access-Control-Max-Age)";
     CLOCK = "http_clock_max_s" 60 "our choice: the skew that tokens are usually allowed";
+    HSTS_AGE = "http_hsts_min_s" 15_768_000 "MDN Observatory and SSL Labs: half a year";
+    HSTS_PRELOAD_AGE = "http_hsts_preload_min_s" 31_536_000 "hstspreload.org, submission requirements";
     NAME_SERVERS = "dns_name_servers_min" 2 "RFC 1034 section 4.1, Zonemaster DELEGATION01";
     CNAME_HOPS = "dns_cname_hops_max" 10 "Zonemaster CNAME_MAX_CHAIN_LENGTH";
     CNAME_RECORDS = "dns_cname_records_max" 9 "Zonemaster CNAME_MAX_RECORDS";

@@ -1,8 +1,11 @@
 //! Observations of production that nothing accounts for.
 //!
-//! Every answer under the public name or the platform's own name must be as it should be, be the subject of a finding,
+//! Every answer under the public name or the platform's own name must be as it should be, be what a finding says,
 //! speak for a named cause, or fall under one of the rules below. What is left blocks a green verdict: anomalies that
 //! were explained away have hidden outages before.
+//!
+//! A finding that merely rests on an answer does not account for it: that an error page lacks its character set says
+//! nothing of why there is an error.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +16,40 @@ use landfall_evidence::{
 
 use crate::case::Case;
 use crate::causes::UNKNOWN_CAUSE_DB;
+use crate::findings::{self, FindingCode};
 use crate::view::Grade;
-use crate::{Finding, Label, Unexplained};
+use crate::{Finding, Label, Severity, Unexplained};
+
+/// Codes of low weight that state the unexpected outcome itself. The others of their weight speak of the form of an answer,
+/// of its speed, or of what could be better, whatever the answer was.
+const OUTCOMES: &[FindingCode] = &[
+    findings::DNS_SPREADING,
+    findings::HTTP_ORIGIN_NOT_SERVED,
+    findings::HTTP_CONTROL_ALIKE,
+    findings::HTTP_NO_H2,
+    findings::HTTP_NO_H3,
+    findings::HTTP_H3_DEAD,
+    findings::HTTP_RECORD_H3_DEAD,
+    findings::HTTP_NO_REDIRECT,
+    findings::HTTP_SOFT_404,
+    findings::HTTP_MASKED_404,
+    findings::HTTP_LONG_CHAIN,
+    findings::PATH_NOT_THE_APP,
+    findings::PATH_ORIGIN_DIFFERS,
+    findings::PATH_PROXY_STATUS,
+    findings::RATE_OTHER_STATUS,
+    findings::RATE_HID_ANSWERS,
+];
+
+/// Whether a finding says what was unexpected about the observations that it rests on. One of medium weight or more keeps
+/// the verdict from being green by itself, so that nothing is hidden behind it; the same code may weigh less where it
+/// concerns one server of several, or the platform's own name.
+fn states_the_outcome(finding: &Finding) -> bool {
+    let code = findings::finding_codes().iter().find(|code| code.code == finding.code);
+    finding.severity >= Severity::Medium
+        || code.is_some_and(|code| code.severity >= Severity::Medium)
+        || OUTCOMES.iter().any(|code| code.code == finding.code)
+}
 
 /// All observations that nothing accounts for, in the order of asking.
 pub(crate) fn unexplained(
@@ -22,7 +57,8 @@ pub(crate) fn unexplained(
     findings: &[Finding],
     by_engine: &BTreeSet<ObservationId>,
 ) -> Vec<Unexplained> {
-    let mut known: BTreeSet<&ObservationId> = findings.iter().flat_map(|f| &f.evidence).collect();
+    let mut known: BTreeSet<&ObservationId> =
+        findings.iter().filter(|f| states_the_outcome(f)).flat_map(|f| &f.evidence).collect();
     let named = case.causes.iter().filter(|c| c.label >= Label::Possible && c.score_db > UNKNOWN_CAUSE_DB);
     known.extend(named.flat_map(|c| c.evidence_for.iter().flat_map(|a| &a.evidence)));
     known.extend(by_engine);
@@ -221,9 +257,11 @@ mod tests {
     use landfall_evidence::Silence;
 
     use super::*;
+    use crate::Verdict;
+    use crate::catalogue::Catalogue;
     use crate::testkit::response;
     use crate::testworld::{World, deployed, refusal, undeployed};
-    use crate::{Severity, Verdict};
+    use crate::view::View;
 
     fn odd(world: &World) -> Vec<String> {
         world.diagnose().unexplained.into_iter().map(|u| u.what).collect()
@@ -279,6 +317,33 @@ mod tests {
             assert!(!odd(&world).is_empty() || !diagnosis.causes.is_empty() || found, "{name}");
             assert_eq!(world.diagnose().verdict, Verdict::Degraded, "{name}: nothing is green over it");
         }
+    }
+
+    #[test]
+    fn a_finding_about_the_form_of_an_answer_does_not_explain_it() {
+        let world = deployed().edit_http(|s| status(s, Purpose::Version, 502));
+        let catalogue = Catalogue::embedded();
+        let case = Case { view: View::new(&world.0, catalogue), causes: &[], ruled_out: &[], ties: &[] };
+        let none = unexplained(&case, &[], &BTreeSet::new());
+        let odd = &none.first().expect("a 502 in another version is odd").evidence;
+        let about = |code: &FindingCode, severity| Finding {
+            code: code.code.to_owned(),
+            severity,
+            title: String::new(),
+            impact: String::new(),
+            remedy: String::new(),
+            evidence: vec![odd.clone()],
+            cause: None,
+        };
+        let left =
+            |finding| unexplained(&case, &[finding], &BTreeSet::new()).iter().any(|u| u.evidence == *odd);
+        for code in [&findings::HTTP_ERROR_FORM, &findings::HTTP_NO_CHARSET, &findings::HTTP_SLOW] {
+            assert!(left(about(code, code.severity)), "{}: the form is not the failure", code.code);
+        }
+        assert!(!left(about(&findings::HTTP_RECORD_H3_DEAD, Severity::Low)), "that is the failure");
+        // One server of several, or the platform's own name: the same statement with less weight.
+        assert!(!left(about(&findings::HTTP_VERSION_FAILS, Severity::Low)));
+        assert!(!left(about(&findings::HTTP_ERROR_FORM, Severity::Medium)), "not green by itself");
     }
 
     #[test]

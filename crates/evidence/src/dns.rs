@@ -160,6 +160,29 @@ pub struct DnsSigning {
     /// RRSIG records of the answer and authority sections.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<DnsSignature>,
+    /// Whether the proof that came with a negative answer covers the question; `None` where nothing was denied, or where it
+    /// was not computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denial: Option<DenialProof>,
+}
+
+/// What NSEC records (RFC 4035 section 5.4) or NSEC3 records (RFC 5155 section 8) prove of a negative answer. Whether their
+/// signatures hold stands with the signatures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum DenialProof {
+    /// The name, or its type, does not exist, as the answer says.
+    Covers,
+    /// The proof leaves it open or says otherwise.
+    Lacks {
+        /// Which record is missing, or which one contradicts.
+        what: String,
+    },
+    /// It was not computed.
+    Unchecked {
+        /// Why not.
+        why: String,
+    },
 }
 
 /// A zone's public key, without the key itself.

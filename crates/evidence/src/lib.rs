@@ -24,8 +24,8 @@ mod tls;
 mod tls_survey;
 
 pub use dns::{
-    DnsAnswer, DnsKey, DnsManner, DnsObservation, DnsQuestion, DnsRecord, DnsServer, DnsServerRole,
-    DnsSignature, DnsSigning, DnsTransport, ExtendedError, SignatureCheck,
+    DenialProof, DnsAnswer, DnsKey, DnsManner, DnsObservation, DnsQuestion, DnsRecord, DnsServer,
+    DnsServerRole, DnsSignature, DnsSigning, DnsTransport, ExtendedError, SignatureCheck,
 };
 pub use door::{DoorAnswer, DoorAsk, DoorObservation, DoorQuestion, DoorTls};
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};

@@ -51,11 +51,11 @@ pub(crate) enum Command {
     Dns(DnsArgs),
     /// Ask only TLS
     ///
-    /// And more of it than an audit does: versions, cipher suites, groups, sessions, revocation; at most 16 connections an
-    /// address.
-    Tls(OneProbeArgs),
+    /// And more of it than an audit does: versions, cipher suites, groups, sessions, revocation, and whether the next renewal
+    /// will succeed; at most 17 connections an address.
+    Tls(TlsArgs),
     /// Ask only HTTP
-    Http(OneProbeArgs),
+    Http(HttpArgs),
     /// Find out the rate limit: how many, in what time, and what kind of limiter
     ///
     /// Sends GET requests to this one URL: three a second apart, then ten a second until the first refusal; with --deep it
@@ -357,6 +357,30 @@ pub(crate) struct DnsArgs {
     #[arg(long)]
     pub(crate) public: bool,
     /// Ask again at this interval until everybody sees what the zone says, and tell what changed
+    #[arg(long, value_name = "INTERVAL", value_parser = duration, num_args = 0..=1, default_missing_value = "10s", require_equals = true)]
+    pub(crate) watch: Option<Duration>,
+    /// How long --watch goes on at most
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h", requires = "watch")]
+    pub(crate) watch_for: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TlsArgs {
+    #[command(flatten)]
+    pub(crate) probe: OneProbeArgs,
+    /// Look again at this interval until every address shows a new certificate that holds, and tell what changed
+    #[arg(long, value_name = "INTERVAL", value_parser = duration, num_args = 0..=1, default_missing_value = "10s", require_equals = true)]
+    pub(crate) watch: Option<Duration>,
+    /// How long --watch goes on at most
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h", requires = "watch")]
+    pub(crate) watch_for: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HttpArgs {
+    #[command(flatten)]
+    pub(crate) probe: OneProbeArgs,
+    /// Ask production's endpoints again at this interval until one answers with another status or build mark
     #[arg(long, value_name = "INTERVAL", value_parser = duration, num_args = 0..=1, default_missing_value = "10s", require_equals = true)]
     pub(crate) watch: Option<Duration>,
     /// How long --watch goes on at most

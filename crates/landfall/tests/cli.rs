@@ -204,6 +204,76 @@ fn a_resolver_that_refuses_leaves_the_verification_unknown() {
     assert!(stdout(&output).contains("unknown"), "{}", stdout(&output));
 }
 
+/// Nobody listens there, so that nothing changes: the watch ends when its time is over, with status 1.
+#[test]
+fn a_watch_without_a_change_ends_with_its_time() {
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("known");
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("known");
+    for (command, line, end) in [
+        ("tls", "no certificate: connection refused", "Not every address shows a new certificate yet."),
+        ("http", "does not answer: connection refused", "Nothing has changed."),
+    ] {
+        let output = landfall(&[
+            command,
+            "https://api.example.test",
+            "--connect-to",
+            &format!("api.example.test:443:{gone}"),
+            "--resolver",
+            &closed.to_string(),
+            "--watch=1s",
+            "--watch-for=1ms",
+        ]);
+        let said = stdout(&output);
+        assert_eq!(output.status.code(), Some(1), "{command}: {said}{}", stderr(&output));
+        assert!(said.contains(line) && said.ends_with(&format!("{end}\n")), "{command}: {said}");
+    }
+}
+
+/// The server turns from 503 to 200 once the watch has told of the first.
+#[test]
+fn a_watch_ends_when_an_endpoint_answers_otherwise() {
+    use std::io::{BufRead as _, Read as _, Write as _};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("known");
+    let deployed = Arc::new(AtomicBool::new(false));
+    let now = Arc::clone(&deployed);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let now = Arc::clone(&now);
+            std::thread::spawn(move || {
+                let mut stream = stream;
+                let (mut asked, mut part) = (Vec::new(), [0; 4096]);
+                while let Ok(count @ 1..) = stream.read(&mut part) {
+                    asked.extend_from_slice(&part[..count]);
+                    if asked.ends_with(b"\r\n\r\n") {
+                        asked.clear();
+                        let status =
+                            if now.load(Ordering::SeqCst) { "200 OK" } else { "503 Service Unavailable" };
+                        let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok");
+                    }
+                }
+            });
+        }
+    });
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_landfall"))
+        .args(["http", "http://api.example.test", "--watch=1s", "--watch-for=60s", "--connect-to"])
+        .arg(format!("api.example.test:80:{at}"))
+        .env("NO_COLOR", "1")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut lines = std::io::BufReader::new(watch.stdout.take().expect("piped")).lines();
+    let first = lines.next().expect("a line").expect("read");
+    assert!(first.contains("answers 503"), "{first}");
+    deployed.store(true, Ordering::SeqCst);
+    let rest: Vec<String> = lines.map(|line| line.expect("read")).collect();
+    assert!(rest.iter().any(|line| line.contains("answers 200")), "{rest:?}");
+    assert_eq!(watch.wait().expect("it ends").code(), Some(0), "{rest:?}");
+}
+
 fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in files {

@@ -4,12 +4,16 @@
 //! fails: without a name, with another name of the target, with small and with old hellos. A certificate that does not
 //! hold: the path of the authority's challenge, and the policy of the domain above. At most a dozen small questions, all
 //! at the same time, to hosts that the target names, within the audit's deadline and budget.
+//!
+//! The path of the challenge is looked at before anything fails as well, where a certificate is due for renewal or TLS is
+//! what the caller asks about ([`challenges`]).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
+use jiff::Timestamp;
 use landfall_evidence::{
     Denial, DoorAnswer, DoorAsk, DoorObservation, DoorQuestion, DoorTls, HttpVersion, Observation,
     ObservationId, Observed, Phase, Purpose, Seen, TrustResult,
@@ -66,6 +70,72 @@ pub async fn look(
     if trouble == Trouble::default() || ctx.is_over() {
         return Vec::new();
     }
+    let ctx = shorter(ctx);
+    let after = last(so_far);
+    let look = Look { ctx: &ctx, site, after, address };
+    join_all(look.plan(&trouble, other_name)).await
+}
+
+/// Addresses at which the path of the challenge is asked for.
+const CHALLENGED: usize = 4;
+
+/// Asks every address for the path of the authority's challenge, as far as `so_far` has not: a renewal that will fail shows
+/// itself there before the certificate ends. An authority takes IPv6 where there is an address of it, so that each family
+/// counts.
+pub async fn challenges(ctx: &Context, site: &Site, so_far: &[Observation]) -> Vec<Observation> {
+    let host = site.base.host_str().unwrap_or_default();
+    if site.base.scheme() != "https" || ctx.is_over() {
+        return Vec::new();
+    }
+    let asked = |plain: SocketAddr| {
+        so_far.iter().any(|o| match &o.seen {
+            Seen::Door(door) => {
+                door.question.ask == DoorAsk::Challenge && door.question.address.ip() == plain.ip()
+            }
+            _ => false,
+        })
+    };
+    let ctx = shorter(ctx);
+    let after = last(so_far);
+    let mut at: Vec<SocketAddr> =
+        site.addresses.iter().filter_map(|at| port_80(&ctx, host, *at)).filter(|at| !asked(*at)).collect();
+    at.dedup();
+    at.truncate(CHALLENGED);
+    let looks: Vec<(Look<'_>, SocketAddr)> = at
+        .into_iter()
+        .map(|plain| (Look { ctx: &ctx, site, after: after.clone(), address: plain }, plain))
+        .collect();
+    join_all(looks.iter().map(|(look, plain)| look.challenge(*plain))).await
+}
+
+/// Port 80 of an address; `None` where the address map describes a world that it would leave.
+fn port_80(ctx: &Context, host: &str, at: SocketAddr) -> Option<SocketAddr> {
+    if ctx.map.has_host(host) {
+        return ctx.map.host(host, 80);
+    }
+    Some(SocketAddr::new(at.ip(), 80)).filter(|plain| !ctx.map.leaves(*plain))
+}
+
+/// Whether a certificate of these handshakes is in the last third of its life, in which automation renews it (the
+/// integration guide of Let's Encrypt: when a third is left).
+pub fn renewal_is_near(so_far: &[Observation], now: Timestamp) -> bool {
+    so_far.iter().any(|o| match &o.seen {
+        Seen::Tls(seen) => seen.answer.present().and_then(|shake| shake.chain.first()).is_some_and(|leaf| {
+            let life_s = leaf.not_after.as_second() - leaf.not_before.as_second();
+            (leaf.not_after.as_second() - now.as_second()) * 3 <= life_s
+        }),
+        _ => false,
+    })
+}
+
+/// The answer that came last of those that looks wait for.
+fn last(so_far: &[Observation]) -> Option<ObservationId> {
+    let waited = |o: &&Observation| matches!(o.seen, Seen::Tls(_) | Seen::TlsSurvey(_) | Seen::Http(_));
+    so_far.iter().filter(waited).max_by_key(|o| o.ended_us()).map(|o| o.id.clone())
+}
+
+/// The limits of a look.
+fn shorter(ctx: &Context) -> Context {
     let mut ctx = ctx.clone();
     ctx.limits = Arc::new(Limits {
         connect: CONNECT,
@@ -75,13 +145,7 @@ pub async fn look(
         redirects: 0,
         ..(*ctx.limits).clone()
     });
-    let after = so_far
-        .iter()
-        .filter(|o| matches!(o.seen, Seen::Tls(_) | Seen::Http(_)))
-        .max_by_key(|o| o.ended_us())
-        .map(|o| o.id.clone());
-    let look = Look { ctx: &ctx, site, after, address };
-    join_all(look.plan(&trouble, other_name)).await
+    ctx
 }
 
 fn trouble(site: &Site, so_far: &[Observation]) -> Trouble {
@@ -202,9 +266,11 @@ impl Look<'_> {
             looks.push(self.handshake(DoorAsk::ClientCertificate, self.host().to_owned()).boxed());
         }
         let broken_https = trouble.certificate || trouble.handshake || trouble.shut;
-        let plain = SocketAddr::new(self.address.ip(), 80);
-        if secure && (trouble.certificate || trouble.handshake) && !self.ctx.map.leaves(plain) {
-            looks.push(self.challenge().boxed());
+        if secure
+            && (trouble.certificate || trouble.handshake)
+            && let Some(plain) = port_80(self.ctx, self.host(), self.address)
+        {
+            looks.push(self.challenge(plain).boxed());
         }
         if broken_https && let Some(parent) = parent(self.host()) {
             looks.push(self.parent_policy(parent).boxed());
@@ -240,11 +306,10 @@ impl Look<'_> {
         self.request(DoorAsk::PlainHere, url, self.address).await
     }
 
-    async fn challenge(&self) -> Observation {
+    async fn challenge(&self, address: SocketAddr) -> Observation {
         let mut url = self.site.url(CHALLENGE);
         let _ = url.set_scheme("http");
         let _ = url.set_port(None);
-        let address = SocketAddr::new(self.address.ip(), 80);
         self.request(DoorAsk::Challenge, url, address).await
     }
 

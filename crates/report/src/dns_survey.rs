@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
-use landfall_diagnosis::{Agreement, Finding};
+use landfall_diagnosis::{Agreement, Finding, OwnServers};
 use landfall_evidence::{
     Denial, DnsAnswer, DnsManner, DnsObservation, DnsServerRole, Evidence, Observation, Observed,
 };
@@ -219,7 +219,14 @@ pub fn agreement_changes(before: &Agreement, after: &Agreement, now: Timestamp) 
         lines.push(format!("{stamp}  {who} gives {says} for {rtype}{}", late.unwrap_or_default()));
     }
     for (who, rtype) in before.said.keys().filter(|key| !after.said.contains_key(*key)) {
-        lines.push(format!("{stamp}  {who} gives no answer for {rtype}"));
+        if !after.without_answer.contains_key(who) {
+            lines.push(format!("{stamp}  {who} gives no answer for {rtype}"));
+        }
+    }
+    for (who, instead) in &after.without_answer {
+        if before.without_answer.get(who) != Some(instead) {
+            lines.push(format!("{stamp}  {who}, a server of the zone: {instead}"));
+        }
     }
     match after.by() {
         Some(by)
@@ -228,9 +235,13 @@ pub fn agreement_changes(before: &Agreement, after: &Agreement, now: Timestamp) 
             lines.push(format!("{stamp}  everybody asked sees it by {}", clock(by, now)));
         }
         None if after.is_whole() => lines.push(format!("{stamp}  everybody asked sees what the zone says")),
-        None if before.zone_agrees && !after.zone_agrees || before.said.is_empty() => {
-            lines.push(format!("{stamp}  the zone's own servers do not agree yet"));
-        }
+        None if before.zone != after.zone || before == &Agreement::default() => match after.zone {
+            OwnServers::Differ => lines.push(format!("{stamp}  the zone's own servers do not agree yet")),
+            OwnServers::Unheard => {
+                lines.push(format!("{stamp}  none of the zone's own servers has answered for the name"));
+            }
+            OwnServers::Agree => {}
+        },
         _ => {}
     }
     // Names and data are from outside.
@@ -249,7 +260,8 @@ mod tests {
         let first = Agreement {
             said: BTreeMap::from([(key("ns1"), set("192.0.2.1")), (key("9.9.9.9:53"), set("192.0.2.9"))]),
             late: BTreeMap::from([("9.9.9.9:53".to_owned(), at(60))]),
-            zone_agrees: true,
+            zone: OwnServers::Agree,
+            ..Agreement::default()
         };
         assert_eq!(
             agreement_changes(&Agreement::default(), &first, at(0)),
@@ -263,7 +275,8 @@ mod tests {
         let last = Agreement {
             said: BTreeMap::from([(key("ns1"), set("192.0.2.1")), (key("9.9.9.9:53"), set("192.0.2.1"))]),
             late: BTreeMap::new(),
-            zone_agrees: true,
+            zone: OwnServers::Agree,
+            ..Agreement::default()
         };
         assert_eq!(
             agreement_changes(&first, &last, at(61)),
@@ -272,5 +285,18 @@ mod tests {
                 "22:14:21 UTC  everybody asked sees what the zone says",
             ]
         );
+        let refused = Agreement {
+            without_answer: BTreeMap::from([("ns1".to_owned(), "REFUSED".to_owned())]),
+            ..Agreement::default()
+        };
+        assert_eq!(
+            agreement_changes(&last, &refused, at(71)),
+            [
+                "22:14:31 UTC  9.9.9.9:53 gives no answer for A",
+                "22:14:31 UTC  ns1, a server of the zone: REFUSED",
+                "22:14:31 UTC  none of the zone's own servers has answered for the name",
+            ]
+        );
+        assert!(agreement_changes(&refused, &refused, at(81)).is_empty(), "told once");
     }
 }

@@ -24,6 +24,7 @@ mod sarif;
 mod spark;
 mod terminal;
 mod text;
+mod watch;
 mod words;
 
 pub use build::build;
@@ -37,6 +38,7 @@ pub use page::{VerifiedRow, claims, page, verified};
 pub use remarks::remarks;
 pub use terminal::limit_impact;
 pub use text::wrap;
+pub use watch::{answer_changes, leaf_changes};
 
 /// Lays a report out. The text ends with a newline.
 ///

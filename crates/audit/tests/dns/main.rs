@@ -10,8 +10,10 @@ mod process;
 mod servers;
 
 use landfall_audit::{Config, Depth, Overrides, Plan, Probe, Progress, survey_dns};
-use landfall_diagnosis::{Catalogue, Finding, Severity, agreement, diagnose};
-use landfall_evidence::{Denial, DnsServerRole, DnsTransport, Evidence, Observed, SignatureCheck};
+use landfall_diagnosis::{Catalogue, Finding, OwnServers, Severity, agreement, diagnose};
+use landfall_evidence::{
+    Denial, DenialProof, DnsServerRole, DnsTransport, Evidence, Observed, SignatureCheck,
+};
 use servers::{DELEGATION, Ds, HOST, Kind, RECORDS, Setup, Signing, World};
 
 /// What `landfall dns HOST` collects.
@@ -80,7 +82,32 @@ fn a_signed_zone_without_fault_gives_no_finding() {
         assert!(all_hold(&checks), "{checks:?}");
         let secure = evidence.all_dns().filter(|(_, s)| s.answer.present().is_some_and(|a| a.authentic_data));
         assert!(secure.count() > 0, "Unbound agrees");
+        denials_cover(&evidence);
     }
+    // The same with hashed names.
+    let hashed =
+        || Setup { signing: Some(Signing { nsec3: Some(0), ..Signing::default() }), ..Setup::signed() };
+    for kind in [Kind::Nsd, Kind::Bind, Kind::Knot] {
+        denials_cover(&survey(&World::up(&on(kind, kind, hashed()))));
+    }
+}
+
+/// Every negative answer of the zone's servers proves what it says: a name that does not exist, and types that are missing.
+fn denials_cover(evidence: &Evidence) {
+    let (mut no_name, mut no_type) = (0, 0);
+    for (_, s) in evidence.all_dns().filter(|(_, s)| s.question.server.role == DnsServerRole::Authoritative) {
+        let (answer, count) = match &s.answer {
+            Observed::Present(answer) => (answer, &mut no_type),
+            Observed::Denied(Denial::Rcode(answer)) => (&**answer, &mut no_name),
+            _ => continue,
+        };
+        if let Some(proof) = answer.signing.as_ref().and_then(|signing| signing.denial.as_ref()) {
+            let q = &s.question;
+            assert_eq!(*proof, DenialProof::Covers, "{} {} at {:?}", q.name, q.rtype, q.server);
+            *count += 1;
+        }
+    }
+    assert!(no_name >= 2 && no_type >= 2, "{no_name} names, {no_type} types at two servers");
 }
 
 /// None was left out but those that the audit's own questions brought, which came without keys.
@@ -480,12 +507,21 @@ fn a_watch_ends_when_all_agree() {
     let evidence = collected(&world, HOST, Depth::Agreement);
     let now = agreement(&evidence, HOST);
     let left = now.by().expect("somebody is late").duration_since(evidence.started_at).as_mins();
-    assert!(!now.is_whole() && now.zone_agrees && (29..=31).contains(&left), "{now:?}");
+    assert!(!now.is_whole() && now.zone == OwnServers::Agree && (29..=31).contains(&left), "{now:?}");
     // Only what agreement needs was asked of the zone's servers.
     assert!(evidence.all_dns().all(|(_, s)| s.question.manner == landfall_evidence::DnsManner::Usual));
 
     let mut setup = Setup::default();
     setup.second.records = Some(RECORDS.replace("api A 192.0.2.10", "api A 192.0.2.11"));
     let now = agreement(&collected(&World::up(&setup), HOST, Depth::Agreement), HOST);
-    assert!(!now.zone_agrees && !now.is_whole(), "{now:?}");
+    assert!(now.zone == OwnServers::Differ && !now.is_whole(), "{now:?}");
+
+    // Servers that refuse do not differ: they say nothing.
+    let mut setup = Setup::default();
+    setup.first.records = None;
+    setup.second.records = None;
+    let now = agreement(&collected(&World::up(&setup), HOST, Depth::Agreement), HOST);
+    assert!(now.zone == OwnServers::Unheard && !now.is_whole(), "{now:?}");
+    assert!(now.without_answer.len() == 2, "{now:?}");
+    assert!(now.without_answer.values().all(|what| what.contains("REFUSED")), "{now:?}");
 }

@@ -281,28 +281,3 @@ fn delv_and_dnsviz_judge_the_chain_alike() {
     let known: BTreeSet<_> = KNOWN.iter().map(|(zone, who, _)| (*zone, *who)).collect();
     assert_eq!(disagreed, known);
 }
-
-/// How long a survey takes beside `dnsviz probe` on the same signed zone, and how many questions it put: run by hand with
-/// `cargo test -p landfall-audit --test dns -- --ignored --nocapture survey_beside`.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn survey_beside_dnsviz() {
-    let world = World::up(&Setup::signed());
-    let took = |work: &dyn Fn()| {
-        let mut times: Vec<_> = (0..5)
-            .map(|_| {
-                let began = std::time::Instant::now();
-                work();
-                began.elapsed()
-            })
-            .collect();
-        times.sort();
-        times[2]
-    };
-    let ours = took(&|| drop(survey(&world)));
-    let theirs = took(&|| drop(probe_with_dnsviz(&world)));
-    let asked = survey(&world).all_dns().count();
-    println!(
-        "median of 5: landfall {ours:.0?} for {asked} questions, dnsviz probe {theirs:.0?} for A, AAAA and SOA"
-    );
-}

@@ -265,3 +265,55 @@ fn an_authority_that_nobody_knows_is_told_from_a_leaf_that_signed_itself() {
     seen.says("LF-TLS-004", Severity::Critical, "is self-signed");
     assert!(matches!(seen.handshake(), Observed::Present(_)), "{seen}");
 }
+
+#[test]
+fn a_renewal_is_waited_for_until_every_address_shows_it() {
+    let authority = Authority::new();
+    let intermediate = authority.path("intermediate.pem");
+    let server = |name: &str, leaf: &Leaf| {
+        let identity = authority.sign(name, leaf);
+        let chain = authority.joined(&format!("{name}-chain.pem"), &[&identity.leaf, &intermediate]);
+        servers::nginx(&authority, &chain, &identity.key, servers::INTERMEDIATE)
+    };
+    let old = server("old", &Leaf { days: (-80, 10), ..Leaf::default() });
+    let new = server("new", &Leaf::default());
+    let wrong = server("wrong", &Leaf { names: vec!["www.example.test"], ..Leaf::default() });
+    let leaves = |server: &Tls| landfall_diagnosis::leaves(&look(&authority, server.address).evidence);
+
+    let first = leaves(&old);
+    let waited_for = first.to_be_replaced();
+    assert!(waited_for.len() == 1 && !first.all_renewed(&waited_for), "{first:?}");
+    let mistaken = leaves(&wrong);
+    assert!(!mistaken.all_renewed(&waited_for), "new, but of another name: {mistaken:?}");
+    let second = leaves(&new);
+    assert!(second.all_renewed(&waited_for), "{second:?}");
+}
+
+#[test]
+fn a_challenge_that_is_shut_out_foretells_the_next_renewal() {
+    let authority = Authority::new();
+    let tls = serve(&authority, &Leaf { days: (-70, 20), ..Leaf::default() });
+    let plain = |location: &str| {
+        servers::nginx_with(
+            &authority,
+            &format!("server {{ listen 127.0.0.1:@PORT@; server_name {HOST};\n{location} }}"),
+        )
+    };
+    let challenge_at = |server: &Tls| {
+        let to = format!("{HOST}:80:{}", server.address);
+        look_with(&authority, tls.address, &[to])
+    };
+    let shut = challenge_at(&plain("location ^~ /.well-known/ { deny all; } location / { return 200 ok; }"));
+    shut.says(
+        "LF-TLS-045",
+        Severity::Medium,
+        "the path of the challenge is closed over IPv4 (127.0.0.1) (403",
+    );
+    assert!(shut.finding("LF-TLS-045").impact.contains("renewal has been due since"), "{shut}");
+    let away = challenge_at(&plain("location / { return 302 http://login.example.test:8080/; }"));
+    away.says("LF-TLS-045", Severity::Medium, "redirected to http://login.example.test:8080/");
+    // Nothing is in the way: a token that nobody laid down is not found, and a redirect to HTTPS is followed.
+    for location in ["location / { return 404; }", "location / { return 301 https://$host$request_uri; }"] {
+        challenge_at(&plain(location)).lacks(&["LF-TLS-045"]);
+    }
+}

@@ -437,22 +437,32 @@ fn certificates(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
         };
         facts.known(FactKey::TlsNamesKin, subject, kin, id());
     }
-    for (observation, door) in doors(evidence, DoorAsk::Challenge) {
+    // Where several addresses were asked, the one that stands in the way decides.
+    let looks = doors(evidence, DoorAsk::Challenge).map(|(o, door)| (o, door, challenge(catalogue, door)));
+    let telling = looks.min_by_key(|(.., word)| match word {
+        Some("free" | "redirected") => 1,
+        Some(_) => 0,
+        None => 2,
+    });
+    if let Some((observation, door, word)) = telling {
         let id = [observation.id.clone()];
-        let word = match &door.answer {
-            Observed::Present(DoorAnswer::Http { response }) => challenge_word(catalogue, response),
-            Observed::Present(_) => "other",
-            other => match outcome_word(other) {
-                Some("refused") => "refused",
-                Some("silent") => "silent",
-                Some(_) => "other",
-                None => {
-                    facts.unknown(FactKey::AcmeChallenge, "edge", why_absent(other), id);
-                    continue;
-                }
-            },
-        };
-        facts.known(FactKey::AcmeChallenge, "edge", word, id);
+        match word {
+            Some(word) => drop(facts.known(FactKey::AcmeChallenge, "edge", word, id)),
+            None => facts.unknown(FactKey::AcmeChallenge, "edge", why_absent(&door.answer), id),
+        }
+    }
+}
+
+/// What came of a look at the path of a challenge; `None` when our side did not ask.
+pub(crate) fn challenge(catalogue: &Catalogue, door: &DoorObservation) -> Option<&'static str> {
+    match &door.answer {
+        Observed::Present(DoorAnswer::Http { response }) => Some(challenge_word(catalogue, response)),
+        Observed::Present(_) => Some("other"),
+        other => Some(match outcome_word(other)? {
+            "refused" => "refused",
+            "silent" => "silent",
+            _ => "other",
+        }),
     }
 }
 

@@ -237,6 +237,10 @@ codes! {
         "A resolver answers by a policy of its own"
         "Extended errors 15 to 18 (RFC 8914: blocked, censored, filtered, prohibited) or the address 0.0.0.0: a list of the resolver's operator, and not the zone."
         "dig @RESOLVER HOST A";
+    DNS_DENIAL = "LF-DNS-050" High
+        "The proof that something does not exist does not cover it"
+        "A signed zone proves with NSEC or NSEC3 records that a name or a type does not exist (RFC 4035 section 5.4, RFC 5155 section 8). Where they leave the question open, a validating resolver takes the answer for forged and answers SERVFAIL, for the AAAA question of a host without IPv6 too, on which some clients give up altogether."
+        "dig @SERVER NAME TYPE +dnssec +norec; delv NAME TYPE";
 
     TLS_EXPIRED = "LF-TLS-001" Critical
         "The certificate has expired"
@@ -414,6 +418,10 @@ codes! {
         "Only rare key exchange groups are offered"
         "The server takes none of X25519, P-256 and P-384, which clients have, and another curve instead. Browsers and many libraries cannot connect."
         "openssl s_client -connect HOST:443 -servername HOST -groups X25519:P-256:P-384 </dev/null; the same with -groups P-521";
+    TLS_NEXT_RENEWAL = "LF-TLS-045" Medium
+        "The next renewal of the certificate will fail"
+        "What an authority looks at before it issues is not in order, so that the certificate in use will end without a successor: CAA (RFC 8659), DNSSEC of the zone, or the path of the HTTP challenge (RFC 8555 section 8.3), which an authority asks over port 80, over IPv6 where there is such an address (Let's Encrypt goes over to IPv4 only when the connection times out), and through redirects to the ports 80 and 443. What concerns the HTTP challenge matters only where the certificate is renewed by it; it is judged for certificates of up to 100 days, which programs renew. High or medium once renewal is due, a step lower before."
+        "dig HOST CAA; delv HOST; curl -si -6 http://HOST/.well-known/acme-challenge/test; the same with -4 (404 is the right answer)";
 
     HTTP_NOT_SERVED = "LF-HTTP-001" Critical
         "Production does not answer its endpoints as it should"
@@ -591,6 +599,10 @@ codes! {
         "A warm request waits long for its first byte"
         "The wait over a connection that stood and had been used before: above 800 ms it is the application's own time, since neither lookup nor handshake nor a start is in it."
         "curl -sS -o /dev/null -o /dev/null -w '%{time_pretransfer} %{time_starttransfer}\n' URL URL (the second line)";
+    HTTP_HSTS_FAULT = "LF-HTTP-045" Info
+        "The Strict-Transport-Security policy is not what it seems"
+        "A policy that is not of its form is ignored by clients (RFC 6797 section 8.1; low), one of 0 seconds takes the policy back, and over plain HTTP the field binds nobody. A policy that asks for preloading is held against the conditions of hstspreload.org as far as answers show them: the age, includeSubDomains, the registered domain itself as host, and port 80 leading to HTTPS on the same host. Whether every name below is on HTTPS, and whether the host is on the list of browsers already, is not looked at: the list changes with every browser and is not in this program."
+        "curl -sSI URL | grep -i strict-transport-security; https://hstspreload.org/?domain=DOMAIN";
 
     PATH_NOT_THE_APP = "LF-PATH-001" Info
         "The application never saw the request"

@@ -504,7 +504,7 @@ fn issue_domain(data: &str) -> Option<&str> {
 }
 
 /// The CAA domains of well-known authorities, by the organisation in their certificates (each one's own CPS).
-fn authority_domains(organisation: &str) -> Option<&'static [&'static str]> {
+pub(super) fn authority_domains(organisation: &str) -> Option<&'static [&'static str]> {
     let organisation = organisation.to_ascii_lowercase();
     let known: &[(&str, &[&str])] = &[
         ("google trust services", &["pki.goog"]),

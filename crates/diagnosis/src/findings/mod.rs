@@ -12,6 +12,7 @@ mod http;
 #[cfg(test)]
 mod http_tests;
 mod local;
+mod next_renewal;
 mod observatory;
 mod path;
 mod project;
@@ -53,6 +54,7 @@ pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     findings.extend(zone::findings(case).into_iter().filter(|f| !(said && broken(f))));
     findings.extend(tls::findings(case));
     findings.extend(tls_survey::findings(case));
+    findings.extend(next_renewal::finding(case, &findings));
     findings.extend(http::findings(case));
     findings.extend(transport::findings(case));
     findings.extend(headers::findings(case));

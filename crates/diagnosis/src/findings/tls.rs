@@ -413,7 +413,7 @@ pub(crate) fn trusted_stores(handshake: &TlsHandshake) -> Vec<&str> {
         .collect()
 }
 
-fn is_callers_store(store: &str) -> bool {
+pub(super) fn is_callers_store(store: &str) -> bool {
     store.starts_with("--ca-file")
 }
 
@@ -449,7 +449,7 @@ fn renewal(certificate: &Certificate, now: Timestamp) -> Option<RenewalState> {
     if left_s <= 0 || lifetime_s <= 0 {
         return None;
     }
-    let notice = if lifetime_s < 10 * DAY_S { lifetime_s / 2 } else { (lifetime_s / 3).min(45 * DAY_S) };
+    let notice = notice_s(lifetime_s);
     let warn = (lifetime_s / 4).min(30 * DAY_S);
     let high = (lifetime_s * 15 / 100).min(14 * DAY_S).max(DAY_S.min(lifetime_s / 4));
     let critical = (lifetime_s / 20).min(DAY_S);
@@ -461,6 +461,23 @@ fn renewal(certificate: &Certificate, now: Timestamp) -> Option<RenewalState> {
         _ => return None,
     };
     Some(RenewalState { left_s, lifetime_s, overdue_s: notice - left_s, severity })
+}
+
+/// How long before its end a certificate of this lifetime is due for renewal, in seconds.
+fn notice_s(lifetime_s: i64) -> i64 {
+    if lifetime_s < 10 * DAY_S { lifetime_s / 2 } else { (lifetime_s / 3).min(45 * DAY_S) }
+}
+
+/// From when on its renewal is due.
+pub(super) fn due_from(certificate: &Certificate) -> Timestamp {
+    let end_s = certificate.not_after.as_second();
+    let due_s = end_s - notice_s(end_s - certificate.not_before.as_second());
+    Timestamp::from_second(due_s).unwrap_or(certificate.not_after)
+}
+
+/// Whether its renewal is due.
+pub(super) fn is_due(certificate: &Certificate, now: Timestamp) -> bool {
+    due_from(certificate) <= now
 }
 
 /// The certificate on the validated path (or the leaf, where none holds) whose renewal is most pressing.

@@ -1,19 +1,15 @@
 //! `landfall dns`: the zone server by server, what is wrong with it, and until when caches remember something else.
 
-use std::time::{Duration, Instant};
-
 use jiff::Timestamp;
 use landfall_audit::{Depth, ExitStatus, Overrides, Plan, Probe, survey_dns, with_public_resolvers};
 use landfall_diagnosis::{Agreement, Catalogue, agreement, diagnose};
 use landfall_report::Format;
 
+use super::watch::{Rhythm, Round};
 use super::{one_probe, wait_for};
 use crate::args::DnsArgs;
 use crate::failure::Failure;
 use crate::{output, progress};
-
-/// A round of the watch that comes right upon the last would only be answered from the same caches.
-const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &DnsArgs) -> Result<ExitStatus, Failure> {
     let probe = &args.probe;
@@ -24,7 +20,7 @@ pub(super) fn run(args: &DnsArgs) -> Result<ExitStatus, Failure> {
         plan = with_public_resolvers(plan)?;
     }
     if let Some(interval) = args.watch {
-        return wait_for(watch(&plan, interval.max(LEAST_INTERVAL), args.watch_for));
+        return wait_for(watch(&plan, Rhythm::new(interval, args.watch_for)));
     }
     let catalogue = Catalogue::embedded();
     let evidence = wait_for(async {
@@ -40,30 +36,22 @@ pub(super) fn run(args: &DnsArgs) -> Result<ExitStatus, Failure> {
 }
 
 /// Asks until all agree. Prints what each says when it changes, and ends with status 1 when time is over first.
-async fn watch(plan: &Plan, interval: Duration, limit: Duration) -> Result<ExitStatus, Failure> {
-    let end = Instant::now() + limit;
+async fn watch(plan: &Plan, rhythm: Rhythm) -> Result<ExitStatus, Failure> {
     let host = plan.target.production.as_ref().and_then(|url| url.domain()).unwrap_or_default().to_owned();
     if host.is_empty() {
         return Err(Failure::usage("--watch needs a name: an address has no records to wait for".to_owned()));
     }
     let mut before = Agreement::default();
-    loop {
-        let began = Instant::now();
+    let round = async || {
         let quiet = landfall_audit::Progress::default();
         let evidence = survey_dns(plan, Catalogue::embedded(), &quiet, Depth::Agreement).await?;
         let now = agreement(&evidence, &host);
         for line in landfall_report::agreement_changes(&before, &now, Timestamp::now()) {
             output::print(&format!("{line}\n"))?;
         }
-        if now.is_whole() {
-            return Ok(ExitStatus::Clean);
-        }
+        let whole = now.is_whole();
         before = now;
-        let next = began + interval;
-        if next >= end {
-            output::print("Not everybody agrees yet.\n")?;
-            return Ok(ExitStatus::Failing);
-        }
-        tokio::time::sleep_until(next.into()).await;
-    }
+        Ok::<_, Failure>(if whole { Round::Done } else { Round::Goes })
+    };
+    rhythm.until_done("Not everybody agrees yet.", round).await
 }

@@ -19,6 +19,7 @@ mod schema;
 mod serve;
 mod tests;
 mod verify;
+mod watch;
 
 use std::future::Future;
 use std::path::Path;
@@ -29,7 +30,6 @@ use crate::args::{Cli, Command};
 use crate::failure::Failure;
 
 pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
-    use landfall_audit::Probe;
     match cli.command {
         Command::Audit(args) => audit::run(args),
         Command::Diagnose(args) => diagnose::run(&args),
@@ -40,8 +40,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Fix(args) => fix::run(&args),
         Command::Lab(args) => lab::run(args),
         Command::Dns(args) => dns::run(&args),
-        Command::Tls(args) => one_probe::run(&args, &[Probe::Tls]),
-        Command::Http(args) => one_probe::run(&args, &[Probe::Http, Probe::Origin, Probe::Local]),
+        Command::Tls(args) => watch::tls(&args),
+        Command::Http(args) => watch::http(&args),
         Command::RateLimit(args) => rate_limit::run(&args),
         Command::Tests(args) => tests::run(&args),
         Command::Serve(args) => serve::run(&args),

@@ -11,6 +11,7 @@ use hickory_proto::rr::RecordType;
 use jiff::Timestamp;
 use landfall_evidence::{DnsKey, DnsSignature, DnsSigning, SignatureCheck};
 
+use super::denial;
 use super::wire::{
     DNSKEY, RRSIG, Section, WireRecord, labels, last_labels, name, records, text, u16_at, u32_at,
 };
@@ -57,6 +58,8 @@ pub(super) fn signing(message: &[u8], keys: Option<&Keys>) -> Option<Box<DnsSign
             .filter_map(|r| signature(r, &found, keys, &mut computed))
             .take(KEPT)
             .collect(),
+        // Only a zone that has keys has anything to prove.
+        denial: keys.and_then(|_| denial::proof(message, &found)),
     };
     (!signing.keys.is_empty() || !signing.signatures.is_empty()).then(|| Box::new(signing))
 }

@@ -8,6 +8,7 @@
 
 mod addresses;
 mod around;
+mod denial;
 mod dnssec;
 mod lookup;
 mod message;

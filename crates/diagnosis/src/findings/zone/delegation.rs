@@ -176,13 +176,7 @@ fn lame(survey: &Survey<'_>) -> Vec<Finding> {
     let everyone = bad.len() >= all.len();
     let finding = raise(
         &codes::DNS_LAME,
-        format!(
-            "{} of {} of {} do not serve the zone: {}",
-            bad.len(),
-            all.len(),
-            survey.zone,
-            in_words(&words)
-        ),
+        format!("{}: {}", not_serving(&survey.zone, bad.len(), all.len()), in_words(&words)),
         if everyone {
             "No server of the zone answers; the name lives only as long as caches do."
         } else {
@@ -206,6 +200,16 @@ fn lame(survey: &Survey<'_>) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// "1 of 2 server addresses of site.test does not serve the zone".
+fn not_serving(zone: &str, bad: usize, all: usize) -> String {
+    match (bad, all) {
+        (1, ..=1) => format!("The one server address of {zone} does not serve the zone"),
+        (1, all) => format!("1 of {all} server addresses of {zone} does not serve the zone"),
+        (bad, all) if bad >= all => format!("None of the {all} server addresses of {zone} serves the zone"),
+        (bad, all) => format!("{bad} of {all} server addresses of {zone} do not serve the zone"),
+    }
 }
 
 fn without_address(survey: &Survey<'_>, names: &BTreeSet<String>, parent: &Published) -> Option<Finding> {

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use landfall_evidence::{
-    DnsAnswer, DnsKey, DnsServerRole, DnsSignature, Observation, ObservationId, Observed, SignatureCheck,
+    DenialProof, DnsAnswer, DnsKey, DnsServerRole, DnsSignature, Observation, ObservationId, Observed,
+    SignatureCheck,
 };
 
 use super::super::{codes, raise, with_severity};
@@ -94,6 +95,7 @@ pub(super) fn findings(survey: &Survey<'_>) -> Vec<Finding> {
     let secure = published.as_ref().is_some_and(|ds| !ds.is_empty());
     if signed {
         found.extend(signatures(survey, secure));
+        found.extend(denials(survey, secure));
     }
     found.extend(parent_signatures(survey));
     found.extend(old(survey, published.as_ref(), &ds_seen, &keys));
@@ -368,6 +370,41 @@ fn signatures(survey: &Survey<'_>, secure: bool) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Negative answers whose proof does not cover what was asked.
+fn denials(survey: &Survey<'_>, secure: bool) -> Option<Finding> {
+    let (mut at, mut what, mut ids) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for (o, s) in &survey.all {
+        let q = &s.question;
+        if q.server.role != DnsServerRole::Authoritative || !survey.holds(&q.name) {
+            continue;
+        }
+        let proof = message(s).filter(|a| a.authoritative).and_then(|a| a.signing.as_ref()?.denial.as_ref());
+        if let Some(DenialProof::Lacks { what: lacking }) = proof {
+            at.insert(At::of(&q.server));
+            what.insert(format!("{} {}: {lacking}", q.name, q.rtype));
+            ids.push(o.id.clone());
+        }
+    }
+    let first = what.first()?;
+    let more = match what.len() {
+        1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    let finding = raise(
+        &codes::DNS_DENIAL,
+        format!("{} does not prove what it says is not there: {first}{more}", survey.zone),
+        if secure {
+            "Validating resolvers answer SERVFAIL where the answer should be that there is nothing."
+        } else {
+            "Nobody checks it yet: the zone above has no DS record."
+        },
+        "Sign the zone again with the signer of the program that serves it; records that were added or taken away after signing leave such gaps.",
+        ids,
+    );
+    let finding = if secure { finding } else { with_severity(finding, Severity::Low) };
+    Some(per_server(survey, finding, &at))
 }
 
 /// The signature over the DS set, by the keys of the zone above as the same server gave them.
