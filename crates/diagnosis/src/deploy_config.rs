@@ -15,6 +15,7 @@ const ASSIGN_PORT: &[&str] = &[
     "cloud-run",
     "google-cloud-run",
     "app-engine",
+    "google-app-engine",
     "koyeb",
     "procfile",
     "app-platform",

@@ -57,6 +57,8 @@ words! {
     BuildOutputDiffers "build-output-differs" "The output folder of the deploy configuration is not the one that the build tool writes.",
     CasePath "case-path" "An import or asset path differs from the file's name in letter case only.",
     ClientLocalUrl "client-local-url" "Client code carries an address of this machine as a literal.",
+    CodeBindsLoopback "code-binds-loopback" "The code itself listens on this machine's own address only, and no server program with another address is started; the detail is the address.",
+    CodePortFixed "code-port-fixed" "The code listens on one port, and its platform chooses the port; the detail is the port and the file.",
     ConditionalRoute "conditional-route" "Routes are registered only where a setting of the environment says so, or quietly not at all; the detail says which.",
     CorsOrigin "cors-origin" "An origin that the code's CORS list allows; the detail is the origin, `*` for any.",
     DataInFolder "data-in-folder" "The code writes a database or uploads into the application's own folder.",

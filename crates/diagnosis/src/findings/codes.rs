@@ -829,6 +829,14 @@ codes! {
         "An address of this machine is written into code or configuration"
         "In production it is the address of the container or of the visitor's own computer."
         "grep -rn localhost";
+    PROJ_LOOPBACK = "LF-PROJ-039" Medium
+        "The code listens on its own machine only"
+        "A server on 127.0.0.1 or localhost is reached from its own container alone; the platform's router comes from outside."
+        "start the container and, in it: ss -ltn";
+    PROJ_PORT_FIXED = "LF-PROJ-040" Medium
+        "The code listens on a fixed port where the platform chooses it"
+        "The platform tells the port in the variable PORT, and waits for a server there."
+        "PORT=7654 START-COMMAND, and in another shell: curl -i http://localhost:7654/";
 }
 
 #[cfg(test)]

@@ -65,6 +65,20 @@ const RULES: &[Rule] = &[
         "Let a shell run it: [\"sh\", \"-c\", \"exec …\"].",
     ),
     rule(
+        SignWord::CodeBindsLoopback,
+        &codes::PROJ_LOOPBACK,
+        "bind-loopback-only",
+        "The platform's router finds nobody.",
+        "Listen on 0.0.0.0 (or ::).",
+    ),
+    rule(
+        SignWord::CodePortFixed,
+        &codes::PROJ_PORT_FIXED,
+        "listen-port-wrong",
+        "The platform finds nobody on the port that it has chosen, and stops the instance.",
+        "Read the port from PORT, with the fixed one as its default.",
+    ),
+    rule(
         SignWord::DevServer,
         &codes::PROJ_DEV_SERVER,
         "dev-server-in-production",

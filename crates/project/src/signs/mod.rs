@@ -9,6 +9,7 @@ mod files;
 mod hollow;
 mod ignore;
 mod images;
+mod listens;
 mod packages;
 mod plan;
 mod proxy;
@@ -52,6 +53,7 @@ pub(crate) fn read(read: &Read<'_>) -> (Vec<ProjectSign>, Vec<Built>) {
     code::read(read, &plans, &mut found);
     proxy::read(read, &mut found);
     hollow::read(read, &mut found);
+    listens::read(read, &mut found);
     for (word, place, detail) in read.noticed {
         found.add(*word, place.as_str(), detail.as_str());
     }

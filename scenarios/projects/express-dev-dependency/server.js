@@ -1,6 +1,0 @@
-require('dotenv').config();
-const express = require('express');
-
-const app = express();
-app.get('/', (req, res) => res.send('home'));
-app.listen(process.env.PORT || 3000);

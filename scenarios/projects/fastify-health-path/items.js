@@ -1,3 +1,0 @@
-module.exports = async function (fastify) {
-  fastify.post('/items', async (request) => request.body);
-};

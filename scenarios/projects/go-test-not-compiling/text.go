@@ -1,5 +1,0 @@
-package text
-
-func Title(s string) string {
-	return s
-}

@@ -1,9 +1,0 @@
-package text
-
-import "testing"
-
-func TestUpper(t *testing.T) {
-	if Upper("a") != "A" {
-		t.Fatal("upper")
-	}
-}

@@ -1,8 +1,0 @@
-from fastapi import APIRouter
-
-router = APIRouter()
-
-
-@router.get("/{user_id}")
-def user(user_id: int):
-    return {"id": user_id}

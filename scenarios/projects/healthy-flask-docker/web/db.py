@@ -1,2 +1,0 @@
-def init(app):
-    app.extensions["db"] = app.config["DATABASE_URL"]

@@ -1,3 +1,0 @@
-module example.com/double
-
-go 1.19

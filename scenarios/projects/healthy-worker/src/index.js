@@ -1,5 +1,0 @@
-export default {
-  async fetch(request, env) {
-    return new Response(env.GREETING);
-  },
-};

@@ -1,5 +1,0 @@
-<?php
-
-use Illuminate\Support\Facades\Route;
-
-Route::get('/items', fn () => response()->json([]));

@@ -1,3 +1,0 @@
-def total(items)
-  items.sum { |item| item[:price] }
-end

@@ -1,3 +1,0 @@
-export function slug(text) {
-  return text.trim().toLowerCase().replace(/ /g, '-');
-}

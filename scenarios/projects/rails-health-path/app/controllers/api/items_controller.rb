@@ -1,4 +1,0 @@
-class Api::ItemsController < ApplicationController
-  def index = render(json: [])
-  def create = head(:created)
-end

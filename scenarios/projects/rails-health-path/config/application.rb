@@ -1,5 +1,0 @@
-require 'rails/all'
-module Shop
-  class Application < Rails::Application
-  end
-end

@@ -1,1 +1,0 @@
-port ENV.fetch('PORT') { 3000 }

@@ -1,2 +1,0 @@
-def total(items, discount=0):
-    return sum(items) - discount * 2

@@ -1,2 +1,0 @@
-def send_message(to, text):
-    return f"to {to}: {text}"
