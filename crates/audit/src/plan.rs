@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use landfall_evidence::Target;
 use landfall_probe::net::{AddressMap, Egress};
+use landfall_probe::rate_limit;
 use url::Url;
 
 use crate::config::Config;
@@ -120,6 +121,8 @@ pub struct Overrides {
     pub budget: Option<u32>,
     /// Whether one probe alone is run, which then asks more than an audit needs.
     pub deep: bool,
+    /// Find out what rate limit there is within these bounds, and ask nothing else over HTTP.
+    pub discover: Option<rate_limit::Bounds>,
 }
 
 /// A plan for one audit.
@@ -129,6 +132,8 @@ pub struct Plan {
     pub target: Target,
     /// Whether the probes ask more than an audit needs (`landfall http` and its like).
     pub deep: bool,
+    /// The bounds within which the rate limit is found out; `None` leaves it at an audit's few requests.
+    pub discover: Option<rate_limit::Bounds>,
     /// Whether the project is started as its platform would start it, and asked as the local backend.
     pub start: bool,
     /// Deadline of the whole audit.
@@ -246,6 +251,7 @@ impl Plan {
                 endpoints: config.endpoints.clone(),
             },
             deep: said.deep,
+            discover: said.discover,
             start: said.start,
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),
             budget: said.budget.or(config.budget).unwrap_or(DEFAULT_BUDGET),

@@ -48,6 +48,8 @@ pub enum Event {
     End(Step),
     /// Questions are held back for this long, because a rate limit asked for it.
     Wait(Duration),
+    /// What the search for the rate limit is doing.
+    Limit(landfall_probe::rate_limit::Moment),
 }
 
 /// Where events go. Cloning is cheap; the default goes nowhere.
@@ -71,6 +73,12 @@ impl Progress {
     pub(crate) fn wait(&self, wait: Duration) {
         if let Some(sink) = &self.sink {
             sink(Event::Wait(wait));
+        }
+    }
+
+    pub(crate) fn limit(&self, moment: landfall_probe::rate_limit::Moment) {
+        if let Some(sink) = &self.sink {
+            sink(Event::Limit(moment));
         }
     }
 

@@ -510,7 +510,7 @@ async fn ask_network(ctx: &Context, plan: &Plan, target: &Target, progress: &Pro
 
 /// `--only dns` or `--only tls` still resolve and connect to production, without an HTTP request.
 fn runs_without_http(plan: &Plan) -> bool {
-    plan.runs(Probe::Dns) || plan.runs(Probe::Tls)
+    plan.runs(Probe::Dns) || plan.runs(Probe::Tls) || plan.discover.is_some()
 }
 
 struct Asked {
@@ -592,7 +592,8 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
         let late = async { bounded(ctx, found.late.collect()).await.unwrap_or_default() };
         // Only a connection: the rate-limit probe itself runs last.
         let line = async {
-            if vantage == Vantage::Edge && http_asked && plan.runs(Probe::RateLimit) {
+            let wanted = http_asked || plan.discover.is_some();
+            if vantage == Vantage::Edge && wanted && plan.runs(Probe::RateLimit) {
                 bounded(ctx, rate_limit::connect(ctx, &site)).await
             } else {
                 None
@@ -667,7 +668,13 @@ async fn ask_rate_limit(
         .max_by_key(|o| o.ended_us());
     let after: Option<ObservationId> = last.map(|o| o.id.clone());
     progress.begin(Step::RateLimit);
-    let seen = bounded(ctx, rate_limit::probe(ctx, &site, line, after)).await;
+    let seen = match plan.discover {
+        Some(bounds) => {
+            let told = |moment| progress.limit(moment);
+            bounded(ctx, rate_limit::discover(ctx, &site, line, after, bounds, &told)).await
+        }
+        None => bounded(ctx, rate_limit::probe(ctx, &site, line, after)).await,
+    };
     progress.end(Step::RateLimit);
     seen.unwrap_or_else(|| vec![unasked(url, ProbeFault::DeadlineSpent)])
 }

@@ -455,6 +455,7 @@ impl World {
             },
             confidence_percent: 90,
             open: Vec::new(),
+            fit: None,
         };
         let stopped = if limit > 0 { RateStop::FirstRefusal } else { RateStop::SequenceComplete };
         let run = RateLimitRun { sequence, own_earlier, added: added as u32, signal, stopped, estimate };

@@ -43,7 +43,9 @@ pub use project::{
     StartOutcome, StartRun, ValueShape,
 };
 pub use rate_limit::{
-    Interval, LimiterClass, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop,
+    Alignment, ClassWeight, Estimated, Interval, LimiterClass, RateBudget, RateEstimate, RateFit,
+    RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop, ScopeAnswer, ScopeChange,
+    StatedLimit, Unseparated, UnseparatedWhy,
 };
 pub use rdap::{RdapAnswer, RdapObservation};
 pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};

@@ -56,8 +56,12 @@ pub(crate) enum Command {
     Tls(OneProbeArgs),
     /// Ask only HTTP
     Http(OneProbeArgs),
-    /// Ask only for the rate limit
-    RateLimit(OneProbeArgs),
+    /// Find out the rate limit: how many, in what time, and what kind of limiter
+    ///
+    /// Sends GET requests to this one URL: three a second apart, then ten a second until the first refusal; with --deep it
+    /// goes on, each request at the time whose answer tells most. Retry-After is always obeyed. It stops at server errors,
+    /// challenges and lost connections.
+    RateLimit(RateLimitArgs),
     /// Run only the project's tests
     Tests(TestsArgs),
     /// Keep watch: monitors, incidents with their cause, alerts, pages, status page, API
@@ -331,6 +335,18 @@ pub(crate) struct OneProbeArgs {
     /// No progress on stderr
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RateLimitArgs {
+    #[command(flatten)]
+    pub(crate) probe: OneProbeArgs,
+    /// Go on after the first refusal, to tell the kinds of limiter apart: at most 120 requests, 25 refusals and 300 s
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// Time that it may take, in seconds [default: 90, with --deep 300]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=3600))]
+    pub(crate) max_seconds: Option<u64>,
 }
 
 #[derive(Debug, Args)]

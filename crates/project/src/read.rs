@@ -62,8 +62,21 @@ fn files(root: &Path) -> ProjectSnapshot {
         let routes = scope.spawn(|| routes::read(&tree, &sources));
         let rest = scope.spawn(|| (schedulers::read(&sources), crate::hosts::read(&tree)));
         let stacks = stack::read(&tree, &sources, &mut of_stacks);
-        let (schedulers, hosts) = rest.join().unwrap_or_default();
-        (stacks, settings.join().unwrap_or_default(), routes.join().unwrap_or_default(), schedulers, hosts)
+        // A reader that fails costs what it would have shown, and says so.
+        let mut lost = |what: &str| unread.push(format!("{what}: could not be read to the end"));
+        let (schedulers, hosts) = rest.join().unwrap_or_else(|_| {
+            lost("schedulers and host names");
+            Default::default()
+        });
+        let settings = settings.join().unwrap_or_else(|_| {
+            lost("settings");
+            Default::default()
+        });
+        let routes = routes.join().unwrap_or_else(|_| {
+            lost("routes");
+            Vec::new()
+        });
+        (stacks, settings, routes, schedulers, hosts)
     });
     unread.extend(of_stacks.into_iter().chain(of_settings));
     let mut snapshot = ProjectSnapshot {

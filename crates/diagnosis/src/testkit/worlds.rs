@@ -252,6 +252,7 @@ fn limiter(world: &mut World, tight: bool) {
             classes: if tight { vec![LimiterClass::FixedWindow] } else { Vec::new() },
             confidence_percent: 90,
             open: Vec::new(),
+            fit: None,
         },
         sequence,
         signal,

@@ -13,6 +13,7 @@ mod lab;
 mod man;
 mod one_probe;
 mod plan;
+mod rate_limit;
 mod run;
 mod schema;
 mod serve;
@@ -41,7 +42,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Dns(args) => dns::run(&args),
         Command::Tls(args) => one_probe::run(&args, &[Probe::Tls]),
         Command::Http(args) => one_probe::run(&args, &[Probe::Http, Probe::Origin, Probe::Local]),
-        Command::RateLimit(args) => one_probe::run(&args, &[Probe::Http, Probe::RateLimit]),
+        Command::RateLimit(args) => rate_limit::run(&args),
         Command::Tests(args) => tests::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Run(args) => run::run(&args),
