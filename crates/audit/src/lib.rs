@@ -16,6 +16,7 @@ pub use config::{Config, ConfigError, parse_base_url, parse_duration};
 pub use discover::{Discovered, discover};
 pub use dns::{PUBLIC_RESOLVERS, survey_dns, with_public_resolvers};
 pub use landfall_probe::dns::Depth;
+pub use landfall_probe::rate_limit::{Bounds, Moment};
 pub use outcome::{ExitStatus, FailOn, report};
 pub use plan::{DEFAULT_BUDGET, DEFAULT_TEST_LIMIT, DEFAULT_TIMEOUT, Overrides, Plan, PlanError, Probe};
 pub use progress::{Event, Progress, Step};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use landfall_evidence::Target;
 use landfall_probe::net::{AddressMap, Egress};
+use landfall_probe::rate_limit;
 use url::Url;
 
 use crate::config::Config;
@@ -98,6 +99,8 @@ pub struct Overrides {
     pub origin: Option<String>,
     /// The project folder.
     pub project: Option<PathBuf>,
+    /// Start the project as its platform would.
+    pub start: bool,
     /// Only these probes.
     pub only: Vec<Probe>,
     /// Not these probes.
@@ -118,6 +121,8 @@ pub struct Overrides {
     pub budget: Option<u32>,
     /// Whether one probe alone is run, which then asks more than an audit needs.
     pub deep: bool,
+    /// Find out what rate limit there is within these bounds, and ask nothing else over HTTP.
+    pub discover: Option<rate_limit::Bounds>,
 }
 
 /// A plan for one audit.
@@ -127,6 +132,10 @@ pub struct Plan {
     pub target: Target,
     /// Whether the probes ask more than an audit needs (`landfall http` and its like).
     pub deep: bool,
+    /// The bounds within which the rate limit is found out; `None` leaves it at an audit's few requests.
+    pub discover: Option<rate_limit::Bounds>,
+    /// Whether the project is started as its platform would start it, and asked as the local backend.
+    pub start: bool,
     /// Deadline of the whole audit.
     pub timeout: Duration,
     /// Requests to production and origin together.
@@ -175,6 +184,13 @@ impl Plan {
         let local = url(&said.local, &config.local, "--local")?;
         let origin = url(&said.origin, &config.origin, "--origin")?;
         let project = said.project.clone().or_else(|| config.project.clone());
+        // What is to be started lies in the current folder when nothing names another.
+        let project = project.or_else(|| said.start.then(|| PathBuf::from(".")));
+        if said.start && said.local.is_some() {
+            return Err(PlanError(
+                "--start starts the local backend itself, so --local has no meaning beside it".to_owned(),
+            ));
+        }
         if let Some(folder) = &project
             && !folder.is_dir()
         {
@@ -235,6 +251,8 @@ impl Plan {
                 endpoints: config.endpoints.clone(),
             },
             deep: said.deep,
+            discover: said.discover,
+            start: said.start,
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),
             budget: said.budget.or(config.budget).unwrap_or(DEFAULT_BUDGET),
             skip,

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub enum Step {
     /// Reading the project folder.
     Project,
+    /// The start of the application, with `--start`.
+    Start,
     /// Running its tests.
     Tests,
     /// DNS, TLS and HTTP of production.
@@ -27,6 +29,7 @@ impl std::fmt::Display for Step {
         f.write_str(match self {
             Self::Deciding(_) => "what decides",
             Self::Project => "project folder",
+            Self::Start => "start of the application",
             Self::Tests => "tests",
             Self::Production => "production",
             Self::Origin => "origin",
@@ -45,6 +48,8 @@ pub enum Event {
     End(Step),
     /// Questions are held back for this long, because a rate limit asked for it.
     Wait(Duration),
+    /// What the search for the rate limit is doing.
+    Limit(landfall_probe::rate_limit::Moment),
 }
 
 /// Where events go. Cloning is cheap; the default goes nowhere.
@@ -68,6 +73,12 @@ impl Progress {
     pub(crate) fn wait(&self, wait: Duration) {
         if let Some(sink) = &self.sink {
             sink(Event::Wait(wait));
+        }
+    }
+
+    pub(crate) fn limit(&self, moment: landfall_probe::rate_limit::Moment) {
+        if let Some(sink) = &self.sink {
+            sink(Event::Limit(moment));
         }
     }
 

@@ -38,6 +38,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// At most this many addresses of one name get a handshake and a parity request of their own.
 const ADDRESSES: usize = 8;
 
+/// How long an application gets to listen after its start. Platforms give a minute (Heroku's boot timeout) or less.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
 /// Rounds of deciding observations at most. Each round begins from all that is known by then.
 const ROUNDS: usize = 3;
 
@@ -53,6 +56,39 @@ const REQUESTS_A_ROUND: u32 = 6;
 /// # Errors
 /// When the plan cannot be started at all (a root certificate file that cannot be read).
 pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) -> Result<Evidence, PlanError> {
+    if !plan.start {
+        return collect_from(plan, catalogue, progress).await;
+    }
+    // What is started lives as long as the questions to it, and ends on every way out: its value does that when the
+    // future is dropped.
+    let folder = plan.target.project.clone().unwrap_or_else(|| ".".into());
+    progress.begin(Step::Start);
+    let limit = START_LIMIT.min(plan.timeout);
+    let started = landfall_project::start(Path::new(&folder), limit).await;
+    progress.end(Step::Start);
+    let mut of_started = plan.clone();
+    of_started.start = false;
+    of_started.target.local = started.url.clone();
+    let collected = collect_from(&of_started, catalogue, progress).await;
+    let run = started.run.clone();
+    started.end().await;
+    let mut evidence = collected?;
+    for observation in &mut evidence.observations {
+        if let Seen::Project(ProjectObservation { answer: Observed::Present(snapshot), .. }) =
+            &mut observation.seen
+        {
+            snapshot.started = Some(run.clone());
+        }
+    }
+    evidence.redact();
+    Ok(evidence)
+}
+
+async fn collect_from(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    progress: &Progress,
+) -> Result<Evidence, PlanError> {
     let started = Instant::now();
     let started_at = Timestamp::now();
     let ctx = Context { waits: waits(progress), ..context(plan, started)? };
@@ -474,7 +510,7 @@ async fn ask_network(ctx: &Context, plan: &Plan, target: &Target, progress: &Pro
 
 /// `--only dns` or `--only tls` still resolve and connect to production, without an HTTP request.
 fn runs_without_http(plan: &Plan) -> bool {
-    plan.runs(Probe::Dns) || plan.runs(Probe::Tls)
+    plan.runs(Probe::Dns) || plan.runs(Probe::Tls) || plan.discover.is_some()
 }
 
 struct Asked {
@@ -556,7 +592,8 @@ async fn ask_site(ctx: &Context, plan: &Plan, target: &Target, base: &Url, vanta
         let late = async { bounded(ctx, found.late.collect()).await.unwrap_or_default() };
         // Only a connection: the rate-limit probe itself runs last.
         let line = async {
-            if vantage == Vantage::Edge && http_asked && plan.runs(Probe::RateLimit) {
+            let wanted = http_asked || plan.discover.is_some();
+            if vantage == Vantage::Edge && wanted && plan.runs(Probe::RateLimit) {
                 bounded(ctx, rate_limit::connect(ctx, &site)).await
             } else {
                 None
@@ -631,7 +668,13 @@ async fn ask_rate_limit(
         .max_by_key(|o| o.ended_us());
     let after: Option<ObservationId> = last.map(|o| o.id.clone());
     progress.begin(Step::RateLimit);
-    let seen = bounded(ctx, rate_limit::probe(ctx, &site, line, after)).await;
+    let seen = match plan.discover {
+        Some(bounds) => {
+            let told = |moment| progress.limit(moment);
+            bounded(ctx, rate_limit::discover(ctx, &site, line, after, bounds, &told)).await
+        }
+        None => bounded(ctx, rate_limit::probe(ctx, &site, line, after)).await,
+    };
     progress.end(Step::RateLimit);
     seen.unwrap_or_else(|| vec![unasked(url, ProbeFault::DeadlineSpent)])
 }

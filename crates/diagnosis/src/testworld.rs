@@ -455,6 +455,7 @@ impl World {
             },
             confidence_percent: 90,
             open: Vec::new(),
+            fit: None,
         };
         let stopped = if limit > 0 { RateStop::FirstRefusal } else { RateStop::SequenceComplete };
         let run = RateLimitRun { sequence, own_earlier, added: added as u32, signal, stopped, estimate };
@@ -730,8 +731,13 @@ fn snapshot() -> ProjectSnapshot {
             health_path: None,
             sets: Vec::new(),
             default_host: None,
+            build: None,
+            root: None,
+            regions: Vec::new(),
+            replicas: None,
         }],
         settings: SettingsInventory {
+            shapes: Vec::new(),
             read: names.iter().map(|n| read(n)).collect(),
             declared: names.iter().map(|n| (*n).into()).collect(),
             declared_in: Some(".env.example".into()),

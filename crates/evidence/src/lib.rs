@@ -39,10 +39,13 @@ pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
     BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
     HostRole, LeftOut, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot, Route, Runtime,
-    Scheduler, ServerSetting, SettingRead, SettingsInventory, Stack, StartCommand,
+    Scheduler, ServerSetting, SettingRead, SettingShape, SettingsInventory, Stack, StartCommand,
+    StartOutcome, StartRun, ValueShape,
 };
 pub use rate_limit::{
-    Interval, LimiterClass, RateEstimate, RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop,
+    Alignment, ClassWeight, Estimated, Interval, LimiterClass, RateBudget, RateEstimate, RateFit,
+    RateLimitObservation, RateLimitRun, RateSignal, RateStep, RateStop, ScopeAnswer, ScopeChange,
+    StatedLimit, Unseparated, UnseparatedWhy,
 };
 pub use rdap::{RdapAnswer, RdapObservation};
 pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};

@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Write a landfall.toml from what the folder shows
     Init(InitArgs),
+    /// Show the changes to the project that are safe to make, as a diff; with --apply, make them
+    Fix(FixArgs),
     /// Build a broken world on loopback, to audit it or to look at it
     Lab(LabArgs),
     /// Ask only DNS, and survey the zone server by server
@@ -54,8 +56,12 @@ pub(crate) enum Command {
     Tls(OneProbeArgs),
     /// Ask only HTTP
     Http(OneProbeArgs),
-    /// Ask only for the rate limit
-    RateLimit(OneProbeArgs),
+    /// Find out the rate limit: how many, in what time, and what kind of limiter
+    ///
+    /// Sends GET requests to this one URL: three a second apart, then ten a second until the first refusal; with --deep it
+    /// goes on, each request at the time whose answer tells most. Retry-After is always obeyed. It stops at server errors,
+    /// challenges and lost connections.
+    RateLimit(RateLimitArgs),
     /// Run only the project's tests
     Tests(TestsArgs),
     /// Keep watch: monitors, incidents with their cause, alerts, pages, status page, API
@@ -151,6 +157,10 @@ pub(crate) struct AuditArgs {
     /// Leave these probes out
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) skip: Vec<Probe>,
+    /// Start the project as its platform would (PORT on a free port, a clean environment with the declared variables),
+    /// audit it as the local backend, and end it
+    #[arg(long, conflicts_with = "local")]
+    pub(crate) start: bool,
     /// The project's test command; found from the project when left out
     #[arg(long, value_name = "COMMAND")]
     pub(crate) test_command: Option<String>,
@@ -234,6 +244,20 @@ pub(crate) struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Exit status: 0 nothing to change or all changed, 1 changes are shown and not made.")]
+pub(crate) struct FixArgs {
+    /// The project folder
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) project: PathBuf,
+    /// Make the changes
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Run the tests too, and try the remedy of an import path in a copy of the project
+    #[arg(long)]
+    pub(crate) tests: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct InitArgs {
     /// The public base URL
     pub(crate) url: Option<String>,
@@ -311,6 +335,18 @@ pub(crate) struct OneProbeArgs {
     /// No progress on stderr
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RateLimitArgs {
+    #[command(flatten)]
+    pub(crate) probe: OneProbeArgs,
+    /// Go on after the first refusal, to tell the kinds of limiter apart: at most 120 requests, 25 refusals and 300 s
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// Time that it may take, in seconds [default: 90, with --deep 300]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=3600))]
+    pub(crate) max_seconds: Option<u64>,
 }
 
 #[derive(Debug, Args)]

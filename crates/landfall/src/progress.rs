@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use landfall_audit::{Event, Progress, Step};
+use landfall_audit::{Event, Moment, Progress, Step};
 
 /// Progress for one audit; dropping the bar clears the line.
 pub(crate) fn show(quiet: bool) -> (Progress, Option<Bar>) {
@@ -31,6 +31,10 @@ pub(crate) fn show(quiet: bool) -> (Progress, Option<Bar>) {
                 state.wait = Some((Instant::now() + wait, wait));
                 false
             }
+            Event::Limit(moment) => {
+                state.limit = Some(moment);
+                false
+            }
         };
         shown.set_message(state.words());
     });
@@ -43,6 +47,8 @@ struct State {
     running: BTreeSet<Step>,
     /// Until when questions are held back, and how long that is in all.
     wait: Option<(Instant, Duration)>,
+    /// What the search for the rate limit is doing.
+    limit: Option<Moment>,
 }
 
 impl State {
@@ -52,7 +58,15 @@ impl State {
         let wait = wait.map_or(String::new(), |(_, wait)| {
             format!(" (its rate limit asks for a pause of {})", seconds(wait))
         });
-        format!("asking: {}{wait}", steps.join(", "))
+        let limit = self.limit.map_or(String::new(), |moment| {
+            let next = if moment.wait >= Duration::from_millis(900) {
+                format!(", next in {}", seconds(moment.wait))
+            } else {
+                String::new()
+            };
+            format!(" ({} sent, {} refused{next})", moment.sent, moment.refused)
+        });
+        format!("asking: {}{limit}{wait}", steps.join(", "))
     }
 }
 
@@ -63,7 +77,7 @@ fn seconds(wait: Duration) -> String {
 /// One line for each event, where no terminal shows a line that changes.
 fn plain(event: Event) {
     match event {
-        Event::Begin(_) => {}
+        Event::Begin(_) | Event::Limit(_) => {}
         Event::End(step) => eprintln!("landfall: {step}: done"),
         Event::Wait(wait) => eprintln!("landfall: a rate limit asks for a pause of {}", seconds(wait)),
     }

@@ -231,6 +231,12 @@ pub(crate) fn stopped(stop: RateStop) -> &'static str {
         RateStop::BudgetSpent => "the request budget was spent",
         RateStop::DeadlineSpent => "time ran out",
         RateStop::ServerTrouble => "the server was in trouble",
+        RateStop::Certain => "the kind of limiter was certain",
+        RateStop::NothingToLearn => "no further request would have told the remaining kinds apart",
+        RateStop::RefusalsSpent => "the most refusals that the probe allows itself were met",
+        RateStop::Banned => "connections were refused after the limit was met, which looks like a ban",
+        RateStop::Challenged => "a challenge page came",
+        RateStop::AskedToWait => "the limiter asked for a longer wait than the time left",
     }
 }
 

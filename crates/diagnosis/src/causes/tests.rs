@@ -786,6 +786,7 @@ fn limited(status: u16, hop_header: Option<(&str, &str)>) -> Evidence {
             classes: Vec::new(),
             confidence_percent: 50,
             open: Vec::new(),
+            fit: None,
         },
     };
     let seen = RateLimitObservation {

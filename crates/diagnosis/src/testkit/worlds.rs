@@ -252,6 +252,7 @@ fn limiter(world: &mut World, tight: bool) {
             classes: if tight { vec![LimiterClass::FixedWindow] } else { Vec::new() },
             confidence_percent: 90,
             open: Vec::new(),
+            fit: None,
         },
         sequence,
         signal,
@@ -291,6 +292,10 @@ pub(crate) fn project() -> ProjectSnapshot {
             health_path: None,
             sets: Vec::new(),
             default_host: None,
+            build: None,
+            root: None,
+            regions: Vec::new(),
+            replicas: None,
         }],
         routes: vec![Route {
             methods: vec!["GET".into()],

@@ -7,11 +7,13 @@ mod completions;
 mod diagnose;
 mod dns;
 mod explain;
+mod fix;
 mod init;
 mod lab;
 mod man;
 mod one_probe;
 mod plan;
+mod rate_limit;
 mod run;
 mod schema;
 mod serve;
@@ -35,11 +37,12 @@ pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Fix(args) => fix::run(&args),
         Command::Lab(args) => lab::run(args),
         Command::Dns(args) => dns::run(&args),
         Command::Tls(args) => one_probe::run(&args, &[Probe::Tls]),
         Command::Http(args) => one_probe::run(&args, &[Probe::Http, Probe::Origin, Probe::Local]),
-        Command::RateLimit(args) => one_probe::run(&args, &[Probe::Http, Probe::RateLimit]),
+        Command::RateLimit(args) => rate_limit::run(&args),
         Command::Tests(args) => tests::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Run(args) => run::run(&args),

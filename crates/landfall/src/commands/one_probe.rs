@@ -58,6 +58,11 @@ pub(super) fn show(evidence: &landfall_evidence::Evidence, format: Format) -> Re
             )));
         }
     }
+    Ok(status(evidence))
+}
+
+/// The exit status of a call that only observes.
+pub(super) fn status(evidence: &landfall_evidence::Evidence) -> ExitStatus {
     let asked = evidence.observations.iter().any(|o| o.seen.was_asked());
-    Ok(if asked { ExitStatus::Clean } else { ExitStatus::Nothing })
+    if asked { ExitStatus::Clean } else { ExitStatus::Nothing }
 }

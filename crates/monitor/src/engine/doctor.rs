@@ -360,6 +360,8 @@ impl Inner {
                     AuditEvent::Begin(step) => ("begin", step.to_string()),
                     AuditEvent::End(step) => ("end", step.to_string()),
                     AuditEvent::Wait(wait) => ("wait", format!("{:.0} s", wait.as_secs_f64())),
+                    // Only the command of its own searches; an audit's few requests have no such moments.
+                    AuditEvent::Limit(_) => return,
                 };
                 inner.parts.bus.tell(Happened {
                     org: asked.org,

@@ -8,6 +8,12 @@
 //! | its seventh revision | `RateLimit: limit=100, remaining=50, reset=30`, `RateLimit-Policy: 100;w=60` |
 //! | its sixth revision and before | `RateLimit-Limit: 100, 100;w=60`, `RateLimit-Remaining: 50`, `RateLimit-Reset: 30` |
 //! | legacy | `X-RateLimit-Limit: 100`, `X-RateLimit-Remaining: 50`, `X-RateLimit-Reset: 1700000000` |
+//! | one header for each window (Kong's rate-limiting plugin) | `X-RateLimit-Limit-Minute: 100`, `X-RateLimit-Remaining-Minute: 50` |
+//! | tower_governor | `x-ratelimit-limit: 5`, `x-ratelimit-after: 3` |
+//!
+//! The drafts count a reset in seconds from now. The legacy fields have meant seconds, an epoch in seconds, an epoch in
+//! milliseconds and a date (the survey in the draft's appendix), and some servers put an epoch into the drafts' own field, so a
+//! reset is told apart by its size: nobody's window lasts 30 years.
 //!
 //! A field that cannot be understood says nothing, as the draft asks for.
 
@@ -27,6 +33,35 @@ pub(crate) struct Stated {
     pub(crate) window_s: Option<u64>,
     /// Requests left in this window.
     pub(crate) remaining: Option<u64>,
+    /// Its name, where it has one.
+    pub(crate) name: Option<String>,
+    /// Until the quota is renewed, in milliseconds.
+    pub(crate) reset_ms: Option<u64>,
+    /// The field that states it, in lower case.
+    pub(crate) field: &'static str,
+}
+
+impl Stated {
+    fn says_something(&self) -> bool {
+        self.quota.is_some() || self.window_s.is_some() || self.remaining.is_some()
+    }
+}
+
+/// A reset in milliseconds from `now`; 0 for a time that has passed.
+fn reset_ms(value: &str, now: Timestamp) -> Option<u64> {
+    const EPOCH_S: u64 = 1_000_000_000;
+    const EPOCH_MS: u64 = 1_000_000_000_000;
+    let value = value.trim();
+    let until = |ms: i64| u64::try_from(ms.saturating_sub(now.as_millisecond())).unwrap_or(0);
+    match number(value) {
+        Some(ms) if ms > EPOCH_MS => Some(until(i64::try_from(ms).ok()?)),
+        Some(s) if s > EPOCH_S => Some(until(i64::try_from(s).ok()?.checked_mul(1000)?)),
+        Some(s) => s.checked_mul(1000),
+        None => {
+            let at = http_date(value).or_else(|| value.parse::<Timestamp>().ok())?;
+            Some(until(at.as_millisecond()))
+        }
+    }
 }
 
 /// Whether a header, by its name in lower case, speaks of limits.
@@ -55,47 +90,81 @@ pub(crate) fn http_date(value: &str) -> Option<Timestamp> {
     Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
-/// Every policy that the headers state.
-pub(crate) fn stated(headers: &[Header]) -> Vec<Stated> {
+/// Every policy that the headers state. `now` is the server's time where it told it.
+pub(crate) fn stated(headers: &[Header], now: Timestamp) -> Vec<Stated> {
+    let raw = |names: &[&str]| {
+        names.iter().find_map(|name| headers.iter().find(|h| h.name == *name).map(|h| h.value.as_str()))
+    };
     let values = |name: &str| {
         headers.iter().filter(|h| h.name == name).flat_map(|h| items(&h.value)).collect::<Vec<_>>()
     };
     let first = |names: &[&str]| {
         names.iter().find_map(|name| values(name).first().and_then(|item| number(&item.name)))
     };
-    let (now, policies) = (values("ratelimit"), values("ratelimit-policy"));
+    let (state, policies) = (values("ratelimit"), values("ratelimit-policy"));
     let mut found: BTreeMap<String, Stated> = BTreeMap::new();
 
     let quoted = |item: &&Item| item.quoted;
-    for item in now.iter().chain(&policies).filter(quoted) {
+    for item in state.iter().chain(&policies).filter(quoted) {
         let stated = found.entry(item.name.clone()).or_default();
+        stated.name = Some(item.name.clone());
+        stated.field = "ratelimit-policy";
         stated.quota = stated.quota.or(item.number("q"));
         stated.window_s = stated.window_s.or(item.number("w"));
         stated.remaining = stated.remaining.or(item.number("r"));
+        stated.reset_ms = stated.reset_ms.or(item.number("t").and_then(|s| s.checked_mul(1000)));
     }
     if found.is_empty() {
         // One unnamed policy, in whichever of the older spellings.
-        let pair = |key: &str| now.iter().find(|item| item.name == key).and_then(|item| item.value);
+        let pair = |key: &str| state.iter().find(|item| item.name == key).and_then(|item| item.value);
         let policy = policies
             .iter()
             .chain(&values("ratelimit-limit"))
             .find(|item| item.number("w").is_some())
             .cloned();
+        let quota = first(&["ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit"]);
+        let reset = ["ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-after"];
         let stated = Stated {
-            quota: pair("limit")
-                .or_else(|| first(&["ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit"]))
-                .or_else(|| policy.as_ref().and_then(|item| number(&item.name))),
+            quota: pair("limit").or(quota).or_else(|| policy.as_ref().and_then(|item| number(&item.name))),
             window_s: policy.as_ref().and_then(|item| item.number("w")),
             remaining: pair("remaining").or_else(|| {
                 first(&["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"])
             }),
+            name: None,
+            reset_ms: pair("reset")
+                .and_then(|s| s.checked_mul(1000))
+                .or_else(|| raw(&reset).and_then(|value| reset_ms(value, now))),
+            field: if !state.is_empty() || !policies.is_empty() {
+                "ratelimit"
+            } else if raw(&["ratelimit-limit", "ratelimit-remaining"]).is_some() {
+                "ratelimit-limit"
+            } else {
+                "x-ratelimit-limit"
+            },
         };
-        if stated != Stated::default() {
-            found.insert(String::new(), stated);
-        }
+        found.insert(String::new(), stated);
+        found.extend(WINDOWS.iter().map(|(window, window_s)| {
+            let of = |what: &str| {
+                let (long, short) =
+                    (format!("x-ratelimit-{what}-{window}"), format!("ratelimit-{what}-{window}"));
+                first(&[&long, &short])
+            };
+            let stated = Stated {
+                quota: of("limit"),
+                window_s: of("limit").or_else(|| of("remaining")).map(|_| *window_s),
+                remaining: of("remaining"),
+                name: Some((*window).to_owned()),
+                reset_ms: None,
+                field: "x-ratelimit-limit",
+            };
+            ((*window).to_owned(), stated)
+        }));
     }
-    found.into_values().filter(|stated| *stated != Stated::default()).collect()
+    found.into_values().filter(Stated::says_something).collect()
 }
+
+/// Windows that are part of a header's name, in seconds.
+const WINDOWS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)];
 
 /// A list member: `"name";q=1;w=2`, `100;w=60` or `limit=100`.
 #[derive(Debug, Clone)]
@@ -172,39 +241,78 @@ mod tests {
     fn of(headers: &[(&str, &str)]) -> Vec<Stated> {
         let headers: Vec<_> =
             headers.iter().map(|(n, v)| Header { name: (*n).into(), value: (*v).into() }).collect();
-        stated(&headers)
+        stated(&headers, Timestamp::from_second(1_699_999_970).expect("a time"))
     }
 
-    fn one(quota: u64, window_s: impl Into<Option<u64>>, remaining: impl Into<Option<u64>>) -> Vec<Stated> {
-        vec![Stated { quota: Some(quota), window_s: window_s.into(), remaining: remaining.into() }]
+    /// Quota, window and what is left.
+    type Three = (Option<u64>, Option<u64>, Option<u64>);
+
+    fn three(headers: &[(&str, &str)]) -> Vec<Three> {
+        of(headers).into_iter().map(|s| (s.quota, s.window_s, s.remaining)).collect()
+    }
+
+    fn one(quota: u64, window_s: impl Into<Option<u64>>, remaining: impl Into<Option<u64>>) -> Vec<Three> {
+        vec![(Some(quota), window_s.into(), remaining.into())]
     }
 
     #[test]
     fn all_four_spellings_say_the_same() {
         let current = [("ratelimit-policy", "\"burst\";q=100;w=60"), ("ratelimit", "\"burst\";r=50;t=30")];
-        assert_eq!(of(&current), one(100, 60, 50));
+        assert_eq!(three(&current), one(100, 60, 50));
         let seventh = [("ratelimit-policy", "100;w=60"), ("ratelimit", "limit=100, remaining=50, reset=30")];
-        assert_eq!(of(&seventh), one(100, 60, 50));
+        assert_eq!(three(&seventh), one(100, 60, 50));
         let sixth =
             [("ratelimit-limit", "100, 100;w=60"), ("ratelimit-remaining", "50"), ("ratelimit-reset", "30")];
-        assert_eq!(of(&sixth), one(100, 60, 50));
+        assert_eq!(three(&sixth), one(100, 60, 50));
         let legacy = [
             ("x-ratelimit-limit", "100"),
             ("x-ratelimit-remaining", "50"),
             ("x-ratelimit-reset", "1700000000"),
         ];
-        assert_eq!(of(&legacy), one(100, None, 50));
+        assert_eq!(three(&legacy), one(100, None, 50));
+    }
+
+    #[test]
+    fn a_reset_is_told_apart_by_its_size() {
+        for (field, value) in [
+            ("ratelimit-reset", "30"),
+            ("ratelimit-reset", "1700000000"),
+            ("x-ratelimit-reset", "1700000000000"),
+            ("x-ratelimit-reset", "Tue, 14 Nov 2023 22:13:20 GMT"),
+            ("x-rate-limit-reset", "2023-11-14T22:13:20Z"),
+            ("x-ratelimit-after", "30"),
+        ] {
+            let stated = of(&[("x-ratelimit-limit", "100"), (field, value)]);
+            assert_eq!(stated[0].reset_ms, Some(30_000), "{field}: {value}");
+        }
+        assert_eq!(of(&[("ratelimit", "\"a\";r=5;t=7")])[0].reset_ms, Some(7000));
+        assert_eq!(of(&[("ratelimit", "limit=9, remaining=5, reset=7")])[0].reset_ms, Some(7000));
+        assert_eq!(
+            of(&[("x-ratelimit-limit", "1"), ("x-ratelimit-reset", "1600000000")])[0].reset_ms,
+            Some(0)
+        );
+        assert_eq!(of(&[("x-ratelimit-limit", "1"), ("x-ratelimit-reset", "soon")])[0].reset_ms, None);
+    }
+
+    #[test]
+    fn windows_in_the_names_of_headers_are_policies_of_their_own() {
+        let two = three(&[
+            ("x-ratelimit-limit-minute", "5"),
+            ("x-ratelimit-remaining-minute", "4"),
+            ("x-ratelimit-limit-hour", "100"),
+        ]);
+        assert_eq!(two, [(Some(100), Some(3600), None), (Some(5), Some(60), Some(4))]);
     }
 
     #[test]
     fn policies_of_different_names_stay_apart() {
-        let two = of(&[
+        let two = three(&[
             ("ratelimit-policy", "\"second\";q=10;w=1, \"day\";q=1000;w=86400;pk=:cHNr:"),
             ("ratelimit", "\"day\";r=7;t=99"),
         ]);
         assert_eq!(two.len(), 2);
-        assert!(two.contains(&Stated { quota: Some(1000), window_s: Some(86_400), remaining: Some(7) }));
-        assert!(two.contains(&Stated { quota: Some(10), window_s: Some(1), remaining: None }));
+        assert!(two.contains(&(Some(1000), Some(86_400), Some(7))));
+        assert!(two.contains(&(Some(10), Some(1), None)));
     }
 
     #[test]
@@ -239,14 +347,15 @@ mod tests {
         #[test]
         fn no_value_makes_the_parsers_panic(name in "(x-)?rate-?limit(-policy|-limit|-remaining)?", value in "\\PC{0,80}", second in "[\"\\\\;,=a-z0-9 ]{0,60}") {
             let headers = [value.as_str(), second.as_str()].map(|v| Header { name: name.clone(), value: v.to_owned() });
-            let _ = stated(&headers);
+            let _ = stated(&headers, Timestamp::UNIX_EPOCH);
+            let _ = (reset_ms(&value, Timestamp::UNIX_EPOCH), reset_ms(&second, Timestamp::MAX));
             let _ = retry_after_s(&value, Timestamp::UNIX_EPOCH);
             let _ = retry_after_s(&second, Timestamp::UNIX_EPOCH);
         }
 
         #[test]
         fn a_policy_is_read_as_it_was_written(quota in 0_u64..1_000_000, window in 1_u64..1_000_000, left in 0_u64..1_000_000) {
-            let found = of(&[("ratelimit-policy", &format!("\"p\";w={window};q={quota}")), ("ratelimit", &format!("\"p\";r={left}"))]);
+            let found = three(&[("ratelimit-policy", &format!("\"p\";w={window};q={quota}")), ("ratelimit", &format!("\"p\";r={left}"))]);
             prop_assert_eq!(found, one(quota, window, left));
         }
     }

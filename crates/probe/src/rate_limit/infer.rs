@@ -50,7 +50,7 @@ fn not_reached(steps: &[RateStep], stated: Option<&Stated>) -> RateEstimate {
             ));
         }
     }
-    RateEstimate { limit, window_ms, classes: Vec::new(), confidence_percent, open }
+    RateEstimate { limit, window_ms, classes: Vec::new(), confidence_percent, open, fit: None }
 }
 
 fn reached(
@@ -70,8 +70,7 @@ fn reached(
                 "the first request was refused already: others behind the same address used the quota up, or the server \
                  refuses for another reason (maintenance, a ban)"
                     .to_owned(),
-            ],
-        };
+            ], fit: None };
     }
     let classes = classes(&trip);
     let mut open = Vec::new();
@@ -118,7 +117,7 @@ fn reached(
     open.push(
         "requests of others behind the same address would make the limit look smaller than it is".to_owned(),
     );
-    RateEstimate { limit: Some(limit), window_ms, classes, confidence_percent, open }
+    RateEstimate { limit: Some(limit), window_ms, classes, confidence_percent, open, fit: None }
 }
 
 /// The first refusal with what came before and after it.
@@ -423,14 +422,15 @@ mod tests {
         assert_eq!(estimate.limit, Some(Interval::at_least(15)));
         assert!(estimate.classes.is_empty() && estimate.window_ms.is_none());
 
-        let stated = Stated { quota: Some(100), window_s: Some(60), remaining: Some(85) };
+        let stated =
+            Stated { quota: Some(100), window_s: Some(60), remaining: Some(85), ..Stated::default() };
         let estimate = infer(&steps, None, &[stated]);
         assert_eq!(
             (estimate.limit, estimate.window_ms),
             (Some(Interval::exactly(100)), Some(Interval::exactly(60_000)))
         );
 
-        let absurd = Stated { quota: Some(3), window_s: None, remaining: None };
+        let absurd = Stated { quota: Some(3), window_s: None, remaining: None, ..Stated::default() };
         assert_eq!(infer(&steps, None, &[absurd]).limit, Some(Interval::at_least(15)));
         assert_eq!(infer(&[], None, &[]).limit, None);
     }
@@ -447,10 +447,10 @@ mod tests {
     fn a_stated_policy_is_believed_where_the_sequence_agrees() {
         let mut limiter = FixedWindow { limit: 5, period_us: 10_000_000, opened_us: None, count: 0 };
         let (steps, signal) = run(&mut limiter, 6, 12_000);
-        let agreed = Stated { quota: Some(5), window_s: Some(10), remaining: Some(0) };
+        let agreed = Stated { quota: Some(5), window_s: Some(10), remaining: Some(0), ..Stated::default() };
         let estimate = infer(&steps, signal.as_ref(), &[agreed]);
         assert_eq!((estimate.window_ms, estimate.confidence_percent), (Some(Interval::exactly(10_000)), 99));
-        let other = Stated { quota: Some(100), window_s: Some(60), remaining: None };
+        let other = Stated { quota: Some(100), window_s: Some(60), remaining: None, ..Stated::default() };
         let estimate = infer(&steps, signal.as_ref(), &[other]);
         assert_eq!(estimate.limit, Some(Interval::exactly(5)));
         assert!(estimate.open.iter().any(|o| o.contains("quota of 100")));

@@ -7,9 +7,13 @@
 //! always the same safe request. It stops at the first refusal, at a server error, at a challenge page, at a connection
 //! that is lost, and when the budget or the time is spent.
 
+mod discover;
+mod fit;
 mod headers;
 mod infer;
 pub(crate) mod signal;
+
+pub use discover::{Bounds, Moment, discover};
 
 use std::time::{Duration, Instant};
 
@@ -143,9 +147,7 @@ fn stop(observation: &Observation) -> Option<RateStop> {
     if signal::refusal(response).is_some() {
         return Some(RateStop::FirstRefusal);
     }
-    // What challenges are marked with by the two large edges that issue them to programs.
-    let challenged =
-        ["cf-mitigated", "x-vercel-mitigated"].iter().any(|name| response.header(name).is_some());
+    let challenged = signal::is_challenge(response);
     (challenged || response.status >= 500).then_some(RateStop::ServerTrouble)
 }
 
@@ -198,7 +200,9 @@ fn describe(history: &[Sent], own_earlier: usize, stopped: RateStop) -> RateLimi
         })
     });
     // The refusal's own headers first; servers also state their policy on answers that pass.
-    let told = |limits: &Vec<Header>| Some(headers::stated(limits)).filter(|stated| !stated.is_empty());
+    let told = |limits: &Vec<Header>| {
+        Some(headers::stated(limits, jiff::Timestamp::now())).filter(|stated| !stated.is_empty())
+    };
     let refused = history.iter().filter(|sent| sent.refusal.is_some());
     let stated = refused.chain(history.iter().rev()).find_map(|sent| told(&sent.limits)).unwrap_or_default();
     let estimate = infer::infer(&sequence, signal.as_ref(), &stated);

@@ -15,7 +15,9 @@ const BODY_CHARACTERS: usize = 512;
 /// with a limiter's own headers: a 503 with Retry-After, or either with a quota that is used up.
 pub(crate) fn refusal(response: &HttpResponse) -> Option<Refusal> {
     let retry_after_s = retry_after_s(response);
-    let used_up = || headers::stated(&response.headers).iter().any(|stated| stated.remaining == Some(0));
+    let used_up = || {
+        headers::stated(&response.headers, told_at(response)).iter().any(|stated| stated.remaining == Some(0))
+    };
     let refused = match response.status {
         429 => true,
         503 => retry_after_s.is_some() || used_up(),
@@ -33,8 +35,31 @@ pub(crate) fn limit_headers(response: &HttpResponse) -> Vec<Header> {
 /// Retry-After in seconds from the response. A date counts from the server's own Date where it sent one, because the two
 /// come from the same clock.
 fn retry_after_s(response: &HttpResponse) -> Option<u64> {
-    let sent = response.header("date").and_then(headers::http_date).unwrap_or_else(Timestamp::now);
-    headers::retry_after_s(response.header("retry-after")?, sent)
+    headers::retry_after_s(response.header("retry-after")?, told_at(response))
+}
+
+/// The server's time of a response where it tells it, else ours.
+pub(super) fn told_at(response: &HttpResponse) -> Timestamp {
+    response.header("date").and_then(headers::http_date).unwrap_or_else(Timestamp::now)
+}
+
+/// Whether a response is a challenge, by what the two large edges mark those with that they issue to programs.
+pub(super) fn is_challenge(response: &HttpResponse) -> bool {
+    ["cf-mitigated", "x-vercel-mitigated"].iter().any(|name| response.header(name).is_some())
+}
+
+/// The refusal in a response without a limiter's headers, of a status that limiters use: nginx's `limit_req` answers 503
+/// unless told otherwise (its documentation, `limit_req_status`), django-ratelimit 403.
+///
+/// Such a status says other things too. It only counts where the same question was answered just before, and never for a
+/// challenge.
+pub(super) fn bare_refusal(response: &HttpResponse, answered_just_before: bool) -> Option<Refusal> {
+    let possible = matches!(response.status, 503 | 403) && answered_just_before && !is_challenge(response);
+    possible.then(|| Refusal {
+        status: response.status,
+        retry_after_s: retry_after_s(response),
+        body: excerpt(response),
+    })
 }
 
 fn excerpt(response: &HttpResponse) -> Option<String> {

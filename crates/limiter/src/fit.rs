@@ -1,0 +1,166 @@
+//! What a posterior says, in figures.
+
+use landfall_evidence::LimiterClass;
+
+use crate::hypothesis::Hypothesis;
+use crate::posterior::Posterior;
+
+/// Kinds are reported while those left out together weigh less than this.
+const LEFT_OUT: f64 = 0.015;
+
+/// A quantity with the interval that holds 95 % of its weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quantity {
+    /// The most likely value.
+    pub likely: f64,
+    /// 2.5 % lie below.
+    pub low: f64,
+    /// 2.5 % lie above.
+    pub high: f64,
+}
+
+impl Quantity {
+    /// Width of the interval as a part of the value.
+    pub fn relative_width(&self) -> f64 {
+        (self.high - self.low) / self.likely.max(1e-9)
+    }
+}
+
+/// What is believed of the limiter. Times are in seconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    /// Every kind with its weight, most likely first.
+    pub weights: Vec<(LimiterClass, f64)>,
+    /// The kinds that together hold nearly all of the weight, most likely first.
+    pub set: Vec<LimiterClass>,
+    /// Requests that pass from a quiet start before the first refusal; of several counters all together.
+    pub limit: Option<Quantity>,
+    /// Weight of the most likely limit.
+    pub limit_share: f64,
+    /// Window, or time to fill a bucket.
+    pub period: Option<Quantity>,
+    /// Time until one more passes, for buckets and queues.
+    pub place: Option<Quantity>,
+    /// How long everything is refused after a trip.
+    pub penalty: Option<Quantity>,
+    /// Counters that share the traffic.
+    pub counters: Option<Quantity>,
+    /// Chance that the clock cuts the windows, for kinds with windows.
+    pub by_clock: f64,
+    /// Chance that others use the same quota.
+    pub others: f64,
+}
+
+impl Fit {
+    /// The most likely kind and its weight.
+    pub fn best(&self) -> (LimiterClass, f64) {
+        self.weights[0]
+    }
+}
+
+impl Posterior {
+    /// The figures.
+    pub fn fit(&self) -> Fit {
+        let shares = self.weights();
+        let mut weights: Vec<(LimiterClass, f64)> =
+            self.clouds.iter().zip(&shares).map(|(cloud, share)| (cloud.class, *share)).collect();
+        weights.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let mut set = Vec::new();
+        let mut held = 0.0;
+        for (class, weight) in &weights {
+            if held > 1.0 - LEFT_OUT {
+                break;
+            }
+            set.push(*class);
+            held += weight;
+        }
+        let members: Vec<(f64, &Hypothesis)> = self
+            .clouds
+            .iter()
+            .zip(&shares)
+            .filter(|(cloud, _)| set.contains(&cloud.class))
+            .flat_map(|(cloud, share)| {
+                let within = cloud.weights();
+                cloud.members.iter().zip(within).map(move |(m, w)| (share * w, &m.hypothesis))
+            })
+            .collect();
+        let best = weights[0].0;
+        let over = |of_kind: &dyn Fn(LimiterClass) -> bool, value: &dyn Fn(&Hypothesis) -> f64| {
+            let all = members.iter().filter(|(_, h)| of_kind(h.class)).map(|(w, h)| (*w, value(h)));
+            let of_best = members
+                .iter()
+                .filter(|(_, h)| h.class == best && of_kind(h.class))
+                .map(|(w, h)| (*w, value(h)));
+            quantity(all.collect(), of_best.collect())
+        };
+        let share_of = |what: &dyn Fn(&Hypothesis) -> bool| {
+            let sum: f64 = members.iter().map(|(w, _)| w).sum();
+            members.iter().filter(|(_, h)| what(h)).map(|(w, _)| w).sum::<f64>() / sum
+        };
+        use LimiterClass::{LeakyBucket, Penalty, SeveralCounters, TokenBucket};
+        let total = |h: &Hypothesis| f64::from(h.of.limit) * f64::from(h.of.counters);
+        let limit = over(&|c| c != LeakyBucket, &total);
+        Fit {
+            limit,
+            limit_share: share_of(&|h| limit.is_some_and(|l| l.likely == total(h))),
+            period: over(&|c| c != LeakyBucket, &|h| h.of.period),
+            place: over(&|c| matches!(c, LeakyBucket | TokenBucket), &|h| h.of.place()),
+            penalty: over(&|c| c == Penalty, &|h| h.of.penalty),
+            counters: over(&|c| c == SeveralCounters, &|h| f64::from(h.of.counters)),
+            by_clock: share_of(&|h| h.of.by_clock),
+            others: share_of(&|h| h.of.others > 0.0),
+            weights,
+            set,
+        }
+    }
+}
+
+/// The interval of all values, with the most likely of the best kind's, or of all when the best kind has none.
+fn quantity(mut all: Vec<(f64, f64)>, best: Vec<(f64, f64)>) -> Option<Quantity> {
+    all.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let sum: f64 = all.iter().map(|(w, _)| w).sum();
+    if all.is_empty() || sum <= 0.0 {
+        return None;
+    }
+    let quantile = |share: f64| {
+        let mut held = 0.0;
+        all.iter()
+            .find(|(w, _)| {
+                held += w;
+                held >= share * sum
+            })
+            .map_or(all[all.len() - 1].1, |(_, value)| *value)
+    };
+    let likely = mode(if best.is_empty() { all.clone() } else { best });
+    Some(Quantity { likely, low: quantile(0.025).min(likely), high: quantile(0.975).max(likely) })
+}
+
+/// Middle of the narrowest interval that holds half of the weight.
+fn mode(mut values: Vec<(f64, f64)>) -> f64 {
+    values.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let half = values.iter().map(|(w, _)| w).sum::<f64>() / 2.0;
+    let (mut best, mut narrowest) = (values[0].1, f64::INFINITY);
+    let (mut end, mut held) = (0, 0.0);
+    for begin in 0..values.len() {
+        while held < half && end < values.len() {
+            held += values[end].0;
+            end += 1;
+        }
+        if held < half {
+            break;
+        }
+        let (low, high) = (values[begin].1, values[end - 1].1);
+        let width = (high / low.max(1e-9)).ln();
+        if width < narrowest {
+            // The median of the half, so that whole numbers stay whole.
+            let (mut reached, target) = (0.0, half / 2.0);
+            let middle = values[begin..end].iter().find(|(w, _)| {
+                reached += w;
+                reached >= target
+            });
+            (best, narrowest) = (middle.map_or(low, |m| m.1), width);
+        }
+        held -= values[begin].0;
+    }
+    best
+}

@@ -1,0 +1,418 @@
+//! When to send the next request, and when to stop.
+//!
+//! # Policy
+//! 1. **Lead-in**: requests about a second apart show the usual latency, and keep the first places of a log apart from the rest.
+//! 2. **Burst**: a request every tenth of a second, or as fast as answers come, until the first refusal. Without `deep` that
+//!    is the end.
+//! 3. **Seek**: the next request goes out when its answer tells most of the kind and of the parameters, for what it costs in
+//!    time and refusals, and never sooner than Retry-After allows.
+//! 4. **Second trip**: when no single request tells anything more, the limit is met once more with a pause in between: then a
+//!    window, a log and a penalty let go at different times.
+//!
+//! It stops when one kind is certain and its period is known, when nothing can be learnt within the time left, and when
+//! requests, refusals or time run out. Every wait is lengthened at random, so that probes do not march in step.
+
+use std::borrow::Borrow;
+
+use landfall_evidence::LimiterClass;
+
+use crate::fit::{Fit, Quantity};
+use crate::history::Exchange;
+use crate::hypothesis::Hypothesis;
+use crate::posterior::Posterior;
+use crate::random::Random;
+
+/// A kind with this weight is certain.
+pub(crate) const CERTAIN: f64 = 0.95;
+/// A period is known when its interval is narrower than this part of it.
+const KNOWN: f64 = 0.06;
+/// A limit is known when one value has this weight.
+const LIMIT_KNOWN: f64 = 0.9;
+/// Requests in a row, all at once, that a decision looks ahead.
+const AHEAD: usize = 10;
+/// Between two requests of a burst, in seconds, from start to start.
+const SPACING: f64 = 0.1;
+/// Hypotheses of each kind that a decision weighs.
+const WEIGHED: usize = 48;
+/// What is learnt of parameters counts this much against what is learnt of the kind.
+const OF_PARAMETERS: f64 = 0.35;
+/// Less than this is not worth a request.
+const LEAST_GAIN: f64 = 0.012;
+
+/// What a run may use.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// Requests.
+    pub requests: u32,
+    /// Refusals among them.
+    pub refusals: u32,
+    /// Seconds.
+    pub seconds: f64,
+    /// Whether to go on after the first refusal.
+    pub deep: bool,
+    /// Requests of the lead-in.
+    pub lead_in: u32,
+}
+
+impl Budget {
+    /// The usual bounds without `--deep`.
+    pub const DEFAULT: Self = Self { requests: 60, refusals: 1, seconds: 90.0, deep: false, lead_in: 3 };
+    /// The bounds with `--deep`.
+    pub const DEEP: Self = Self { requests: 120, refusals: 25, seconds: 300.0, deep: true, lead_in: 3 };
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Next {
+    /// Send a request.
+    Send,
+    /// Ask again at this time, in seconds.
+    Wait(f64),
+    /// Stop.
+    Stop(Stop),
+}
+
+/// Why a plan stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// One kind is certain, and its period known.
+    Certain,
+    /// The first refusal came, and the plan is not to go on after it.
+    FirstRefusal,
+    /// No request within the time left would tell the remaining kinds apart.
+    NothingToLearn,
+    /// Requests are used up.
+    Requests,
+    /// Refusals are used up.
+    Refusals,
+    /// Time is used up.
+    Time,
+    /// Retry-After asks for more time than is left.
+    AskedToWait,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stage {
+    LeadIn,
+    Burst,
+    Seek,
+    /// About to send the first part of another trip, with this pause after it.
+    Again(f64),
+    /// Between the parts of another trip, until then.
+    Pause(f64),
+}
+
+/// A run: the posterior and the stage that it is in.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    posterior: Posterior,
+    budget: Budget,
+    /// All other times count from here, so that where a window is cut and how long it is depend little on each other.
+    began: f64,
+    stage: Stage,
+    sent: u32,
+    refused: u32,
+    trips: u32,
+    /// Not to send before this, because Retry-After says so.
+    not_before: f64,
+    /// The decision that stands until the next answer.
+    decided: Option<Result<f64, Stop>>,
+    random: Random,
+}
+
+impl Plan {
+    /// A run that begins at `began`, in seconds of the same clock as the exchanges.
+    pub fn new(budget: Budget, began: f64, seed: u64) -> Self {
+        Self {
+            posterior: Posterior::new(seed),
+            budget,
+            began,
+            stage: Stage::LeadIn,
+            sent: 0,
+            refused: 0,
+            trips: 0,
+            not_before: f64::NEG_INFINITY,
+            decided: None,
+            random: Random::new(seed ^ 0x5eed),
+        }
+    }
+
+    /// Takes an exchange into account that was made for other reasons, before the run.
+    pub fn recall(&mut self, exchange: Exchange) {
+        self.note(exchange.since(self.began));
+    }
+
+    /// Takes the answer to a request of this run into account.
+    pub fn observe(&mut self, exchange: Exchange) {
+        let exchange = exchange.since(self.began);
+        self.sent += 1;
+        self.refused += u32::from(exchange.refused);
+        self.note(exchange);
+        self.stage = match self.stage {
+            _ if exchange.refused => Stage::Seek,
+            Stage::LeadIn if self.sent >= self.budget.lead_in => Stage::Burst,
+            Stage::Again(pause) => Stage::Pause(exchange.sent + pause),
+            Stage::Pause(_) => Stage::Burst,
+            stage => stage,
+        };
+    }
+
+    fn note(&mut self, exchange: Exchange) {
+        if let Some(wait) = exchange.retry_after.filter(|_| exchange.refused) {
+            self.not_before = self.not_before.max(exchange.answered + wait);
+        }
+        self.posterior.observe(exchange);
+        self.decided = None;
+    }
+
+    /// Believes what the server states of its limit, until answers speak against it. Only before the first refusal.
+    pub fn state(&mut self, quota: u32, window: Option<f64>) {
+        self.posterior.state(quota, window);
+        self.decided = None;
+    }
+
+    /// Counts a request that asked something else of the server, whose answer tells nothing of this limit.
+    pub fn spend(&mut self) {
+        self.sent += 1;
+        self.decided = None;
+    }
+
+    /// Chance that a request sent at `now` would be refused.
+    pub fn chance_of_refusal(&self, now: f64) -> f64 {
+        let arrival = self.posterior.history.expected(now - self.began);
+        let chance = |(weight, kind): (f64, Vec<&Hypothesis>)| {
+            let sum: f64 = kind.iter().map(|h| self.posterior.chance_of_refusal(h, arrival)).sum();
+            weight * sum / kind.len().max(1) as f64
+        };
+        self.posterior.sample(WEIGHED).into_iter().map(chance).sum()
+    }
+
+    /// Whether a refusal was met, in this run or before it.
+    pub fn was_refused(&self) -> bool {
+        self.refused_at_all()
+    }
+
+    /// Requests and refusals of this run so far.
+    pub fn used(&self) -> (u32, u32) {
+        (self.sent, self.refused)
+    }
+
+    /// What is believed now.
+    pub fn fit(&self) -> Fit {
+        self.posterior.fit()
+    }
+
+    /// What to do at `now`.
+    pub fn next(&mut self, now: f64) -> Next {
+        let now = now - self.began;
+        let decided = match self.decided {
+            Some(decided) => decided,
+            None => self.decide(now),
+        };
+        self.decided = Some(decided);
+        match decided {
+            Err(stop) => Next::Stop(stop),
+            Ok(at) if at > now => Next::Wait(self.began + at),
+            Ok(_) => Next::Send,
+        }
+    }
+
+    fn decide(&mut self, now: f64) -> Result<f64, Stop> {
+        let end = self.budget.seconds;
+        if !self.budget.deep && self.refused_at_all() {
+            return Err(Stop::FirstRefusal);
+        }
+        if self.sent >= self.budget.requests {
+            return Err(Stop::Requests);
+        }
+        if self.refused >= self.budget.refusals {
+            return Err(Stop::Refusals);
+        }
+        if now >= end {
+            return Err(Stop::Time);
+        }
+        if self.not_before >= end {
+            return Err(Stop::AskedToWait);
+        }
+        let soonest = self.soonest(now);
+        let at = match self.stage {
+            Stage::LeadIn if self.sent == 0 => now,
+            Stage::LeadIn => self.last_sent(now) + self.random.between(0.9, 1.15),
+            Stage::Burst if self.shaping_is_plain() => return Err(Stop::Certain),
+            Stage::Burst | Stage::Again(_) => soonest,
+            Stage::Pause(until) => until,
+            Stage::Seek => return self.seek(now, end),
+        };
+        let at = at.max(soonest);
+        if at < end { Ok(at) } else { Err(Stop::Time) }
+    }
+
+    fn refused_at_all(&self) -> bool {
+        self.posterior.history.exchanges().iter().any(|exchange| exchange.refused)
+    }
+
+    fn last_sent(&self, now: f64) -> f64 {
+        self.posterior.history.exchanges().last().map_or(now, |exchange| exchange.sent)
+    }
+
+    /// The soonest that politeness allows.
+    fn soonest(&mut self, now: f64) -> f64 {
+        let spaced = self.last_sent(now - 1.0) + SPACING * self.random.between(1.0, 1.15);
+        now.max(spaced).max(self.not_before + self.random.between(0.02, 0.1))
+    }
+
+    fn shaping_is_plain(&self) -> bool {
+        let fit = self.posterior.fit();
+        fit.best().0 == LimiterClass::LeakyBucket
+            && fit.best().1 >= CERTAIN
+            && fit.place.is_some_and(|place| place.relative_width() < 2.0 * KNOWN)
+    }
+
+    /// What the best kind releases by: its period, or its penalty.
+    fn timing(fit: &Fit) -> Option<Quantity> {
+        match fit.best().0 {
+            LimiterClass::Penalty => fit.penalty,
+            LimiterClass::LeakyBucket => fit.place,
+            _ => fit.period,
+        }
+    }
+
+    fn seek(&mut self, now: f64, end: f64) -> Result<f64, Stop> {
+        let fit = self.posterior.fit();
+        let timing = Self::timing(&fit);
+        let counted = fit.best().0 == LimiterClass::LeakyBucket || fit.limit_share > LIMIT_KNOWN;
+        let known = counted && timing.is_some_and(|t| t.relative_width() < KNOWN);
+        if fit.best().1 >= CERTAIN && known {
+            return Err(Stop::Certain);
+        }
+        let soonest = self.soonest(now);
+        if soonest >= end {
+            return Err(Stop::Time);
+        }
+        let single = self.most_telling(soonest, end).filter(|(_, gain)| *gain >= LEAST_GAIN);
+        let several = self.several_at_once(soonest).filter(|gain| *gain >= LEAST_GAIN);
+        match (single, several) {
+            (Some((at, gain)), Some(ahead)) => Ok(if ahead > 1.3 * gain { soonest } else { at }),
+            (Some((at, _)), None) => Ok(at),
+            (None, Some(_)) => Ok(soonest),
+            (None, None) => self.second_trip(&fit, soonest, end),
+        }
+    }
+
+    /// What is learnt from some number of requests in a row from now on, of which all but the last pass. A window lets
+    /// many through where a log or a bucket lets few, which a single request does not show.
+    fn several_at_once(&mut self, soonest: f64) -> Option<f64> {
+        let mut history = self.posterior.history.clone();
+        let mut sample: Vec<(f64, Vec<Hypothesis>)> = self
+            .posterior
+            .sample(WEIGHED / 2)
+            .into_iter()
+            .filter(|(weight, _)| *weight > 0.003)
+            .map(|(weight, kind)| (weight, kind.into_iter().cloned().collect()))
+            .collect();
+        let base = history.base();
+        let room = (self.budget.requests - self.sent) as usize;
+        let (mut best, mut at, mut all_pass) = (None, soonest, 1.0);
+        for ahead in 0..AHEAD.min(room) {
+            let arrival = history.expected(at);
+            let i = history.len();
+            let (mut gain, refused) = gain(&sample, |h| h.chance_of_refusal(&history, i, arrival));
+            gain = gain * all_pass - 0.006 * ahead as f64;
+            if ahead > 0 && best.is_none_or(|best| gain > best) {
+                best = Some(gain);
+            }
+            all_pass *= 1.0 - refused;
+            if all_pass < 0.3 {
+                break;
+            }
+            let passed =
+                Exchange { sent: at, answered: at + base, refused: false, retry_after: None, date: None };
+            history.push(passed);
+            for (_, kind) in &mut sample {
+                for hypothesis in kind {
+                    hypothesis.take(&history, i, || self.random.unit());
+                }
+            }
+            at += (1.08 * SPACING).max(base);
+        }
+        best
+    }
+
+    /// Meets the limit once more, in two parts.
+    fn second_trip(&mut self, fit: &Fit, soonest: f64, end: f64) -> Result<f64, Stop> {
+        let (Some(limit), Some(period)) = (fit.limit, Self::timing(fit)) else {
+            return Err(Stop::NothingToLearn);
+        };
+        let requests = f64::from(self.budget.requests - self.sent);
+        let affordable = self.trips < 3
+            && limit.likely + 4.0 <= requests
+            && self.refused + 3 <= self.budget.refusals
+            && soonest + 1.4 * period.likely + limit.likely * SPACING < end;
+        if !affordable {
+            return Err(Stop::NothingToLearn);
+        }
+        self.trips += 1;
+        let pause = (0.35 * period.likely).min((end - soonest) / 4.0);
+        self.stage = Stage::Again(pause);
+        Ok(soonest)
+    }
+
+    /// The time to send at whose answer tells most, and what that is worth.
+    fn most_telling(&mut self, soonest: f64, end: f64) -> Option<(f64, f64)> {
+        let history = &self.posterior.history;
+        let i = history.len();
+        let way = history.base() / 2.0;
+        let sample: Vec<(f64, Vec<&Hypothesis>)> =
+            self.posterior.sample(WEIGHED).into_iter().filter(|(weight, _)| *weight > 0.003).collect();
+        let mut times = vec![soonest, soonest + 0.5, soonest + 1.0];
+        for (_, kind) in &sample {
+            let mut releases: Vec<f64> =
+                kind.iter().map(|h| h.release_after(history, i, soonest + way) - way).collect();
+            releases.sort_by(f64::total_cmp);
+            let margin = 2.0 * history.expected(0.0).spread;
+            for share in [0.04, 0.2, 0.35, 0.5, 0.65, 0.8, 0.96] {
+                let release = releases[((releases.len() - 1) as f64 * share) as usize];
+                times.extend([release - margin, release + margin, release + 0.05 * (release - soonest)]);
+            }
+        }
+        times.retain(|at| *at >= soonest && *at < end);
+        times.sort_by(f64::total_cmp);
+        times.dedup_by(|a, b| *a - *b < 0.01);
+        let left = (end - soonest).max(1e-9);
+        let score = |at: f64| {
+            let arrival = history.expected(at);
+            let (gain, refused) = gain(&sample, |h| self.posterior.chance_of_refusal(h, arrival));
+            let cost = 0.015 * refused + 0.25 * (at - soonest) / left;
+            (gain, gain - cost)
+        };
+        let scored = times.into_iter().map(|at| (at, score(at)));
+        scored.max_by(|a, b| a.1.1.total_cmp(&b.1.1)).map(|(at, (gain, _))| (at, gain))
+    }
+}
+
+/// What the answer to a request tells, in nats, of the kind and to a smaller part of the parameters; and the chance of a
+/// refusal. `refusal` is that chance by one hypothesis.
+fn gain<H: Borrow<Hypothesis>>(sample: &[(f64, Vec<H>)], refusal: impl Fn(&Hypothesis) -> f64) -> (f64, f64) {
+    let (mut of_kind, mut of_all, mut overall, mut total) = (0.0, 0.0, 0.0, 0.0);
+    for (weight, kind) in sample {
+        let (mut mean, mut entropy) = (0.0, 0.0);
+        for hypothesis in kind {
+            let refusal = refusal(hypothesis.borrow());
+            mean += refusal;
+            entropy += uncertainty(refusal);
+        }
+        let count = kind.len() as f64;
+        of_kind += weight * uncertainty(mean / count);
+        of_all += weight * entropy / count;
+        overall += weight * mean / count;
+        total += weight;
+    }
+    let whole = uncertainty(overall / total);
+    ((whole - of_kind / total) + OF_PARAMETERS * (of_kind - of_all) / total, overall / total)
+}
+
+/// Entropy of a yes or no, in nats.
+fn uncertainty(p: f64) -> f64 {
+    let part = |p: f64| if p <= 0.0 { 0.0 } else { -p * p.ln() };
+    part(p) + part(1.0 - p)
+}

@@ -1,0 +1,472 @@
+//! The weight of every kind of limiter, by sequential Monte Carlo.
+//!
+//! Each kind keeps a cloud of hypotheses. Every answer multiplies a hypothesis's weight by its likelihood; the mean of
+//! these factors is the evidence for the kind. When few hypotheses hold most of the weight, the cloud is drawn anew and
+//! each member is moved by Metropolis steps against the whole history, so that a cloud never collapses into one guess
+//! (Chopin, "A sequential particle filter method for static models", Biometrika 89, 2002).
+
+use landfall_evidence::LimiterClass;
+
+use crate::history::{Arrival, Exchange, Gaps, History};
+use crate::hypothesis::{Hypothesis, State};
+use crate::prior::{self, CLASSES, Known};
+use crate::random::Random;
+
+/// Hypotheses of each kind.
+const CLOUD: usize = 400;
+/// The same for several counters, where a hypothesis also says who took each request.
+const LARGER_CLOUD: usize = 900;
+/// Metropolis steps of each hypothesis when its cloud is drawn anew.
+const SWEEPS: usize = 4;
+/// The cloud is renewed when fewer than this part of it are effective.
+const LEAST_EFFECTIVE: f64 = 0.4;
+/// Evidence is itself only estimated, by clouds of finite size: repeated with other seeds it differs by a nat or two.
+/// Differences are taken for smaller by this factor, so that luck does not look like certainty.
+const DOUBT: f64 = 1.7;
+/// Parts into which one answer's likelihood is divided at most.
+const MOST_PARTS: usize = 10;
+
+/// A hypothesis and the logarithm of its weight within its kind.
+#[derive(Debug, Clone)]
+pub(crate) struct Weighed {
+    pub(crate) hypothesis: Hypothesis,
+    log_weight: f64,
+    /// Likelihood of the whole history, and prior.
+    log_likelihood: f64,
+}
+
+/// One kind's hypotheses.
+#[derive(Debug, Clone)]
+pub(crate) struct Cloud {
+    pub(crate) class: LimiterClass,
+    pub(crate) members: Vec<Weighed>,
+    log_evidence: f64,
+    /// Quota and window that the server states.
+    stated: Option<(u32, Option<f64>)>,
+}
+
+/// What is believed of the limiter after a history.
+#[derive(Debug, Clone)]
+pub struct Posterior {
+    pub(crate) history: History,
+    pub(crate) clouds: Vec<Cloud>,
+    stated: Option<(u32, Option<f64>)>,
+    random: Random,
+}
+
+impl Posterior {
+    /// Before anything was seen.
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let clouds = CLASSES.into_iter().map(|class| Cloud::drawn(class, &mut random)).collect();
+        Self { history: History::default(), clouds, stated: None, random }
+    }
+
+    /// Takes the next exchange into account, in the order in which the limiter counted them.
+    pub fn observe(&mut self, exchange: Exchange) {
+        self.history.push(exchange);
+        for cloud in &mut self.clouds {
+            cloud.observe(&self.history, &mut self.random);
+        }
+    }
+
+    /// Believes a stated limit: half of every cloud takes it over, and it stays likelier than others from then on.
+    pub(crate) fn state(&mut self, quota: u32, window: Option<f64>) {
+        if self.stated == Some((quota, window)) || quota == 0 {
+            return;
+        }
+        self.stated = Some((quota, window));
+        for cloud in &mut self.clouds {
+            cloud.stated = self.stated;
+            if self.history.first_refused().is_some() || cloud.class == LimiterClass::LeakyBucket {
+                continue;
+            }
+            for member in cloud.members.iter_mut().step_by(2) {
+                let of = &mut member.hypothesis.of;
+                of.limit = (quota / u32::from(of.counters)).max(1);
+                if let Some(window) = window {
+                    of.period = window;
+                }
+                of.others = 0.0;
+                member.hypothesis.taken_by.clear();
+                member.hypothesis.state = State::default();
+                member.log_weight = 0.0;
+                for i in 0..self.history.len() {
+                    member.log_weight += member.hypothesis.log_likelihood(&self.history, i);
+                    member.hypothesis.take(&self.history, i, || self.random.unit());
+                }
+            }
+            // The others were weighed by the same answers already.
+            let count = cloud.members.len() as f64;
+            let mean =
+                log_sum(cloud.members.iter().skip(1).step_by(2).map(|m| m.log_weight)) - (count / 2.0).ln();
+            for member in cloud.members.iter_mut().skip(1).step_by(2) {
+                member.log_weight += cloud.log_evidence - mean;
+            }
+            cloud.log_evidence = log_sum(cloud.members.iter().map(|m| m.log_weight)) - count.ln();
+        }
+    }
+
+    /// The weight of each kind, in the order of [`CLASSES`]; they sum to 1.
+    pub(crate) fn weights(&self) -> Vec<f64> {
+        let most = self.clouds.iter().map(|cloud| cloud.log_evidence).fold(f64::NEG_INFINITY, f64::max);
+        let raw: Vec<f64> =
+            self.clouds.iter().map(|cloud| ((cloud.log_evidence - most) / DOUBT).exp()).collect();
+        let sum: f64 = raw.iter().sum();
+        raw.into_iter().map(|weight| weight / sum).collect()
+    }
+
+    /// Hypotheses of every kind, evenly drawn by weight: `count` of each, with the kind's weight.
+    pub(crate) fn sample(&self, count: usize) -> Vec<(f64, Vec<&Hypothesis>)> {
+        let weights = self.weights();
+        self.clouds.iter().zip(weights).map(|(cloud, weight)| (weight, cloud.sample(count))).collect()
+    }
+
+    /// Chance of a refusal for a request that arrives then, by one hypothesis.
+    pub(crate) fn chance_of_refusal(&self, of: &Hypothesis, arrival: Arrival) -> f64 {
+        of.chance_of_refusal(&self.history, self.history.len(), arrival)
+    }
+}
+
+impl Cloud {
+    fn drawn(class: LimiterClass, random: &mut Random) -> Self {
+        let count = if class == LimiterClass::SeveralCounters { LARGER_CLOUD } else { CLOUD };
+        let members = (0..count)
+            .map(|_| Weighed { hypothesis: prior::draw(class, random), log_weight: 0.0, log_likelihood: 0.0 })
+            .collect();
+        Self { class, members, log_evidence: 0.0, stated: None }
+    }
+
+    /// Takes the newest exchange into account, by as many parts as it needs: a likelihood that only a few hypotheses
+    /// survive is raised to its full power step by step, and the cloud is renewed in between.
+    fn observe(&mut self, history: &History, random: &mut Random) {
+        let i = history.len() - 1;
+        let mut power = 0.0;
+        let mut factors: Vec<f64> =
+            self.members.iter().map(|m| m.hypothesis.log_likelihood(history, i)).collect();
+        for part in 0.. {
+            let weights = self.weights();
+            let step =
+                if part + 1 == MOST_PARTS { 1.0 - power } else { bearable(&weights, &factors, 1.0 - power) };
+            power += step;
+            let before = log_sum(self.members.iter().map(|m| m.log_weight));
+            for (member, factor) in self.members.iter_mut().zip(&factors) {
+                member.log_weight += step * factor;
+            }
+            self.log_evidence += log_sum(self.members.iter().map(|m| m.log_weight)) - before;
+            if power >= 1.0 {
+                break;
+            }
+            self.renew(history, power, random);
+            factors = self.members.iter().map(|m| m.hypothesis.log_likelihood(history, i)).collect();
+        }
+        for member in &mut self.members {
+            // For several counters the choice of the counter is part of the hypothesis from now on.
+            member.hypothesis.take(history, i, || random.unit());
+        }
+    }
+
+    /// The members' weights within the kind; they sum to 1.
+    pub(crate) fn weights(&self) -> Vec<f64> {
+        let sum = log_sum(self.members.iter().map(|m| m.log_weight));
+        self.members.iter().map(|m| (m.log_weight - sum).exp()).collect()
+    }
+
+    fn sample(&self, count: usize) -> Vec<&Hypothesis> {
+        systematic(&self.weights(), count, 0.5).into_iter().map(|i| &self.members[i].hypothesis).collect()
+    }
+
+    /// Draws the cloud anew and moves its members, with the newest exchange's likelihood raised to `power`.
+    fn renew(&mut self, history: &History, power: f64, random: &mut Random) {
+        let chosen = systematic(&self.weights(), self.members.len(), random.unit());
+        self.members = chosen.into_iter().map(|i| self.members[i].clone()).collect();
+        let width = self.width();
+        let gaps = history.gaps();
+        let stated = self.stated;
+        for member in &mut self.members {
+            member.log_weight = 0.0;
+            member.log_likelihood = replay(&mut member.hypothesis, history, power);
+            let sweeps = if self.class == LimiterClass::SeveralCounters { 2 * SWEEPS } else { SWEEPS };
+            for _ in 0..sweeps {
+                member.step(history, power, (width, &gaps, stated), random);
+            }
+        }
+    }
+
+    /// Standard deviation of the log-periods.
+    fn width(&self) -> f64 {
+        let logs: Vec<f64> = self.members.iter().map(|m| m.hypothesis.of.period.ln()).collect();
+        let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+        (logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / logs.len() as f64).sqrt()
+    }
+}
+
+impl Weighed {
+    /// One Metropolis step.
+    fn step(
+        &mut self,
+        history: &History,
+        power: f64,
+        (width, gaps, stated): (f64, &Gaps, Option<(u32, Option<f64>)>),
+        random: &mut Random,
+    ) {
+        let class = self.hypothesis.class;
+        let several = class == LimiterClass::SeveralCounters;
+        let mut candidate = self.hypothesis.clone();
+        let mut back = 0.0;
+        if several && random.chance(0.2) {
+            // Another counter for some request.
+            let i = random.below(candidate.taken_by.len());
+            if let Some(w) = candidate.taken_by.get_mut(i) {
+                *w = random.below(usize::from(candidate.of.counters)) as u8;
+            }
+        } else {
+            let before = history.before(history.len(), true);
+            let now = before.last().copied().unwrap_or(0.0);
+            let first = history.first_refused();
+            let tripped = first.map_or(now, |i| history.arrival(i).at);
+            let trip = tripped - before.first().copied().unwrap_or(now);
+            let known = Known { width, now, clock: history.clock(), gaps, trip };
+            (candidate.of, back) = prior::vary(&candidate, &known, random);
+            // The limit follows from the rest and the first refusal, unless others had their part in it.
+            let implied =
+                first.filter(|_| random.chance(0.6)).and_then(|i| candidate.implied_limit(history, i));
+            if let Some(limit) = implied {
+                let place = candidate.of.place();
+                candidate.of.limit = limit;
+                if class == LimiterClass::TokenBucket {
+                    candidate.of.period = place * f64::from(limit);
+                }
+            }
+        }
+        let prior = prior::log_density(class, &candidate.of) + prior::of_stated(&candidate.of, stated)
+            - prior::log_density(class, &self.hypothesis.of)
+            - prior::of_stated(&self.hypothesis.of, stated);
+        if !prior.is_finite() {
+            return;
+        }
+        if several && random.chance(0.5) {
+            // Draws who took what anew, request by request, given the answers: then what counts is how well each answer
+            // was foreseen without knowing who would take it.
+            let foreseen = redraw(&mut candidate, history, power, random);
+            let mut present = self.hypothesis.clone();
+            let taken = std::mem::take(&mut present.taken_by);
+            let now_foreseen = foresee(&mut present, history, power, &taken);
+            if random.unit().ln() < foreseen - now_foreseen + prior + back {
+                self.log_likelihood = replay(&mut candidate, history, power);
+                self.hypothesis = candidate;
+            }
+            return;
+        }
+        let least = random.unit().ln() + self.log_likelihood - prior - back;
+        let log_likelihood = replay_while(&mut candidate, history, power, least);
+        if log_likelihood > least {
+            (self.hypothesis, self.log_likelihood) = (candidate, log_likelihood);
+        }
+    }
+}
+
+/// Replays with counters drawn anew, and returns how well the answers were foreseen.
+fn redraw(hypothesis: &mut Hypothesis, history: &History, power: f64, random: &mut Random) -> f64 {
+    hypothesis.state = State::default();
+    hypothesis.taken_by.clear();
+    let newest = history.len() - 1;
+    let mut sum = 0.0;
+    for i in 0..newest {
+        sum += hypothesis.log_likelihood(history, i);
+        hypothesis.take(history, i, || random.unit());
+    }
+    sum + power * hypothesis.log_likelihood(history, newest)
+}
+
+/// Replays with the counters in `taken`, and returns how well the answers were foreseen.
+fn foresee(hypothesis: &mut Hypothesis, history: &History, power: f64, taken: &[u8]) -> f64 {
+    hypothesis.state = State::default();
+    let mut sum = 0.0;
+    for (i, by) in taken.iter().enumerate() {
+        sum += hypothesis.log_likelihood(history, i);
+        hypothesis.taken_by.push(*by);
+        hypothesis.take(history, i, || 0.5);
+    }
+    sum + power * hypothesis.log_likelihood(history, taken.len())
+}
+
+/// Runs a hypothesis through the history up to the newest exchange, and returns the log-likelihood with that of the newest
+/// multiplied by `power`.
+fn replay(hypothesis: &mut Hypothesis, history: &History, power: f64) -> f64 {
+    replay_while(hypothesis, history, power, f64::NEG_INFINITY)
+}
+
+/// The same, given up as soon as it cannot reach `least` any more.
+fn replay_while(hypothesis: &mut Hypothesis, history: &History, power: f64, least: f64) -> f64 {
+    hypothesis.state = State::default();
+    let newest = history.len() - 1;
+    let mut sum = 0.0;
+    // What the delay and the date can still add.
+    let least = if hypothesis.can_gain() { f64::NEG_INFINITY } else { least };
+    for i in 0..newest {
+        if sum < least {
+            return f64::NEG_INFINITY;
+        }
+        sum += hypothesis.log_likelihood(history, i);
+        hypothesis.take(history, i, || 0.5);
+    }
+    sum + power * hypothesis.log_likelihood(history, newest)
+}
+
+/// The largest power, up to `left`, to which the factors can be raised so that half of the cloud stays effective.
+fn bearable(weights: &[f64], factors: &[f64], left: f64) -> f64 {
+    let most = factors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let effective = |power: f64| {
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for (weight, factor) in weights.iter().zip(factors) {
+            let weight = weight * (power * (factor - most)).exp();
+            sum += weight;
+            squares += weight * weight;
+        }
+        sum * sum / squares
+    };
+    let want = LEAST_EFFECTIVE * weights.len() as f64;
+    if effective(left) >= want {
+        return left;
+    }
+    let (mut low, mut high) = (0.0, left);
+    for _ in 0..12 {
+        let middle = 0.5 * (low + high);
+        if effective(middle) >= want { low = middle } else { high = middle }
+    }
+    low
+}
+
+fn log_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
+    let most = logs.clone().fold(f64::NEG_INFINITY, f64::max);
+    most + logs.map(|l| (l - most).exp()).sum::<f64>().ln()
+}
+
+/// `count` positions, each as often as its weight asks for (systematic resampling).
+fn systematic(weights: &[f64], count: usize, offset: f64) -> Vec<usize> {
+    let mut chosen = Vec::with_capacity(count);
+    let (mut at, mut sum) = (0, weights.first().copied().unwrap_or(0.0));
+    for k in 0..count {
+        let want = (k as f64 + offset) / count as f64;
+        while sum < want && at + 1 < weights.len() {
+            at += 1;
+            sum += weights[at];
+        }
+        chosen.push(at);
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod look {
+    use super::*;
+    use crate::hypothesis::Parameters;
+    use crate::{Budget, measure};
+
+    #[test]
+    #[ignore = "to look at runs that went wrong"]
+    fn truth_against_belief() {
+        let runs = std::env::var("RUNS").ok().and_then(|v| v.parse().ok()).unwrap_or(80);
+        for o in measure::measure(Budget::DEEP, runs, 1).outcomes {
+            let t = o.truth;
+            if o.fit.best().0 == t.class || t.others > 0.0 || t.class == LimiterClass::SeveralCounters {
+                continue;
+            }
+            let mut p = Posterior::new(1);
+            let origin = o.exchanges[0].sent;
+            for e in &o.exchanges {
+                p.history.push(e.since(origin));
+            }
+            let of = Parameters {
+                limit: t.limit,
+                period: t.period,
+                phase: 0.0,
+                by_clock: t.by_clock && t.class == LimiterClass::FixedWindow
+                    || t.class == LimiterClass::SlidingCounter && t.by_clock,
+                counts_refused: t.counts_refused,
+                penalty: t.penalty,
+                others: 0.0,
+                counters: t.counters as u8,
+                rounds_down: t.rounds_down,
+            };
+            let mut best = (f64::NEG_INFINITY, of, Vec::new());
+            for k in 0..400 {
+                let mut h =
+                    Hypothesis::new(t.class, Parameters { phase: t.period * f64::from(k) / 400.0, ..of });
+                h.state = State::default();
+                let mut each = Vec::new();
+                for i in 0..p.history.len() {
+                    each.push(h.log_likelihood(&p.history, i));
+                    h.take(&p.history, i, || 0.5);
+                }
+                let sum: f64 = each.iter().sum();
+                if sum > best.0 {
+                    best = (sum, h.of, each);
+                }
+                if !of.by_clock {
+                    break;
+                }
+            }
+            println!(
+                "TRUE {:?} L={} S={:.2} P={:.2} clock={} tells={} rtt={:.3}: {:.2} + prior {:.2}",
+                t.class,
+                t.limit,
+                t.period,
+                t.penalty,
+                of.by_clock,
+                t.tells,
+                t.round_trip,
+                best.0,
+                prior::log_density(t.class, &best.1)
+            );
+            println!("   {:?}", o.fit.weights.iter().take(3).collect::<Vec<_>>());
+            let bad: Vec<_> = best
+                .2
+                .iter()
+                .enumerate()
+                .filter(|(_, l)| **l < -1.0)
+                .map(|(i, l)| {
+                    format!(
+                        "{i}@{:.1}{}:{l:.1}",
+                        p.history.exchange(i).sent,
+                        if p.history.exchange(i).refused { "x" } else { "" }
+                    )
+                })
+                .collect();
+            println!("   bad {bad:?}");
+            // Belief over the same history, by class.
+            let mut q = Posterior::new(5);
+            for e in &o.exchanges {
+                q.observe(e.since(origin));
+            }
+            for c in &q.clouds {
+                let m = c
+                    .members
+                    .iter()
+                    .map(|m| {
+                        let mut h = m.hypothesis.clone();
+                        let l = replay(&mut h, &q.history, 1.0);
+                        (l + prior::log_density(c.class, &h.of), l, h.of)
+                    })
+                    .max_by(|a, b| a.0.total_cmp(&b.0))
+                    .unwrap();
+                if c.class == t.class || c.class == o.fit.best().0 {
+                    println!(
+                        "   {:?} logZ {:.2} best member {:.2} L={} S={:.3} ph={:.2} clock={} P={:.2} others={:.3} ref={}",
+                        c.class,
+                        c.log_evidence,
+                        m.1,
+                        m.2.limit,
+                        m.2.period,
+                        m.2.phase,
+                        m.2.by_clock,
+                        m.2.penalty,
+                        m.2.others,
+                        m.2.counts_refused
+                    );
+                }
+            }
+        }
+    }
+}

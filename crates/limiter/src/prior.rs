@@ -1,0 +1,306 @@
+//! What limiters are like before anything was seen of this one, and how a hypothesis is varied.
+
+use landfall_evidence::LimiterClass;
+
+use crate::history::Gaps;
+use crate::hypothesis::{Hypothesis, MOST_COUNTERS, Parameters};
+use crate::random::Random;
+
+/// Every kind, in the order in which weights are kept. All are as likely as each other to begin with.
+pub(crate) const CLASSES: [LimiterClass; 7] = [
+    LimiterClass::FixedWindow,
+    LimiterClass::SlidingLog,
+    LimiterClass::SlidingCounter,
+    LimiterClass::TokenBucket,
+    LimiterClass::LeakyBucket,
+    LimiterClass::Penalty,
+    LimiterClass::SeveralCounters,
+];
+
+/// Periods that people write down, in seconds.
+const USUAL: [f64; 16] =
+    [1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
+/// Share of limiters whose period is one of these.
+const SHARE_OF_USUAL: f64 = 0.7;
+/// How closely a real timer keeps to what was written down, as a part of it.
+const CLOSENESS: f64 = 0.001;
+const SHORTEST: f64 = 0.3;
+const LONGEST: f64 = 7200.0;
+/// Bounds of the time between two releases of a queue.
+const SHORTEST_PACE: f64 = 0.05;
+const LONGEST_PACE: f64 = 600.0;
+const LARGEST_LIMIT: f64 = 400.0;
+/// Chance that others use the same quota.
+const SHARE_OF_OTHERS: f64 = 0.2;
+
+pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
+    let counters =
+        if class == LimiterClass::SeveralCounters { 2 + random.below(MOST_COUNTERS - 1) as u8 } else { 1 };
+    // Of a queue that is asked one at a time only its pace shows.
+    let queue = class == LimiterClass::LeakyBucket;
+    let limit = if queue { 1 } else { limit(random, f64::from(counters)) };
+    let period = if queue { random.log_between(SHORTEST_PACE, LONGEST_PACE) } else { period(random) };
+    let others = others(class, random, limit, period);
+    let of = Parameters {
+        limit,
+        period,
+        phase: random.between(0.0, period),
+        by_clock: clock_may_cut(class) && random.chance(0.5),
+        counts_refused: may_count_refused(class) && random.chance(0.3),
+        penalty: if class == LimiterClass::Penalty { self::period(random) } else { 0.0 },
+        others,
+        counters,
+        rounds_down: random.chance(0.5),
+    };
+    Hypothesis::new(class, of)
+}
+
+fn limit(random: &mut Random, counters: f64) -> u32 {
+    (random.log_between(1.0, LARGEST_LIMIT / counters) + 0.5) as u32
+}
+
+fn period(random: &mut Random) -> f64 {
+    if random.chance(SHARE_OF_USUAL) {
+        USUAL[random.below(USUAL.len())] * (1.0 + CLOSENESS * random.normal())
+    } else {
+        random.log_between(SHORTEST, LONGEST)
+    }
+}
+
+fn others(class: LimiterClass, random: &mut Random, limit: u32, period: f64) -> f64 {
+    let possible = !matches!(class, LimiterClass::LeakyBucket | LimiterClass::SeveralCounters);
+    if possible && random.chance(SHARE_OF_OTHERS) {
+        random.log_between(0.03, 0.6) * f64::from(limit) / period
+    } else {
+        0.0
+    }
+}
+
+fn clock_may_cut(class: LimiterClass) -> bool {
+    matches!(class, LimiterClass::FixedWindow | LimiterClass::SlidingCounter)
+}
+
+fn may_count_refused(class: LimiterClass) -> bool {
+    matches!(class, LimiterClass::SlidingLog | LimiterClass::SlidingCounter)
+}
+
+/// Logarithm of the prior density, by the logarithm of the period.
+pub(crate) fn log_density(class: LimiterClass, of: &Parameters) -> f64 {
+    let limit = f64::from(of.limit);
+    if of.limit == 0 || limit * f64::from(of.counters) > LARGEST_LIMIT {
+        return f64::NEG_INFINITY;
+    }
+    if class == LimiterClass::LeakyBucket {
+        let possible = (SHORTEST_PACE..=LONGEST_PACE).contains(&of.period);
+        return if possible { 0.0 } else { f64::NEG_INFINITY };
+    }
+    // Whole numbers from a logarithmic density.
+    let mut density = -limit.ln() + of_period(of.period);
+    if class == LimiterClass::Penalty {
+        density += of_period(of.penalty);
+    }
+    if of.by_clock {
+        density -= of.period.ln();
+    }
+    density + of_others(of)
+}
+
+/// Logarithm of how much likelier a hypothesis is because the server states the same.
+pub(crate) fn of_stated(of: &Parameters, stated: Option<(u32, Option<f64>)>) -> f64 {
+    let Some((quota, window)) = stated else { return 0.0 };
+    let limit = of.limit == (quota / u32::from(of.counters)).max(1);
+    let period = window.is_some_and(|window| (of.period / window).ln().abs() < 4.0 * CLOSENESS);
+    f64::from(limit) * 100f64.ln() + f64::from(period) * 100f64.ln()
+}
+
+fn of_others(of: &Parameters) -> f64 {
+    if of.others > 0.0 { SHARE_OF_OTHERS.ln() } else { (1.0 - SHARE_OF_OTHERS).ln() }
+}
+
+fn of_period(period: f64) -> f64 {
+    if !(SHORTEST..=LONGEST).contains(&period) {
+        return f64::NEG_INFINITY;
+    }
+    let any = (1.0 - SHARE_OF_USUAL) / (LONGEST / SHORTEST).ln();
+    (any + SHARE_OF_USUAL / USUAL.len() as f64 * usualness(period)).ln()
+}
+
+/// Sum of the densities of periods near each usual one.
+fn usualness(period: f64) -> f64 {
+    let sum: f64 = USUAL
+        .iter()
+        .map(|usual| ((period / usual).ln() / CLOSENESS).powi(2))
+        .filter(|square| *square < 40.0)
+        .map(|square| (-0.5 * square).exp())
+        .sum();
+    sum / (CLOSENESS * std::f64::consts::TAU.sqrt())
+}
+
+/// Logarithm of how much likelier a phase of windows cut by the clock becomes when the server's clock is known to be
+/// within `clock` of ours: usual periods begin at whole multiples since the epoch, others anywhere.
+pub(crate) fn of_phase(of: &Parameters, clock: Option<(f64, f64)>) -> f64 {
+    let Some((low, high)) = clock.filter(|_| of.by_clock) else { return 0.0 };
+    let Some(usual) = usual_near(of.period) else { return 0.0 };
+    let slack = 0.1 + 0.002 * usual;
+    let width = high - low + 2.0 * slack;
+    if width >= usual {
+        return 0.0;
+    }
+    let after = (of.phase + low - slack).rem_euclid(usual);
+    // `phase + offset` is a multiple for some offset within the bounds.
+    let fits = after == 0.0 || usual - after <= width;
+    (if fits { 0.2 + 0.8 * usual / width } else { 0.2 }).ln()
+}
+
+fn usual_near(period: f64) -> Option<f64> {
+    USUAL.iter().copied().find(|usual| (period / usual).ln().abs() < 4.0 * CLOSENESS)
+}
+
+/// What guides a step.
+pub(crate) struct Known<'a> {
+    /// How far log-periods of the kind spread.
+    pub(crate) width: f64,
+    /// The last arrival.
+    pub(crate) now: f64,
+    /// Bounds of (server's clock − ours).
+    pub(crate) clock: Option<(f64, f64)>,
+    /// Periods that the history suggests.
+    pub(crate) gaps: &'a Gaps,
+    /// From the first arrival to the first refusal, or to the last arrival.
+    pub(crate) trip: f64,
+}
+
+/// A neighbour of a hypothesis, with the logarithm of how much likelier the way back is than the way there.
+pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) -> (Parameters, f64) {
+    let Known { width, now, clock, gaps, trip } = *known;
+    let mut of = from.of;
+    let mut back = 0.0;
+    let step = match random.below(4) {
+        0 => 0.4,
+        1 => 0.03,
+        2 => 0.004,
+        _ => 2.0 * width.max(1e-4),
+    };
+    let scale = |random: &mut Random| (step * random.normal()).exp();
+    match (random.below(9), from.class) {
+        (8, LimiterClass::Penalty) if random.chance(0.7) => {
+            (of.penalty, back) = suggested(of.penalty, gaps, random)
+        }
+        (8, _) => (of.period, back) = suggested(of.period, gaps, random),
+        (2 | 7, LimiterClass::LeakyBucket) => of.period *= scale(random),
+        (0, _) => of.period *= scale(random),
+        (1, _) => (of.period, back) = near(of.period, random),
+        (2, class)
+            if class != LimiterClass::SeveralCounters && !gaps.limits.is_empty() && random.chance(0.5) =>
+        {
+            let likely =
+                |limit: u32| f64::from(gaps.limits.contains(&limit)) / gaps.limits.len() as f64 + 0.02;
+            of.limit = gaps.limits[random.below(gaps.limits.len())];
+            back = likely(from.of.limit).ln() - likely(of.limit).ln();
+        }
+        (2, LimiterClass::SeveralCounters) if !gaps.limits.is_empty() && random.chance(0.6) => {
+            // Between an even share and all of what passed until a refusal.
+            let most = gaps.limits[random.below(gaps.limits.len())];
+            let least = most / u32::from(of.counters);
+            of.limit = (least + random.below((most - least + 1) as usize) as u32).max(1);
+        }
+        (2, _) => of.limit = shifted(of.limit, random),
+        (3 | 4, LimiterClass::TokenBucket) => {
+            // What a longer bucket holds more, a slower refill brings less until the trip.
+            let refilled = trip / of.place();
+            of.limit = shifted(of.limit, random);
+            let still = refilled + f64::from(from.of.limit) - f64::from(of.limit);
+            if random.chance(0.6) && still > 0.05 && trip > 0.0 {
+                of.period = trip / still * f64::from(of.limit);
+                back = (refilled / still).ln();
+            } else {
+                of.period = from.of.place() * f64::from(of.limit);
+            }
+        }
+        (3, class) if clock_may_cut(class) => {
+            if random.chance(0.3) {
+                of.by_clock = !of.by_clock;
+                back = if of.by_clock { of.period.ln() } else { -of.period.ln() };
+            }
+            let turn = gaps.turns.get(random.below(gaps.turns.len()));
+            match (clock, random.below(4)) {
+                (Some((low, high)), 0) => {
+                    of.phase = -random.between(low - 0.1, high + 0.1).rem_euclid(of.period);
+                    back += (high - low + 0.2).ln() - of.period.ln();
+                }
+                (_, 1) => of.phase = random.between(0.0, of.period),
+                (_, 2) if turn.is_some() => {
+                    let (low, high) = *turn.unwrap_or(&(0.0, 0.0));
+                    of.phase = random.between(low, high);
+                    // Now and then with another period.
+                    match random.below(4) {
+                        0 => (of.period, back) = suggested(of.period, gaps, random),
+                        1 => (of.period, back) = near(of.period, random),
+                        _ => {}
+                    }
+                }
+                _ => of.phase += of.period * step * random.normal(),
+            }
+        }
+        (4, class) if clock_may_cut(class) => {
+            // Keeps the last boundary in its place while the period changes.
+            of.phase += ((now - of.phase) / of.period).floor() * of.period;
+            if random.chance(0.5) {
+                of.period *= scale(random);
+            } else {
+                (of.period, back) = near(of.period, random);
+            }
+        }
+        (3, LimiterClass::Penalty) => of.penalty *= scale(random),
+        (4, LimiterClass::Penalty) => (of.penalty, back) = near(of.penalty, random),
+        (5, class) => {
+            if may_count_refused(class) && random.chance(0.5) {
+                of.counts_refused = !of.counts_refused;
+            } else {
+                of.rounds_down = !of.rounds_down;
+            }
+        }
+        (6, _) => {
+            of.others = others(from.class, random, of.limit, of.period);
+            back = of_others(&from.of) - of_others(&of);
+        }
+        (7, _) if random.chance(0.5) => {
+            of.limit = shifted(of.limit, random);
+            of.period *= scale(random);
+        }
+        _ => {
+            of.period = period(random);
+            back = of_period(from.of.period) - of_period(of.period);
+        }
+    }
+    (of, back)
+}
+
+fn shifted(limit: u32, random: &mut Random) -> u32 {
+    let by = 1 + random.below(3) as u32;
+    if random.chance(0.5) { limit + by } else { limit.saturating_sub(by) }
+}
+
+/// A period that the history suggests; with the logarithm of back by there.
+fn suggested(period: f64, gaps: &Gaps, random: &mut Random) -> (f64, f64) {
+    let Some((low, high)) = gaps.periods.get(random.below(gaps.periods.len())) else { return (period, 0.0) };
+    let to = random.log_between(*low, *high);
+    // The way back is there for any period that other steps lead to as well.
+    let density = |period: f64| gaps.density(period) + 0.02;
+    (to, density(period).ln() - density(to).ln())
+}
+
+/// How far [`near`] looks, in log-periods.
+const NEAR: f64 = 0.41;
+
+/// Another period within a factor of 1.5, usual ones preferred; with the logarithm of back by there.
+fn near(period: f64, random: &mut Random) -> (f64, f64) {
+    let close = |usual: &&f64| (*usual / period).ln().abs() < NEAR;
+    let count = USUAL.iter().filter(close).count();
+    let to = match USUAL.iter().filter(close).nth(random.below(count)) {
+        Some(usual) if random.chance(0.5) => usual * (1.0 + CLOSENESS * random.normal()),
+        _ => period * random.between(-NEAR, NEAR).exp(),
+    };
+    let density = |period: f64| 0.5 / (2.0 * NEAR) + 0.5 * usualness(period) / count.max(1) as f64;
+    (to, density(period).ln() - density(to).ln())
+}

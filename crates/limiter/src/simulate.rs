@@ -1,0 +1,335 @@
+//! Limiters of every kind in virtual time, with a network in between, to measure the estimator against.
+//!
+//! Written from the descriptions of real limiters and not from the hypotheses: a simulated limiter decides by itself, has
+//! others' requests really arrive in it, and knows nothing of weights.
+
+use std::collections::VecDeque;
+
+use landfall_evidence::LimiterClass;
+
+use crate::fit::Fit;
+use crate::history::Exchange;
+use crate::plan::{Budget, Next, Plan, Stop};
+use crate::random::Random;
+
+/// A limiter as somebody configured it. Times are in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Configuration {
+    /// Its kind.
+    pub class: LimiterClass,
+    /// Requests in a window, or the size of a bucket; of each counter where there are several.
+    pub limit: u32,
+    /// Window, or time in which a bucket fills.
+    pub period: f64,
+    /// Time of refusal after a trip, for a penalty.
+    pub penalty: f64,
+    /// Whether the clock cuts the windows.
+    pub by_clock: bool,
+    /// Whether refused requests count.
+    pub counts_refused: bool,
+    /// Whether the previous window's share is rounded down.
+    pub rounds_down: bool,
+    /// Counters that do not know of each other.
+    pub counters: usize,
+    /// Whether refusals carry Retry-After.
+    pub tells: bool,
+    /// Requests per second by others.
+    pub others: f64,
+    /// Round trip without any wait.
+    pub round_trip: f64,
+    /// Mean of the random delay on each way.
+    pub jitter: f64,
+}
+
+/// Periods as people write them down. Most limits are per second, per ten seconds and per minute; longer ones are rarer.
+const SHORT: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 10.0, 15.0, 30.0, 60.0, 60.0];
+const LONG: [f64; 5] = [120.0, 300.0, 600.0, 900.0, 3600.0];
+/// Share of limiters with a period above a minute.
+const SHARE_OF_LONG: f64 = 0.12;
+/// Share of periods that are not round figures.
+const SHARE_OF_ODD: f64 = 0.25;
+
+/// What of a limiter a client can meet that sends ten requests a second, one after the other.
+const FASTEST: f64 = 10.0;
+
+impl Configuration {
+    /// A limiter at random, out of all kinds, limits of 2 to 60 and periods of a second to an hour, that ten requests a
+    /// second can meet; a quarter of them is used by others too.
+    pub fn random(random: &mut Random) -> Self {
+        loop {
+            let drawn = Self::any(random);
+            if drawn.can_be_met() {
+                return drawn;
+            }
+        }
+    }
+
+    /// The same without asking whether it can be met.
+    pub fn any(random: &mut Random) -> Self {
+        use LimiterClass::*;
+        let class =
+            [FixedWindow, SlidingLog, SlidingCounter, TokenBucket, LeakyBucket, Penalty, SeveralCounters]
+                [random.below(7)];
+        let period = |random: &mut Random| match (random.chance(SHARE_OF_LONG), random.chance(SHARE_OF_ODD)) {
+            (true, false) => LONG[random.below(LONG.len())],
+            (true, true) => random.log_between(61.0, 3600.0),
+            (false, false) => SHORT[random.below(SHORT.len())],
+            (false, true) => random.log_between(1.0, 60.0),
+        };
+        let counters = if class == SeveralCounters { 2 + usize::from(random.chance(0.25)) } else { 1 };
+        let total = random.log_between(2.0, 60.5).floor();
+        let limit = ((total / counters as f64) as u32).max(1);
+        let (own, penalty) = (period(random), period(random));
+        let round_trip = random.log_between(0.005, 0.2);
+        let quiet = matches!(class, LeakyBucket | SeveralCounters) || !random.chance(0.35);
+        Self {
+            class,
+            limit,
+            period: own,
+            penalty: if class == Penalty { penalty } else { 0.0 },
+            by_clock: random.chance(0.5),
+            counts_refused: random.chance(0.3),
+            rounds_down: random.chance(0.5),
+            counters,
+            tells: random.chance(0.4),
+            others: if quiet { 0.0 } else { random.log_between(0.03, 0.4) * f64::from(limit) / own },
+            round_trip,
+            jitter: round_trip * random.between(0.01, 0.08) + 0.0005,
+        }
+    }
+
+    /// Requests that pass from a quiet start.
+    pub fn total(&self) -> u32 {
+        self.limit * self.counters as u32
+    }
+
+    /// Whether a client that sends at most ten requests a second ever meets it, with some room.
+    pub fn can_be_met(&self) -> bool {
+        let spacing = (1.0 / FASTEST).max(self.round_trip) * 1.15 + 2.0 * self.jitter;
+        let burst = f64::from(self.total() + 3) * spacing;
+        match self.class {
+            // Slow enough to be felt, and not so slow that clients give up on it.
+            LimiterClass::LeakyBucket => {
+                (1.5 * spacing + 0.05..30.0).contains(&(self.period / f64::from(self.limit)))
+            }
+            // Half of the period, so that not every window is cut before it is full.
+            _ => burst < 0.5 * self.period,
+        }
+    }
+
+    /// The period that a client can see: of a penalty the penalty, of a queue the time between two releases.
+    pub fn visible_period(&self) -> f64 {
+        match self.class {
+            LimiterClass::Penalty => self.penalty,
+            LimiterClass::LeakyBucket => self.period / f64::from(self.limit),
+            _ => self.period,
+        }
+    }
+}
+
+/// What a limiter does with one request.
+struct Verdict {
+    passes: bool,
+    delay: f64,
+    retry_after: Option<f64>,
+}
+
+/// A limiter at work.
+struct Limiter {
+    of: Configuration,
+    /// Begin of the present window of each counter, and its count.
+    windows: Vec<(f64, u32)>,
+    before: u32,
+    log: VecDeque<f64>,
+    tokens: f64,
+    at: f64,
+    queue_free: f64,
+    until: f64,
+    /// Where the clock cuts windows.
+    offset: f64,
+}
+
+impl Limiter {
+    fn new(of: Configuration, offset: f64) -> Self {
+        Self {
+            of,
+            windows: vec![(f64::NEG_INFINITY, 0); of.counters],
+            before: 0,
+            log: VecDeque::new(),
+            tokens: f64::from(of.limit),
+            at: 0.0,
+            queue_free: 0.0,
+            until: f64::NEG_INFINITY,
+            offset,
+        }
+    }
+
+    fn request(&mut self, at: f64, random: &mut Random) -> Verdict {
+        let of = self.of;
+        let (passes, wait) = match of.class {
+            LimiterClass::FixedWindow => self.fixed(at, 0),
+            LimiterClass::SeveralCounters => self.fixed(at, random.below(of.counters)),
+            LimiterClass::SlidingLog => self.log(at),
+            LimiterClass::SlidingCounter => self.sliding(at),
+            LimiterClass::TokenBucket => {
+                let rate = f64::from(of.limit) / of.period;
+                self.tokens = (self.tokens + (at - self.at) * rate).min(f64::from(of.limit));
+                self.at = at;
+                let passes = self.tokens >= 1.0;
+                if passes {
+                    self.tokens -= 1.0;
+                }
+                (passes, (1.0 - self.tokens) / rate)
+            }
+            LimiterClass::Penalty => {
+                if at < self.until {
+                    (false, self.until - at)
+                } else {
+                    let (passes, _) = self.fixed(at, 0);
+                    if !passes {
+                        self.until = at + of.penalty;
+                        self.windows[0] = (f64::NEG_INFINITY, 0);
+                    }
+                    (passes, of.penalty)
+                }
+            }
+            LimiterClass::LeakyBucket => {
+                let release = self.queue_free.max(at);
+                self.queue_free = release + of.period / f64::from(of.limit);
+                return Verdict { passes: true, delay: release - at, retry_after: None };
+            }
+        };
+        let retry_after = (!passes && of.tells).then(|| wait.ceil().max(1.0));
+        Verdict { passes, delay: 0.0, retry_after }
+    }
+
+    fn boundary(&self, at: f64) -> f64 {
+        self.offset + ((at - self.offset) / self.of.period).floor() * self.of.period
+    }
+
+    fn fixed(&mut self, at: f64, w: usize) -> (bool, f64) {
+        let (begun, count) = self.windows[w];
+        if at >= begun + self.of.period {
+            let begin = if self.of.by_clock && self.of.class == LimiterClass::FixedWindow {
+                self.boundary(at)
+            } else {
+                at
+            };
+            self.windows[w] = (begin, 1);
+            return (true, 0.0);
+        }
+        if count >= self.of.limit {
+            return (false, begun + self.of.period - at);
+        }
+        self.windows[w].1 += 1;
+        (true, 0.0)
+    }
+
+    fn log(&mut self, at: f64) -> (bool, f64) {
+        while self.log.front().is_some_and(|first| *first <= at - self.of.period) {
+            self.log.pop_front();
+        }
+        let passes = self.log.len() < self.of.limit as usize;
+        let first = self.log.front().copied().unwrap_or(at);
+        if passes || self.of.counts_refused {
+            self.log.push_back(at);
+        }
+        let back = self.log.len().saturating_sub(self.of.limit as usize);
+        let oldest =
+            if self.of.counts_refused { self.log.get(back).copied().unwrap_or(first) } else { first };
+        (passes, oldest + self.of.period - at)
+    }
+
+    fn sliding(&mut self, at: f64) -> (bool, f64) {
+        let period = self.of.period;
+        let (begun, count) = self.windows[0];
+        if begun == f64::NEG_INFINITY {
+            self.windows[0] = (if self.of.by_clock { self.boundary(at) } else { at }, 0);
+        } else if at >= begun + period {
+            let gone = ((at - begun) / period).floor();
+            self.before = if gone < 2.0 { count } else { 0 };
+            let begin = if gone < 2.0 || self.of.by_clock { begun + gone * period } else { at };
+            self.windows[0] = (begin, 0);
+        }
+        let (begun, count) = self.windows[0];
+        let share = f64::from(self.before) * (1.0 - (at - begun) / period);
+        let share = if self.of.rounds_down { share.floor() } else { share };
+        let passes = share + f64::from(count) + 1.0 <= f64::from(self.of.limit) + 1e-12;
+        if passes || self.of.counts_refused {
+            self.windows[0].1 += 1;
+        }
+        (passes, begun + period - at)
+    }
+}
+
+/// What became of one run.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The limiter that was met.
+    pub truth: Configuration,
+    /// What was believed in the end.
+    pub fit: Fit,
+    /// Why it ended.
+    pub stop: Stop,
+    /// Requests sent.
+    pub requests: u32,
+    /// Refusals among them.
+    pub refusals: u32,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// Requests sent sooner than a Retry-After allowed. There must be none.
+    pub impolite: u32,
+    /// Every exchange.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// Runs a plan against a limiter.
+pub fn run(truth: Configuration, budget: Budget, seed: u64) -> Outcome {
+    let mut random = Random::new(seed);
+    let mut now = random.between(1000.0, 2000.0);
+    // The server's clock, and where whole multiples of the period lie on ours.
+    let ahead = random.between(1.7e9, 1.8e9);
+    let mut limiter = Limiter::new(truth, -(ahead % truth.period));
+    limiter.at = now;
+    let way_there = random.between(0.35, 0.65);
+    let mut next_other = now - 2.0 * truth.period.min(600.0);
+    let began = now;
+    let mut plan = Plan::new(budget, now, seed ^ 0xabcd);
+    let (mut exchanges, mut impolite, mut not_before) = (Vec::new(), 0, f64::NEG_INFINITY);
+    let stop = loop {
+        match plan.next(now) {
+            Next::Stop(stop) => break stop,
+            Next::Wait(until) => now = until.max(now + 1e-6) + random.exponential(0.0005),
+            Next::Send => {
+                impolite += u32::from(now < not_before);
+                let spike = if random.chance(0.02) { random.between(0.02, 0.25) } else { 0.0 };
+                let arrives = now + truth.round_trip * way_there + random.exponential(truth.jitter) + spike;
+                if truth.others > 0.0 {
+                    while next_other < arrives {
+                        limiter.request(next_other, &mut random);
+                        next_other += random.exponential(1.0 / truth.others);
+                    }
+                }
+                let verdict = limiter.request(arrives, &mut random);
+                let leaves = arrives + verdict.delay;
+                let answered =
+                    leaves + truth.round_trip * (1.0 - way_there) + random.exponential(truth.jitter);
+                let exchange = Exchange {
+                    sent: now,
+                    answered,
+                    refused: !verdict.passes,
+                    retry_after: verdict.retry_after,
+                    date: Some((leaves + ahead).floor()),
+                };
+                if let Some(wait) = verdict.retry_after {
+                    not_before = not_before.max(answered + wait);
+                }
+                exchanges.push(exchange);
+                plan.observe(exchange);
+                now = answered;
+            }
+        }
+    };
+    let (requests, refusals) = plan.used();
+    Outcome { truth, fit: plan.fit(), stop, requests, refusals, seconds: now - began, impolite, exchanges }
+}

@@ -1,0 +1,192 @@
+//! The search for a rate limit against limiters that we did not write, on loopback. What it says that it sent is what
+//! the server's own log holds.
+//!
+//! Limits and periods are small, so that a run is over in seconds. What is asserted are sets of kinds and intervals, and that
+//! the bounds are kept: the kinds that a busy machine leaves open may differ from run to run, the true one may not be
+//! missing.
+
+mod servers;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use landfall_evidence::{
+    Endpoint, EndpointSource, Expectation, Interval, LimiterClass, Observation, RateFit, RateLimitRun,
+    RateStop, Seen, Vantage,
+};
+use landfall_probe::http::{Depth, Site};
+use landfall_probe::net::{AddressMap, Context, Egress, Ledger, Limits, Waits};
+use landfall_probe::rate_limit::{Bounds, connect, discover};
+use landfall_probe::tls::Roots;
+use servers::Server;
+use url::Url;
+
+const BOUNDS: Bounds = Bounds { requests: 80, refusals: 20, time: Duration::from_secs(40), deep: true };
+
+fn context(bounds: Bounds) -> Context {
+    let started = Instant::now();
+    Context {
+        started,
+        deadline: started + bounds.time + Duration::from_secs(20),
+        limits: Arc::new(Limits::default()),
+        map: Arc::new(AddressMap::default()),
+        resolvers: Arc::new([]),
+        roots: Arc::new(Roots::load(&[]).expect("no file to fail on")),
+        user_agent: "landfall-test/0".into(),
+        ledger: Arc::new(Ledger::new(bounds.requests)),
+        waits: Waits::default(),
+        egress: Egress::anything(),
+        deadline_counts: false,
+    }
+}
+
+fn endpoint(path: &str) -> Endpoint {
+    Endpoint {
+        method: "GET".into(),
+        path: path.into(),
+        source: EndpointSource::Declared,
+        core: false,
+        expect: Expectation::default(),
+    }
+}
+
+async fn find_out(server: &Server, bounds: Bounds) -> RateLimitRun {
+    let ctx = context(bounds);
+    let site = Site {
+        base: Url::parse(&format!("http://{}", server.address)).expect("a URL"),
+        vantage: Vantage::Edge,
+        addresses: vec![server.address],
+        after: None,
+        resolve_us: None,
+        endpoints: vec![endpoint("/"), endpoint("/other")],
+        fault: None,
+        depth: Depth::Endpoints,
+    };
+    let line = connect(&ctx, &site).await;
+    let found = discover(&ctx, &site, line, None, bounds, &|_| {}).await;
+    run_of(&found).clone()
+}
+
+fn run_of(found: &[Observation]) -> &RateLimitRun {
+    match &found.last().expect("the run is always told").seen {
+        Seen::RateLimit(seen) => seen.answer.present().expect("it ran"),
+        other => panic!("not a run: {other:?}"),
+    }
+}
+
+/// What one limiter is held to.
+struct Want {
+    class: LimiterClass,
+    limit: Option<u64>,
+    /// Time between two places, in milliseconds.
+    place_ms: Option<u64>,
+    status: Option<u16>,
+}
+
+fn holds(name: &str, server: &Server, run: &RateLimitRun, want: &Want) {
+    let fit = fit(run);
+    let told = format!("{name}: {run:#?}");
+    let lines = server.log(run.added as usize);
+    assert_eq!(
+        lines.len(),
+        run.added as usize,
+        "{name}: the server's log holds\n{}\n{told}",
+        lines.join("\n")
+    );
+    let refused = run.sequence.iter().filter(|step| step.refused).count();
+    let in_log = lines.iter().filter(|line| line.contains(" 429 ") || line.contains(" 503 ")).count();
+    assert_eq!(in_log, refused, "{name}: refusals in the server's log\n{}\n{told}", lines.join("\n"));
+    assert!(lines.iter().all(|line| line.contains("GET ") || line.contains("HEAD ")), "{name}");
+    assert!(run.added <= fit.budget.requests && refused as u32 <= fit.budget.refusals, "{told}");
+    assert_eq!(run.signal.as_ref().map(|signal| signal.status), want.status, "{told}");
+    assert!(fit.set.contains(&want.class), "{told}");
+    if let Some(limit) = want.limit {
+        let within = run.estimate.limit.expect("a limit was met");
+        assert!(contains(within, limit, 0), "{told}");
+    }
+    if let Some(place) = want.place_ms {
+        let within = fit.place_ms.expect("a pace is known").within;
+        assert!(contains(within, place, place / 10), "{told}");
+    }
+}
+
+fn fit(run: &RateLimitRun) -> &RateFit {
+    run.estimate.fit.as_deref().expect("every run carries its fit")
+}
+
+fn contains(interval: Interval, value: u64, slack: u64) -> bool {
+    interval.low <= value + slack && interval.high.is_none_or(|high| value <= high + slack)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limiters_of_nginx_haproxy_and_an_edge_are_found_out() {
+    let nginx = |zone: &str, location: &str| Server::nginx(zone, location);
+    let bucket =
+        nginx("limit_req_zone $binary_remote_addr zone=z:1m rate=2r/s;", "limit_req zone=z burst=4 nodelay;");
+    let bare = nginx(
+        "limit_req_zone $binary_remote_addr zone=z:1m rate=1r/s;",
+        "limit_req zone=z; limit_req_status 429;",
+    );
+    let shaped =
+        nginx("limit_req_zone $binary_remote_addr zone=z:1m rate=2r/s;", "limit_req zone=z burst=20;");
+    let haproxy = Server::haproxy("http_req_rate(4s)", 6);
+    let edge = Server::edge(5, Duration::from_secs(3), Duration::from_secs(10)).await;
+    let runs = tokio::join!(
+        find_out(&bucket, BOUNDS),
+        find_out(&bare, BOUNDS),
+        find_out(&shaped, BOUNDS),
+        find_out(&haproxy, BOUNDS),
+        find_out(&edge, BOUNDS),
+    );
+    use LimiterClass::{LeakyBucket, Penalty, SlidingCounter, TokenBucket};
+    let want = |class, limit: Option<u64>, place_ms, status| Want { class, limit, place_ms, status };
+    holds("nginx, burst without delay", &bucket, &runs.0, &want(TokenBucket, Some(5), Some(500), Some(503)));
+    holds("nginx, no burst", &bare, &runs.1, &want(TokenBucket, Some(1), Some(1000), Some(429)));
+    holds("nginx, burst with delay", &shaped, &runs.2, &want(LeakyBucket, None, Some(500), None));
+    holds("HAProxy", &haproxy, &runs.3, &want(SlidingCounter, Some(6), None, Some(429)));
+    holds("edge", &edge, &runs.4, &want(Penalty, Some(5), None, Some(429)));
+    let penalty = fit(&runs.4).penalty_ms.expect("a penalty is possible").within;
+    assert!(contains(penalty, 10_000, 1000), "{penalty:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_deep_the_first_refusal_ends_it() {
+    let server = Server::nginx(
+        "limit_req_zone $binary_remote_addr zone=z:1m rate=12r/m;",
+        "limit_req zone=z burst=6 nodelay;",
+    );
+    let run = find_out(&server, Bounds::DEFAULT).await;
+    assert_eq!(run.stopped, RateStop::FirstRefusal, "{run:#?}");
+    assert_eq!(run.sequence.iter().filter(|step| step.refused).count(), 1);
+    assert!(contains(run.estimate.limit.expect("met"), 7, 0), "{run:#?}");
+    assert!(fit(&run).set.contains(&LimiterClass::TokenBucket), "{run:#?}");
+    assert_eq!(server.log(8).len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_fails_is_left_alone() {
+    let failing = Server::always("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n").await;
+    let challenge =
+        Server::always("HTTP/1.1 403 Forbidden\r\ncf-mitigated: challenge\r\ncontent-length: 0\r\n\r\n")
+            .await;
+    let asked_to_wait =
+        Server::always("HTTP/1.1 429 Too Many Requests\r\nretry-after: 3600\r\ncontent-length: 0\r\n\r\n")
+            .await;
+    for (server, stop) in [
+        (failing, RateStop::ServerTrouble),
+        (challenge, RateStop::Challenged),
+        (asked_to_wait, RateStop::AskedToWait),
+    ] {
+        let run = find_out(&server, BOUNDS).await;
+        assert_eq!((run.stopped, run.added), (stop, 1), "{run:#?}");
+        assert_eq!(server.log(1).len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hangs_up_after_refusing_is_asked_no_more() {
+    let server = Server::bans_after(4).await;
+    let run = find_out(&server, BOUNDS).await;
+    assert_eq!(run.stopped, RateStop::Banned, "{run:#?}");
+    assert!(contains(run.estimate.limit.expect("it was met"), 4, 0), "{run:#?}");
+}
