@@ -150,6 +150,31 @@ async fn limiters_of_nginx_haproxy_and_an_edge_are_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strategies_of_flask_limiter_are_found_out() {
+    let fixed = Server::flask("fixed-window", "5 per 4 seconds", 1);
+    let moving = Server::flask("moving-window", "5 per 4 seconds", 1);
+    let sliding = Server::flask("sliding-window-counter", "6 per 4 seconds", 1);
+    let two = Server::flask("fixed-window", "4 per 5 seconds", 2);
+    let runs = tokio::join!(
+        find_out(&fixed, BOUNDS),
+        find_out(&moving, BOUNDS),
+        find_out(&sliding, BOUNDS),
+        find_out(&two, BOUNDS),
+    );
+    use LimiterClass::{FixedWindow, SeveralCounters, SlidingCounter, SlidingLog};
+    let want = |class, limit| Want { class, limit, place_ms: None, status: Some(429) };
+    holds("fixed window", &fixed, &runs.0, &want(FixedWindow, Some(5)));
+    holds("moving window", &moving, &runs.1, &want(SlidingLog, Some(5)));
+    // It rounds the share of the window before, so one more or less passes.
+    holds("sliding window counter", &sliding, &runs.2, &want(SlidingCounter, None));
+    holds("two workers", &two, &runs.3, &want(SeveralCounters, None));
+    for (name, run) in [("fixed window", &runs.0), ("moving window", &runs.1)] {
+        let period = fit(run).period_ms.expect("it was met").within;
+        assert!(contains(period, 4000, 400), "{name}: {run:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_deep_the_first_refusal_ends_it() {
     let server = Server::nginx(
         "limit_req_zone $binary_remote_addr zone=z:1m rate=12r/m;",
