@@ -99,6 +99,8 @@ pub struct Overrides {
     pub origin: Option<String>,
     /// The project folder.
     pub project: Option<PathBuf>,
+    /// Start the project as its platform would.
+    pub start: bool,
     /// Only these probes.
     pub only: Vec<Probe>,
     /// Not these probes.
@@ -132,6 +134,8 @@ pub struct Plan {
     pub deep: bool,
     /// The bounds within which the rate limit is found out; `None` leaves it at an audit's few requests.
     pub discover: Option<rate_limit::Bounds>,
+    /// Whether the project is started as its platform would start it, and asked as the local backend.
+    pub start: bool,
     /// Deadline of the whole audit.
     pub timeout: Duration,
     /// Requests to production and origin together.
@@ -180,6 +184,13 @@ impl Plan {
         let local = url(&said.local, &config.local, "--local")?;
         let origin = url(&said.origin, &config.origin, "--origin")?;
         let project = said.project.clone().or_else(|| config.project.clone());
+        // What is to be started lies in the current folder when nothing names another.
+        let project = project.or_else(|| said.start.then(|| PathBuf::from(".")));
+        if said.start && said.local.is_some() {
+            return Err(PlanError(
+                "--start starts the local backend itself, so --local has no meaning beside it".to_owned(),
+            ));
+        }
         if let Some(folder) = &project
             && !folder.is_dir()
         {
@@ -241,6 +252,7 @@ impl Plan {
             },
             deep: said.deep,
             discover: said.discover,
+            start: said.start,
             timeout: said.timeout.or(config.timeout).unwrap_or(DEFAULT_TIMEOUT),
             budget: said.budget.or(config.budget).unwrap_or(DEFAULT_BUDGET),
             skip,

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub enum Step {
     /// Reading the project folder.
     Project,
+    /// The start of the application, with `--start`.
+    Start,
     /// Running its tests.
     Tests,
     /// DNS, TLS and HTTP of production.
@@ -27,6 +29,7 @@ impl std::fmt::Display for Step {
         f.write_str(match self {
             Self::Deciding(_) => "what decides",
             Self::Project => "project folder",
+            Self::Start => "start of the application",
             Self::Tests => "tests",
             Self::Production => "production",
             Self::Origin => "origin",

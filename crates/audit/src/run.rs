@@ -38,6 +38,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// At most this many addresses of one name get a handshake and a parity request of their own.
 const ADDRESSES: usize = 8;
 
+/// How long an application gets to listen after its start. Platforms give a minute (Heroku's boot timeout) or less.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
 /// Rounds of deciding observations at most. Each round begins from all that is known by then.
 const ROUNDS: usize = 3;
 
@@ -53,6 +56,39 @@ const REQUESTS_A_ROUND: u32 = 6;
 /// # Errors
 /// When the plan cannot be started at all (a root certificate file that cannot be read).
 pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) -> Result<Evidence, PlanError> {
+    if !plan.start {
+        return collect_from(plan, catalogue, progress).await;
+    }
+    // What is started lives as long as the questions to it, and ends on every way out: its value does that when the
+    // future is dropped.
+    let folder = plan.target.project.clone().unwrap_or_else(|| ".".into());
+    progress.begin(Step::Start);
+    let limit = START_LIMIT.min(plan.timeout);
+    let started = landfall_project::start(Path::new(&folder), limit).await;
+    progress.end(Step::Start);
+    let mut of_started = plan.clone();
+    of_started.start = false;
+    of_started.target.local = started.url.clone();
+    let collected = collect_from(&of_started, catalogue, progress).await;
+    let run = started.run.clone();
+    started.end().await;
+    let mut evidence = collected?;
+    for observation in &mut evidence.observations {
+        if let Seen::Project(ProjectObservation { answer: Observed::Present(snapshot), .. }) =
+            &mut observation.seen
+        {
+            snapshot.started = Some(run.clone());
+        }
+    }
+    evidence.redact();
+    Ok(evidence)
+}
+
+async fn collect_from(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    progress: &Progress,
+) -> Result<Evidence, PlanError> {
     let started = Instant::now();
     let started_at = Timestamp::now();
     let ctx = Context { waits: waits(progress), ..context(plan, started)? };

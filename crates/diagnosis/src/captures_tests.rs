@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use landfall_evidence::{Body, Header, HttpResponse, HttpVersion};
+use landfall_evidence::{Body, Header, HttpResponse, HttpVersion, ReadOnce};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -44,6 +44,7 @@ fn body(bytes: &[u8]) -> Body {
         opening: None,
         simhash: None,
         decoded: None,
+        read: ReadOnce::default(),
     }
 }
 

@@ -15,8 +15,10 @@ const ASSIGN_PORT: &[&str] = &[
     "cloud-run",
     "google-cloud-run",
     "app-engine",
+    "google-app-engine",
     "koyeb",
     "procfile",
+    "app-platform",
 ];
 
 /// Servers that read PORT themselves when no address is given.
@@ -50,6 +52,9 @@ pub(crate) fn reach(config: &DeployConfig) -> Reach {
 pub(crate) fn reach_of(start: &StartCommand, config: &DeployConfig) -> Reach {
     let server = start.server.as_deref().unwrap_or_default();
     let follows_by_itself = FOLLOW_PORT.contains(&server);
+    if config.platform == "systemd" {
+        return Reach::Unknown("a proxy of the same machine may stand before it".into());
+    }
     match start.bind_host.as_deref() {
         Some(host) if !listens_everywhere(host) => {
             return Reach::No(format!("it binds {host}, which only its own container reaches"));
@@ -127,6 +132,10 @@ mod tests {
             health_path: None,
             sets: vec!["APP_PORT".into()],
             default_host: None,
+            build: None,
+            root: None,
+            regions: Vec::new(),
+            replicas: None,
         }
     }
 

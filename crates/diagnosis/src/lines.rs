@@ -1,21 +1,20 @@
 //! What a line of a log says, by patterns that are data (`log-lines.toml`; its head describes the fields).
 
-use std::collections::BTreeMap;
+mod required;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use aho_corasick::AhoCorasick;
+use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::catalogue::CatalogueError;
 
 const FILE: &str = "log-lines.toml";
 
-/// Bytes that the compiled form of one pattern may take, and that of all of them together.
+/// Bytes that the compiled form of one pattern may take.
 const PATTERN_BYTE: usize = 4 << 20;
-const SET_BYTE: usize = 64 << 20;
-/// Bytes that the set's automaton may keep of the states that it met. Where they do not suffice (2 MiB, the library's own
-/// bound, do not for text that is no log) it follows every pattern at once, a hundred times slower.
-const SET_CACHE_BYTE: usize = 32 << 20;
 
 /// Named groups that become facts.
 const GROUPS: &[&str] =
@@ -68,20 +67,81 @@ fn yes() -> bool {
     true
 }
 
-/// All entries, compiled when the first log is read.
+/// All entries, made ready when the first log is read.
 #[derive(Debug)]
 pub(crate) struct LineIndex {
     lines: Vec<LogLine>,
     compiled: OnceLock<Compiled>,
 }
 
+/// The patterns behind a search for the texts that they require: a line is tried on those alone that it can match. All
+/// patterns in one automaton meet a new state at nearly every byte, and a state of over a thousand patterns is large.
 #[derive(Debug)]
 struct Compiled {
-    set: RegexSet,
-    /// For each pattern of the set: its entry, and itself for its groups.
-    patterns: Vec<(usize, Regex)>,
+    search: AhoCorasick,
+    /// For each text of the search, the patterns that require it or one of its rivals.
+    of_text: Vec<Vec<usize>>,
+    /// Patterns that require no text.
+    always: Vec<usize>,
+    patterns: Vec<Pattern>,
     places: Vec<Option<Regex>>,
     unless: Vec<Option<Regex>>,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    entry: usize,
+    text: String,
+    /// Compiled when a line may match it; `None` for what does not compile, which `check` tells.
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| one(&self.text).ok()).as_ref()
+    }
+}
+
+impl Compiled {
+    fn new(lines: &[LogLine]) -> Self {
+        let mut patterns = Vec::new();
+        let mut of_text: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
+        let mut always = Vec::new();
+        for (entry, text) in
+            lines.iter().enumerate().flat_map(|(at, l)| l.matches.iter().map(move |t| (at, t)))
+        {
+            let required = required::required(text);
+            if required.is_empty() {
+                always.push(patterns.len());
+            }
+            for part in required {
+                of_text.entry(part).or_default().push(patterns.len());
+            }
+            patterns.push(Pattern { entry, text: text.clone(), compiled: OnceLock::new() });
+        }
+        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(of_text.keys());
+        let optional = |text: &Option<String>| text.as_deref().and_then(|text| one(text).ok());
+        Self {
+            search: search.expect("texts of one file of a catalogue fit the search"),
+            of_text: of_text.into_values().collect(),
+            always,
+            patterns,
+            places: lines.iter().map(|line| optional(&line.place)).collect(),
+            unless: lines.iter().map(|line| optional(&line.unless)).collect(),
+        }
+    }
+
+    /// The patterns that find something in a text, in their order.
+    fn matches<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (&'a Pattern, &'a Regex)> {
+        let found = self.search.find_overlapping_iter(text);
+        let mut may: BTreeSet<usize> =
+            found.flat_map(|f| &self.of_text[f.pattern().as_usize()]).copied().collect();
+        may.extend(&self.always);
+        may.into_iter().filter_map(|at| {
+            let pattern = &self.patterns[at];
+            Some((pattern, pattern.regex().filter(|regex| regex.is_match(text.as_bytes()))?))
+        })
+    }
 }
 
 /// What one entry found in a line.
@@ -181,30 +241,7 @@ impl LineIndex {
     }
 
     fn compiled(&self) -> &Compiled {
-        self.compiled.get_or_init(|| {
-            let mut patterns = Vec::new();
-            let mut texts = Vec::new();
-            for (entry, line) in self.lines.iter().enumerate() {
-                // What does not compile was told by `check`; it finds nothing.
-                for (text, found) in line.matches.iter().filter_map(|text| Some((text, one(text).ok()?))) {
-                    patterns.push((entry, found));
-                    texts.push(text);
-                }
-            }
-            let set = RegexSetBuilder::new(&texts)
-                .unicode(false)
-                .size_limit(SET_BYTE)
-                .dfa_size_limit(SET_CACHE_BYTE)
-                .build()
-                .unwrap_or_else(|_| RegexSet::empty());
-            let optional = |text: &Option<String>| text.as_deref().and_then(|text| one(text).ok());
-            Compiled {
-                set,
-                patterns,
-                places: self.lines.iter().map(|line| optional(&line.place)).collect(),
-                unless: self.lines.iter().map(|line| optional(&line.unless)).collect(),
-            }
-        })
+        self.compiled.get_or_init(|| Compiled::new(&self.lines))
     }
 
     /// What a line says, each entry once, in the order of the file.
@@ -212,8 +249,7 @@ impl LineIndex {
         let compiled = self.compiled();
         let mut told: BTreeMap<usize, usize> = BTreeMap::new();
         let mut found: Vec<Said<'_>> = Vec::new();
-        for at in &compiled.set.matches(text.as_bytes()) {
-            let (entry, pattern) = &compiled.patterns[at];
+        for (Pattern { entry, .. }, pattern) in compiled.matches(text) {
             let line = &self.lines[*entry];
             let placed = line.place.is_none()
                 || compiled.places[*entry]
@@ -261,7 +297,20 @@ mod tests {
     fn every_pattern_compiles_and_its_groups_are_known() {
         let errors = Catalogue::embedded().lines.check();
         assert!(errors.is_empty(), "{errors:#?}");
-        assert!(!Catalogue::embedded().lines.compiled().set.is_empty(), "all patterns fit one set");
+    }
+
+    #[test]
+    fn the_search_for_required_texts_loses_no_match() {
+        let lines = &Catalogue::embedded().lines;
+        let compiled = lines.compiled();
+        for text in lines.iter().flat_map(|line| &line.examples) {
+            let found: Vec<&str> = compiled.matches(text).map(|(pattern, _)| pattern.text.as_str()).collect();
+            let all =
+                compiled.patterns.iter().filter(|p| p.regex().is_some_and(|r| r.is_match(text.as_bytes())));
+            assert_eq!(found, all.map(|pattern| pattern.text.as_str()).collect::<Vec<_>>(), "{text}");
+        }
+        let (free, all) = (compiled.always.len(), compiled.patterns.len());
+        assert!(free * 50 < all, "{free} of {all} patterns require no text and are tried on every line");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use aho_corasick::AhoCorasick;
 use indexmap::IndexMap;
 use landfall_evidence::HttpResponse;
 use regex::{Regex, RegexBuilder};
@@ -161,7 +162,6 @@ meanings! {
 #[derive(Debug)]
 struct Compiled {
     headers: Vec<(String, HeaderTest)>,
-    contains_lower: Vec<String>,
     body: Option<Regex>,
 }
 
@@ -192,7 +192,6 @@ impl Signature {
         }
         Ok(Compiled {
             headers,
-            contains_lower: self.body_contains.iter().map(|part| part.to_ascii_lowercase()).collect(),
             body: self.body_regex.as_deref().map(|text| pattern(text, false)).transpose()?,
         })
     }
@@ -203,13 +202,13 @@ impl Signature {
             // matches nothing, since a `Present` test on a header without a name never holds.
             self.compile().unwrap_or_else(|_| Compiled {
                 headers: vec![(String::new(), HeaderTest::Present)],
-                contains_lower: Vec::new(),
                 body: None,
             })
         })
     }
 
-    fn holds(&self, response: &Prepared<'_>) -> bool {
+    /// Whether all that the entry asks for is in the response; `parts` are its `body_contains` in [`BodyParts`].
+    fn holds(&self, response: &Prepared<'_>, parts: &[usize]) -> bool {
         let compiled = self.compiled();
         let header_holds = |(name, test): &(String, HeaderTest)| {
             response.response.headers.iter().filter(|h| &h.name == name).any(|h| match test {
@@ -227,14 +226,8 @@ impl Signature {
         {
             return false;
         }
-        if !compiled.contains_lower.is_empty() {
-            let Some(lower) = response.lower.get_or_init(|| response.text.map(str::to_ascii_lowercase))
-            else {
-                return false;
-            };
-            if !compiled.contains_lower.iter().all(|part| lower.contains(part.as_str())) {
-                return false;
-            }
+        if !parts.is_empty() && !parts.iter().all(|part| response.parts().contains(part)) {
+            return false;
         }
         compiled.body.as_ref().is_none_or(|pattern| response.text.is_some_and(|text| pattern.is_match(text)))
     }
@@ -265,11 +258,41 @@ impl Signature {
     }
 }
 
+/// The parts of bodies that all entries ask for, found in one pass: several hundred searches of a large body one after
+/// the other take longer than the rest of a diagnosis.
+#[derive(Debug)]
+struct BodyParts {
+    search: AhoCorasick,
+    /// For each entry, the patterns of the search that it asks for.
+    of_entry: Vec<Vec<usize>>,
+}
+
+impl BodyParts {
+    fn new(all: &[Signature]) -> Self {
+        let mut patterns: IndexMap<String, ()> = IndexMap::new();
+        let mut place = |part: &String| patterns.insert_full(part.to_ascii_lowercase(), ()).0;
+        let of_entry = all.iter().map(|entry| entry.body_contains.iter().map(&mut place).collect()).collect();
+        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(patterns.keys());
+        Self { search: search.expect("texts of one file of a catalogue fit the search"), of_entry }
+    }
+}
+
 /// A response made ready for many comparisons.
 struct Prepared<'a> {
     response: &'a HttpResponse,
     text: Option<&'a str>,
-    lower: OnceLock<Option<String>>,
+    search: &'a AhoCorasick,
+    parts: OnceLock<BTreeSet<usize>>,
+}
+
+impl Prepared<'_> {
+    /// The patterns of [`BodyParts`] that occur in the body.
+    fn parts(&self) -> &BTreeSet<usize> {
+        self.parts.get_or_init(|| {
+            let found = self.text.into_iter().flat_map(|text| self.search.find_overlapping_iter(text));
+            found.map(|found| found.pattern().as_usize()).collect()
+        })
+    }
 }
 
 /// An entry that holds for a response.
@@ -317,6 +340,7 @@ pub(crate) struct SignatureIndex {
     by_status: BTreeMap<u16, Shelf>,
     any_status: Shelf,
     by_id: BTreeMap<String, usize>,
+    parts: OnceLock<BodyParts>,
 }
 
 /// Entries of one status: those that ask for a header stand under its name, the rarest of theirs.
@@ -398,10 +422,14 @@ impl SignatureIndex {
 impl Catalogue {
     /// All entries that hold for a response: writers first, most likely first, then the markers.
     pub(crate) fn matches(&self, response: &HttpResponse) -> Vec<SignatureMatch<'_>> {
-        let prepared = Prepared { response, text: response.body.text.as_deref(), lower: OnceLock::new() };
+        let index = &self.signatures;
+        let parts = index.parts.get_or_init(|| BodyParts::new(&index.all));
+        let text = response.body.text.as_deref();
+        let prepared = Prepared { response, text, search: &parts.search, parts: OnceLock::new() };
         let mut found: Vec<SignatureMatch<'_>> = self
             .candidates(response)
-            .filter(|signature| signature.holds(&prepared))
+            .filter(|position| index.all[*position].holds(&prepared, &parts.of_entry[*position]))
+            .map(|position| &index.all[position])
             .map(|signature| SignatureMatch {
                 signature,
                 weight_percent: weight(signature, response),
@@ -417,15 +445,16 @@ impl Catalogue {
         found
     }
 
-    /// The entries that are compared with a response: those of its status, or of any, whose telling header it has.
-    fn candidates(&self, response: &HttpResponse) -> impl Iterator<Item = &Signature> {
+    /// The entries that are compared with a response, by their place: those of its status, or of any, whose telling
+    /// header it has.
+    fn candidates(&self, response: &HttpResponse) -> impl Iterator<Item = usize> {
         let index = &self.signatures;
         let names: BTreeSet<&str> = response.headers.iter().map(|header| header.name.as_str()).collect();
         let mut positions: Vec<usize> = index.any_status.candidates(&names).collect();
         if let Some(shelf) = index.by_status.get(&response.status) {
             positions.extend(shelf.candidates(&names));
         }
-        positions.into_iter().map(|position| &index.all[position])
+        positions.into_iter()
     }
 
     /// How many entries are compared with a response.

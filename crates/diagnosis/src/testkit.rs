@@ -28,6 +28,7 @@ pub(crate) fn response(status: u16) -> ResponseBuilder {
             opening: None,
             simhash: None,
             decoded: None,
+            read: ReadOnce::default(),
         },
         redirect_to: None,
     })
@@ -60,6 +61,7 @@ impl ResponseBuilder {
             opening: None,
             simhash: None,
             decoded: None,
+            read: ReadOnce::default(),
         };
         self
     }

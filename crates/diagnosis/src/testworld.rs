@@ -731,8 +731,13 @@ fn snapshot() -> ProjectSnapshot {
             health_path: None,
             sets: Vec::new(),
             default_host: None,
+            build: None,
+            root: None,
+            regions: Vec::new(),
+            replicas: None,
         }],
         settings: SettingsInventory {
+            shapes: Vec::new(),
             read: names.iter().map(|n| read(n)).collect(),
             declared: names.iter().map(|n| (*n).into()).collect(),
             declared_in: Some(".env.example".into()),

@@ -466,11 +466,11 @@ fn is_json_type(media_type: &str) -> bool {
 }
 
 /// The JSON body, when the whole of it was kept.
-pub(crate) fn json(response: &HttpResponse) -> Option<Value> {
+pub(crate) fn json(response: &HttpResponse) -> Option<&Value> {
     if !is_json(response) || !response.body.complete {
         return None;
     }
-    serde_json::from_str(response.body.text.as_deref()?).ok()
+    response.body.json()
 }
 
 /// The top-level keys of a JSON object body, in the order sent.

@@ -1,6 +1,7 @@
 //! HTTP requests and responses, whole.
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -168,7 +169,37 @@ pub struct Body {
     /// What came out when the named content coding was undone; `None` when none was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoded: Option<Box<Decoded>>,
+    /// What [`Body::json`] found.
+    #[serde(skip)]
+    pub read: ReadOnce,
 }
+
+impl Body {
+    /// The text as JSON (RFC 8259), where all of it is one value. It is read once; who changes the text afterwards
+    /// changes a clone, which reads anew.
+    pub fn json(&self) -> Option<&serde_json::Value> {
+        self.read.0.get_or_init(|| serde_json::from_str(self.text.as_deref()?).ok()).as_ref()
+    }
+}
+
+/// The value that a body's text was read as. Of a body it says nothing that the text does not say: it is equal to any
+/// other, and a clone has not read yet.
+#[derive(Debug, Default)]
+pub struct ReadOnce(OnceLock<Option<serde_json::Value>>);
+
+impl Clone for ReadOnce {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for ReadOnce {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for ReadOnce {}
 
 /// A body with its content coding (RFC 9110, section 8.4) undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -219,5 +250,44 @@ impl Timings {
     /// The sum of all phases, in microseconds.
     pub fn total_us(&self) -> u64 {
         self.slices().map(|(_, us)| us).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(text: &str) -> Body {
+        Body {
+            byte_count: text.len() as u64,
+            complete: true,
+            cut: None,
+            text: Some(text.to_owned()),
+            sha256: String::new(),
+            opening: None,
+            simhash: None,
+            decoded: None,
+            read: ReadOnce::default(),
+        }
+    }
+
+    #[test]
+    fn a_body_is_read_as_json_once_and_a_clone_anew() {
+        let first = body(r#"{"ok":true}"#);
+        let value = first.json().expect("it is JSON");
+        assert_eq!(value["ok"], serde_json::Value::Bool(true));
+        assert!(std::ptr::eq(value, first.json().expect("it is JSON")), "the same value, not read again");
+
+        let mut changed = first.clone();
+        assert_eq!(changed, first, "what was read is no part of what a body says");
+        changed.text = Some("no longer".to_owned());
+        assert_eq!(changed.json(), None);
+    }
+
+    #[test]
+    fn text_with_more_behind_the_value_or_cut_is_no_json() {
+        assert_eq!(body(r#"{"ok":true} and more"#).json(), None);
+        assert_eq!(body(r#"[1,2"#).json(), None);
+        assert_eq!(Body { text: None, ..body("1") }.json(), None);
     }
 }

@@ -47,6 +47,65 @@ pub struct ProjectSnapshot {
     pub left_out: Vec<LeftOut>,
     /// Files or parts that could not be read or parsed, with the place and the reason.
     pub unread: Vec<String>,
+    /// The application as it came up when it was started as its platform would start it; `None` when it was not asked
+    /// for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<StartRun>,
+}
+
+/// One start of the application, made as its platform would make it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StartRun {
+    /// The start command, masked.
+    pub command: String,
+    /// The deploy configuration that it came from.
+    pub file: String,
+    /// The port that it was given in `PORT`.
+    pub port: u16,
+    /// Names of the variables that it was given.
+    pub given: Vec<String>,
+    /// Names of the variables that the code needs and no value could be found for.
+    pub missing: Vec<String>,
+    /// How it went.
+    pub outcome: StartOutcome,
+    /// Addresses on which its processes listened at the end: `0.0.0.0:8080`.
+    pub listens: Vec<String>,
+    /// The end of its output until it was ready, at most 4 KiB, masked.
+    pub output_tail: String,
+    /// How the project is run in development, with the file that says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub development: Option<String>,
+}
+
+/// How a start went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum StartOutcome {
+    /// It listened on the port that it was given.
+    Ready {
+        /// From the start, in microseconds.
+        after_us: u64,
+    },
+    /// It listened, and on other ports only.
+    Elsewhere {
+        /// From the start, in microseconds.
+        after_us: u64,
+    },
+    /// It ended before it listened.
+    Exited {
+        /// How.
+        exit: crate::Exit,
+    },
+    /// It ran, and listened nowhere within the limit.
+    Silent {
+        /// The limit, in microseconds.
+        limit_us: u64,
+    },
+    /// It could not be started from here.
+    NotStarted {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A file that a rule of `.dockerignore`, `.gcloudignore` or the like leaves out.
@@ -173,6 +232,18 @@ pub struct DeployConfig {
     pub sets: Vec<String>,
     /// The platform's own address of the deployment, when the file names it.
     pub default_host: Option<String>,
+    /// The command that builds, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// The folder that is built, relative to the root of the project; `None` for the root itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// Regions, by the platform's own names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<String>,
+    /// Instances: the fewest, where the file gives a range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
 }
 
 /// A start command.
@@ -255,6 +326,53 @@ pub struct SettingsInventory {
     pub declared_in: Option<String>,
     /// Variables that are present (a `.env` file or this process's environment), among those read or declared.
     pub present: Vec<String>,
+    /// What the values in `.env` files look like. Never the values. At most 500.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shapes: Vec<SettingShape>,
+}
+
+/// What the value of a variable looks like, in one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingShape {
+    /// The variable.
+    pub name: String,
+    /// `file:line`.
+    pub place: String,
+    /// What it looks like.
+    pub shape: ValueShape,
+    /// The first 16 hexadecimal digits of HMAC-SHA-256 of the value, keyed by the variable `LANDFALL_SALT` of the
+    /// reader's own environment, so that whoever holds the salt can compare two places. `None` without a salt: an
+    /// unkeyed digest of a short value could be guessed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum ValueShape {
+    /// Nothing.
+    Empty,
+    /// A word that stands for a value still to come: `changeme`, `your-key-here`, `<token>`.
+    Placeholder,
+    /// A URL.
+    Url {
+        /// Its scheme: `postgres`.
+        scheme: String,
+    },
+    /// A command line or a header, pasted whole.
+    Command,
+    /// A number.
+    Number,
+    /// `true`, `no`, `on` and the like.
+    Switch,
+    /// A key of a known vendor, by its prefix.
+    Key {
+        /// The prefix: `sk_live_`.
+        prefix: String,
+    },
+    /// Anything else.
+    Text,
 }
 
 /// A variable that the code reads.

@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Write a landfall.toml from what the folder shows
     Init(InitArgs),
+    /// Show the changes to the project that are safe to make, as a diff; with --apply, make them
+    Fix(FixArgs),
     /// Build a broken world on loopback, to audit it or to look at it
     Lab(LabArgs),
     /// Ask only DNS, and survey the zone server by server
@@ -155,6 +157,10 @@ pub(crate) struct AuditArgs {
     /// Leave these probes out
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) skip: Vec<Probe>,
+    /// Start the project as its platform would (PORT on a free port, a clean environment with the declared variables),
+    /// audit it as the local backend, and end it
+    #[arg(long, conflicts_with = "local")]
+    pub(crate) start: bool,
     /// The project's test command; found from the project when left out
     #[arg(long, value_name = "COMMAND")]
     pub(crate) test_command: Option<String>,
@@ -235,6 +241,20 @@ pub(crate) struct ExplainArgs {
     /// A folder with signatures and causes of your own, beside the built-in ones
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) catalogue: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit status: 0 nothing to change or all changed, 1 changes are shown and not made.")]
+pub(crate) struct FixArgs {
+    /// The project folder
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) project: PathBuf,
+    /// Make the changes
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Run the tests too, and try the remedy of an import path in a copy of the project
+    #[arg(long)]
+    pub(crate) tests: bool,
 }
 
 #[derive(Debug, Args)]

@@ -203,3 +203,107 @@ fn a_resolver_that_refuses_leaves_the_verification_unknown() {
     assert_eq!(output.status.code(), Some(3), "{}{}", stdout(&output), stderr(&output));
     assert!(stdout(&output).contains("unknown"), "{}", stdout(&output));
 }
+
+fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+    folder
+}
+
+#[test]
+fn init_needs_no_edit_where_the_deploy_files_name_the_host() {
+    let folder = project(&[
+        ("fly.toml", "app = \"shop-api\"\n[http_service]\ninternal_port = 8080\n"),
+        ("Caddyfile", "api.example.com {\n\treverse_proxy localhost:8080\n}\n"),
+        ("server.js", "const app = require('express')();\napp.get('/health', (q, s) => s.json({}));\n"),
+        (
+            "package.json",
+            "{\"scripts\": {\"test\": \"node --test\"}, \"dependencies\": {\"express\": \"4.19.2\"}}",
+        ),
+    ]);
+    let text = stdout(&landfall_in(folder.path(), &["init", "--print"]));
+    for line in [
+        "\nproduction = \"https://api.example.com\"",
+        "\norigin = \"https://shop-api.fly.dev\"",
+        "\nlocal = \"http://127.0.0.1:3000\"",
+        "path = \"/health\"",
+        "command = \"npm test\"",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+}
+
+#[test]
+fn fix_shows_a_diff_and_makes_it_only_when_asked() {
+    let folder = project(&[
+        ("Procfile", "web: gunicorn --bind 127.0.0.1:$PORT app:app\n"),
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ("requirements.txt", "flask==3.0.3\ngunicorn==22.0.0\n"),
+    ]);
+    let before = std::fs::read_to_string(folder.path().join("Procfile")).expect("read");
+    let shown = landfall_in(folder.path(), &["fix"]);
+    assert_eq!(shown.status.code(), Some(1));
+    let text = stdout(&shown);
+    assert!(
+        text.contains(
+            "-web: gunicorn --bind 127.0.0.1:$PORT app:app\n+web: gunicorn --bind 0.0.0.0:$PORT app:app\n"
+        ),
+        "{text}"
+    );
+    assert_eq!(std::fs::read_to_string(folder.path().join("Procfile")).expect("read"), before);
+    assert_eq!(landfall_in(folder.path(), &["fix", "--apply"]).status.code(), Some(0));
+    let after = std::fs::read_to_string(folder.path().join("Procfile")).expect("read");
+    assert_eq!(after, before.replace("127.0.0.1", "0.0.0.0"));
+    let again = landfall_in(folder.path(), &["fix"]);
+    assert_eq!(again.status.code(), Some(0));
+    assert!(stdout(&again).contains("Nothing that is safe to change"));
+    assert_eq!(landfall_in(folder.path(), &["fix", "no-such-folder"]).status.code(), Some(2));
+}
+
+#[test]
+fn start_runs_the_project_as_its_platform_would_and_ends_it() {
+    let server = "import http.server, os, sys\n\nclass H(http.server.BaseHTTPRequestHandler):\n    def do_GET(self):\n        body = b'{\"ok\": true}'\n        self.send_response(200 if self.path == '/health' else 404)\n        self.send_header('content-type', 'application/json')\n        self.send_header('content-length', str(len(body)))\n        self.end_headers()\n        self.wfile.write(body)\n\nport = int(os.environ['PORT'])\nprint('pid', os.getpid(), flush=True)\nhttp.server.ThreadingHTTPServer(('0.0.0.0', port), H).serve_forever()\n";
+    let folder = project(&[
+        ("Procfile", "web: python3 serve.py\n"),
+        ("serve.py", server),
+        (
+            "landfall.toml",
+            "[target]\nname = \"small\"\nproject = \".\"\n[[endpoint]]\npath = \"/health\"\njson_keys = [\"ok\"]\n",
+        ),
+    ]);
+    let output = landfall_in(
+        folder.path(),
+        &["audit", "--start", "--only", "local,project", "--quiet", "--format", "json", "--with-evidence"],
+    );
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("a report");
+    let text = report.to_string();
+    assert!(text.contains("\"how\":\"ready\""), "{}", stderr(&output));
+    assert!(text.contains("0.0.0.0:"), "{text}");
+    let started = find(&report, "started").expect("the start is in the evidence");
+    let port = started["port"].as_u64().expect("a port");
+    assert!(
+        find(&report, "findings").expect("findings").as_array().is_some_and(|all| all
+            .iter()
+            .all(|f| !f["code"].as_str().unwrap_or_default().starts_with("LF-LOCAL-00"))),
+        "{text}"
+    );
+    let port = u16::try_from(port).expect("a port");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "it still listens");
+    let both = landfall_in(folder.path(), &["audit", "--start", "--local", "http://127.0.0.1:1"]);
+    assert_eq!(both.status.code(), Some(2));
+}
+
+/// The first value under a key, at any depth.
+fn find<'a>(value: &'a serde_json::Value, key: &str) -> Option<&'a serde_json::Value> {
+    match value {
+        serde_json::Value::Object(entries) => {
+            entries.get(key).or_else(|| entries.values().find_map(|inner| find(inner, key)))
+        }
+        serde_json::Value::Array(items) => items.iter().find_map(|inner| find(inner, key)),
+        _ => None,
+    }
+}

@@ -80,6 +80,17 @@ pub(crate) fn ignored(root: &Path) -> HashSet<String> {
     fields(&listed).map(|path| path.trim_end_matches('/').to_owned()).collect()
 }
 
+/// Paths below the folder that version control keeps. Empty when there is no git.
+pub(crate) fn tracked(root: &Path) -> HashSet<String> {
+    if !under_git(root) {
+        return HashSet::new();
+    }
+    let Ok(listed) = git(root, &["ls-files", "-z", "--cached", "--", "."], None) else {
+        return HashSet::new();
+    };
+    fields(&listed).collect()
+}
+
 /// The state of version control; `None` when the folder is not under git. Problems go to `unread`.
 pub(crate) fn read(root: &Path, unread: &mut Vec<String>) -> Option<GitState> {
     if !under_git(root) {

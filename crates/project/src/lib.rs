@@ -6,8 +6,10 @@
 
 mod command;
 mod deploy;
+mod domains;
 mod endpoints;
 mod entry;
+mod fix;
 mod git;
 mod hosts;
 mod log;
@@ -19,11 +21,16 @@ mod settings;
 mod signs;
 mod source;
 mod stack;
+mod start;
+mod syntax;
 mod tests_run;
 mod tree;
 mod yaml;
 
+pub use domains::{Named, domains};
 pub use endpoints::endpoints;
+pub use fix::{Change, Fix, fix_tests, fixes};
 pub use log::{read_log, reduce as reduce_log};
 pub use read::{hosts, read};
+pub use start::{Started, start};
 pub use tests_run::{TimedRun, run_tests, test_command};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::thread;
 
-use landfall_evidence::{NamedHost, Observed, ProbeFault, ProjectSnapshot};
+use landfall_evidence::{NamedHost, Observed, ProbeFault, ProjectSnapshot, redact_text};
 
 use crate::tree::Tree;
 use crate::{deploy, entry, git, routes, schedulers, settings, signs, source, stack};
@@ -55,23 +55,65 @@ fn files(root: &Path) -> ProjectSnapshot {
     let sources = source::load(&tree, &mut unread);
     let deploys = deploy::read(&tree, &mut unread);
     let environment = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    // None of these readers needs another one, and each goes over all sources.
+    let (mut of_stacks, mut of_settings) = (Vec::new(), Vec::new());
+    let (stacks, (settings, mut noticed), routes, schedulers, hosts) = thread::scope(|scope| {
+        let settings = scope.spawn(|| settings::read(&tree, &sources, environment, &mut of_settings));
+        let routes = scope.spawn(|| routes::read(&tree, &sources));
+        let rest = scope.spawn(|| (schedulers::read(&sources), crate::hosts::read(&tree)));
+        let stacks = stack::read(&tree, &sources, &mut of_stacks);
+        // A reader that fails costs what it would have shown, and says so.
+        let mut lost = |what: &str| unread.push(format!("{what}: could not be read to the end"));
+        let (schedulers, hosts) = rest.join().unwrap_or_else(|_| {
+            lost("schedulers and host names");
+            Default::default()
+        });
+        let settings = settings.join().unwrap_or_else(|_| {
+            lost("settings");
+            Default::default()
+        });
+        let routes = routes.join().unwrap_or_else(|_| {
+            lost("routes");
+            Vec::new()
+        });
+        (stacks, settings, routes, schedulers, hosts)
+    });
+    unread.extend(of_stacks.into_iter().chain(of_settings));
     let mut snapshot = ProjectSnapshot {
         root: root.display().to_string(),
-        stacks: stack::read(&tree, &sources, &mut unread),
+        stacks,
         entry: entry::entry(&tree, &deploys, &sources),
         folders: entry::folders(&tree),
-        settings: settings::read(&tree, &sources, environment, &mut unread),
-        routes: routes::read(&tree, &sources),
-        schedulers: schedulers::read(&sources),
+        settings,
+        routes,
+        schedulers,
         deploy: deploys.iter().map(|d| d.config.clone()).collect(),
         git: None,
-        hosts: crate::hosts::read(&tree),
+        hosts,
         signs: Vec::new(),
         left_out: signs::left_out(&tree),
         unread: Vec::new(),
+        started: None,
     };
-    snapshot.signs =
-        signs::read(&signs::Read { tree: &tree, sources: &sources, deploys: &deploys, snapshot: &snapshot });
+    noticed.extend(settings::near_misses(&snapshot));
+    noticed.extend(routes::against_specification(&tree, &snapshot.routes, &mut unread));
+    let (signs, built) = signs::read(&signs::Read {
+        tree: &tree,
+        sources: &sources,
+        deploys: &deploys,
+        snapshot: &snapshot,
+        noticed: &noticed,
+    });
+    snapshot.signs = signs;
+    for config in &mut snapshot.deploy {
+        let Some(of_file) = built.iter().find(|built| built.file == config.file) else { continue };
+        config.build = config.build.take().or_else(|| of_file.build.as_deref().map(redact_text));
+        config.root = config.root.take().or_else(|| {
+            let root = of_file.root.as_deref()?.trim_start_matches("./").trim_matches('/');
+            (!root.is_empty() && root != ".").then(|| root.to_owned())
+        });
+        config.replicas = config.replicas.or(of_file.replicas);
+    }
     // A file that several readers stumble over is named once.
     for reason in unread {
         if !snapshot.unread.contains(&reason) {

@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Entries looked at in one walk. A large monorepo has fewer source files; a folder with more is not read to its end
+/// Entries looked at in one walk. Monorepos of some 100,000 files are read whole; a folder with more is not read to its end
 /// and the snapshot says so.
-const MAX_ENTRIES: usize = 50_000;
+const MAX_ENTRIES: usize = 250_000;
 /// Folders deeper than this hold generated code, or a loop that somebody built.
 const MAX_DEPTH: usize = 24;
 /// The longest file that is read as text. Hand-written sources stay far below.
@@ -110,6 +110,19 @@ impl Tree {
             }
         }
         tree
+    }
+
+    /// The part of the tree below a folder, with paths from there.
+    pub(crate) fn below(&self, folder: &str) -> Self {
+        let mut inner = Self { root: self.root.join(folder), ..Self::default() };
+        for file in &self.files {
+            let Some(path) = file.path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) else {
+                continue;
+            };
+            inner.index.insert(path.to_owned(), inner.files.len());
+            inner.files.push(FileInfo { path: path.to_owned(), ..file.clone() });
+        }
+        inner
     }
 
     /// A file by its path.

@@ -141,7 +141,18 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
         .map(|cause| cause.id.clone())
         .filter(|id| !main.contains(id) && !tied_to_main(id))
         .collect();
-    ranking.causes.sort_by_key(|cause| aside.contains(&cause.id));
+    // One that says only how the application is run comes behind those that make a request fail.
+    let only_run: BTreeSet<String> = ranking
+        .causes
+        .iter()
+        .map(|cause| cause.id.clone())
+        .filter(|id| {
+            let mut of =
+                ranking.explained.iter().filter(|(_, by)| *by == id).map(|(symptom, _)| symptom).peekable();
+            of.peek().is_some() && of.all(|(key, _)| *key == FactKey::SiteDevServer)
+        })
+        .collect();
+    ranking.causes.sort_by_key(|cause| (aside.contains(&cause.id), only_run.contains(&cause.id)));
     ranking.asked_wrongly = asked_wrongly(&ranking, facts, catalogue);
     ranking
 }

@@ -412,13 +412,19 @@ fn controls(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     let (beside, aliases, ids, words) = addresses(&plain(&random, &["A", "AAAA"]));
     let mut own: BTreeSet<IpAddr> = BTreeSet::new();
     let mut own_aliases: BTreeSet<String> = BTreeSet::new();
-    for role in [DnsServerRole::Recursive, DnsServerRole::Authoritative] {
+    // What the zone's own servers say goes before what resolvers make of it.
+    for role in [DnsServerRole::Authoritative, DnsServerRole::Recursive] {
+        if !own.is_empty() || !own_aliases.is_empty() {
+            break;
+        }
         for (_, says) in seen.of(role) {
             own.extend(&says.addresses);
             own_aliases.extend(says.aliases.iter().cloned());
         }
     }
-    match word_of(&words, !beside.is_empty() || !aliases.is_empty()) {
+    // A resolver that hides all names of a domain shows nothing of its records.
+    let hidden = !beside.is_empty() && beside.iter().all(is_sinkhole) && !own.iter().all(is_sinkhole);
+    match word_of(&words, !beside.is_empty() || !aliases.is_empty()).filter(|_| !hidden) {
         Some("ok" | "dangling") if own.is_empty() && own_aliases.is_empty() => {
             facts.known(FactKey::DnsWildcard, "", "other", ids);
         }

@@ -248,8 +248,7 @@ fn branch(vantage: Vantage, exchanges: &Exchanges<'_>) -> Option<(String, BTreeS
     let mut found: BTreeMap<String, BTreeSet<ObservationId>> = BTreeMap::new();
     for x in exchanges.all.iter().filter(|x| x.vantage == vantage) {
         let Some(response) = x.response().filter(|r| r.status < 400) else { continue };
-        let json = response.body.text.as_deref().and_then(|text| serde_json::from_str::<Json>(text).ok());
-        for (name, value) in json.as_ref().and_then(Json::as_object).into_iter().flatten() {
+        for (name, value) in response.body.json().and_then(Json::as_object).into_iter().flatten() {
             let plain: String =
                 name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
             if let Some(word) =
@@ -390,17 +389,16 @@ fn builds(path: &str, response: &HttpResponse) -> Vec<(String, Build)> {
     for header in response.headers.iter().filter(|h| HEADERS.contains(&h.name.as_str())) {
         found.extend(build(&header.value, true).map(|b| (header.name.clone(), b)));
     }
-    let json: Option<Json> = response.body.text.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    if let Some(Json::Object(fields)) = &json {
+    if let Some(Json::Object(fields)) = response.body.json() {
         for (name, value) in fields {
-            fields_of(name, value, &mut found);
-            // `{"build": {"commit": "…"}}`
+            fields_of("", name, value, &mut found);
+            // `{"build": {"commit": "…"}}`. Its name is part of the field's: two versions in one body are of two things.
             for (inner, value) in value.as_object().into_iter().flatten() {
-                fields_of(inner, value, &mut found);
+                fields_of(&format!("{name}."), inner, value, &mut found);
             }
         }
     }
-    if let Some(text) = response.body.text.as_deref().filter(|_| json.is_none()) {
+    if let Some(text) = response.body.text.as_deref().filter(|_| response.body.json().is_none()) {
         // A version file is often the id alone; a page carries it in a meta element.
         let whole = text.trim();
         let lower = path.to_ascii_lowercase();
@@ -419,7 +417,7 @@ fn builds(path: &str, response: &HttpResponse) -> Vec<(String, Build)> {
     found
 }
 
-fn fields_of(name: &str, value: &Json, found: &mut Vec<(String, Build)>) {
+fn fields_of(within: &str, name: &str, value: &Json, found: &mut Vec<(String, Build)>) {
     let plain: String =
         name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     if !FIELDS.contains(&plain.as_str()) {
@@ -437,7 +435,7 @@ fn fields_of(name: &str, value: &Json, found: &mut Vec<(String, Build)>) {
     };
     let word = || (!text.trim().is_empty()).then(|| Build::Word(text.trim().to_owned()));
     if let Some(build) = build(&text, named_commit).or_else(word) {
-        found.push((plain, build));
+        found.push((format!("{within}{plain}"), build));
     }
 }
 
@@ -487,8 +485,8 @@ fn bodies(vantage: Vantage, evidence: &Evidence, exchanges: &Exchanges<'_>, fact
             if PATTERNS.banner.is_match(text) && response.status < 400 {
                 environments.entry("staging".to_owned()).or_default().insert(x.id());
             }
-            if let Ok(Json::Object(fields)) = serde_json::from_str::<Json>(text) {
-                for (name, value) in &fields {
+            if let Some(Json::Object(fields)) = response.body.json() {
+                for (name, value) in fields {
                     let plain: String = name
                         .chars()
                         .filter(char::is_ascii_alphanumeric)

@@ -245,9 +245,8 @@ fn keys(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     }
 }
 
-fn json_of(response: &HttpResponse) -> Option<Json> {
-    let json: Json = serde_json::from_str(response.body.text.as_deref()?).ok()?;
-    json.is_object().then_some(json)
+fn json_of(response: &HttpResponse) -> Option<&Json> {
+    response.body.json().filter(|json| json.is_object())
 }
 
 /// Whether a key is there in another case or spelling of its words, or deeper down.

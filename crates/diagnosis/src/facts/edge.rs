@@ -561,11 +561,8 @@ fn is_nobody(text: &str) -> bool {
             .any(|w| text.contains(w))
 }
 
-fn object(response: &HttpResponse) -> Option<serde_json::Map<String, Json>> {
-    match serde_json::from_str(response.body.text.as_deref()?).ok()? {
-        Json::Object(fields) => Some(fields),
-        _ => None,
-    }
+fn object(response: &HttpResponse) -> Option<&serde_json::Map<String, Json>> {
+    response.body.json()?.as_object()
 }
 
 /// Header fields that say which build is running.

@@ -233,9 +233,7 @@ static ERROR_TEXT: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Whether a good status carries a body that says that something is wrong.
 fn tells_failure(response: &HttpResponse, expected: &[String]) -> bool {
-    let Some(Json::Object(fields)) =
-        response.body.text.as_deref().and_then(|text| serde_json::from_str(text).ok())
-    else {
+    let Some(Json::Object(fields)) = response.body.json() else {
         return response.body.text.as_deref().is_some_and(|text| ERROR_TEXT.is_match(text));
     };
     let is_false = |name: &str| fields.get(name) == Some(&Json::Bool(false));

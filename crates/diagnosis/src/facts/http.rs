@@ -8,7 +8,7 @@ use landfall_evidence::{
 };
 use url::Url;
 
-use super::writer::{self, Form, Reference, Shape, Writer};
+use super::writer::{self, Reference, Shape, Writer};
 use super::{FactKey, Facts, why_absent};
 use crate::catalogue::Catalogue;
 use crate::signatures::{Meaning, Reading};
@@ -312,9 +312,7 @@ pub(super) fn has_keys(response: &HttpResponse, keys: &[String]) -> bool {
     if keys.is_empty() {
         return true;
     }
-    let json =
-        response.body.text.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-    json.is_some_and(|json| keys.iter().all(|key| json.get(key).is_some()))
+    response.body.json().is_some_and(|json| keys.iter().all(|key| json.get(key).is_some()))
 }
 
 /// What a body is.
@@ -352,9 +350,7 @@ pub(crate) fn body_kind(response: &HttpResponse) -> BodyKind {
     let start = text.trim_start();
     let media = response.media_type().unwrap_or_default();
     let tag = start.get(..15).unwrap_or(start).to_ascii_lowercase();
-    if matches!(Shape::of(response).form, Form::Json(_))
-        || (media.ends_with("json") && !response.body.complete)
-    {
+    if writer::structure(response).is_some() || (media.ends_with("json") && !response.body.complete) {
         BodyKind::Json
     } else if tag.starts_with("<!doctype html") || tag.starts_with("<html") || media == "text/html" {
         BodyKind::Html

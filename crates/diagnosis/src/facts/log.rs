@@ -367,6 +367,8 @@ fn module_kind(
 
 /// What the bodies of failing answers show: frameworks in debug mode and applications that pass an error on.
 fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    // One page stands in many answers.
+    let mut read: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for x in &exchanges.all {
         let subject = x.subject();
         // An object store refuses in XML of one form (S3, and what speaks like it; Azure), whoever passes it on.
@@ -379,31 +381,27 @@ fn pages(catalogue: &Catalogue, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         let Some(text) = x.response().filter(|_| fails).and_then(|r| r.body.text.as_deref()) else {
             continue;
         };
-        let mut says = BTreeSet::new();
-        for line in text.lines().take(PAGE_LINES) {
-            let line = match line.char_indices().nth(PAGE_TEXT) {
-                Some((at, _)) => &line[..at],
-                None => line,
-            };
-            // Pages write quotes as entities.
-            let line = redact_log_line(
-                &line
-                    .replace("&#39;", "'")
-                    .replace("&#x27;", "'")
-                    .replace("&quot;", "\"")
-                    .replace("\\\"", "\""),
-            );
-            says.extend(
-                catalogue
-                    .lines
-                    .says(&line, Some(&line))
-                    .into_iter()
-                    .filter(|said| said.line.page)
-                    .map(|said| said.line.id.clone()),
-            );
-        }
+        let says: BTreeSet<String> = text
+            .lines()
+            .take(PAGE_LINES)
+            .flat_map(|line| read.entry(line).or_insert_with(|| page_line(catalogue, line)).clone())
+            .collect();
         facts.known_list(FactKey::HttpSays, subject, says, [x.id()]);
     }
+}
+
+/// What one line of a failing answer says, as it would in a log.
+fn page_line(catalogue: &Catalogue, line: &str) -> Vec<String> {
+    let line = match line.char_indices().nth(PAGE_TEXT) {
+        Some((at, _)) => &line[..at],
+        None => line,
+    };
+    // Pages write quotes as entities.
+    let plain =
+        line.replace("&#39;", "'").replace("&#x27;", "'").replace("&quot;", "\"").replace("\\\"", "\"");
+    let line = redact_log_line(&plain);
+    let said = catalogue.lines.says(&line, Some(&line)).into_iter().filter(|said| said.line.page);
+    said.map(|said| said.line.id.clone()).collect()
 }
 
 #[cfg(test)]

@@ -307,9 +307,9 @@ fn page(evidence: &Evidence, x: &Exchange<'_>, response: &HttpResponse, facts: &
         }
         // What health says of the parts behind it is not for a browser to follow.
         BodyKind::Json if public && !super::is_health_path(x.path) => {
-            if let Ok(json) = serde_json::from_str::<Json>(text) {
+            if let Some(json) = response.body.json() {
                 let mut left = MOST_VALUES;
-                json_links(&json, &mut left, &mut local);
+                json_links(json, &mut left, &mut local);
             }
         }
         _ => {}

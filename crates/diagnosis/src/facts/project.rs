@@ -100,7 +100,15 @@ fn signs(evidence: &Evidence, snapshot: &ProjectSnapshot, id: &ObservationId, fa
 fn production(snapshot: &ProjectSnapshot, platform: Option<&str>) -> Option<DeployConfig> {
     let mut configs: Vec<&DeployConfig> =
         snapshot.deploy.iter().filter(|c| c.stage == DeployStage::Production).collect();
-    configs.sort_by(|a, b| (a.start.is_none(), &a.file).cmp(&(b.start.is_none(), &b.file)));
+    // The file of a folder inside of a monorepo speaks of that folder's application, and comes behind the root's own.
+    let of_member = |c: &DeployConfig| {
+        c.root
+            .as_deref()
+            .is_some_and(|root| c.file.rsplit_once('/').is_some_and(|(folder, _)| folder == root))
+    };
+    configs.sort_by(|a, b| {
+        (a.start.is_none(), of_member(a), &a.file).cmp(&(b.start.is_none(), of_member(b), &b.file))
+    });
     let first = *configs.first()?;
     let seen = configs.iter().find(|c| platform.is_some_and(|vendor| is_of(vendor, &c.platform)));
     let mut config = seen.map_or(first, |config| *config).clone();

@@ -90,19 +90,24 @@ pub(crate) enum Form {
     Binary(String),
 }
 
+/// The JSON object or array that a body is.
+pub(crate) fn structure(response: &HttpResponse) -> Option<&Json> {
+    response.body.json().filter(|json| json.is_object() || json.is_array())
+}
+
 impl Shape {
     pub(crate) fn of(response: &HttpResponse) -> Self {
         let body = &response.body;
         let form = match body.text.as_deref() {
             _ if body.byte_count == 0 => Form::Empty,
             None => Form::Binary(body.sha256.clone()),
-            Some(text) => match serde_json::from_str::<Json>(text) {
-                Ok(json) if json.is_object() || json.is_array() => {
+            Some(text) => match structure(response) {
+                Some(json) => {
                     let mut paths = BTreeSet::new();
-                    json_shape(&json, String::new(), &mut paths);
+                    json_shape(json, String::new(), &mut paths);
                     Form::Json(paths)
                 }
-                _ => Form::Text(text.split_whitespace().collect::<Vec<_>>().join(" ")),
+                None => Form::Text(text.split_whitespace().collect::<Vec<_>>().join(" ")),
             },
         };
         Self { status: response.status, form }

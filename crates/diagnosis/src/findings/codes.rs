@@ -647,6 +647,11 @@ codes! {
         "With the import path mended, the suite loads and some tests fail: mending the import alone does not make it pass."
         "run the mended test command";
 
+    TEST_HOLLOW = "LF-TEST-006" Medium
+        "Tests assert nothing"
+        "All tests of a file pass whatever the code does: they assert a constant, or assert nothing and call nothing that could fail."
+        "read the file named";
+
     LOCAL_NOT_SERVED = "LF-LOCAL-001" Medium
         "The local backend does not answer its endpoints as it should"
         "What does not work on this machine will not work in production either, and production cannot be compared with it."
@@ -655,6 +660,22 @@ codes! {
         "The local backend does not answer"
         "Nothing listens at the local address, or it accepts connections and says nothing."
         "curl -sS -i http://LOCAL/PATH";
+    LOCAL_NO_START = "LF-LOCAL-003" Medium
+        "The start command does not bring the application up"
+        "Run as the platform would run it, with a free port in PORT and the declared variables, it ends or listens nowhere."
+        "env -i PATH=\"$PATH\" PORT=8080 sh -c 'START-COMMAND'";
+    LOCAL_ELSEWHERE = "LF-LOCAL-004" Medium
+        "The started application listens elsewhere than it should"
+        "It ignores PORT, or binds an address that only its own machine reaches."
+        "ss -ltnp while it runs";
+    LOCAL_NOT_TRIED = "LF-LOCAL-005" Info
+        "The application could not be started from here"
+        "A program or a start command is missing on this machine, so what the platform will see is not known."
+        "run the start command by hand";
+    LOCAL_DIFFERS = "LF-LOCAL-006" Info
+        "Development runs another command than the platform"
+        "Another server, other options or another port: what works under the one is not shown to work under the other."
+        "compare the two commands";
 
     PROJ_BIND = "LF-PROJ-001" Medium
         "The deploy configuration starts a server that the platform cannot reach"
@@ -696,6 +717,126 @@ codes! {
         "Parts of the project could not be read"
         "A file is broken, too large or in a form that Landfall does not know; what it would have shown is not known."
         "open the files named";
+    PROJ_START = "LF-PROJ-011" Medium
+        "The start command leads nowhere"
+        "A deploy configuration names a file, module, object or script that the project does not have, or nothing to start at all."
+        "run the start command in a fresh clone";
+    PROJ_NO_SHELL = "LF-PROJ-012" Medium
+        "A start command holds a variable that nothing expands"
+        "An argument list is run without a shell, so ${PORT} reaches the server as these seven characters."
+        "read the start command: is it a list, or a text for a shell?";
+    PROJ_DEV_SERVER = "LF-PROJ-013" Medium
+        "Production starts a development server"
+        "The framework's own documentation says of this command that it is not for production."
+        "read the start command";
+    PROJ_LEFT_OUT = "LF-PROJ-014" Medium
+        "An ignore rule leaves out a file that is used"
+        "A rule of .dockerignore, .gcloudignore, .gitignore or the like keeps a file out that the code or the build asks for."
+        "docker build . or: git check-ignore -v FILE";
+    PROJ_CASE = "LF-PROJ-015" Medium
+        "A path differs from the file in letter case"
+        "File systems of macOS and Windows take both for one, that of Linux does not."
+        "git ls-files | grep -i NAME";
+    PROJ_POINTER = "LF-PROJ-016" Medium
+        "Content of the repository has not been fetched"
+        "A Git LFS pointer stands where the content should be, or a submodule is empty."
+        "git lfs ls-files; git submodule status";
+    PROJ_OUTPUT = "LF-PROJ-017" Medium
+        "The build's output is not where it is looked for"
+        "What is started or served lies in a folder that no step of the deployment makes, or that is called otherwise."
+        "run the build command and look at what it writes";
+    PROJ_LOCK = "LF-PROJ-018" Medium
+        "Manifest and lock file disagree"
+        "npm ci, poetry install, bundle install --frozen and their like refuse to install, or install what nobody tested."
+        "npm ci --dry-run, poetry check --lock, cargo check --locked, bundle check";
+    PROJ_LOCKS = "LF-PROJ-019" Low
+        "There are lock files of several package managers"
+        "Which of them a platform goes by is its own choice."
+        "git ls-files | grep -E 'lock'";
+    PROJ_DEPENDENCY = "LF-PROJ-020" Medium
+        "Running code imports a package that production does not install"
+        "The manifest does not name it, or names it for development only."
+        "install the production dependencies into an empty folder and start";
+    PROJ_RUNTIME_NEEDS = "LF-PROJ-021" Medium
+        "The runtime asked for does not fit the code"
+        "The code or a dependency uses what that version does not have yet, or no longer has."
+        "start with the version that the deploy configuration names";
+    PROJ_RUNTIMES = "LF-PROJ-022" Low
+        "Files ask for different versions of the runtime"
+        "Each tool and platform reads its own file, so what is tested is not what runs."
+        "compare the places named";
+    PROJ_CONFIG = "LF-PROJ-023" Medium
+        "A deploy configuration is not what its platform reads"
+        "It does not parse, holds a key or type that the platform refuses, or has a name or place where nobody looks."
+        "use the platform's own check: fly config validate, docker compose config, kubectl apply --dry-run=client";
+    PROJ_DISAGREE = "LF-PROJ-024" Medium
+        "Deploy configurations disagree"
+        "Several files describe one application with different ports, health paths or commands; which one counts is the platform's choice."
+        "compare the files named";
+    PROJ_PROXY_PORT = "LF-PROJ-025" Medium
+        "The proxy leads to a port that nothing binds"
+        "nginx or Caddy passes requests on to this machine, to a port that no start command of the project binds."
+        "compare proxy_pass or reverse_proxy with the start command";
+    PROJ_SCRIPT = "LF-PROJ-026" Medium
+        "The start script cannot be run on Linux"
+        "It has Windows line ends, or lacks the executable bit."
+        "file SCRIPT; git ls-files --stage SCRIPT";
+    PROJ_HEALTH = "LF-PROJ-027" Medium
+        "The platform's health check asks for a path that the code does not serve"
+        "It gets 404, and the platform takes the instance out or rolls the deployment back."
+        "start the server and curl -i its health path";
+    PROJ_ROOT = "LF-PROJ-028" Medium
+        "The folder to build in is wrong"
+        "The root directory or Dockerfile path of a deploy configuration does not exist, or holds no application."
+        "list the folder named";
+    PROJ_SERVICE = "LF-PROJ-029" Medium
+        "A service leads to no container"
+        "Its selector matches no labels, or its target port is none of the container's."
+        "kubectl get endpoints SERVICE";
+    PROJ_WORKER = "LF-PROJ-030" Medium
+        "The server's workers do not fit the application"
+        "An asynchronous application needs a server of ASGI, or workers that speak it."
+        "read the start command and the application's class";
+    PROJ_STATIC = "LF-PROJ-031" Medium
+        "A server is deployed where only files are served"
+        "The target of the deployment is a host of static files, and the project has a server."
+        "read the deploy configuration's output folder or type";
+    PROJ_SECRET = "LF-PROJ-032" High
+        "A secret is under version control"
+        "A file that git tracks carries the value of a secret. Deleting it leaves it in the history."
+        "git ls-files | grep env; git log --all -- FILE";
+    PROJ_SECRET_DEFAULT = "LF-PROJ-033" Medium
+        "The code carries a default for a secret"
+        "A missing secret goes unnoticed, and the one in use is known to everybody who can read the code."
+        "read the place named";
+    PROJ_NEAR_MISS = "LF-PROJ-034" Medium
+        "A setting is read under one name and set under another"
+        "The two names are nearly one: a word more, a letter other."
+        "grep -rn both names";
+    PROJ_SHAPE = "LF-PROJ-035" Medium
+        "A setting holds something of another kind than it should"
+        "A URL in a key's place, a command line pasted whole, a scheme that the driver does not take. Checks for presence pass."
+        "look at the variable in the file named (its value is not in this report)";
+    PROJ_SPEC = "LF-PROJ-036" Low
+        "The OpenAPI document and the code name different routes"
+        "Clients are made from the document, requests are answered by the code."
+        "compare the document's paths with the routes of the code";
+    PROJ_BUILD_ENV = "LF-PROJ-037" Low
+        "A variable that is baked in at build time is given to no build"
+        "Bundlers replace it while they build; setting it for the server later changes nothing."
+        "build without the variable and search the output for undefined";
+    PROJ_LOCAL = "LF-PROJ-038" Low
+        "An address of this machine is written into code or configuration"
+        "In production it is the address of the container or of the visitor's own computer."
+        "grep -rn localhost";
+    PROJ_LOOPBACK = "LF-PROJ-039" Medium
+        "The code listens on its own machine only"
+        "A server on 127.0.0.1 or localhost is reached from its own container alone; the platform's router comes from outside."
+        "start the container and, in it: ss -ltn";
+    PROJ_PORT_FIXED = "LF-PROJ-040" Medium
+        "The code listens on a fixed port where the platform chooses it"
+        "The platform tells the port in the variable PORT, and waits for a server there."
+        "PORT=7654 START-COMMAND, and in another shell: curl -i http://localhost:7654/";
 }
 
 #[cfg(test)]

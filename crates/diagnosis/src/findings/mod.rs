@@ -15,8 +15,10 @@ mod local;
 mod observatory;
 mod path;
 mod project;
+mod project_signs;
 mod rate_limit;
 mod security;
+mod started;
 mod tests_run;
 mod tls;
 mod tls_survey;
@@ -59,7 +61,9 @@ pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     findings.extend(rate_limit::findings(case));
     findings.extend(tests_run::findings(case));
     findings.extend(local::findings(case));
+    findings.extend(started::findings(case));
     findings.extend(project::findings(case));
+    findings.extend(project_signs::findings(case));
     for finding in &mut findings {
         attribute(finding, case);
     }

@@ -292,6 +292,10 @@ pub(crate) fn project() -> ProjectSnapshot {
             health_path: None,
             sets: Vec::new(),
             default_host: None,
+            build: None,
+            root: None,
+            regions: Vec::new(),
+            replicas: None,
         }],
         routes: vec![Route {
             methods: vec!["GET".into()],

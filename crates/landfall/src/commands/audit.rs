@@ -39,6 +39,7 @@ async fn real(args: &AuditArgs, catalogue: &Catalogue) -> Result<(Evidence, Fail
         skip: args.skip.clone(),
         test_command: args.test_command.clone(),
         logs: args.log.clone(),
+        start: args.start,
         ..args.target.overrides()
     };
     collect(&config, &said, catalogue, args.quiet).await

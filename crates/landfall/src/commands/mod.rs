@@ -7,6 +7,7 @@ mod completions;
 mod diagnose;
 mod dns;
 mod explain;
+mod fix;
 mod init;
 mod lab;
 mod man;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Fix(args) => fix::run(&args),
         Command::Lab(args) => lab::run(args),
         Command::Dns(args) => dns::run(&args),
         Command::Tls(args) => one_probe::run(&args, &[Probe::Tls]),

@@ -169,7 +169,7 @@ pub(crate) fn may_be_challenge(response: &HttpResponse) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use landfall_evidence::{Body, Header, HttpVersion};
+    use landfall_evidence::{Body, Header, HttpVersion, ReadOnce};
 
     use super::*;
 
@@ -332,6 +332,7 @@ mod tests {
                 opening: None,
                 simhash: None,
                 decoded: None,
+                read: ReadOnce::default(),
             },
             redirect_to: None,
         }

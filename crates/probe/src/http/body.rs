@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use landfall_evidence::Body;
+use landfall_evidence::{Body, ReadOnce};
 use sha2::{Digest, Sha256};
 
 use super::{coding, likeness};
@@ -96,6 +96,7 @@ impl Intake {
             opening,
             simhash,
             decoded,
+            read: ReadOnce::default(),
         }
     }
 }

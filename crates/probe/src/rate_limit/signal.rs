@@ -69,7 +69,7 @@ fn excerpt(response: &HttpResponse) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_evidence::{Body, HttpVersion};
+    use landfall_evidence::{Body, HttpVersion, ReadOnce};
 
     use super::*;
 
@@ -87,6 +87,7 @@ mod tests {
                 opening: None,
                 simhash: None,
                 decoded: None,
+                read: ReadOnce::default(),
             },
             redirect_to: None,
         }

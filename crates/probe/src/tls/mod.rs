@@ -16,6 +16,7 @@ mod session;
 pub(crate) mod stream;
 mod suites;
 mod survey;
+mod ticket;
 mod trust;
 mod verifier;
 mod wire;
@@ -43,6 +44,22 @@ pub use survey::survey;
 use verifier::Noting;
 pub use verifier::Offer;
 pub(crate) use verifier::quic_client;
+
+/// Reads bytes as the answer to a hello by hand, in pieces of `step`, and says what they come to: for the fuzz target, and
+/// for the replay of its corpus.
+#[doc(hidden)]
+pub fn read_foreign_answer(bytes: &[u8], step: usize) -> String {
+    wire::read_anything(bytes, step)
+}
+
+/// Reads bytes as a certificate in DER, or says why they are none: for the same two.
+///
+/// # Errors
+/// When they are none.
+#[doc(hidden)]
+pub fn read_foreign_certificate(der: &[u8]) -> Result<landfall_evidence::Certificate, String> {
+    certificate::parse(der).map(|parsed| parsed.certificate)
+}
 
 /// What a browser offers.
 const ALPN: [&str; 2] = ["h2", "http/1.1"];

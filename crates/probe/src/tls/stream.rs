@@ -35,13 +35,30 @@ pub(crate) async fn upgrade(
     stream: TcpStream,
     config: Arc<ClientConfig>,
 ) -> Result<TlsStream<Tee<TcpStream>>, Fault> {
+    upgrade_keeping(ctx, host, stream, config, FIRST_BYTES).await
+}
+
+/// The same, with a copy of the first `keep_byte` bytes that the peer sends (64 at least), encrypted as they are.
+///
+/// # Errors
+/// As [`upgrade`].
+pub(super) async fn upgrade_keeping(
+    ctx: &Context,
+    host: &str,
+    stream: TcpStream,
+    config: Arc<ClientConfig>,
+    keep_byte: usize,
+) -> Result<TlsStream<Tee<TcpStream>>, Fault> {
     let name = server_name(host)?;
     let peer = stream.peer_addr().map_err(|e| Fault::local(e.to_string()))?;
     let since = Instant::now();
-    let handshake = TlsConnector::from(config).connect(name, Tee::new(stream)).into_fallible();
+    let handshake = TlsConnector::from(config).connect(name, Tee::new(stream, keep_byte)).into_fallible();
     match within(ctx, Phase::Tls, ctx.limits.tls, handshake).await? {
         Ok(stream) => Ok(stream),
-        Err((error, tee)) => Err(sort(&error, &tee.first, peer, since)),
+        Err((error, tee)) => {
+            let first = tee.first.get(..FIRST_BYTES).unwrap_or(&tee.first);
+            Err(sort(&error, first, peer, since))
+        }
     }
 }
 
@@ -84,11 +101,17 @@ fn begins_tls_record(first: &[u8]) -> bool {
 pub(crate) struct Tee<S> {
     inner: S,
     first: Vec<u8>,
+    keep_byte: usize,
 }
 
 impl<S> Tee<S> {
-    fn new(inner: S) -> Self {
-        Self { inner, first: Vec::new() }
+    fn new(inner: S, keep_byte: usize) -> Self {
+        Self { inner, first: Vec::new(), keep_byte: keep_byte.max(FIRST_BYTES) }
+    }
+
+    /// The first bytes that the peer sent, as far as they are kept.
+    pub(super) fn first(&self) -> &[u8] {
+        &self.first
     }
 }
 
@@ -101,7 +124,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tee<S> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(task, buf);
         let fresh = buf.filled().get(before..).unwrap_or_default();
-        let wanted = FIRST_BYTES.saturating_sub(self.first.len()).min(fresh.len());
+        let wanted = self.keep_byte.saturating_sub(self.first.len()).min(fresh.len());
         self.first.extend_from_slice(&fresh[..wanted]);
         polled
     }

@@ -26,7 +26,7 @@ use landfall_evidence::{
     ServerHelloShown, Standing, SuiteClass, SuiteStanding, TlsHandshake, TlsSurvey, TlsSurveyObservation,
     TlsVersion, Vantage, VersionStanding,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::wire::{Offer, Said, Shown, exchange};
 use super::{again, alert, authority, suites};
@@ -340,28 +340,38 @@ impl<'a> Run<'a> {
             }
         }
         // The futures are large; on the heap they do not use up a worker's stack.
-        let hellos = Box::pin(async {
-            // The hellos of the first round stand side by side; what they leave open goes on from there, versions and
-            // classes first, since groups matter less.
-            let ((server_hello, large), old, (no_more, dated_said)) = tokio::join!(
-                Box::pin(async { tokio::join!(self.shown(), self.large()) }),
-                Box::pin(self.old()),
-                Box::pin(self.dated())
-            );
+        //
+        // Two lines of questions side by side. The one has versions and classes, which come first where connections run
+        // short, and then the weak groups. The other has the large hello, which takes a moment by design, and what depends
+        // on its answer; it waits for the first before it asks for the hybrid, which matters less.
+        let settled = Notify::new();
+        let first = Box::pin(async {
+            let (server_hello, old, (no_more, dated_said)) =
+                tokio::join!(Box::pin(self.shown()), Box::pin(self.old()), Box::pin(self.dated()));
             let answered = self.told().small_answered;
             if answered {
-                Box::pin(self.settle()).await;
+                Box::pin(self.settle_1_2()).await;
             }
+            settled.notify_one();
             // Whoever answers no hello at all answers none of these either, and each costs its whole time.
-            let (weak_groups, post_quantum) = if answered {
-                tokio::join!(Box::pin(self.weak_groups()), Box::pin(self.post_quantum(ordinary, &large)))
-            } else {
-                let why = "no hello was answered".to_owned();
-                let unasked = GroupStanding { group: None, standing: Standing::Unasked { why } };
-                (unasked.clone(), unasked)
-            };
-            (server_hello, large, old, no_more, dated_said, weak_groups, post_quantum)
+            let weak = if answered { Box::pin(self.weak_groups()).await } else { not_answered() };
+            (server_hello, old, no_more, dated_said, weak)
         });
+        let second = Box::pin(async {
+            let large = self.large().await;
+            settled.notified().await;
+            if !self.told().small_answered {
+                return (large, not_answered());
+            }
+            Box::pin(self.settle_1_3()).await;
+            let post_quantum = Box::pin(self.post_quantum(ordinary, &large)).await;
+            (large, post_quantum)
+        });
+        let hellos = async {
+            let ((server_hello, old, no_more, dated_said, weak_groups), (large, post_quantum)) =
+                tokio::join!(first, second);
+            (server_hello, large, old, no_more, dated_said, weak_groups, post_quantum)
+        };
         let whole = Box::pin(async {
             let (resumption, session) = again::resumption(&self.line).await;
             (resumption, authority::look(self.line.ctx, session.as_ref()).await)
@@ -534,12 +544,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A second answer about TLS 1.2 and 1.3 where there is one only.
-    async fn settle(&self) {
+    /// A second answer about TLS 1.2 where there is one only.
+    async fn settle_1_2(&self) {
         let open = !self.told().is_settled(TlsVersion::Tls12);
         if open && let Ok(said) = self.line.hello_twice(&Offer::of(0x0303, suites::wide()), false).await {
             self.take(TlsVersion::Tls12, TlsVersion::Ssl3, true, &said);
         }
+    }
+
+    /// The same about TLS 1.3.
+    async fn settle_1_3(&self) {
         if !self.told().is_settled(TlsVersion::Tls13) {
             let offer = Offer {
                 versions: &[0x0304],
@@ -625,6 +639,12 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Groups of a server that answered no hello at all.
+fn not_answered() -> GroupStanding {
+    let why = "no hello was answered".to_owned();
+    GroupStanding { group: None, standing: Standing::Unasked { why } }
 }
 
 /// How the search for dated classes ended, for those that were not found.

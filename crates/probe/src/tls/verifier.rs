@@ -15,8 +15,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureScheme, SupportedProtocolVersion,
-    version,
+    ClientConfig, DigitallySignedStruct, Error, KeyLog, NamedGroup, SignatureScheme,
+    SupportedProtocolVersion, version,
 };
 
 use super::{Roots, certificate};
@@ -91,17 +91,19 @@ pub(super) fn noting_client(
     Arc::new(config)
 }
 
-/// A configuration like [`client`]'s that offers HTTP/1.1 alone, keeps its sessions in `sessions`, and says in `stapled`
-/// whether a certificate status came with the certificate.
+/// A configuration like [`client`]'s that offers HTTP/1.1 alone, keeps its sessions in `sessions`, says in `stapled`
+/// whether a certificate status came with the certificate, and hands its secrets to `secrets`.
 pub(super) fn resuming_client(
     provider: &Arc<CryptoProvider>,
     sessions: Arc<dyn ClientSessionStore>,
     stapled: Arc<AtomicBool>,
+    secrets: Arc<dyn KeyLog>,
 ) -> Arc<ClientConfig> {
     let verifier = AcceptingVerifier { provider: Arc::clone(provider), stapled: Some(stapled) };
     let versions = [&version::TLS13, &version::TLS12];
     let mut config = build_with(provider, &versions, Offer::Http1.alpn(), verifier);
     config.resumption = Resumption::store(sessions);
+    config.key_log = secrets;
     Arc::new(config)
 }
 

@@ -308,6 +308,23 @@ pub(super) async fn exchange(
     (answer.said(fault), read)
 }
 
+/// Reads bytes that came in pieces of `step` as a server's answer, and says what they come to: for the fuzz target, and for
+/// the replay of its corpus. Not more than the bound is kept, whatever comes.
+pub(super) fn read_anything(bytes: &[u8], step: usize) -> String {
+    let mut answer = Answer::default();
+    for piece in bytes.chunks(step.max(1)) {
+        answer.take(piece);
+    }
+    assert!(answer.read_byte <= ANSWER_BYTE, "{} bytes were read", answer.read_byte);
+    let kept = answer.rest.len() + answer.messages.len();
+    assert!(kept <= ANSWER_BYTE, "{kept} bytes are kept");
+    match answer.said(None) {
+        // How much of it is shown depends on how much had come when it was seen.
+        Said::Nothing(Fault::Denied(Denial::NotTls { .. })) => "not TLS".to_owned(),
+        said => format!("{said:?}"),
+    }
+}
+
 /// A server's answer, taken in piece by piece.
 #[derive(Debug, Default)]
 pub(super) struct Answer {

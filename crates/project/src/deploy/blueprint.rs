@@ -70,6 +70,8 @@ pub(super) fn render(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
             let env = variables(service.get("envVars"));
             deploy.config.health_path =
                 service.get("healthCheckPath").and_then(Node::text).map(str::to_owned);
+            deploy.config.regions =
+                service.get("region").and_then(Node::text).map(str::to_owned).into_iter().collect();
             // The name makes the host only while nobody else has it: Render then adds letters. So it is not a host.
             deploy.defaults(&env);
             deploy.config.sets = env.into_keys().collect();
@@ -157,7 +159,11 @@ fn compose_port(node: &Node) -> Option<PortMap> {
 
 /// The workloads of a Kubernetes manifest that a service could lead to.
 pub(super) fn kubernetes(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
-    let all = documents(text)?;
+    Ok(workloads(file, &documents(text)?))
+}
+
+/// The workloads among documents that belong together.
+pub(super) fn workloads(file: &str, all: &[Node]) -> Vec<Deploy> {
     let kind = |document: &Node| document.get("kind").and_then(Node::text).map(str::to_owned);
     let targets: Vec<(&Node, Option<&str>)> = all
         .iter()
@@ -169,7 +175,7 @@ pub(super) fn kubernetes(file: &str, text: &str) -> Result<Vec<Deploy>, String> 
         })
         .collect();
     let mut found = Vec::new();
-    for document in &all {
+    for document in all {
         let workload = matches!(kind(document).as_deref(), Some("Deployment" | "StatefulSet" | "DaemonSet"));
         let knative = kind(document).as_deref() == Some("Service")
             && document
@@ -216,9 +222,54 @@ pub(super) fn kubernetes(file: &str, text: &str) -> Result<Vec<Deploy>, String> 
         let env = variables(container.get("env"));
         deploy.defaults(&env);
         deploy.config.sets = env.into_keys().collect();
+        deploy.config.replicas =
+            document.at(&["spec", "replicas"]).and_then(Node::text).and_then(|text| text.parse().ok());
         found.push(deploy);
     }
-    Ok(found)
+    found
+}
+
+/// An App Platform specification (docs.digitalocean.com/products/app-platform/reference/app-spec): `.do/app.yaml`, or
+/// the template of a deploy button, which holds it under `spec`.
+pub(super) fn app_platform(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let mut all = Vec::new();
+    for document in documents(text)? {
+        let spec = document.get("spec").unwrap_or(&document);
+        let shared = variables(spec.get("envs"));
+        let services = spec.get("services").map(Node::items).unwrap_or_default();
+        if services.is_empty()
+            && ["static_sites", "workers", "jobs", "functions"].iter().all(|k| spec.get(k).is_none())
+        {
+            return Err(format!("line {}: no `services` in it", document.line));
+        }
+        for service in services {
+            let text = |key: &str| service.get(key).and_then(Node::text).map(str::to_owned);
+            let mut deploy = Deploy::new(file, "app-platform", DeployStage::Production);
+            if let Some(command) = service.get("run_command") {
+                start(&mut deploy, command, true);
+            }
+            // Without `http_port` the platform sends to 8080 and says so in PORT.
+            let local = service.get("http_port").and_then(Node::port).unwrap_or(8080);
+            deploy.config.ports.push(PortMap { local, external: 443 });
+            deploy.config.health_path =
+                service.at(&["health_check", "http_path"]).and_then(Node::text).map(str::to_owned);
+            deploy.config.build = text("build_command");
+            deploy.config.root = text("source_dir").filter(|dir| !matches!(dir.as_str(), "/" | "."));
+            deploy.config.regions =
+                spec.get("region").and_then(Node::text).map(str::to_owned).into_iter().collect();
+            deploy.config.replicas = service
+                .at(&["autoscaling", "min_instance_count"])
+                .or_else(|| service.get("instance_count"))
+                .and_then(Node::text)
+                .and_then(|text| text.parse().ok());
+            let mut env = variables(service.get("envs"));
+            env.extend(shared.clone());
+            deploy.defaults(&env);
+            deploy.config.sets = env.into_keys().collect();
+            all.push(deploy);
+        }
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -237,6 +288,19 @@ mod tests {
         assert_eq!(found[0].target.as_deref(), Some("app:app"));
         assert!(config.start.as_ref().unwrap().shell);
         assert!(render("render.yaml", "a: b").is_err());
+    }
+
+    #[test]
+    fn an_app_platform_specification_leads_to_8080_unless_it_says_otherwise() {
+        let text = "name: shop\nregion: fra\nenvs: [{key: A, value: x}]\nservices:\n- name: api\n  source_dir: api\n  run_command: gunicorn --bind 0.0.0.0:8000 app:app\n  build_command: pip install -r requirements.txt\n  instance_count: 2\n  health_check: {http_path: /health}\n  envs: [{key: B, scope: RUN_TIME, type: SECRET}]\n";
+        let config = app_platform(".do/app.yaml", text).unwrap().remove(0).config;
+        assert_eq!(config.ports, [PortMap { local: 8080, external: 443 }]);
+        assert_eq!((config.root.as_deref(), config.replicas), (Some("api"), Some(2)));
+        assert_eq!(config.sets, ["A", "B"]);
+        assert_eq!(config.regions, ["fra"]);
+        assert_eq!(config.health_path.as_deref(), Some("/health"));
+        assert!(app_platform(".do/app.yaml", "name: x\n").unwrap_err().starts_with("line 1"));
+        assert!(app_platform(".do/app.yaml", "spec:\n  static_sites: [{name: s}]\n").unwrap().is_empty());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Deploy configurations: how each platform is told to start the application, and on which port.
 
 pub(crate) mod blueprint;
+mod cluster;
 mod docker;
+mod hosts_of_own;
 mod other;
 mod replit;
 
@@ -10,14 +12,25 @@ use std::collections::BTreeMap;
 use landfall_evidence::{DeployConfig, DeployStage, PortMap, PortSetting};
 
 use crate::command::{Parsed, parse_shell};
-use crate::tree::{Tree, parent};
+use crate::tree::{Tree, file_name, parent};
 
 /// A configuration with what the evidence has no field for.
-#[derive(Debug)]
 pub(crate) struct Deploy {
     pub(crate) config: DeployConfig,
     /// What the start command serves: `run:app`.
     pub(crate) target: Option<String>,
+    /// Variables with the values that the file itself gives them. They reach a process that is started on request, and
+    /// no evidence.
+    pub(crate) values: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Deploy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deploy")
+            .field("config", &self.config)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Deploy {
@@ -32,9 +45,20 @@ impl Deploy {
                 health_path: None,
                 sets: Vec::new(),
                 default_host: None,
+                build: None,
+                root: None,
+                regions: Vec::new(),
+                replicas: None,
             },
             target: None,
+            values: BTreeMap::new(),
         }
+    }
+
+    /// Whether it is the file of a folder inside a monorepo.
+    pub(crate) fn is_member(&self) -> bool {
+        let folder = parent(&self.config.file);
+        !folder.is_empty() && self.config.root.as_deref() == Some(folder)
     }
 
     fn start(&mut self, parsed: Parsed) {
@@ -45,6 +69,7 @@ impl Deploy {
     /// Values that the file itself gives to variables serve as their defaults in the start command: the platform may
     /// still set another value.
     fn defaults(&mut self, values: &BTreeMap<String, String>) {
+        self.values.extend(values.iter().map(|(name, value)| (name.clone(), value.clone())));
         let Some(start) = &mut self.config.start else { return };
         if let PortSetting::Variable { name, default: default @ None } = &mut start.bind_port {
             *default = values.get(name).and_then(|value| value.parse().ok());
@@ -69,6 +94,10 @@ const FILES: &[(&str, Reader)] = &[
     ("railway.json", other::railway_json),
     ("nixpacks.toml", other::nixpacks),
     ("vercel.json", other::vercel),
+    ("netlify.toml", other::netlify),
+    ("wrangler.toml", other::wrangler),
+    ("wrangler.json", other::wrangler_json),
+    ("wrangler.jsonc", other::wrangler_json),
     ("app.json", other::app_json),
     ("render.yaml", blueprint::render),
     ("heroku.yml", blueprint::heroku),
@@ -77,7 +106,36 @@ const FILES: &[(&str, Reader)] = &[
     ("compose.yml", blueprint::compose),
     ("docker-compose.yml", blueprint::compose),
     ("docker-compose.yaml", blueprint::compose),
+    (".do/app.yaml", blueprint::app_platform),
+    (".do/deploy.template.yaml", blueprint::app_platform),
+    ("Caddyfile", hosts_of_own::caddy),
 ];
+
+/// The reader of a file that may lie anywhere, by its name and neighbours.
+fn by_kind(tree: &Tree, path: &str) -> Option<Reader> {
+    let name = file_name(path);
+    let folder = parent(path);
+    if name.ends_with(".service") {
+        return Some(hosts_of_own::systemd);
+    }
+    if name == "Caddyfile" && !folder.is_empty() {
+        return Some(hosts_of_own::caddy);
+    }
+    let under = |word: &str| folder.split('/').any(|part| part == word);
+    if name == "nginx.conf"
+        || (name.ends_with(".conf") && (under("nginx") || under("conf.d") || under("sites-enabled")))
+    {
+        return Some(hosts_of_own::nginx);
+    }
+    // Values without a chart beside them are some other program's.
+    (name == "values.yaml" && tree.has(&format!("{}Chart.yaml", path.trim_end_matches("values.yaml"))))
+        .then_some(cluster::helm as Reader)
+}
+
+/// Files of these kinds that are read.
+const MAX_BY_KIND: usize = 40;
+/// Folders of a monorepo whose own deploy files are read.
+const MAX_MEMBERS: usize = 40;
 
 /// Folders in which Kubernetes manifests usually lie; templates of Helm are no YAML before they are rendered.
 const MANIFEST_FOLDERS: &[&str] =
@@ -114,14 +172,34 @@ pub(crate) fn read(tree: &Tree, unread: &mut Vec<String>) -> Vec<Deploy> {
             None => {}
         }
     }
-    for (file, text) in manifests(tree) {
+    for file in tree.files.iter().filter(|f| !f.ignored).map(|f| f.path.as_str()) {
+        let Some(reader) = by_kind(tree, file) else { continue };
+        if all.len() > MAX_BY_KIND {
+            break;
+        }
+        match tree
+            .text(file)
+            .map(|text| text.and_then(|text| reader(file, &text).map_err(|r| format!("{file}: {r}"))))
+        {
+            Some(Ok(found)) => all.extend(found),
+            Some(Err(reason)) => unread.push(reason),
+            None => {}
+        }
+    }
+    members(tree, &mut all, unread);
+    let overlays = cluster::overlays(tree, unread);
+    let parts: Vec<&str> = overlays.iter().flat_map(|o| &o.parts).map(String::as_str).collect();
+    for (file, text) in manifests(tree).into_iter().filter(|(file, _)| !parts.contains(&file.as_str())) {
         match blueprint::kubernetes(&file, &text) {
             Ok(found) => all.extend(found),
             Err(reason) => unread.push(format!("{file}: {reason}")),
         }
     }
+    all.extend(overlays.into_iter().flat_map(|o| o.deploys));
     // With no platform's file beside it, a compose file is what production is started by.
-    let others = all.iter().any(|d| !matches!(d.config.platform.as_str(), "docker" | "docker-compose"));
+    let others = all
+        .iter()
+        .any(|d| !matches!(d.config.platform.as_str(), "docker" | "docker-compose" | "nginx" | "caddy"));
     for deploy in all.iter_mut().filter(|d| d.config.platform == "docker-compose" && !others) {
         deploy.config.stage = DeployStage::Production;
     }
@@ -129,6 +207,41 @@ pub(crate) fn read(tree: &Tree, unread: &mut Vec<String>) -> Vec<Deploy> {
         complete(deploy, tree);
     }
     all
+}
+
+/// The deploy files of a monorepo's members: folders at most two levels down that hold a manifest of their own. What
+/// they start lies in their folder.
+fn members(tree: &Tree, all: &mut Vec<Deploy>, unread: &mut Vec<String>) {
+    let mut folders: Vec<&str> = tree
+        .files
+        .iter()
+        .filter(|f| !f.ignored && crate::stack::MANIFESTS.contains(&file_name(&f.path)))
+        .map(|f| parent(&f.path))
+        .filter(|folder| {
+            !folder.is_empty()
+                && folder.matches('/').count() < 2
+                && !crate::source::is_test(&format!("{folder}/x"))
+        })
+        .collect();
+    folders.dedup();
+    folders.truncate(MAX_MEMBERS);
+    for folder in folders {
+        // Compose files and proxies of a folder are tools for working on it.
+        for (name, reader) in FILES
+            .iter()
+            .filter(|(name, _)| !name.contains("compose") && !name.contains('/') && *name != "Caddyfile")
+        {
+            let file = format!("{folder}/{name}");
+            let Some(text) = tree.text(&file) else { continue };
+            match text.and_then(|text| reader(&file, &text).map_err(|reason| format!("{file}: {reason}"))) {
+                Ok(found) => all.extend(found.into_iter().map(|mut deploy| {
+                    deploy.config.root.get_or_insert_with(|| folder.to_owned());
+                    deploy
+                })),
+                Err(reason) => unread.push(reason),
+            }
+        }
+    }
 }
 
 /// The Kubernetes manifests of a project with their texts: YAML files whose documents name a kind and an API version.

@@ -44,6 +44,8 @@ pub(super) fn fly(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
     let root = toml_table(text)?;
     let mut deploy = Deploy::new(file, "fly", DeployStage::Production);
     deploy.config.default_host = root.get("app").and_then(Value::as_str).map(|app| format!("{app}.fly.dev"));
+    deploy.config.regions =
+        root.get("primary_region").and_then(Value::as_str).map(str::to_owned).into_iter().collect();
     let env: BTreeMap<String, String> = root
         .get("env")
         .and_then(Value::as_table)
@@ -123,9 +125,73 @@ pub(super) fn nixpacks(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
 pub(super) fn vercel(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
     let root = json_object(text)?;
     let mut deploy = Deploy::new(file, "vercel", DeployStage::Production);
+    deploy.config.regions = root
+        .get("regions")
+        .and_then(serde_json::Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|region| region.as_str().map(str::to_owned))
+        .collect();
     let env = root.get("env").and_then(serde_json::Value::as_object);
     deploy.config.sets = env.map(|e| e.keys().cloned().collect()).unwrap_or_default();
     Ok(vec![deploy])
+}
+
+/// Netlify builds files and functions; there is no start command
+/// (docs.netlify.com/configure-builds/file-based-configuration).
+pub(super) fn netlify(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let root = toml_table(text)?;
+    let mut deploy = Deploy::new(file, "netlify", DeployStage::Production);
+    let tables = [
+        root.get("build").and_then(|b| b.get("environment")),
+        root.get("context").and_then(|c| c.get("production")).and_then(|p| p.get("environment")),
+    ];
+    let mut sets: Vec<String> =
+        tables.into_iter().flatten().filter_map(Value::as_table).flat_map(|t| t.keys().cloned()).collect();
+    sets.sort();
+    sets.dedup();
+    deploy.config.sets = sets;
+    Ok(vec![deploy])
+}
+
+/// A Cloudflare Worker (developers.cloudflare.com/workers/wrangler/configuration): the script that answers, and its
+/// variables. It has no port.
+pub(super) fn wrangler(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let root = toml_table(text)?;
+    let json = serde_json::to_value(&root).map_err(|error| error.to_string())?;
+    Ok(vec![worker(file, &json)])
+}
+
+/// The same in JSON, in which comments may stand.
+pub(super) fn wrangler_json(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let plain = Source::new(file, Language::JavaScript, text).code;
+    let root: serde_json::Value = serde_json::from_str(&plain).map_err(|error| error.to_string())?;
+    match root.is_object() {
+        true => Ok(vec![worker(file, &root)]),
+        false => Err("not a JSON object".to_owned()),
+    }
+}
+
+fn worker(file: &str, root: &serde_json::Value) -> Deploy {
+    let mut deploy = Deploy::new(file, "cloudflare-workers", DeployStage::Production);
+    let main = root.get("main").or_else(|| root.get("entry-point")).and_then(serde_json::Value::as_str);
+    deploy.target = main.map(str::to_owned);
+    deploy.config.build = root
+        .get("build")
+        .and_then(|b| b.get("command"))
+        .and_then(serde_json::Value::as_str)
+        .map(str::to_owned);
+    let production = root.get("env").and_then(|e| e.get("production"));
+    let mut sets: Vec<String> = [Some(root), production]
+        .into_iter()
+        .flatten()
+        .filter_map(|table| table.get("vars")?.as_object())
+        .flat_map(|vars| vars.keys().cloned())
+        .collect();
+    sets.sort();
+    sets.dedup();
+    deploy.config.sets = sets;
+    deploy
 }
 
 /// Heroku's app.json names settings; the start command is the Procfile's. Expo and others use the same file name, so
@@ -227,6 +293,23 @@ mod tests {
         let start = deploy.config.start.unwrap();
         assert!(!start.shell);
         assert_eq!(start.bind_port, PortSetting::Variable { name: "PORT".into(), default: Some(8080) });
+    }
+
+    #[test]
+    fn edges_without_a_start_command_name_their_variables() {
+        let text = "[build]\ncommand = 'npm run build'\n[build.environment]\nNODE_VERSION = '20'\n[context.production.environment]\nAPI_URL = 'x'\n";
+        assert_eq!(netlify("netlify.toml", text).unwrap()[0].config.sets, ["API_URL", "NODE_VERSION"]);
+        assert!(netlify("netlify.toml", "[build\n").unwrap_err().starts_with("line 1"));
+        let toml = wrangler(
+            "wrangler.toml",
+            "name = 'w'\nmain = 'src/index.js'\n[vars]\nA = '1'\n[env.production.vars]\nB = '2'\n",
+        )
+        .unwrap();
+        let json = wrangler_json("wrangler.jsonc", "{ // worker\n \"main\": \"src/index.js\", \"vars\": {\"A\": \"1\"}, \"env\": {\"production\": {\"vars\": {\"B\": \"2\"}}}}").unwrap();
+        for deploy in [&toml[0], &json[0]] {
+            assert_eq!(deploy.target.as_deref(), Some("src/index.js"));
+            assert_eq!(deploy.config.sets, ["A", "B"]);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::tree::{Tree, parent};
 
 struct Patterns {
     made: Regex,
+    prefix: Regex,
     route: Regex,
     mount: Regex,
     import: Regex,
@@ -23,8 +24,9 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         |pattern: &str| Regex::new(pattern).expect("the patterns are constants and covered by tests");
     Patterns {
         made: compile(
-            r"\b(?:const|let|var)\s+(\w+)(?:\s*:\s*[\w.]+)?\s*=\s*(?:new\s+)?(?:await\s+)?(express|fastify|Fastify|Koa|Hono|(?:\w+\.)?Router)\s*\(",
+            r"\b(?:const|let|var)\s+(\w+)(?:\s*:\s*[\w.]+)?\s*=\s*(?:new\s+)?(?:await\s+)?(express|fastify|Fastify|Koa|Hono|(?:\w+\.)?Router)\s*(\()",
         ),
+        prefix: compile(r#"\bprefix\s*:\s*["'`]([^"'`]*)["'`]"#),
         route: compile(r"\b(\w+)\.(get|post|put|patch|delete|head|options|all)\s*(\()"),
         mount: compile(r"\b(\w+)\.(?:use|route)\s*(\()"),
         import: compile(
@@ -40,9 +42,18 @@ pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
     let mut routers: Vec<Router> = Vec::new();
     let mut roots: Vec<Router> = Vec::new();
     let mut exported: BTreeMap<&str, String> = BTreeMap::new();
+    let mut own: BTreeMap<Router, String> = BTreeMap::new();
     for source in scripts() {
         for c in p.made.captures_iter(&source.code) {
             let router = (source.path.clone(), c[1].to_owned());
+            // Koa's router carries its prefix itself.
+            if let Some(open) = c.get(3)
+                && let Some(prefix) = p
+                    .prefix
+                    .captures(source.arguments(open.start()).unwrap_or_default().first().unwrap_or(&""))
+            {
+                own.insert(router.clone(), prefix[1].trim_end_matches('/').to_owned());
+            }
             if c[2].ends_with("Router") { routers.push(router) } else { roots.push(router) }
         }
         if let Some(c) = p.export.captures(&source.code) {
@@ -76,7 +87,7 @@ pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
                     Some(target) => module(tree, &source.path, target).and_then(|file| {
                         exported.get(file.as_str()).map(|name| (file.clone(), name.clone()))
                     }),
-                    None => find(source, argument),
+                    None => find(source, argument.strip_suffix(".routes()").unwrap_or(argument)),
                 };
                 if let Some(child) = child.filter(|c| routers.contains(c)) {
                     mounts.on.entry(child).or_default().push((Some(parent.clone()), prefix.to_owned()));
@@ -99,7 +110,9 @@ pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
             if prefixes.is_empty() && mounts.on.is_empty() {
                 prefixes.push(String::new());
             }
+            let inner = own.get(&router).map_or("", String::as_str);
             for prefix in prefixes {
+                let prefix = format!("{prefix}{inner}");
                 let tail = if path == "/" && !prefix.is_empty() { "" } else { path };
                 routes.push(Route {
                     methods: methods.clone(),
@@ -113,7 +126,7 @@ pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
 }
 
 /// The file behind a relative import.
-fn module(tree: &Tree, from: &str, target: &str) -> Option<String> {
+pub(super) fn module(tree: &Tree, from: &str, target: &str) -> Option<String> {
     let mut folder = parent(from).to_owned();
     let mut rest = target;
     loop {

@@ -1,8 +1,15 @@
-//! Routes as the code declares them: Flask, FastAPI, Django and Express. What is built at run time is not seen.
+//! Routes as the code declares them, by the forms that each framework documents. What is built at run time is not seen.
 
 mod django;
 mod express;
 mod flask;
+mod go;
+mod lexical;
+mod node;
+mod openapi;
+mod others;
+mod ruby;
+mod rust;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,6 +17,7 @@ use std::sync::LazyLock;
 use landfall_evidence::Route;
 use regex::Regex;
 
+use crate::settings::Noticed;
 use crate::source::{Language, Source};
 use crate::tree::{Tree, parent};
 
@@ -25,10 +33,23 @@ pub(crate) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
     let mut routes = flask::read(tree, sources);
     routes.extend(django::read(tree, sources));
     routes.extend(express::read(tree, sources));
+    routes.extend(node::read(tree, sources));
+    routes.extend(go::read(sources));
+    routes.extend(rust::read(sources));
+    routes.extend(ruby::read(sources));
+    routes.extend(others::read(tree, sources));
     routes.sort_by(|a, b| (&a.path, &a.methods, &a.place).cmp(&(&b.path, &b.methods, &b.place)));
     routes.dedup();
     routes.truncate(MAX_ROUTES);
     routes
+}
+
+/// Where the project's OpenAPI document and its code differ.
+pub(crate) fn against_specification(tree: &Tree, routes: &[Route], unread: &mut Vec<String>) -> Vec<Noticed> {
+    match openapi::read(tree, unread) {
+        Some((file, named)) => openapi::compare(&file, &named, routes),
+        None => Vec::new(),
+    }
 }
 
 /// A router (blueprint, app) by the file and the name that it has there.

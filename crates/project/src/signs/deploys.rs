@@ -14,6 +14,7 @@ use crate::tree::{Tree, file_name, parent};
 
 pub(super) fn read(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     disagreements(read, found);
+    proxied(read, found);
     starts(read, plans, found);
     roots(read, plans, found);
     triggers(plans, found);
@@ -24,12 +25,13 @@ pub(super) fn read(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
 }
 
 fn production<'a>(read: &Read<'a>) -> Vec<&'a Deploy> {
-    read.deploys.iter().filter(|d| d.config.stage == DeployStage::Production).collect()
+    // What a member of a monorepo starts lies in its own folder, and is another application than the root's.
+    read.deploys.iter().filter(|d| d.config.stage == DeployStage::Production && !d.is_member()).collect()
 }
 
 /// Ports, start targets and health paths that differ from file to file.
 fn disagreements(read: &Read<'_>, found: &mut Found) {
-    let all = production(read);
+    let all: Vec<&Deploy> = production(read).into_iter().filter(|d| !is_proxy(d)).collect();
     let mut ports: BTreeMap<u16, &str> = BTreeMap::new();
     let mut targets: BTreeMap<String, &str> = BTreeMap::new();
     let mut paths: BTreeMap<&str, &str> = BTreeMap::new();
@@ -70,6 +72,47 @@ fn disagreements(read: &Read<'_>, found: &mut Found) {
         let shown: Vec<String> = paths.iter().map(|(path, file)| format!("{path} in {file}")).collect();
         found.add(SignWord::DeployHealthDisagree, *paths.values().next().unwrap_or(&""), shown.join(", "));
     }
+}
+
+/// A proxy of this machine against the ports that start commands bind.
+fn proxied(read: &Read<'_>, found: &mut Found) {
+    let bound: BTreeSet<u16> = read
+        .deploys
+        .iter()
+        .filter_map(|d| match d.config.start.as_ref()?.bind_port {
+            PortSetting::Literal { port } => Some(port),
+            PortSetting::Variable { default, .. } => default,
+            PortSetting::Unsaid => None,
+        })
+        .chain(
+            read.deploys.iter().filter(|d| !is_proxy(d)).flat_map(|d| d.config.ports.iter().map(|p| p.local)),
+        )
+        .collect();
+    if bound.is_empty() {
+        return;
+    }
+    for deploy in read.deploys.iter().filter(|d| is_proxy(d)) {
+        let asked: Vec<String> = deploy
+            .config
+            .ports
+            .iter()
+            .filter(|p| !bound.contains(&p.local))
+            .map(|p| p.local.to_string())
+            .collect();
+        // A proxy leads to other servers of the machine too; where one of its ports is bound here, the rest is theirs.
+        if asked.len() == deploy.config.ports.len() {
+            let bound: Vec<String> = bound.iter().map(u16::to_string).collect();
+            found.add(
+                SignWord::ProxyPortDiffers,
+                deploy.config.file.as_str(),
+                format!("it leads to {}, and the server binds {}", asked.join(", "), bound.join(", ")),
+            );
+        }
+    }
+}
+
+fn is_proxy(deploy: &Deploy) -> bool {
+    matches!(deploy.config.platform.as_str(), "nginx" | "caddy")
 }
 
 /// Programs that are for development: by what they say of themselves in their documentation.
@@ -137,8 +180,14 @@ fn starts(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
         );
     }
     for deploy in &all {
-        let Some(start) = &deploy.config.start else { continue };
         let file = deploy.config.file.as_str();
+        let Some(start) = &deploy.config.start else {
+            // A worker is not started, it answers: its script is all that it has.
+            if let Some(target) = deploy.target.as_deref() {
+                target_missing(read, target, file, found);
+            }
+            continue;
+        };
         let script = match start.server.as_deref() {
             Some("npm" | "yarn" | "pnpm") => None,
             _ => named_script(tree, &start.raw),

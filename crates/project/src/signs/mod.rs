@@ -6,8 +6,10 @@
 mod code;
 mod deploys;
 mod files;
+mod hollow;
 mod ignore;
 mod images;
+mod listens;
 mod packages;
 mod plan;
 mod proxy;
@@ -35,10 +37,12 @@ pub(crate) struct Read<'a> {
     pub(crate) sources: &'a [Source],
     pub(crate) deploys: &'a [Deploy],
     pub(crate) snapshot: &'a ProjectSnapshot,
+    /// What they noticed on the way.
+    pub(crate) noticed: &'a [(SignWord, String, String)],
 }
 
 /// The signs of a project, by word and place.
-pub(crate) fn read(read: &Read<'_>) -> Vec<ProjectSign> {
+pub(crate) fn read(read: &Read<'_>) -> (Vec<ProjectSign>, Vec<Built>) {
     let mut found = Found::default();
     let plans = plan::read(read.tree, &mut found);
     files::read(read, &plans, &mut found);
@@ -48,7 +52,30 @@ pub(crate) fn read(read: &Read<'_>) -> Vec<ProjectSign> {
     images::read(read, &plans, &mut found);
     code::read(read, &plans, &mut found);
     proxy::read(read, &mut found);
-    found.into_signs()
+    hollow::read(read, &mut found);
+    listens::read(read, &mut found);
+    for (word, place, detail) in read.noticed {
+        found.add(*word, place.as_str(), detail.as_str());
+    }
+    let built = plans
+        .iter()
+        .filter(|plan| !plan.workflow)
+        .map(|plan| Built {
+            file: plan.file.clone(),
+            build: plan.build.as_ref().map(|said| said.text.clone()),
+            root: plan.root.as_ref().map(|said| said.text.clone()),
+            replicas: plan.least.as_ref().and_then(|(count, _)| u32::try_from(*count).ok()),
+        })
+        .collect();
+    (found.into_signs(), built)
+}
+
+/// What a deploy file says of building and scale.
+pub(crate) struct Built {
+    pub(crate) file: String,
+    pub(crate) build: Option<String>,
+    pub(crate) root: Option<String>,
+    pub(crate) replicas: Option<u32>,
 }
 
 /// Files that do not reach an image or upload.
@@ -128,7 +155,7 @@ fn inside(path: &str) -> Option<String> {
 }
 
 /// A path beside another file, normal.
-fn beside(file: &str, relative: &str) -> Option<String> {
+pub(crate) fn beside(file: &str, relative: &str) -> Option<String> {
     inside(&format!("{}/{relative}", parent(file)))
 }
 

@@ -221,7 +221,10 @@ fn of(files: &[(&str, &str)]) -> Vec<landfall_evidence::ProjectSign> {
     let sources = crate::source::load(&tree, &mut unread);
     let snapshot = landfall_evidence::ProjectSnapshot::default();
     let mut found = Found::default();
-    read(&Read { tree: &tree, sources: &sources, deploys: &[], snapshot: &snapshot }, &mut found);
+    read(
+        &Read { tree: &tree, sources: &sources, deploys: &[], snapshot: &snapshot, noticed: &[] },
+        &mut found,
+    );
     found.into_signs()
 }
 

@@ -1,5 +1,6 @@
 //! Languages, frameworks, application servers, pinned versions and runtimes.
 
+mod more;
 mod python;
 mod runtime;
 mod various;
@@ -8,6 +9,22 @@ use landfall_evidence::{Dependency, Runtime, Stack};
 
 use crate::source::{Language, Source};
 use crate::tree::{Tree, file_name, parent};
+
+/// Files that make a folder a project of its own.
+pub(crate) const MANIFESTS: &[&str] = &[
+    "package.json",
+    "pyproject.toml",
+    "requirements.txt",
+    "Pipfile",
+    "Cargo.toml",
+    "go.mod",
+    "Gemfile",
+    "composer.json",
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "mix.exs",
+];
 
 /// What a manifest says, before frameworks are told from other dependencies.
 #[derive(Debug, Default)]
@@ -102,7 +119,56 @@ const KINDS: &[Kind] = &[
         servers: &["puma", "unicorn", "falcon", "thin"],
         read: various::ruby,
     },
+    Kind {
+        language: "php",
+        runtime: "PHP",
+        source: Language::Php,
+        frameworks: &[
+            "laravel/framework",
+            "symfony/framework-bundle",
+            "slim/slim",
+            "laravel/lumen-framework",
+        ],
+        servers: &["laravel/octane", "spiral/roadrunner"],
+        read: more::php,
+    },
+    Kind {
+        language: "java",
+        runtime: "Java",
+        source: Language::Java,
+        frameworks: &[
+            "org.springframework.boot:spring-boot-starter-web",
+            "org.springframework.boot:spring-boot-starter-webflux",
+            "io.quarkus:quarkus-rest",
+            "io.quarkus:quarkus-resteasy-reactive",
+            "io.quarkus:quarkus-resteasy",
+            "io.micronaut:micronaut-http-server-netty",
+            "io.ktor:ktor-server-netty",
+            "io.javalin:javalin",
+        ],
+        servers: &[],
+        read: more::jvm,
+    },
+    Kind {
+        language: "dotnet",
+        runtime: ".NET",
+        source: Language::CSharp,
+        frameworks: &["Microsoft.NET.Sdk.Web"],
+        servers: &[],
+        read: more::dotnet,
+    },
+    Kind {
+        language: "elixir",
+        runtime: "Elixir",
+        source: Language::Elixir,
+        frameworks: &["phoenix", "plug"],
+        servers: &["bandit", "plug_cowboy"],
+        read: more::elixir,
+    },
 ];
+
+/// Stacks of a monorepo's members beyond those that are nearest to the root.
+const MAX_MEMBERS: usize = 24;
 
 /// Reads the stacks of a project, most important first: those with a web framework, then by the amount of source.
 pub(crate) fn read(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) -> Vec<Stack> {
@@ -121,6 +187,7 @@ pub(crate) fn read(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) ->
         found.push((framework.is_some(), files, kind, manifest, framework));
     }
     found.sort_by_key(|(framework, files, ..)| (!framework, std::cmp::Reverse(*files)));
+    let taken: Vec<String> = found.iter().filter_map(|(.., manifest, _)| manifest.path.clone()).collect();
     // The version commands take some tens of milliseconds each, so they run side by side.
     std::thread::scope(|scope| {
         let asked: Vec<_> = found
@@ -130,7 +197,7 @@ pub(crate) fn read(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) ->
                 (kind, manifest, framework, present)
             })
             .collect();
-        asked
+        let mut all: Vec<Stack> = asked
             .into_iter()
             .map(|(kind, manifest, framework, present)| Stack {
                 language: kind.language.to_owned(),
@@ -145,15 +212,69 @@ pub(crate) fn read(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) ->
                 lock: manifest.lock,
                 dependencies: manifest.dependencies,
             })
-            .collect()
+            .collect();
+        let more = members(tree, &taken, &all, unread);
+        all.extend(more);
+        all
     })
+}
+
+/// The stacks of folders with a manifest of their own, other than those that were read for the whole tree.
+fn members(tree: &Tree, taken: &[String], nearest: &[Stack], unread: &mut Vec<String>) -> Vec<Stack> {
+    let mut folders: Vec<&str> = tree
+        .files
+        .iter()
+        .filter(|f| !f.ignored && f.path.matches('/').count() <= 3 && !crate::source::is_test(&f.path))
+        .filter(|f| {
+            let name = file_name(&f.path);
+            MANIFESTS.contains(&name) && !taken.contains(&f.path)
+        })
+        .map(|f| parent(&f.path))
+        .filter(|folder| !folder.is_empty() && taken.iter().all(|t| parent(t) != *folder))
+        .collect();
+    folders.dedup();
+    folders.truncate(MAX_MEMBERS);
+    let mut stacks = Vec::new();
+    for folder in folders {
+        let inner = tree.below(folder);
+        let mut reasons = Vec::new();
+        for kind in KINDS {
+            let Some(manifest) = (kind.read)(&inner, &mut reasons) else { continue };
+            // A manifest deeper down is that of another member.
+            if manifest.path.as_deref().is_none_or(|path| path.contains('/')) {
+                continue;
+            }
+            let at = |path: String| format!("{folder}/{path}");
+            stacks.push(Stack {
+                language: kind.language.to_owned(),
+                framework: pick(&manifest.dependencies, kind.frameworks),
+                server: pick(&manifest.dependencies, kind.servers),
+                runtime: Runtime {
+                    name: kind.runtime.to_owned(),
+                    wanted: runtime::wanted(&inner, kind.language).or(manifest.wanted),
+                    present: nearest
+                        .iter()
+                        .find(|s| s.language == kind.language)
+                        .and_then(|s| s.runtime.present.clone()),
+                },
+                // A workspace's lock file lies at its root and serves all of its members.
+                lock: manifest.lock.map(at).or_else(|| {
+                    nearest.iter().find(|s| s.language == kind.language).and_then(|s| s.lock.clone())
+                }),
+                manifest: manifest.path.map(at),
+                dependencies: manifest.dependencies,
+            });
+        }
+        unread.extend(reasons.into_iter().map(|reason| format!("{folder}/{reason}")));
+    }
+    stacks
 }
 
 fn pick(dependencies: &[Dependency], names: &[&str]) -> Option<Dependency> {
     // Go modules carry their major version at the end of the path: `…/echo/v4`.
     let same = |d: &Dependency, name: &str| {
         let found = normal(&d.name);
-        found == name || found.strip_prefix(name).is_some_and(|rest| rest.starts_with("/v"))
+        found == normal(name) || found.strip_prefix(name).is_some_and(|rest| rest.starts_with("/v"))
     };
     names.iter().find_map(|name| dependencies.iter().find(|d| same(d, name)).cloned())
 }
@@ -253,6 +374,44 @@ mod tests {
         let (found, _) = stacks(&[("main.py", "from fastapi import FastAPI\napp = FastAPI()\n")]);
         assert_eq!(found[0].framework.as_ref().unwrap().name, "fastapi");
         assert_eq!(found[0].manifest, None);
+    }
+
+    #[test]
+    fn members_of_a_monorepo_have_stacks_of_their_own() {
+        let (_dir, tree) = tree(&[
+            ("package.json", r#"{"private":true,"workspaces":["apps/*"]}"#),
+            ("package-lock.json", "{}"),
+            ("apps/api/package.json", r#"{"dependencies":{"fastify":"5.0.0"}}"#),
+            ("apps/web/package.json", r#"{"dependencies":{"next":"15.0.0"}}"#),
+            ("services/jobs/requirements.txt", "flask==3.0.0\n"),
+            ("services/mail/requirements.txt", "fastapi==0.115.0\n"),
+            ("services/mail/broken/package.json", "{"),
+        ]);
+        let mut unread = Vec::new();
+        let stacks = read(&tree, &[], &mut unread);
+        let mut shown: Vec<String> = stacks
+            .iter()
+            .map(|s| {
+                let framework = s.framework.as_ref().map_or("", |f| f.name.as_str());
+                format!(
+                    "{} {framework} {}",
+                    s.manifest.as_deref().unwrap_or_default(),
+                    s.lock.as_deref().unwrap_or("-")
+                )
+            })
+            .collect();
+        shown.sort();
+        assert_eq!(
+            shown,
+            [
+                "apps/api/package.json fastify package-lock.json",
+                "apps/web/package.json next package-lock.json",
+                "package.json  package-lock.json",
+                "services/jobs/requirements.txt flask -",
+                "services/mail/requirements.txt fastapi -",
+            ]
+        );
+        assert!(unread.iter().any(|r| r.starts_with("services/mail/broken/package.json: ")), "{unread:?}");
     }
 
     #[test]

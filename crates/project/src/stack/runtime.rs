@@ -18,6 +18,9 @@ pub(super) fn wanted(tree: &Tree, language: &str) -> Option<String> {
         "rust" => (&["rust-toolchain"], "rust"),
         "go" => (&[".go-version"], "golang"),
         "ruby" => (&[".ruby-version"], "ruby"),
+        "php" => (&[".php-version"], "php"),
+        "java" => (&[".java-version"], "java"),
+        "elixir" => (&[".elixir-version"], "elixir"),
         _ => return None,
     };
     let first_line = |path: &str| {
@@ -67,6 +70,10 @@ pub(super) fn present(root: &Path, language: &str) -> Option<String> {
         "rust" => &[("rustc", &["--version"])],
         "go" => &[("go", &["version"])],
         "ruby" => &[("ruby", &["--version"])],
+        "php" => &[("php", &["--version"])],
+        "java" => &[("java", &["--version"])],
+        "dotnet" => &[("dotnet", &["--version"])],
+        "elixir" => &[("elixir", &["--short-version"])],
         _ => &[],
     };
     commands.iter().find_map(|(program, arguments)| {

@@ -9,11 +9,11 @@ use toml::{Table, Value};
 use super::{Manifest, beside, find, text};
 use crate::tree::Tree;
 
-fn regex(pattern: &str) -> Regex {
+pub(super) fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the patterns are constants and covered by tests")
 }
 
-fn plain(name: &str, requirement: &str) -> Dependency {
+pub(super) fn plain(name: &str, requirement: &str) -> Dependency {
     let digits = requirement.trim_start_matches('=').trim();
     let exact = digits.split('.').count() == 3
         && digits.starts_with(|c: char| c.is_ascii_digit())

@@ -59,10 +59,28 @@ fn runner_of(parsed: &[Vec<Word>]) -> String {
         "tox",
         "nox",
         "make",
+        "nextest",
+        "jest",
+        "vitest",
+        "mocha",
+        "rspec",
+        "rails",
+        "rake",
+        "phpunit",
+        "pest",
+        "artisan",
+        "composer",
+        "mvn",
+        "mvnw",
+        "gradle",
+        "gradlew",
+        "dotnet",
+        "mix",
     ];
     match words().find_map(|word| known.iter().find(|k| **k == word)) {
         Some(&"py.test") => "pytest".to_owned(),
         Some(&"manage.py") => "unittest".to_owned(),
+        Some(&"cargo") if words().any(|w| w == "nextest") => "nextest".to_owned(),
         Some(known) => (*known).to_owned(),
         None => words().find(|w| !w.contains('=')).unwrap_or("sh").to_owned(),
     }
@@ -84,6 +102,35 @@ fn detected(tree: &Tree) -> Option<Plan> {
         let name = file_name(path);
         name.starts_with("test_") || name.ends_with("_test.py")
     };
+    // Files of the standard library's own runner, and nothing that asks for another.
+    let unittest = !configured
+        && python_tests().any(pytest_named)
+        && python_tests().filter(|p| pytest_named(p)).all(|p| {
+            let text = text(p);
+            text.contains("unittest.TestCase") && !text.contains("import pytest")
+        })
+        && !["requirements.txt", "requirements-dev.txt", "pyproject.toml", "Pipfile"]
+            .iter()
+            .any(|f| text(f).contains("pytest"));
+    if unittest {
+        let folder = ["tests", "test"].into_iter().find(|f| tree.has(&format!("{f}/__init__.py")));
+        let mut argv = vec!["python3", "-m", "unittest", "discover"];
+        if folder.is_none() {
+            argv.extend(
+                ["tests", "test"]
+                    .into_iter()
+                    .find(|f| python_tests().any(|p| p.starts_with(&format!("{f}/"))))
+                    .map(|f| vec!["-s", f, "-t", "."])
+                    .into_iter()
+                    .flatten(),
+            );
+            if argv.len() > 4 && !tree.has(&format!("{}/__init__.py", argv[5])) {
+                // Without a package the tests are top-level modules of their own folder.
+                argv.truncate(6);
+            }
+        }
+        return Some(Plan::of(&argv, "unittest"));
+    }
     if configured || python_tests().any(pytest_named) {
         // A folder named on the command line keeps pytest from walking the whole tree.
         let folder =
@@ -97,6 +144,10 @@ fn detected(tree: &Tree) -> Option<Plan> {
         return Some(Plan::of(&["python", "manage.py", "test"], "unittest"));
     }
     if tree.has("Cargo.toml") {
+        // A nextest configuration says which runner the project means.
+        if tree.has(".config/nextest.toml") {
+            return Some(Plan::of(&["cargo", "nextest", "run"], "nextest"));
+        }
         return Some(Plan::of(&["cargo", "test"], "cargo"));
     }
     let script = serde_json::from_str::<serde_json::Value>(&text("package.json"))
@@ -106,8 +157,12 @@ fn detected(tree: &Tree) -> Option<Plan> {
     if script.is_some_and(|script| !script.trim().is_empty() && !script.contains("no test specified")) {
         return Some(Plan::of(&["npm", "test"], "npm"));
     }
+    if tree.has("package.json") && tree.files.iter().any(|f| !f.ignored && node_test(tree, &f.path)) {
+        return Some(Plan::of(&["node", "--test"], "node"));
+    }
     if tree.has("go.mod") {
-        return Some(Plan::of(&["go", "test", "./..."], "go"));
+        // Without -v go does not say how many tests there are.
+        return Some(Plan::of(&["go", "test", "-v", "./..."], "go"));
     }
     if tree.has("Gemfile") {
         if tree.files.iter().any(|f| f.path.starts_with("spec/") && f.path.ends_with("_spec.rb")) {
@@ -117,7 +172,48 @@ fn detected(tree: &Tree) -> Option<Plan> {
             return Some(Plan::of(&["bundle", "exec", "rails", "test"], "rails"));
         }
     }
+    let under = |folder: &str, end: &str| {
+        tree.files.iter().any(|f| !f.ignored && f.path.starts_with(folder) && f.path.ends_with(end))
+    };
+    if under("test/", "_test.rb") || under("test/", ".rb") && tree.has("Rakefile") {
+        // Each file ends in minitest's own autorun; one process loads them all.
+        if tree.has("Rakefile") && text("Rakefile").contains("TestTask") {
+            return Some(Plan::of(&["rake", "test"], "rake"));
+        }
+        let load = "Dir['./test/**/*_test.rb'].sort.each { |file| require file }";
+        return Some(Plan::of(&["ruby", "-Ilib", "-Itest", "-e", load], "minitest"));
+    }
+    if tree.has("composer.json") || tree.has("phpunit.xml") || tree.has("phpunit.xml.dist") {
+        if tree.has("artisan") {
+            return Some(Plan::of(&["php", "artisan", "test"], "artisan"));
+        }
+        if under("tests/", "Test.php") {
+            return Some(Plan::of(&["vendor/bin/phpunit"], "phpunit"));
+        }
+    }
+    if tree.has("pom.xml") {
+        let program = if tree.has("mvnw") { "./mvnw" } else { "mvn" };
+        return Some(Plan::of(&[program, "-B", "-q", "test"], "mvn"));
+    }
+    if tree.has("build.gradle") || tree.has("build.gradle.kts") {
+        let program = if tree.has("gradlew") { "./gradlew" } else { "gradle" };
+        return Some(Plan::of(&[program, "test", "--console=plain"], "gradle"));
+    }
+    if tree.files.iter().any(|f| f.path.ends_with(".sln") || f.path.ends_with(".csproj")) {
+        return Some(Plan::of(&["dotnet", "test"], "dotnet"));
+    }
+    if tree.has("mix.exs") && under("test/", "_test.exs") {
+        return Some(Plan::of(&["mix", "test"], "mix"));
+    }
     None
+}
+
+/// Whether a file is a test of Node's own runner (nodejs.org/api/test.html): by its import, since its names are those of
+/// other runners too.
+fn node_test(tree: &Tree, path: &str) -> bool {
+    is_test(path)
+        && [".js", ".mjs", ".cjs", ".ts"].iter().any(|end| path.ends_with(end))
+        && tree.text(path).and_then(Result::ok).is_some_and(|text| text.contains("node:test"))
 }
 
 #[cfg(test)]
@@ -147,7 +243,31 @@ mod tests {
             )]),
             None
         );
-        assert_eq!(found(&[("go.mod", "")]), some("go test ./..."));
+        assert_eq!(found(&[("go.mod", "")]), some("go test -v ./..."));
+        assert_eq!(found(&[("Cargo.toml", ""), (".config/nextest.toml", "")]), some("cargo nextest run"));
+        assert_eq!(
+            found(&[("package.json", "{}"), ("a.test.mjs", "import test from 'node:test'")]),
+            some("node --test")
+        );
+        assert_eq!(found(&[("package.json", "{}"), ("a.test.mjs", "import { test } from 'vitest'")]), None);
+        assert_eq!(found(&[("Rakefile", "Rake::TestTask.new"), ("test/a_test.rb", "")]), some("rake test"));
+        assert_eq!(found(&[("composer.json", "{}"), ("tests/ATest.php", "")]), some("vendor/bin/phpunit"));
+        assert_eq!(found(&[("composer.json", "{}"), ("artisan", "")]), some("php artisan test"));
+        assert_eq!(found(&[("pom.xml", "")]), some("mvn -B -q test"));
+        assert_eq!(found(&[("build.gradle", ""), ("gradlew", "")]), some("./gradlew test --console=plain"));
+        assert_eq!(found(&[("Api.sln", "")]), some("dotnet test"));
+        assert_eq!(found(&[("mix.exs", ""), ("test/a_test.exs", "")]), some("mix test"));
+        let case = "import unittest\nclass T(unittest.TestCase): pass\n";
+        assert_eq!(found(&[("test_a.py", case)]), some("python3 -m unittest discover"));
+        assert_eq!(found(&[("tests/test_a.py", case)]), some("python3 -m unittest discover -s tests"));
+        assert_eq!(
+            found(&[("tests/__init__.py", ""), ("tests/test_a.py", case)]),
+            some("python3 -m unittest discover")
+        );
+        assert_eq!(
+            found(&[("tests/test_a.py", case), ("requirements.txt", "pytest==8")]),
+            some("pytest tests/ --tb=short -q")
+        );
         assert_eq!(found(&[]), None);
     }
 

@@ -7,9 +7,11 @@
 mod detect;
 mod import_gap;
 mod junit;
+mod more_runners;
 mod other_runners;
 mod pytest;
-mod run;
+mod reports;
+pub(crate) mod run;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -172,6 +174,13 @@ fn read(tree: &Tree, plan: &Plan, finished: Finished) -> Observed<TestRun> {
     } else {
         other_runners::read(&output)
     };
+    // A command that writes JUnit XML has counted for us, whatever it prints.
+    if outcome.counts.is_none()
+        && outcome.errors.is_empty()
+        && let Some(written) = reports::outcome(&finished.reports)
+    {
+        outcome = written;
+    }
     outcome.failed.truncate(MAX_FAILED);
     outcome.errors.truncate(MAX_ERRORS);
     for error in &mut outcome.errors {
@@ -230,7 +239,7 @@ mod tests {
     }
 
     fn finished(output: &str, code: i32) -> Finished {
-        Finished { output: output.to_owned(), exit: Exit::Code { code }, junit: None }
+        Finished { output: output.to_owned(), exit: Exit::Code { code }, junit: None, reports: Vec::new() }
     }
 
     #[test]
@@ -240,6 +249,7 @@ mod tests {
             output: include_str!("../../tests/data/import-error.txt").to_owned(),
             exit: Exit::Code { code: 2 },
             junit: Some(include_str!("../../tests/data/import-error.xml").to_owned()),
+            reports: Vec::new(),
         };
         let Observed::Present(run) = read(&tree, &plan("pytest tests/ --tb=short -q"), recorded) else {
             panic!("it ran")
@@ -391,6 +401,25 @@ mod tests {
             TestCounts { collected: 3, passed: 1, failed: 2, errors: 0, skipped: 0 }
         );
         assert!(run.output_tail.len() <= MAX_TAIL);
+    }
+
+    #[tokio::test]
+    async fn a_hostile_suite_ends_with_all_that_it_started() {
+        // Fifty processes in sessions of their own, a question, a gigabyte of output, and no end.
+        let seconds = 600_000 + std::process::id();
+        let script = format!(
+            "#!/bin/sh\nfor i in $(seq 50); do setsid sleep {seconds} & done\nprintf 'Continue? '\nread answer\necho \"got [$answer]\"\nyes | head -c 1000000000\nsleep {seconds}\n"
+        );
+        let dir = with_pytest(&script, &[]);
+        let runs = run_tests(dir.path(), None, Duration::from_secs(4)).await;
+        let run = runs[0].observation.answer.present().unwrap();
+        assert!(matches!(run.exit, Exit::TimedOut { .. }), "{:?}", run.exit);
+        assert!(run.output_tail.len() <= MAX_TAIL);
+        let needle = format!("sleep\0{seconds}\0");
+        let left = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+            std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == needle.as_bytes())
+        });
+        assert_eq!(left.count(), 0, "processes outlive the run");
     }
 
     #[tokio::test]

@@ -5,13 +5,14 @@ use std::sync::LazyLock;
 use landfall_evidence::{CollectionError, TestCounts};
 use regex::Regex;
 
-use super::{Outcome, pytest};
+use super::{Outcome, more_runners, pytest};
 
 struct Patterns {
     cargo: Regex,
     cargo_failed: Regex,
     rust_error: Regex,
     rust_place: Regex,
+    python_frame: Regex,
     unittest_ran: Regex,
     unittest_end: Regex,
     unittest_failed: Regex,
@@ -21,6 +22,8 @@ struct Patterns {
     tap: Regex,
     tap_failed: Regex,
     go_failed: Regex,
+    go_ended: Regex,
+    go_build: Regex,
     rspec: Regex,
 }
 
@@ -32,6 +35,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         cargo_failed: compile(r"(?m)^test (\S+) \.\.\. FAILED$"),
         rust_error: compile(r"^(error(?:\[E\d+\])?): (.+)$"),
         rust_place: compile(r"^\s*--> ([^:]+):(\d+):\d+$"),
+        python_frame: compile(r#"(?m)^\s*File "([^"]+)", line (\d+), in .*\n\s*(.*)$"#),
         unittest_ran: compile(r"(?m)^Ran (\d+) tests? in "),
         unittest_end: compile(r"(?m)^(?:OK|FAILED)(?: \((.*)\))?$"),
         unittest_failed: compile(r"(?m)^(?:FAIL|ERROR): (\S+ \([^)]*\))"),
@@ -40,6 +44,8 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         mocha: compile(r"(?m)^\s*(\d+) (passing|failing|pending)\b"),
         tap: compile(r"(?m)^(?:#|ℹ) (tests|pass|fail|skipped|cancelled|todo) (\d+)$"),
         tap_failed: compile(r"(?m)^\s*not ok \d+ - (.+?)(?: # .*)?$"),
+        go_ended: compile(r"(?m)^--- (PASS|FAIL|SKIP): \S+"),
+        go_build: compile(r"(?m)^(?:vet: )?(\S+\.go):(\d+):\d+: (.+)$"),
         go_failed: compile(r"(?m)^\s*--- FAIL: (\S+)"),
         rspec: compile(r"(?m)^(\d+) examples?, (\d+) failures?(?:, (\d+) pending)?(?:, (\d+) errors?)?"),
     }
@@ -47,7 +53,8 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
 
 /// Reads the output of a runner that may be any of several: a declared command hides which.
 pub(super) fn read(output: &str) -> Outcome {
-    for reader in [cargo, unittest, node, rspec, go] {
+    let own: [fn(&str) -> Outcome; 5] = [cargo, unittest, node, rspec, go];
+    for reader in more_runners::READERS.iter().chain(&own) {
         let outcome = reader(output);
         if outcome != Outcome::default() {
             return outcome;
@@ -118,8 +125,45 @@ fn unittest(output: &str) -> Outcome {
     let (failed, errors) = (part("failures"), part("errors"));
     let skipped = part("skipped").saturating_add(part("expected failures"));
     let passed = ran.saturating_sub(failed).saturating_sub(errors).saturating_sub(skipped);
-    let counts = TestCounts { collected: ran, passed, failed, errors, skipped };
-    Outcome { counts: Some(counts), failed: names(&p.unittest_failed, output), errors: Vec::new() }
+    // A module that cannot be imported stands in for its tests as one that fails.
+    let unloaded: Vec<CollectionError> = unittest_unloaded(output);
+    let stand_ins = u32::try_from(unloaded.len()).unwrap_or(u32::MAX);
+    let counts = TestCounts { collected: ran.saturating_sub(stand_ins), passed, failed, errors, skipped };
+    let failed =
+        names(&p.unittest_failed, output).into_iter().filter(|n| !n.contains("_FailedTest")).collect();
+    Outcome { counts: Some(counts), failed, errors: unloaded }
+}
+
+/// `ImportError: Failed to import test module: NAME`, with the traceback below it.
+fn unittest_unloaded(output: &str) -> Vec<CollectionError> {
+    let p = &*PATTERNS;
+    output
+        .split("ImportError: Failed to import test module: ")
+        .skip(1)
+        .take(50)
+        .map(|part| {
+            // The traceback ends where the next section or the summary begins.
+            let part = part.split("\n=====").next().unwrap_or(part);
+            let part = part.split("\nRan ").next().unwrap_or(part);
+            let module = part.lines().next().unwrap_or_default().trim();
+            let place = p.python_frame.captures_iter(part).filter(|c| !c[1].contains("/unittest/")).last();
+            let raised = part.lines().rev().find_map(|line| {
+                let (exception, message) = line.split_once(": ")?;
+                let named = !exception.is_empty()
+                    && exception.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '_');
+                named.then(|| (exception.to_owned(), message.to_owned()))
+            });
+            let (exception, message) = raised.unwrap_or_else(|| ("ImportError".to_owned(), String::new()));
+            CollectionError {
+                file: place.as_ref().map_or_else(|| module.to_owned(), |c| c[1].to_owned()),
+                line: place.as_ref().and_then(|c| c[2].parse().ok()),
+                statement: place.map(|c| c[3].trim().to_owned()),
+                exception,
+                message,
+                gap: None,
+            }
+        })
+        .collect()
 }
 
 fn node(output: &str) -> Outcome {
@@ -164,9 +208,40 @@ fn rspec(output: &str) -> Outcome {
     Outcome { counts: Some(counts), ..Outcome::default() }
 }
 
-/// Without `-v` go names what failed and counts nothing.
+/// With `-v` every test has its line; without it go names what failed and counts nothing. Code that does not compile
+/// is named as `FILE:LINE:COLUMN: message` under the package's name.
 fn go(output: &str) -> Outcome {
-    Outcome { failed: names(&PATTERNS.go_failed, output), ..Outcome::default() }
+    let p = &*PATTERNS;
+    let errors: Vec<CollectionError> = p
+        .go_build
+        .captures_iter(output)
+        .filter(|_| output.contains("[build failed]") || output.contains("[setup failed]"))
+        .take(50)
+        .map(|c| CollectionError {
+            file: c[1].to_owned(),
+            line: c[2].parse().ok(),
+            statement: None,
+            exception: "build failed".to_owned(),
+            message: c[3].to_owned(),
+            gap: None,
+        })
+        .collect();
+    // Subtests are indented and belong to the test above them.
+    let ended = |word: &str| {
+        p.go_ended.captures_iter(output).filter(|c| &c[1] == word).count().try_into().unwrap_or(u32::MAX)
+    };
+    let (passed, failed, skipped): (u32, u32, u32) = (ended("PASS"), ended("FAIL"), ended("SKIP"));
+    let failing_names = names(&p.go_failed, output);
+    let none = output.contains("[no test files]") && !output.contains("\nok ") && !output.starts_with("ok ");
+    let counted = passed + skipped > 0 || !errors.is_empty() || (none && failed == 0);
+    let counts = counted.then(|| TestCounts {
+        collected: passed.saturating_add(failed).saturating_add(skipped),
+        passed,
+        failed,
+        errors: errors.len().try_into().unwrap_or(u32::MAX),
+        skipped,
+    });
+    Outcome { counts, failed: failing_names, errors }
 }
 
 #[cfg(test)]
@@ -200,6 +275,13 @@ mod tests {
             (5, 2, 1, 1, 1)
         );
         assert_eq!(counts("Ran 2 tests in 0.1s\n\nOK\n"), (2, 2, 0, 0, 0));
+        let unloaded = read(
+            "E\n======\nERROR: tests.test_a (unittest.loader._FailedTest)\n------\nImportError: Failed to import test module: tests.test_a\nTraceback (most recent call last):\n  File \"/usr/lib/python3.11/unittest/loader.py\", line 407, in _find_test_path\n    module = self._get_module_from_name(name)\n  File \"/p/tests/test_a.py\", line 3, in <module>\n    from mailer import send\nImportError: cannot import name 'send' from 'mailer'\n\n\n------\nRan 1 test in 0.001s\n\nFAILED (errors=1)\n",
+        );
+        let error = &unloaded.errors[0];
+        assert_eq!((error.file.as_str(), error.line), ("/p/tests/test_a.py", Some(3)));
+        assert_eq!(error.message, "cannot import name 'send' from 'mailer'");
+        assert!(unloaded.failed.is_empty());
         assert_eq!(
             counts("Test Suites: 1 failed, 1 total\nTests:       1 failed, 2 passed, 3 total\n"),
             (3, 2, 1, 0, 0)
@@ -216,6 +298,16 @@ mod tests {
         assert_eq!(counts("10 examples, 2 failures, 1 pending\n"), (10, 7, 2, 0, 1));
         let go = read("--- FAIL: TestA (0.00s)\nFAIL\tx\t0.01s\n");
         assert_eq!((go.counts, go.failed), (None, vec!["TestA".to_owned()]));
+        assert_eq!(
+            counts(
+                "=== RUN   TestA\n--- PASS: TestA (0.00s)\n    --- PASS: TestA/b (0.00s)\n--- SKIP: TestC (0.00s)\nPASS\nok  \tshop\t0.01s\n"
+            ),
+            (2, 1, 0, 0, 1)
+        );
+        assert_eq!(counts("?   \tshop\t[no test files]\n"), (0, 0, 0, 0, 0));
+        let broken =
+            read("# shop [shop.test]\n./a_test.go:6:2: undefined: total\nFAIL\tshop [build failed]\nFAIL\n");
+        assert_eq!((broken.errors[0].file.as_str(), broken.errors[0].line), ("./a_test.go", Some(6)));
         assert_eq!(read("nothing to see"), Outcome::default());
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Finished {
     pub(super) exit: Exit,
     /// pytest's report in JUnit form.
     pub(super) junit: Option<String>,
+    /// Reports in JUnit form that the command itself has written into the folder.
+    pub(super) reports: Vec<String>,
 }
 
 /// Runs the plan in the folder, with folders added to Python's import path.
@@ -89,6 +91,10 @@ async fn attempt(
         // Without it several runners watch for changes instead of ending.
         command.env("CI", "1");
     }
+    // A test that starts a daemon of its own takes the mark along, so that it is found when the run is over.
+    let marked = Marked::new();
+    command.env(crate::start::MARK, &marked.0);
+    let begun = std::time::SystemTime::now();
     let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
     // The command holds the writing ends; while they are open the pipe has no end.
     drop(command);
@@ -132,10 +138,12 @@ async fn attempt(
         Some(scratch) => read_junit(&scratch.join("junit.xml")).await,
         None => None,
     };
-    Ok(Finished { output: kept.text(), exit, junit })
+    let folder = root.to_owned();
+    let reports = tokio::task::spawn_blocking(move || super::reports::written_since(&folder, begun));
+    Ok(Finished { output: kept.text(), exit, junit, reports: reports.await.unwrap_or_default() })
 }
 
-fn exit_of(status: std::process::ExitStatus) -> Exit {
+pub(crate) fn exit_of(status: std::process::ExitStatus) -> Exit {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => Exit::Code { code },
@@ -144,21 +152,39 @@ fn exit_of(status: std::process::ExitStatus) -> Exit {
     }
 }
 
+/// The mark of one run. What carries it ends with the value, also when the caller drops the run.
+struct Marked(String);
+
+impl Marked {
+    fn new() -> Self {
+        static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Self(format!("tests-{}-{count}", std::process::id()))
+    }
+}
+
+impl Drop for Marked {
+    fn drop(&mut self) {
+        crate::start::sweep(&self.0);
+    }
+}
+
 /// A child that leads its own process group. Dropping it kills the group.
-struct Group {
+#[derive(Debug)]
+pub(crate) struct Group {
     child: Child,
     /// `None` once the child is reaped: from then on the number may belong to somebody else.
     leader: Option<u32>,
 }
 
 impl Group {
-    fn new(child: Child) -> Self {
+    pub(crate) fn new(child: Child) -> Self {
         let leader = child.id();
         Self { child, leader }
     }
 
     /// Waits until the leader has exited, and leaves it unreaped, so that its process id stays reserved.
-    async fn exited(&self) {
+    pub(crate) async fn exited(&self) {
         let pid = self.leader.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let Some(pid) = pid else { return };
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -168,7 +194,7 @@ impl Group {
         }
     }
 
-    async fn end(&mut self) -> std::io::Result<std::process::ExitStatus> {
+    pub(crate) async fn end(&mut self) -> std::io::Result<std::process::ExitStatus> {
         if let Some(leader) = self.leader {
             kill_group(leader);
         }
@@ -176,6 +202,13 @@ impl Group {
         let status = tokio::time::timeout(REAP, self.child.wait()).await?;
         self.leader = None;
         status
+    }
+}
+
+impl Group {
+    /// The status of a leader that has exited by itself; what it left running ends.
+    pub(crate) async fn finish(mut self) -> std::io::Result<std::process::ExitStatus> {
+        self.end().await
     }
 }
 
@@ -189,14 +222,14 @@ impl Drop for Group {
 
 /// The head and the tail of an output of any length.
 #[derive(Default)]
-struct Kept {
+pub(crate) struct Kept {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     left_out: u64,
 }
 
 impl Kept {
-    fn push(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) {
         let room = HEAD - self.head.len();
         let (first, rest) = bytes.split_at(room.min(bytes.len()));
         self.head.extend_from_slice(first);
@@ -207,7 +240,7 @@ impl Kept {
         self.left_out += over as u64;
     }
 
-    fn text(mut self) -> String {
+    pub(crate) fn text(mut self) -> String {
         if self.left_out > 0 {
             self.head.extend_from_slice(format!("\n[{} bytes left out]\n", self.left_out).as_bytes());
         }
@@ -217,7 +250,7 @@ impl Kept {
 }
 
 /// PATH with the project's virtual environment first.
-fn search_path(root: &Path) -> Vec<PathBuf> {
+pub(crate) fn search_path(root: &Path) -> Vec<PathBuf> {
     let venv = [".venv/bin", "venv/bin"]
         .into_iter()
         .map(|folder| root.join(folder))
@@ -226,7 +259,7 @@ fn search_path(root: &Path) -> Vec<PathBuf> {
     venv.chain(std::env::split_paths(&path)).collect()
 }
 
-fn find_program(root: &Path, name: &str, search: &[PathBuf]) -> Option<PathBuf> {
+pub(crate) fn find_program(root: &Path, name: &str, search: &[PathBuf]) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let runnable =
         |path: &PathBuf| path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);

@@ -1,0 +1,171 @@
+//! An OpenAPI document beside the code: what it names and the code does not serve, and the reverse.
+//!
+//! Source: spec.openapis.org/oas (paths, servers), and version 2.0's `basePath`.
+
+use std::collections::BTreeSet;
+
+use landfall_evidence::{Route, SignWord};
+
+use super::lexical::join;
+use crate::settings::Noticed;
+use crate::tree::{Tree, file_name};
+use crate::yaml::{Node, documents};
+
+const METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options"];
+
+/// The document nearest to the root, if the project keeps one: its path, and routes with their methods.
+pub(super) fn read(tree: &Tree, unread: &mut Vec<String>) -> Option<(String, Vec<Route>)> {
+    let file = tree.files.iter().find(|f| {
+        let name = file_name(&f.path).to_ascii_lowercase();
+        let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
+        let end = name.rsplit('.').next().unwrap_or_default();
+        !f.ignored
+            && matches!(end, "yaml" | "yml" | "json")
+            && matches!(stem, "openapi" | "swagger" | "openapi.v1" | "api-spec" | "openapi3")
+    })?;
+    let text = match tree.text(&file.path)? {
+        Ok(text) => text,
+        Err(reason) => {
+            unread.push(reason);
+            return None;
+        }
+    };
+    // JSON is YAML, as far as such documents go.
+    let all = match documents(&text) {
+        Ok(all) => all,
+        Err(reason) => {
+            unread.push(format!("{}: {reason}", file.path));
+            return None;
+        }
+    };
+    let root = all.first()?;
+    let paths = root.get("paths")?;
+    let server = root.get("servers").map(Node::items).unwrap_or_default().first();
+    let base = server
+        .and_then(|s| s.get("url"))
+        .or_else(|| root.get("basePath"))
+        .and_then(Node::text)
+        .map(|text| match text.split_once("://") {
+            Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]).to_owned(),
+            None => text.to_owned(),
+        })
+        .unwrap_or_default();
+    let routes = paths
+        .entries()
+        .iter()
+        .flat_map(|(path, item)| {
+            let path = join(&base, path);
+            item.entries().iter().filter(|(method, _)| METHODS.contains(&method.as_str())).map(
+                move |(method, node)| Route {
+                    methods: vec![method.to_uppercase()],
+                    path: path.clone(),
+                    place: format!("{}:{}", file.path, node.line),
+                },
+            )
+        })
+        .take(super::MAX_ROUTES)
+        .collect();
+    Some((file.path.clone(), routes))
+}
+
+/// A path with all its parameters alike, so that `/items/{id}` and `/items/:item` are one.
+fn alike(path: &str) -> String {
+    let parts =
+        path.trim_end_matches('/').split('/').filter(|p| !p.is_empty()).map(|part| {
+            if part.starts_with([':', '<', '{', '*']) || part.contains('{') { "{}" } else { part }
+        });
+    join("", &parts.collect::<Vec<_>>().join("/"))
+}
+
+/// Both directions. Nothing when either side is empty: then one of the two was not read, and no difference is known.
+pub(super) fn compare(file: &str, named: &[Route], served: &[Route]) -> Vec<Noticed> {
+    if named.is_empty() || served.is_empty() {
+        return Vec::new();
+    }
+    let of = |routes: &[Route]| -> BTreeSet<(String, String)> {
+        routes
+            .iter()
+            .flat_map(|r| {
+                let path = alike(&r.path);
+                let any = ["*".to_owned()];
+                let methods = if r.methods.is_empty() { any.to_vec() } else { r.methods.clone() };
+                methods.into_iter().map(move |m| (path.clone(), m))
+            })
+            .collect()
+    };
+    let (said, done) = (of(named), of(served));
+    let has = |set: &BTreeSet<(String, String)>, path: &str, method: &str| {
+        set.contains(&(path.to_owned(), method.to_owned()))
+            || set.contains(&(path.to_owned(), "*".to_owned()))
+    };
+    // A catch-all route serves what no other names.
+    let catches = served.iter().any(|r| r.path.ends_with('*') || r.path.contains("<path:"));
+    let mut found = Vec::new();
+    for route in named {
+        let method = &route.methods[0];
+        if !catches && !has(&done, &alike(&route.path), method) {
+            found.push((SignWord::SpecRouteMissing, route.place.clone(), format!("{method} {}", route.path)));
+        }
+    }
+    for route in served {
+        let path = alike(&route.path);
+        let known = said.iter().any(|(p, _)| *p == path)
+            && (route.methods.is_empty() || route.methods.iter().any(|m| has(&said, &path, m)));
+        // Health, documents and pages are seldom part of a specification.
+        let aside =
+            ["health", "ready", "live", "ping", "metrics", "docs", "openapi", "swagger", "static", "favicon"]
+                .iter()
+                .any(|word| path.contains(word))
+                || path == "/";
+        if !known && !aside {
+            let method = route.methods.first().map_or("any method of", String::as_str);
+            found.push((
+                SignWord::RouteUnspecified,
+                route.place.clone(),
+                format!("{method} {} ({file})", route.path),
+            ));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::tests::tree;
+
+    #[test]
+    fn both_directions_and_parameters_by_any_name() {
+        let (_dir, tree) = tree(&[(
+            "openapi.yaml",
+            "openapi: 3.1.0\nservers: [{url: https://api.example.com/v1}]\npaths:\n  /items/{id}:\n    get: {}\n    delete: {}\n  /gone:\n    post: {}\n",
+        )]);
+        let (file, named) = read(&tree, &mut Vec::new()).unwrap();
+        let route = |method: &str, path: &str| Route {
+            methods: vec![method.to_owned()],
+            path: path.to_owned(),
+            place: "a.py:1".to_owned(),
+        };
+        let served =
+            [route("GET", "/v1/items/<int:item>"), route("POST", "/v1/new"), route("GET", "/health")];
+        let shown: Vec<String> =
+            compare(&file, &named, &served).iter().map(|(w, p, d)| format!("{} {p} {d}", w.name())).collect();
+        assert_eq!(
+            shown,
+            [
+                "spec-route-missing openapi.yaml:6 DELETE /v1/items/{id}",
+                "spec-route-missing openapi.yaml:8 POST /v1/gone",
+                "route-unspecified a.py:1 POST /v1/new (openapi.yaml)"
+            ]
+        );
+        assert!(compare(&file, &named, &[]).is_empty(), "no route was read from the code");
+    }
+
+    #[test]
+    fn a_broken_document_is_named() {
+        let (_dir, tree) = tree(&[("swagger.json", "{\"paths\": ")]);
+        let mut unread = Vec::new();
+        assert!(read(&tree, &mut unread).is_none());
+        assert!(unread[0].starts_with("swagger.json: "), "{unread:?}");
+    }
+}
