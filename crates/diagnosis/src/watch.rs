@@ -162,7 +162,10 @@ mod tests {
     use super::*;
     use crate::testworld::{deployed, refusal};
 
-    fn at(leaves: &[(&str, Result<(&str, i64, Option<&str>), &str>)]) -> Leaves {
+    /// What an address shows: name of the leaf, its day and its marker; or why it shows none.
+    type Shown<'a> = Result<(&'a str, i64, Option<&'a str>), &'a str>;
+
+    fn at(leaves: &[(&str, Shown<'_>)]) -> Leaves {
         let read = |shown: &Result<(&str, i64, Option<&str>), &str>| match shown {
             Ok((sha256, day, fault)) => Ok(Leaf {
                 sha256: (*sha256).to_owned(),

@@ -630,7 +630,7 @@ fn every_project_shows_its_fault_and_nothing_else() {
     let mut all = Vec::new();
     for (name, project) in corpus.iter().filter(|(name, project)| project.run.is_none() && chosen(name)) {
         let mut wrong = Wrong::default();
-        if project.truth.fault.is_some() != !project.truth.finding.is_empty() {
+        if project.truth.fault.is_some() == project.truth.finding.is_empty() {
             wrong.0.push("a fault has its finding, and a healthy project neither".to_owned());
         }
         let (_guard, root) = unpack(name, project);

@@ -26,7 +26,7 @@ fn word(text: &str) -> Option<&str> {
     let text = text.trim_start();
     let text = text.strip_prefix(':').unwrap_or(text);
     let inner = text.trim_start_matches(['"', '\'']);
-    let end = inner.find(|c: char| matches!(c, '"' | '\'' | ',' | ' ' | ')')).unwrap_or(inner.len());
+    let end = inner.find(['"', '\'', ',', ' ', ')']).unwrap_or(inner.len());
     (end > 0).then(|| &inner[..end])
 }
 
@@ -178,14 +178,13 @@ fn rails(source: &Source, routes: &mut Vec<Route>) {
         }
         if begins {
             // `collection do` leaves the member's parameter out again.
-            if line.starts_with("collection") {
-                if let Some(last) = open.last_mut()
+            if line.starts_with("collection")
+                && let Some(last) = open.last_mut()
                     && let Some((above, parameter)) = last.clone().rsplit_once('/')
                     && parameter.starts_with(':')
                 {
                     *last = above.to_owned();
                 }
-            }
             open.push(adds);
         } else if line.starts_with("if ") || line.starts_with("unless ") || line.starts_with("case ") {
             open.push(String::new());
