@@ -252,6 +252,7 @@ impl Plan {
                 project: project.map(|p| p.display().to_string()),
                 frontends: config.frontends.clone(),
                 endpoints: config.endpoints.clone(),
+                uses: config.uses.clone(),
             },
             deep: said.deep,
             endpoints_alone: false,

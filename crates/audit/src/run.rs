@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -144,6 +144,8 @@ async fn collect_from(
         let edge = survey.edge.take();
         let limits = ask_rate_limit(&ctx, plan, edge, &survey.observations, progress).await;
         survey.observations.extend(limits);
+        let forged = ask_forged(&ctx, plan, &target, &survey).await;
+        survey.observations.extend(forged);
         survey.observations
     };
     let (tests, mut observations) = tokio::join!(tests, rest);
@@ -241,6 +243,39 @@ async fn look_deeper(ctx: &Context, plan: &Plan, survey: &mut Survey) {
     let Some(site) = survey.sites.iter().find(|site| site.vantage == Vantage::Edge) else { return };
     let found = bounded(ctx, http::deep(ctx, site, &survey.observations)).await;
     survey.observations.extend(found.unwrap_or_default());
+}
+
+/// Whether the limiter of the local backend believes a forged address: only where a limiter is looked for in depth, and only of
+/// a backend on this machine, be it declared as such or named as the target.
+async fn ask_forged(ctx: &Context, plan: &Plan, target: &Target, survey: &Survey) -> Vec<Observation> {
+    if !plan.discover.is_some_and(|bounds| bounds.deep) || !plan.runs(Probe::RateLimit) {
+        return Vec::new();
+    }
+    let named = survey.sites.iter().find(|site| site.vantage == Vantage::Edge).cloned();
+    let Some(site) = local_site(target).or(named) else { return Vec::new() };
+    bounded(ctx, rate_limit::forged::ask(ctx, &site)).await.unwrap_or_default()
+}
+
+/// The declared local backend, when its host is a loopback address or `localhost`, which is one (RFC 6761 section 6.3).
+fn local_site(target: &Target) -> Option<http::Site> {
+    let base = target.local.clone()?;
+    let ip = match base.host()? {
+        url::Host::Ipv4(ip) => IpAddr::V4(ip),
+        url::Host::Ipv6(ip) => IpAddr::V6(ip),
+        url::Host::Domain("localhost") => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        url::Host::Domain(_) => return None,
+    };
+    let at = SocketAddr::new(ip, base.port_or_known_default()?);
+    Some(http::Site {
+        base,
+        vantage: Vantage::Local,
+        addresses: vec![at],
+        after: None,
+        resolve_us: None,
+        endpoints: target.endpoints.clone(),
+        fault: None,
+        depth: http::Depth::Endpoints,
+    })
 }
 
 /// Makes the deciding observations that the catalogue asks for, round by round, until nothing is left to decide, a limiter

@@ -126,12 +126,16 @@ fn the_rate_limit_section_has_figures() {
     assert_eq!(limit.signal.as_deref(), Some("HTTP 429 with Retry-After: 10"));
     assert_eq!(limit.statuses.last().map(String::as_str), Some("429"));
     assert_eq!(limit.requests_counted as usize, limit.statuses.len());
-    assert_eq!(limit.impact.len(), 5);
+    assert_eq!(limit.impact.len(), 6);
+    let hits: Vec<String> = limit.uses.iter().map(|held| held.hit.to_string()).collect();
+    assert_eq!(hits, ["never", "never", "always", "always", "perhaps", "always"], "{:#?}", limit.impact);
     let recommendation = limit.recommendation.expect("it is too low");
     assert!(
-        recommendation.contains("at least 60 requests a minute") && recommendation.contains("/health"),
+        recommendation.contains("at least 12 requests in 10 s") && recommendation.contains("/health"),
         "{recommendation}"
     );
+
+    assert_eq!(limit.settings.map(|settings| settings.limiter).as_deref(), Some("Cloudflare"));
 
     let quiet = deployed().diagnose().rate_limit.expect("it was probed");
     assert!(quiet.signal.is_none() && quiet.recommendation.is_none() && quiet.impact.is_empty());

@@ -249,8 +249,15 @@ fn rate_limit(case: &Case<'_>, findings: &[Finding]) -> Component {
     let Some(limit) = limit_in_words(run) else {
         return row("rate-limit", NAME, Status::Unknown, None, "a limit was met and could not be measured");
     };
-    if refused_uses(run).is_empty() {
-        return row("rate-limit", NAME, Status::Ok, None, limit);
+    if refused_uses(case, run).is_empty() {
+        let harms =
+            findings.iter().find(|f| f.code.starts_with("LF-RATE-") && f.severity >= Severity::Medium);
+        return match harms {
+            Some(harm) => {
+                row("rate-limit", NAME, Status::Warn, Some(harm.severity), format!("{limit}: {}", harm.title))
+            }
+            None => row("rate-limit", NAME, Status::Ok, None, limit),
+        };
     }
     row(
         "rate-limit",

@@ -60,6 +60,7 @@ pub use inspect::{Inspection, SeenFact, inspect};
 pub use lines::{LineRole, LogLine};
 pub use model::*;
 pub use owners::{Owner, OwnerRole};
+pub use rate_limit::{Hit, LimitSettings, UseImpact, UseOutcome, UseRequest};
 pub use signatures::{Meaning, Signature, SignatureHop};
 pub use thresholds::{THRESHOLDS, Threshold};
 pub use watch::{Answer, Answers, Leaf, Leaves, answers, leaves};

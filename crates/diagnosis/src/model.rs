@@ -6,6 +6,8 @@ use landfall_evidence::{Interval, LimiterClass, ObservationId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{LimitSettings, UseImpact};
+
 /// The diagnosis of one evidence file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnosis {
@@ -393,6 +395,15 @@ pub struct RateLimit {
     pub recommendation: Option<String>,
     /// What could not be separated.
     pub open: Vec<String>,
+    /// Who would be hit, use by use, with the best and the worst case that fit. Empty when no refusal was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<UseImpact>,
+    /// How the uses that are hit would have to ask so as to pass under the present limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slower: Vec<String>,
+    /// Lines for the limiter at hand; `None` when nothing is wrong or its settings are not known to us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<LimitSettings>,
 }
 
 /// The readiness checklist.

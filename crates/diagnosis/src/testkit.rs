@@ -111,6 +111,7 @@ impl World {
                     project: None,
                     frontends: Vec::new(),
                     endpoints: Vec::new(),
+                    uses: Vec::new(),
                 },
                 started_at: STARTED.parse::<Timestamp>().expect("a valid time"),
                 took_us: 5_000_000,

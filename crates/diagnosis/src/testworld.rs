@@ -147,6 +147,7 @@ pub(crate) fn world(edge: Answers, origin: Option<Answers>, tests_fixed: bool, l
         local: url("http://127.0.0.1:8000/"),
         project: Some("/home/runner/workspace".into()),
         frontends: Vec::new(),
+        uses: Vec::new(),
         endpoints: vec![
             endpoint("GET", HEALTH, &["ok", "ts"]),
             endpoint("GET", SUPPORT, &[]),

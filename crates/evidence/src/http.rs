@@ -178,14 +178,14 @@ impl Body {
     /// The text as JSON (RFC 8259), where all of it is one value. It is read once; who changes the text afterwards
     /// changes a clone, which reads anew.
     pub fn json(&self) -> Option<&serde_json::Value> {
-        self.read.0.get_or_init(|| serde_json::from_str(self.text.as_deref()?).ok()).as_ref()
+        self.read.0.get_or_init(|| serde_json::from_str(self.text.as_deref()?).ok()).as_deref()
     }
 }
 
 /// The value that a body's text was read as. Of a body it says nothing that the text does not say: it is equal to any
 /// other, and a clone has not read yet.
 #[derive(Debug, Default)]
-pub struct ReadOnce(OnceLock<Option<serde_json::Value>>);
+pub struct ReadOnce(OnceLock<Option<Box<serde_json::Value>>>);
 
 impl Clone for ReadOnce {
     fn clone(&self) -> Self {

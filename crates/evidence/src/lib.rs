@@ -50,7 +50,7 @@ pub use rate_limit::{
 pub use rdap::{RdapAnswer, RdapObservation};
 pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};
 pub use signs::{ProjectSign, SignWord};
-pub use target::{Endpoint, EndpointSource, Expectation, Target};
+pub use target::{Endpoint, EndpointSource, Expectation, Target, UsageProfile};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{
     Certificate, CertificateDetails, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath,

@@ -133,10 +133,10 @@ pub struct RateFit {
     pub penalty_ms: Option<Estimated>,
     /// Steady delay of shaped answers in milliseconds beyond the usual round trip.
     pub shaped_ms: Option<Estimated>,
-    /// Counters that share the traffic (worker processes, or instances behind a balancer), when that is possible.
+    /// Counters that share the traffic (worker processes, or instances behind a balancer), when that is most likely.
     pub counters: Option<Interval>,
-    /// Whether windows are cut by the clock or begin with a client's first request; `None` when it could not be told or does
-    /// not apply.
+    /// Whether windows are cut by the clock or begin with a client's first request; `None` when it could not be told or the
+    /// most likely kind has no windows.
     pub alignment: Option<Alignment>,
     /// Chance, in thousandths, that others use the same quota.
     pub others_permille: u16,

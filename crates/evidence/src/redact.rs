@@ -331,6 +331,9 @@ impl Evidence {
         for endpoint in &mut self.target.endpoints {
             clean(&mut endpoint.path);
         }
+        for profile in &mut self.target.uses {
+            clean(&mut profile.name);
+        }
         self.observations.iter_mut().for_each(Observation::redact);
     }
 }

@@ -95,6 +95,7 @@ words! {
     IngressHost "ingress-host" "A host that an ingress rule names; the detail is the host.",
     LfsAttributes "lfs-attributes" "Git LFS is in use.",
     LfsPointer "lfs-pointer" "A file is a Git LFS pointer, not its content.",
+    LimiterInMemory "limiter-in-memory" "A limiter keeps its counters in the memory of its process; the detail is the limiter.",
     LimiterWithoutTrust "limiter-without-trust" "A limiter counts by the address of the connection, and no proxy is trusted.",
     LockMissing "lock-missing" "A manifest without a lock file.",
     LockOutOfStep "lock-out-of-step" "Manifest and lock file disagree; the detail is the package.",

@@ -26,6 +26,34 @@ pub struct Target {
     pub frontends: Vec<Url>,
     /// The endpoints that matter, in order of importance.
     pub endpoints: Vec<Endpoint>,
+    /// How the API is used, as declared: each use is held against the rate limit that was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<UsageProfile>,
+}
+
+/// A way of using an API, as a rate limiter sees it: visits of some requests each, which recur.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageProfile {
+    /// A name for people: "an uptime monitor that asks every 30 s".
+    pub name: String,
+    /// Requests of one visit.
+    pub requests: u32,
+    /// From one request of a visit to the next, in milliseconds; 0 sends them all at once.
+    pub spacing_ms: u64,
+    /// From the beginning of one visit to that of the next, in milliseconds; `None` when there is one visit only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_ms: Option<u64>,
+    /// How many visits; `None` goes on for ever, where visits recur.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// Client addresses from which all of this comes at the same time.
+    pub addresses: u32,
+    /// People (or programs) behind each address who all do this.
+    pub people: u32,
+    /// How long after the one before each of them begins, in milliseconds.
+    pub stagger_ms: u64,
+    /// Whether the API has to stand this use. The others are told for information.
+    pub must_pass: bool,
 }
 
 /// One endpoint that matters.

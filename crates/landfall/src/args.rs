@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Tls(TlsArgs),
     /// Ask only HTTP
     Http(HttpArgs),
-    /// Find out the rate limit: how many, in what time, and what kind of limiter
+    /// Find out the rate limit, its period and its kind
     ///
     /// Sends GET requests to this one URL: three a second apart, then ten a second until the first refusal; with --deep it
     /// goes on, each request at the time whose answer tells most. Retry-After is always obeyed. It stops at server errors,

@@ -23,6 +23,9 @@ const LEAST_EFFECTIVE: f64 = 0.4;
 /// Evidence is itself only estimated, by clouds of finite size: repeated with other seeds it differs by a nat or two.
 /// Differences are taken for smaller by this factor, so that luck does not look like certainty.
 const DOUBT: f64 = 1.7;
+/// By how much more where others use the same quota: their requests are weighed by their number alone and not one by one, so
+/// that every answer that they had a part in says less than its likelihood.
+const MORE_DOUBT: f64 = 2.0;
 /// Parts into which one answer's likelihood is divided at most.
 const MOST_PARTS: usize = 10;
 
@@ -109,9 +112,21 @@ impl Posterior {
 
     /// The weight of each kind, in the order of [`CLASSES`]; they sum to 1.
     pub(crate) fn weights(&self) -> Vec<f64> {
+        let plain = self.weights_with(DOUBT);
+        let of_others = |cloud: &Cloud| {
+            let weights = cloud.weights();
+            let members = cloud.members.iter().zip(weights);
+            members.filter(|(m, _)| m.hypothesis.of.others > 0.0).map(|(_, w)| w).sum::<f64>()
+        };
+        let others: f64 =
+            self.clouds.iter().zip(&plain).map(|(cloud, weight)| weight * of_others(cloud)).sum();
+        self.weights_with(DOUBT + MORE_DOUBT * others)
+    }
+
+    fn weights_with(&self, doubt: f64) -> Vec<f64> {
         let most = self.clouds.iter().map(|cloud| cloud.log_evidence).fold(f64::NEG_INFINITY, f64::max);
         let raw: Vec<f64> =
-            self.clouds.iter().map(|cloud| ((cloud.log_evidence - most) / DOUBT).exp()).collect();
+            self.clouds.iter().map(|cloud| ((cloud.log_evidence - most) / doubt).exp()).collect();
         let sum: f64 = raw.iter().sum();
         raw.into_iter().map(|weight| weight / sum).collect()
     }
@@ -356,117 +371,4 @@ fn systematic(weights: &[f64], count: usize, offset: f64) -> Vec<usize> {
         chosen.push(at);
     }
     chosen
-}
-
-#[cfg(test)]
-mod look {
-    use super::*;
-    use crate::hypothesis::Parameters;
-    use crate::{Budget, measure};
-
-    #[test]
-    #[ignore = "to look at runs that went wrong"]
-    fn truth_against_belief() {
-        let runs = std::env::var("RUNS").ok().and_then(|v| v.parse().ok()).unwrap_or(80);
-        for o in measure::measure(Budget::DEEP, runs, 1).outcomes {
-            let t = o.truth;
-            if o.fit.best().0 == t.class || t.others > 0.0 || t.class == LimiterClass::SeveralCounters {
-                continue;
-            }
-            let mut p = Posterior::new(1);
-            let origin = o.exchanges[0].sent;
-            for e in &o.exchanges {
-                p.history.push(e.since(origin));
-            }
-            let of = Parameters {
-                limit: t.limit,
-                period: t.period,
-                phase: 0.0,
-                by_clock: t.by_clock && t.class == LimiterClass::FixedWindow
-                    || t.class == LimiterClass::SlidingCounter && t.by_clock,
-                counts_refused: t.counts_refused,
-                penalty: t.penalty,
-                others: 0.0,
-                counters: t.counters as u8,
-                rounds_down: t.rounds_down,
-            };
-            let mut best = (f64::NEG_INFINITY, of, Vec::new());
-            for k in 0..400 {
-                let mut h =
-                    Hypothesis::new(t.class, Parameters { phase: t.period * f64::from(k) / 400.0, ..of });
-                h.state = State::default();
-                let mut each = Vec::new();
-                for i in 0..p.history.len() {
-                    each.push(h.log_likelihood(&p.history, i));
-                    h.take(&p.history, i, || 0.5);
-                }
-                let sum: f64 = each.iter().sum();
-                if sum > best.0 {
-                    best = (sum, h.of, each);
-                }
-                if !of.by_clock {
-                    break;
-                }
-            }
-            println!(
-                "TRUE {:?} L={} S={:.2} P={:.2} clock={} tells={} rtt={:.3}: {:.2} + prior {:.2}",
-                t.class,
-                t.limit,
-                t.period,
-                t.penalty,
-                of.by_clock,
-                t.tells,
-                t.round_trip,
-                best.0,
-                prior::log_density(t.class, &best.1)
-            );
-            println!("   {:?}", o.fit.weights.iter().take(3).collect::<Vec<_>>());
-            let bad: Vec<_> = best
-                .2
-                .iter()
-                .enumerate()
-                .filter(|(_, l)| **l < -1.0)
-                .map(|(i, l)| {
-                    format!(
-                        "{i}@{:.1}{}:{l:.1}",
-                        p.history.exchange(i).sent,
-                        if p.history.exchange(i).refused { "x" } else { "" }
-                    )
-                })
-                .collect();
-            println!("   bad {bad:?}");
-            // Belief over the same history, by class.
-            let mut q = Posterior::new(5);
-            for e in &o.exchanges {
-                q.observe(e.since(origin));
-            }
-            for c in &q.clouds {
-                let m = c
-                    .members
-                    .iter()
-                    .map(|m| {
-                        let mut h = m.hypothesis.clone();
-                        let l = replay(&mut h, &q.history, 1.0);
-                        (l + prior::log_density(c.class, &h.of), l, h.of)
-                    })
-                    .max_by(|a, b| a.0.total_cmp(&b.0))
-                    .unwrap();
-                if c.class == t.class || c.class == o.fit.best().0 {
-                    println!(
-                        "   {:?} logZ {:.2} best member {:.2} L={} S={:.3} ph={:.2} clock={} P={:.2} others={:.3} ref={}",
-                        c.class,
-                        c.log_evidence,
-                        m.1,
-                        m.2.limit,
-                        m.2.period,
-                        m.2.phase,
-                        m.2.by_clock,
-                        m.2.penalty,
-                        m.2.others,
-                        m.2.counts_refused
-                    );
-                }
-            }
-        }
-    }
 }

@@ -94,7 +94,10 @@ fn holds(name: &str, server: &Server, run: &RateLimitRun, want: &Want) {
         lines.join("\n")
     );
     let refused = run.sequence.iter().filter(|step| step.refused).count();
-    let in_log = lines.iter().filter(|line| line.contains(" 429 ") || line.contains(" 503 ")).count();
+    let in_log = lines
+        .iter()
+        .filter(|line| line.split_whitespace().any(|word| word == "429" || word == "503"))
+        .count();
     assert_eq!(in_log, refused, "{name}: refusals in the server's log\n{}\n{told}", lines.join("\n"));
     assert!(lines.iter().all(|line| line.contains("GET ") || line.contains("HEAD ")), "{name}");
     assert!(run.added <= fit.budget.requests && refused as u32 <= fit.budget.refusals, "{told}");
@@ -147,6 +150,31 @@ async fn limiters_of_nginx_haproxy_and_an_edge_are_found_out() {
     holds("edge", &edge, &runs.4, &want(Penalty, Some(5), None, Some(429)));
     let penalty = fit(&runs.4).penalty_ms.expect("a penalty is possible").within;
     assert!(contains(penalty, 10_000, 1000), "{penalty:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strategies_of_flask_limiter_are_found_out() {
+    let fixed = Server::flask("fixed-window", "5 per 4 seconds", 1);
+    let moving = Server::flask("moving-window", "5 per 4 seconds", 1);
+    let sliding = Server::flask("sliding-window-counter", "6 per 4 seconds", 1);
+    let two = Server::flask("fixed-window", "4 per 5 seconds", 2);
+    let runs = tokio::join!(
+        find_out(&fixed, BOUNDS),
+        find_out(&moving, BOUNDS),
+        find_out(&sliding, BOUNDS),
+        find_out(&two, BOUNDS),
+    );
+    use LimiterClass::{FixedWindow, SeveralCounters, SlidingCounter, SlidingLog};
+    let want = |class, limit| Want { class, limit, place_ms: None, status: Some(429) };
+    holds("fixed window", &fixed, &runs.0, &want(FixedWindow, Some(5)));
+    holds("moving window", &moving, &runs.1, &want(SlidingLog, Some(5)));
+    // It rounds the share of the window before, so one more or less passes.
+    holds("sliding window counter", &sliding, &runs.2, &want(SlidingCounter, None));
+    holds("two workers", &two, &runs.3, &want(SeveralCounters, None));
+    for (name, run) in [("fixed window", &runs.0), ("moving window", &runs.1)] {
+        let period = fit(run).period_ms.expect("it was met").within;
+        assert!(contains(period, 4000, 400), "{name}: {run:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

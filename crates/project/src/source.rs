@@ -177,6 +177,8 @@ fn blank(text: &str, language: Language) -> String {
             }
             // Rust's lifetimes and character literals use the same mark; neither can hide a comment for long.
             b'\'' if language == Language::Rust => i += 1,
+            // `http://…` in a template or raw string is no comment.
+            b'`' if matches!(language, Language::JavaScript | Language::Go) => i = string_end(bytes, i, b'`'),
             quote @ (b'"' | b'\'') => i = string_end(bytes, i, quote),
             _ => i += 1,
         }

@@ -21,6 +21,7 @@ mod observations;
 mod page;
 mod remarks;
 mod sarif;
+mod spark;
 mod terminal;
 mod text;
 mod watch;
@@ -35,6 +36,7 @@ pub use model::{Explanation, LoadError, Report, SCHEMA};
 pub use observations::observations;
 pub use page::{VerifiedRow, claims, page, verified};
 pub use remarks::remarks;
+pub use terminal::limit_impact;
 pub use text::wrap;
 pub use watch::{answer_changes, leaf_changes};
 

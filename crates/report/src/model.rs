@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use landfall_diagnosis::{
-    Action, Cause, Component, Finding, Hop, Readiness, Severity, Specification, Tie, Unexplained, Verdict,
-    Verification,
+    Action, Cause, Component, Finding, Hop, LimitSettings, Readiness, Severity, Specification, Tie,
+    Unexplained, UseImpact, Verdict, Verification,
 };
 use landfall_evidence::{
     Certificate, DeployConfig, DnsServer, EndpointSource, EntryFile, Evidence, Folder, GitState, Header,
@@ -162,6 +162,31 @@ pub struct RateLimitReport {
     pub retry_after_s: Option<u64>,
     /// The probe's own observation.
     pub evidence: Option<ObservationId>,
+    /// Who would be hit, use by use, with the best and the worst case that fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<UseImpact>,
+    /// How the uses that are hit would have to ask so as to pass under the present limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slower: Vec<String>,
+    /// Lines for the limiter at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<LimitSettings>,
+    /// The audit's own requests as the limiter saw them, for a drawing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<ObservedRequest>,
+}
+
+/// One request of the audit as the limiter saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ObservedRequest {
+    /// When it was sent, in milliseconds since the first of them.
+    pub at_ms: u64,
+    /// Its status; `None` when no response came.
+    pub status: Option<u16>,
+    /// Whether the limiter refused it.
+    pub refused: bool,
+    /// Requests that passed in the window before it, itself included; since the first of them when the window is not known.
+    pub counted: u64,
 }
 
 /// A closed interval in seconds.

@@ -15,6 +15,7 @@ use landfall_evidence::{
 mod tls_survey;
 
 use crate::Style;
+use crate::spark::spark;
 use crate::text::{clean, pad, shorten};
 use crate::words;
 
@@ -309,10 +310,15 @@ fn rate_limit_rows(out: &mut String, run: &RateLimitRun, width: usize) {
     let statuses: Vec<String> =
         run.sequence.iter().map(|s| s.status.map_or("-".into(), |s| s.to_string())).collect();
     row(out, width, &[("statuses", 10)], &statuses.join(" "));
+    if run.signal.is_some() {
+        let run_of = crate::build::observed(run);
+        let limit = run.estimate.limit.map(|limit| limit.low);
+        row(out, width, &[("counted", 10)], &spark(run_of.iter().map(|r| (r.counted, r.refused)), limit, 60));
+    }
     row(
         out,
         width,
-        &[("counted", 10)],
+        &[("sent", 10)],
         &format!("{} sent for other reasons, {} added", run.own_earlier, run.added),
     );
     let limit = match run.estimate.limit {

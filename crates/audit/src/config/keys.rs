@@ -8,6 +8,7 @@ use super::Problems;
 const TABLES: &[(&str, &[&str])] = &[
     ("target", &["name", "production", "origin", "edge", "local", "project", "frontends", "logs"]),
     ("endpoint", &["path", "method", "core", "status", "content_type", "json_keys", "timeout"]),
+    ("rate_limit", &["profile"]),
     ("tests", &["command", "timeout"]),
     ("audit", &["timeout", "budget", "fail_on"]),
     ("network", &["resolvers", "connect_to", "ca_files"]),
@@ -38,6 +39,10 @@ pub(super) fn check(root: &DeTable<'_>, problems: &mut Problems<'_>) {
             continue;
         };
         match value.get_ref() {
+            DeValue::Table(table) if name == "rate_limit" => {
+                check_table(name, keys, table, problems);
+                profiles(table, problems);
+            }
             DeValue::Table(table) if name != "endpoint" => check_table(name, keys, table, problems),
             DeValue::Array(items) if name == "endpoint" => {
                 for item in items {
@@ -47,13 +52,44 @@ pub(super) fn check(root: &DeTable<'_>, problems: &mut Problems<'_>) {
                 }
             }
             _ => {
-                let form = if name == "endpoint" { "[[endpoint]]".to_owned() } else { format!("[{name}]") };
+                let form = match name {
+                    "endpoint" => "[[endpoint]]".to_owned(),
+                    "rate_limit" => "[[rate_limit.profile]]".to_owned(),
+                    _ => format!("[{name}]"),
+                };
                 problems.add(
                     Some(key.span()),
                     format!("{name} has the wrong form"),
                     Some(format!("write it as {form}")),
                 );
             }
+        }
+    }
+}
+
+/// The tables `[[rate_limit.profile]]`.
+fn profiles(table: &DeTable<'_>, problems: &mut Problems<'_>) {
+    let named = |key: &str| key == "profile";
+    let Some((key, value)) = table.iter().find(|(key, _)| named(key.get_ref())) else { return };
+    let tables: Option<Vec<&DeTable<'_>>> = match value.get_ref() {
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| match item.get_ref() {
+                DeValue::Table(table) => Some(table),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
+    };
+    match tables {
+        Some(tables) => {
+            for table in tables {
+                check_table("[rate_limit.profile]", super::uses::KEYS, table, problems);
+            }
+        }
+        None => {
+            let mend = "write each as [[rate_limit.profile]]".to_owned();
+            problems.add(Some(key.span()), "profile has the wrong form".to_owned(), Some(mend));
         }
     }
 }
@@ -74,6 +110,9 @@ fn check_table(name: &str, keys: &[&str], table: &DeTable<'_>, problems: &mut Pr
 }
 
 fn top_level_mend(name: &str) -> String {
+    if nearest(name, ["rate_limit"].into_iter()).is_some() {
+        return "did you mean [[rate_limit.profile]]?".to_owned();
+    }
     if let Some(near) = nearest(name, TABLES.iter().map(|(table, _)| *table).chain(OTHERS)) {
         let many = near == "endpoint" || (OTHERS.contains(&near) && near != "server");
         return format!("did you mean {}?", if many { format!("[[{near}]]") } else { format!("[{near}]") });
@@ -82,7 +121,7 @@ fn top_level_mend(name: &str) -> String {
     match TABLES.iter().find(|(_, keys)| keys.contains(&name)) {
         Some((table, _)) => format!("{name} belongs under [{table}]"),
         None => {
-            "the sections are [target], [[endpoint]], [tests], [audit], [network], [dns] and [thresholds]"
+            "the sections are [target], [[endpoint]], [[rate_limit.profile]], [tests], [audit], [network], [dns] and [thresholds]"
                 .to_owned()
         }
     }

@@ -5,12 +5,13 @@
 
 mod keys;
 mod template;
+mod uses;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_evidence::{Endpoint, EndpointSource, Expectation};
+use landfall_evidence::{Endpoint, EndpointSource, Expectation, UsageProfile};
 use serde::Deserialize;
 use url::Url;
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub logs: Vec<PathBuf>,
     /// Endpoints that matter, most important first.
     pub endpoints: Vec<Endpoint>,
+    /// How the API is used, beside the usual ways: each is held against the rate limit that is found.
+    pub uses: Vec<UsageProfile>,
     /// The language model that may put the explanation into other words.
     pub rephrase: Option<crate::rephrase::Rephraser>,
     /// The test command.
@@ -123,6 +126,7 @@ struct Raw {
     tests: RawTests,
     audit: RawAudit,
     network: RawNetwork,
+    rate_limit: uses::RawRateLimit,
     rephrase: Option<RawRephrase>,
     dns: RawDns,
     thresholds: BTreeMap<String, u64>,
@@ -268,6 +272,7 @@ impl Config {
             frontends: problems.frontends(raw.target.frontends),
             logs: raw.target.logs,
             endpoints: raw.endpoint.into_iter().filter_map(|e| problems.endpoint(e)).collect(),
+            uses: problems.uses(raw.rate_limit),
             rephrase: raw.rephrase.and_then(|rephrase| problems.rephraser(rephrase)),
             test_command: raw.tests.command,
             test_timeout: problems.duration(raw.tests.timeout),
@@ -350,6 +355,10 @@ impl Problems<'_> {
             return None;
         }
         Some(name)
+    }
+
+    fn found_so_far(&self) -> usize {
+        self.found.len()
     }
 
     fn done(self, file: &str) -> Result<(), ConfigError> {

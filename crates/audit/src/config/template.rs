@@ -68,6 +68,9 @@ pub fn template(target: &Target, test_command: Option<&str>) -> String {
         write_endpoint(&mut out, endpoint);
     }
 
+    out.push_str(
+        "\n# How your clients ask, to see who meets a rate limit (docs/rate-limit-impact.md has all keys).\n# [[rate_limit.profile]]\n# name = \"the app at start\"\n# requests = 8\n# spacing = \"100ms\"\n",
+    );
     out.push_str("\n[tests]\n");
     line(&mut out, "command", test_command, "pytest tests/ -q", "found from the project when left out");
     out.push_str("# timeout = \"5m\"\n");
@@ -121,6 +124,7 @@ mod tests {
             local: Some("http://127.0.0.1:8000".parse().expect("valid")),
             project: None,
             frontends: Vec::new(),
+            uses: Vec::new(),
             endpoints: vec![Endpoint {
                 method: "POST".into(),
                 path: "/hook".into(),

@@ -233,14 +233,14 @@ fn keys(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let missing = |json: &Json| -> BTreeSet<String> {
         endpoint.expect.json_keys.iter().filter(|key| json.get(key.as_str()).is_none()).cloned().collect()
     };
-    let lacks = missing(&json);
-    let near = lacks.iter().all(|key| has_near(&json, key, 4));
+    let lacks = missing(json);
+    let near = lacks.iter().all(|key| has_near(json, key, 4));
     facts.known_list(FactKey::CheckKeysMissing, subject.as_str(), lacks.clone(), [x.id()]);
     facts.known(FactKey::CheckKeysNear, subject.as_str(), near, [x.id()]);
     let local =
         exchanges.at(Vantage::Local, Purpose::Endpoint, x.path).filter(|_| x.vantage != Vantage::Local);
     if let Some((here, local)) = local.and_then(|local| Some((json_of(local.response()?)?, local))) {
-        let word = if lacks.is_subset(&missing(&here)) { "missing" } else { "there" };
+        let word = if lacks.is_subset(&missing(here)) { "missing" } else { "there" };
         facts.known(FactKey::CheckKeysLocal, subject, word, [x.id(), local.id()]);
     }
 }

@@ -631,12 +631,32 @@ codes! {
         "repeat curl -sS -D - -o /dev/null URL until 429, and look for retry-after";
     RATE_OTHER_STATUS = "LF-RATE-003" Low
         "The limiter refuses with another status than 429"
-        "503 or 403 from a limiter looks like an outage or a ban; clients and monitors react wrongly (RFC 6585 section 4 defines 429 for this)."
+        "503 says that the server cannot handle the request at present (RFC 9110 section 15.6.4) and 403 that it will not (section 15.5.4): from a limiter they look like an outage or a ban, and clients and monitors react wrongly. RFC 6585 section 4 defines 429 for this."
         "repeat curl -sS -i URL until it is refused";
     RATE_HID_ANSWERS = "LF-RATE-004" Info
         "The rate limit hid answers from this audit"
         "Some questions got the limiter's refusal and no later repetition succeeded; what they would have shown is not known."
         "wait for the window to pass, then curl -sS -i URL";
+    RATE_HEALTH = "LF-RATE-005" Low
+        "Health paths count against the rate limit"
+        "The path that monitors, load balancers and the platform's own check ask is refused like any other once the limit is used up. A monitor then reports an outage that is none, and a platform may restart a process that is well. Health paths cost little and are asked by machines at a steady pace, so they are left out of limiters."
+        "repeat curl -sS -o /dev/null -w '%{http_code}\n' URL/HEALTH until it is refused";
+    RATE_CONTRADICTS = "LF-RATE-006" Medium
+        "The limiter's header fields contradict what it does"
+        "Retry-After (RFC 9110 section 10.2.3) and the RateLimit fields (draft-ietf-httpapi-ratelimit-headers) are what well-behaved clients pace themselves by. A wait that is too short makes them come back into a refusal; a quota that is not the real one makes them run into it. Common reasons are two limits on one way, of which only one is told, and fields written by another hop than the one that refuses."
+        "curl -sS -D - -o /dev/null URL until it is refused; wait as long as Retry-After says; ask once more";
+    RATE_ONE_COUNTER = "LF-RATE-007" Medium
+        "The limiter counts all clients as one"
+        "The code's limiter counts by the address of the connection, and production stands behind a proxy: to the application every client has the proxy's address, so that all share one counter and a single busy client locks everybody out. Name exactly the proxies in front as trusted, by number or range and never all of them, and key the limiter on the address that this yields (Express: trust proxy; Werkzeug: ProxyFix)."
+        "use the limit up from one network, then ask from another at once: it should be served";
+    RATE_PER_PROCESS = "LF-RATE-008" Low
+        "Each worker process counts for itself"
+        "A limiter that keeps its counters in the memory of its process gives each worker a limit of its own. With several workers a client gets up to as many times the limit, by chance of which worker answers, and a restart forgets all. A store that all workers share (Redis, Memcached) makes one limit of it."
+        "grep for the limiter's storage setting, and count the workers of the start command";
+    RATE_FORGED = "LF-RATE-009" High
+        "A forged X-Forwarded-For passes the limiter by"
+        "The local backend was asked as proxies would pass requests on: the last three addresses of X-Forwarded-For stayed the same, the first one, which any client can write, was another after the limit was used up. That request was served while the same one with the old first address was still refused. The limiter therefore believes what clients write, and whoever writes a new address with each request has no limit. Trust exactly the proxies in front, by number or range. A backend with more than three trusted proxies in front would look alike."
+        "for i in $(seq 40); do curl -sS -o /dev/null -w '%{http_code}\n' -H \"X-Forwarded-For: 198.51.100.$i, 203.0.113.1, 203.0.113.2, 203.0.113.3\" LOCAL/PATH; done (none should pass beyond the limit)";
 
     TEST_COLLECTION = "LF-TEST-001" Medium
         "The test suite cannot be loaded"

@@ -18,6 +18,8 @@ mod path;
 mod project;
 mod project_signs;
 mod rate_limit;
+#[cfg(test)]
+mod rate_limit_tests;
 mod security;
 mod started;
 mod tests_run;

@@ -20,6 +20,9 @@ pub(super) fn run(args: &OneProbeArgs, only: &[Probe]) -> Result<ExitStatus, Fai
     let shown = show(&evidence, args.format)?;
     if args.format == Format::Terminal {
         let diagnosis = landfall_diagnosis::diagnose(&evidence, landfall_diagnosis::Catalogue::embedded());
+        if let Some(limit) = diagnosis.rate_limit.as_ref().filter(|_| only.contains(&Probe::RateLimit)) {
+            output::print(&landfall_report::limit_impact(limit, &output::style()))?;
+        }
         let of_probe =
             |code: &str| only.iter().flat_map(|probe| areas(*probe)).any(|area| code.starts_with(area));
         let found: Vec<_> = diagnosis.findings.iter().filter(|f| of_probe(&f.code)).collect();

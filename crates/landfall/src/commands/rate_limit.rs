@@ -44,6 +44,9 @@ pub(super) fn run(args: &RateLimitArgs) -> Result<ExitStatus, Failure> {
     if probe.format == Format::Terminal {
         output::print(&landfall_report::limiter(&evidence, &output::style()))?;
         let diagnosis = diagnose(&evidence, catalogue);
+        if let Some(limit) = &diagnosis.rate_limit {
+            output::print(&landfall_report::limit_impact(limit, &output::style()))?;
+        }
         let found: Vec<_> = diagnosis.findings.iter().filter(|f| f.code.starts_with("LF-RATE-")).collect();
         output::print(&landfall_report::remarks(&found, &output::style()))?;
         return Ok(one_probe::status(&evidence));

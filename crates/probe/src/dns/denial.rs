@@ -86,7 +86,7 @@ impl Question<'_> {
         };
         // The closest name that exists is the longer of what the name shares with both ends of the gap.
         let shared =
-            common_labels(self.name, &covering_name.owner).max(common_labels(self.name, &covering_name.next));
+            common_labels(self.name, covering_name.owner).max(common_labels(self.name, &covering_name.next));
         let wildcard = [b"\x01*", last_labels(self.name, shared)].concat();
         match (matching(&wildcard), self.no_name) {
             (Some(own), false) => self.lacks_type(own.types),

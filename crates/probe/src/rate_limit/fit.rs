@@ -26,7 +26,7 @@ pub(super) fn evidence(fit: &Fit, around: Around) -> RateFit {
     let in_set = |class: LimiterClass| fit.set.contains(&class);
     let only = |class: LimiterClass, quantity: Option<Quantity>| quantity.filter(|_| in_set(class));
     let shaped = in_set(LimiterClass::LeakyBucket);
-    let windows = in_set(LimiterClass::FixedWindow) || in_set(LimiterClass::SlidingCounter);
+    let windows = matches!(fit.best().0, LimiterClass::FixedWindow | LimiterClass::SlidingCounter);
     let alignment = match fit.by_clock {
         share if !windows || (0.1..0.9).contains(&share) || !around.refused => None,
         share if share >= 0.9 => Some(Alignment::Clock),
@@ -50,7 +50,10 @@ pub(super) fn evidence(fit: &Fit, around: Around) -> RateFit {
         place_ms: fit.place.filter(|_| around.refused || shaped).map(milliseconds),
         penalty_ms: only(LimiterClass::Penalty, fit.penalty).filter(|_| around.refused).map(milliseconds),
         shaped_ms: only(LimiterClass::LeakyBucket, fit.place).map(milliseconds),
-        counters: only(LimiterClass::SeveralCounters, fit.counters).map(|q| whole(q).within),
+        counters: fit
+            .counters
+            .filter(|_| fit.best().0 == LimiterClass::SeveralCounters && around.refused)
+            .map(|q| whole(q).within),
         alignment,
         others_permille: permille(fit.others),
         stated: around.stated.iter().map(|stated| in_evidence(stated, fit, around.refused)).collect(),

@@ -9,6 +9,7 @@
 
 mod discover;
 mod fit;
+pub mod forged;
 mod headers;
 mod infer;
 pub(crate) mod signal;

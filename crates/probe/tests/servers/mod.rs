@@ -27,7 +27,8 @@ pub(crate) struct Server {
 impl Drop for Server {
     fn drop(&mut self) {
         for child in &mut self.children {
-            let _ = child.kill();
+            // gunicorn ends its workers when it is asked to end, and not when it is killed.
+            let _ = Command::new("kill").arg(child.id().to_string()).status();
             let _ = child.wait();
         }
     }
@@ -42,7 +43,7 @@ fn start(command: &mut Command, address: SocketAddr) -> Child {
     let program = command.get_program().to_string_lossy().into_owned();
     let child = command.stderr(Stdio::null()).spawn();
     let mut child =
-        child.unwrap_or_else(|e| panic!("{program} does not start ({e}); scripts/setup test installs it"));
+        child.unwrap_or_else(|e| panic!("{program} does not start ({e}); `scripts/setup test` installs it"));
     let end = Instant::now() + PATIENCE;
     while TcpStream::connect(address).is_err() {
         if let Ok(Some(status)) = child.try_wait() {
@@ -107,6 +108,44 @@ impl Server {
         behind.children.push(child);
         behind.address = address;
         behind
+    }
+
+    /// Flask-Limiter under gunicorn, counting in the memory of each worker.
+    pub(crate) fn flask(strategy: &str, limit: &str, workers: u32) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = free();
+        let text = format!(
+            "from flask import Flask\n\
+             from flask_limiter import Limiter\n\
+             from flask_limiter.util import get_remote_address\n\
+             app = Flask(__name__)\n\
+             limiter = Limiter(get_remote_address, app=app, application_limits=['{limit}'],\n\
+             \x20   storage_uri='memory://', strategy='{strategy}')\n\
+             @app.get('/')\n\
+             def page():\n\
+             \x20   return 'here'\n\
+             @app.get('/other')\n\
+             def other():\n\
+             \x20   return 'there'\n"
+        );
+        std::fs::write(folder.path().join("app.py"), text).expect("written");
+        let venv = std::env::var_os("LANDFALL_LIMITER_VENV").map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.lab/limiter-venv"),
+            PathBuf::from,
+        );
+        let log = folder.path().join("access.log");
+        let workers = workers.to_string();
+        let child = start(
+            Command::new(venv.join("bin/gunicorn"))
+                .args(["--bind", &address.to_string(), "--workers", &workers, "--chdir"])
+                .arg(folder.path())
+                .args(["--access-logformat", "%(r)s %(s)s ", "--access-logfile"])
+                .arg(&log)
+                .arg("app:app")
+                .stdout(Stdio::null()),
+            address,
+        );
+        Self { address, folder, log, children: vec![child], own: None }
     }
 
     /// An edge rule: more than `limit` requests within `window` of the first, and everything is refused for `penalty`.

@@ -173,12 +173,15 @@ pub(super) fn helm(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
     for values in documents(text)? {
         let mut deploy = Deploy::new(file, "helm", DeployStage::Production);
         let port = |path: &[&str]| values.at(path).and_then(Node::port);
-        let local = port(&["service", "targetPort"])
-            .or_else(|| port(&["containerPort"]))
+        let local = port(&["containerPort"])
+            .or_else(|| port(&["container", "port"]))
+            .or_else(|| port(&["service", "targetPort"]))
             .or_else(|| port(&["service", "containerPort"]))
             .or_else(|| port(&["service", "internalPort"]));
         let external = port(&["service", "port"]).or_else(|| port(&["service", "externalPort"]));
-        if let Some(local) = local.or(external) {
+        // A target port by name is that of a container whose number stands elsewhere.
+        let named = values.at(&["service", "targetPort"]).is_some();
+        if let Some(local) = local.or(external.filter(|_| !named)) {
             deploy.config.ports.push(PortMap { local, external: external.unwrap_or(local) });
         }
         for probe in ["readinessProbe", "livenessProbe"] {

@@ -244,12 +244,18 @@ fn members(tree: &Tree, all: &mut Vec<Deploy>, unread: &mut Vec<String>) {
     }
 }
 
+/// Whether a file is a template of a Helm chart, which is no YAML before it is rendered.
+fn is_chart_template(tree: &Tree, path: &str) -> bool {
+    path.match_indices("templates/").any(|(at, _)| tree.has(&format!("{}Chart.yaml", &path[..at])))
+}
+
 /// The Kubernetes manifests of a project with their texts: YAML files whose documents name a kind and an API version.
 pub(crate) fn manifests(tree: &Tree) -> Vec<(String, String)> {
     tree.files
         .iter()
         .filter(|f| !f.ignored && (f.path.ends_with(".yaml") || f.path.ends_with(".yml")))
         .filter(|f| MANIFEST_FOLDERS.contains(&parent(&f.path).split('/').next().unwrap_or_default()))
+        .filter(|f| !is_chart_template(tree, &f.path))
         .filter_map(|f| Some((f.path.clone(), tree.text(&f.path)?.ok()?)))
         .filter(|(_, text)| {
             text.lines().any(|l| l.starts_with("kind:")) && text.lines().any(|l| l.starts_with("apiVersion:"))

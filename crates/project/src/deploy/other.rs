@@ -83,6 +83,13 @@ pub(super) fn fly(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
         ports.extend(externals.filter_map(|p| port_map(local, p.get("port")?.as_integer())));
         health(service.get("http_checks"));
     }
+    // `[checks.NAME]` of the machine itself (fly.io/docs/reference/configuration, "checks").
+    for check in root.get("checks").and_then(Value::as_table).into_iter().flatten().map(|(_, check)| check) {
+        let path = check.get("path").and_then(Value::as_str);
+        if let (Some("http"), Some(path)) = (check.get("type").and_then(Value::as_str), path) {
+            deploy.config.health_path.get_or_insert_with(|| path.to_owned());
+        }
+    }
     deploy.config.ports = ports;
     deploy.defaults(&env);
     deploy.config.sets = env.into_keys().collect();
@@ -164,12 +171,38 @@ pub(super) fn wrangler(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
 
 /// The same in JSON, in which comments may stand.
 pub(super) fn wrangler_json(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
-    let plain = Source::new(file, Language::JavaScript, text).code;
+    let plain = without_trailing_commas(&Source::new(file, Language::JavaScript, text).code);
     let root: serde_json::Value = serde_json::from_str(&plain).map_err(|error| error.to_string())?;
     match root.is_object() {
         true => Ok(vec![worker(file, &root)]),
         false => Err("not a JSON object".to_owned()),
     }
+}
+
+/// The text without commas before a closing bracket, which JSON with comments allows; offsets kept.
+fn without_trailing_commas(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let (mut quoted, mut comma, mut i) = (false, None, 0);
+    while i < bytes.len() {
+        match bytes[i] {
+            b'\\' if quoted => i += 1,
+            b'"' => {
+                quoted = !quoted;
+                comma = None;
+            }
+            _ if quoted => {}
+            b',' => comma = Some(i),
+            b'}' | b']' => {
+                if let Some(at) = comma.take() {
+                    bytes[at] = b' ';
+                }
+            }
+            byte if byte.is_ascii_whitespace() => {}
+            _ => comma = None,
+        }
+        i += 1;
+    }
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 fn worker(file: &str, root: &serde_json::Value) -> Deploy {

@@ -30,7 +30,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         route: compile(r"\b(\w+)\.(get|post|put|patch|delete|head|options|all)\s*(\()"),
         mount: compile(r"\b(\w+)\.(?:use|route)\s*(\()"),
         import: compile(
-            r#"(?:\b(?:const|let|var)\s+(\w+)\s*=\s*require\s*\(\s*["'](\.[^"']*)["']|\bimport\s+(?:\{\s*(\w+)[^}]*\}|(\w+))\s+from\s+["'](\.[^"']*)["'])"#,
+            r#"(?:\b(?:const|let|var)\s+(\w+)\s*=\s*require\s*\(\s*["']((?:\.|[@~]/)[^"']*)["']|\bimport\s+(?:\{\s*(\w+)[^}]*\}|(\w+))\s+from\s+["']((?:\.|[@~]/)[^"']*)["'])"#,
         ),
         export: compile(r"(?:\bmodule\.exports\s*=\s*|\bexport\s+default\s+)(\w+)"),
     }
@@ -129,6 +129,11 @@ pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
 pub(super) fn module(tree: &Tree, from: &str, target: &str) -> Option<String> {
     let mut folder = parent(from).to_owned();
     let mut rest = target;
+    // The usual alias of the source folder.
+    if let Some(tail) = target.strip_prefix("@/").or_else(|| target.strip_prefix("~/")) {
+        folder = "src".to_owned();
+        rest = tail;
+    }
     loop {
         if let Some(tail) = rest.strip_prefix("./") {
             rest = tail;

@@ -10,6 +10,7 @@ mod openapi;
 mod others;
 mod ruby;
 mod rust;
+mod starlette;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -37,6 +38,7 @@ pub(crate) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
     routes.extend(go::read(sources));
     routes.extend(rust::read(sources));
     routes.extend(ruby::read(sources));
+    routes.extend(starlette::read(sources));
     routes.extend(others::read(tree, sources));
     routes.sort_by(|a, b| (&a.path, &a.methods, &a.place).cmp(&(&b.path, &b.methods, &b.place)));
     routes.dedup();

@@ -159,7 +159,14 @@ fn jvm(source: &Source, routes: &mut Vec<Route>) {
     static VERB: LazyLock<Regex> = LazyLock::new(|| regex(r"@(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\b"));
     static TEXT: LazyLock<Regex> = LazyLock::new(|| regex(r#""([^"]*)""#));
     let code = &source.code;
-    let class = regex(r"\b(?:class|interface|object)\s+\w+").find(code).map_or(code.len(), |m| m.start());
+    // Data classes may stand before the controller in the same file.
+    let marked = ["@RestController", "@Controller", "@Path"]
+        .iter()
+        .filter_map(|mark| code.find(mark))
+        .min()
+        .unwrap_or_default();
+    let class =
+        regex(r"\b(?:class|interface|object)\s+\w+").find_at(code, marked).map_or(code.len(), |m| m.start());
     if code.contains("Mapping") && (code.contains("@RestController") || code.contains("@Controller")) {
         // `value`, `path` or the bare text; `produces` and the like stand behind them.
         let path_in = |arguments: &str| -> Vec<String> {

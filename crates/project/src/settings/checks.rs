@@ -222,6 +222,14 @@ pub(super) fn tracked(tree: &Tree, settings: &SettingsInventory) -> Vec<Noticed>
             ));
         }
     }
+    // The key that opens the encrypted credentials (guides.rubyonrails.org/security.html, "Custom Credentials").
+    for file in tree.files.iter().filter(|f| {
+        tracked.contains(&f.path)
+            && (f.path.ends_with("config/master.key")
+                || (f.path.contains("config/credentials/") && f.path.ends_with(".key")))
+    }) {
+        found.push((SignWord::SecretTracked, file.path.clone(), "the key of Rails' credentials".to_owned()));
+    }
     // Lines of configuration that name a secret and give it, in files of formats that hold only settings.
     for file in tree
         .files

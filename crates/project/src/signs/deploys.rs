@@ -200,8 +200,13 @@ fn starts(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
         if let Some(name) = missing_script(tree, &start.raw) {
             found.add(SignWord::StartTargetMissing, file, format!("package.json has no script {name:?}"));
         }
+        let root = plans.iter().find(|p| p.file == deploy.config.file).and_then(|p| p.root.as_ref());
+        let root = root.and_then(|said| inside(&said.text)).or_else(|| deploy.config.root.clone());
         if let Some(target) = deploy.target.as_deref() {
-            target_missing(read, target, file, found);
+            let there = root.is_some_and(|root| is_below(tree, &root, target));
+            if !there {
+                target_missing(read, target, file, found);
+            }
         }
         let variable = matches!(start.bind_port, PortSetting::Variable { .. });
         if variable && !start.shell {
@@ -263,6 +268,19 @@ fn module_missing(read: &Read<'_>, command: &str, place: &str, found: &mut Found
     if own && crate::entry::module_file(tree, &module).is_none() && !tree.has(&main) {
         found.add(SignWord::StartTargetMissing, place, format!("there is no module {module}"));
     }
+}
+
+/// Whether a module or file that a start names lies below the folder in which the platform starts it.
+fn is_below(tree: &Tree, root: &str, target: &str) -> bool {
+    let module = target.split(':').next().unwrap_or_default();
+    let path = module.replace('.', "/");
+    [
+        format!("{root}/{path}.py"),
+        format!("{root}/{path}/__init__.py"),
+        format!("{root}/{}", target.trim_start_matches("./")),
+    ]
+    .iter()
+    .any(|path| tree.has(path))
 }
 
 /// A start target that is not there: a file, a module, or an object that the module does not bind.
@@ -458,6 +476,17 @@ fn targets(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     let server = snapshot.routes.iter().any(|r| !r.place.starts_with("api/"))
         || snapshot.stacks.iter().any(|s| s.server.is_some());
     if !server {
+        return;
+    }
+    // Pages that Next writes out (`output: 'export'`) need no server.
+    let exported = ["next.config.js", "next.config.mjs", "next.config.ts"].iter().any(|file| {
+        text(read.tree, file).is_some_and(|text| {
+            let plain: String =
+                text.chars().filter(|c| !c.is_whitespace() && *c != '"' && *c != '\'').collect();
+            plain.contains("output:export")
+        })
+    });
+    if exported {
         return;
     }
     let dynamic = plans.iter().any(|p| p.functions.is_some() || (p.starts == Some(true)));

@@ -284,6 +284,9 @@ fn outputs(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
         let built = plan.is_some_and(|p| p.build.is_some() || p.release.is_some())
             || (deploy.config.platform == "docker" && docker_build)
             // Heroku, Render's Node runtime and Railway run the build script by themselves.
+            // Its buildpacks run Maven, Gradle, sbt and Cargo (devcenter.heroku.com/articles/buildpacks).
+            || (deploy.config.platform == "heroku"
+                && ["pom.xml", "build.gradle", "build.gradle.kts", "build.sbt", "Cargo.toml"].iter().any(|f| tree.has(f)))
             || (script.is_some() && matches!(deploy.config.platform.as_str(), "heroku" | "railway" | "nixpacks" | "vercel"));
         if tree.get(target).is_none_or(|f| f.ignored) {
             let other = tree

@@ -102,6 +102,33 @@ pub(super) fn entry_points(tree: &Tree) -> Vec<String> {
         .collect()
 }
 
+/// A base image that a stage names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Base {
+    /// Lower case, without the registry of Docker's own images: `golang`, `mcr.microsoft.com/dotnet/aspnet`.
+    pub(super) name: String,
+    pub(super) tag: String,
+    pub(super) place: String,
+}
+
+/// The base images of all stages, those that are earlier stages or variables left out.
+pub(super) fn bases(tree: &Tree) -> Vec<Base> {
+    instructions(tree)
+        .into_iter()
+        .filter(|line| line.word == "FROM")
+        .filter_map(|line| {
+            let image = line.rest.split_whitespace().find(|w| !w.starts_with("--"))?.to_ascii_lowercase();
+            let (name, tag) = image.rsplit_once(':')?;
+            let name = name.trim_start_matches("docker.io/").trim_start_matches("library/").to_owned();
+            (!image.contains('$')).then(|| Base {
+                name,
+                tag: tag.to_owned(),
+                place: format!("{}:{}", line.file, line.number),
+            })
+        })
+        .collect()
+}
+
 /// The base image of the last stage that is no earlier stage, with its place.
 pub(super) fn base(tree: &Tree) -> Option<(String, String)> {
     let lines = instructions(tree);

@@ -3,6 +3,7 @@
 //! Everything here reads and nothing judges: each word is found in projects that serve well too. Patterns over source
 //! text are no parser; they look for the usual forms, and what they do not see is not said to be absent.
 
+mod charts;
 mod code;
 mod deploys;
 mod files;
@@ -10,10 +11,13 @@ mod hollow;
 mod ignore;
 mod images;
 mod listens;
+mod other_locks;
+mod other_runtimes;
 mod packages;
 mod plan;
 mod proxy;
 mod runtimes;
+mod targets;
 mod uses;
 
 use std::collections::BTreeMap;
@@ -54,6 +58,10 @@ pub(crate) fn read(read: &Read<'_>) -> (Vec<ProjectSign>, Vec<Built>) {
     proxy::read(read, &mut found);
     hollow::read(read, &mut found);
     listens::read(read, &mut found);
+    other_locks::read(read, &mut found);
+    other_runtimes::read(read.tree, &mut found);
+    targets::read(read, &mut found);
+    charts::read(read.tree, &mut found);
     for (word, place, detail) in read.noticed {
         found.add(*word, place.as_str(), detail.as_str());
     }

@@ -231,6 +231,7 @@ fn imports(read: &Read<'_>, manifest: &Json, main: &Names, dev: &Names, optional
     }
     let own = manifest.get("name").and_then(Json::as_str).unwrap_or_default();
     let reached = reached_scripts(read);
+    let members = Members::of(read.tree);
     for source in
         read.sources.iter().filter(|s| s.language == Language::JavaScript && reached.contains(&s.path))
     {
@@ -261,7 +262,10 @@ fn imports(read: &Read<'_>, manifest: &Json, main: &Names, dev: &Names, optional
                 continue;
             }
             let at = source.place(offset);
-            if main.contains_key(&package) || optional.contains_key(&package) {
+            if main.contains_key(&package)
+                || optional.contains_key(&package)
+                || members.names(&source.path, &package)
+            {
                 continue;
             }
             if dev.contains_key(&package) {
@@ -270,6 +274,39 @@ fn imports(read: &Read<'_>, manifest: &Json, main: &Names, dev: &Names, optional
                 found.add(SignWord::DependencyUndeclared, at, package);
             }
         }
+    }
+}
+
+/// The packages of a workspace: their folders with the names that each depends on, and their own names.
+struct Members {
+    folders: Vec<(String, BTreeSet<String>)>,
+    own: BTreeSet<String>,
+}
+
+impl Members {
+    fn of(tree: &Tree) -> Self {
+        let mut members = Self { folders: Vec::new(), own: BTreeSet::new() };
+        let manifests = tree.files.iter().filter(|f| !f.ignored && f.path.ends_with("/package.json"));
+        for file in manifests.take(200) {
+            let Some(json) = text(tree, &file.path).and_then(|t| serde_json::from_str::<Json>(&t).ok())
+            else {
+                continue;
+            };
+            members.own.extend(json.get("name").and_then(Json::as_str).map(str::to_owned));
+            let names = ["dependencies", "optionalDependencies", "peerDependencies"]
+                .iter()
+                .flat_map(|key| json_names(&json, key).into_keys())
+                .collect();
+            members.folders.push((crate::tree::parent(&file.path).to_owned(), names));
+        }
+        members
+    }
+
+    /// Whether a package of the workspace, or one that the member of this file depends on, has the name.
+    fn names(&self, file: &str, package: &str) -> bool {
+        let holds = |folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        self.own.contains(package)
+            || self.folders.iter().any(|(folder, names)| holds(folder) && names.contains(package))
     }
 }
 

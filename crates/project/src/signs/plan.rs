@@ -342,6 +342,10 @@ fn refused_json(file: &str, root: &Json) -> Vec<(String, String)> {
                 wrong.push((key.to_owned(), format!("{file}: {key} is to be {what}")));
             }
         }
+        if root.get("functions").is_some() && root.get("builds").is_some() {
+            // vercel.com/docs/errors/error-list, "Conflicting functions and builds configuration".
+            wrong.push(("builds".to_owned(), format!("{file}: builds cannot stand beside functions")));
+        }
         if root.get("routes").is_some() {
             // "routes" with one of the newer keys is refused (vercel.com/docs/project-configuration#routes).
             for key in ["rewrites", "redirects", "headers", "cleanUrls", "trailingSlash"] {

@@ -33,6 +33,7 @@ pub(super) fn read(read: &Read<'_>, found: &mut Found) {
         }
     }
     limiter(read, found);
+    limiter_in_memory(read, found);
 }
 
 /// A file's text without its comments, offsets kept.
@@ -213,6 +214,30 @@ fn limiter(read: &Read<'_>, found: &mut Found) {
     }
 }
 
+/// Limiters whose counters no other process sees. Flask-Limiter counts in memory unless `storage_uri` or
+/// `RATELIMIT_STORAGE_URI` names a store, express-rate-limit unless it is given a `store` (their documentations, Configuration).
+fn limiter_in_memory(read: &Read<'_>, found: &mut Found) {
+    static FLASK: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"\bfrom\s+flask_limiter\s+import\b|\bimport\s+flask_limiter\b"));
+    static FLASK_STORE: LazyLock<Regex> = LazyLock::new(|| regex(r"storage_uri|RATELIMIT_STORAGE_UR[IL]"));
+    static EXPRESS: LazyLock<Regex> =
+        LazyLock::new(|| regex(r#"(?:require\(|from\s+)['"]express-rate-limit['"]"#));
+    static EXPRESS_STORE: LazyLock<Regex> = LazyLock::new(|| regex(r"\bstore\s*:|\bstore\s*,"));
+    for (name, made, stored) in
+        [("Flask-Limiter", &FLASK, &FLASK_STORE), ("express-rate-limit", &EXPRESS, &EXPRESS_STORE)]
+    {
+        let sources = || read.sources.iter().filter(|s| !crate::source::is_test(&s.path));
+        // A store that is named anywhere may be this limiter's.
+        if sources().any(|source| stored.is_match(&source.code)) {
+            continue;
+        }
+        let first = sources().find_map(|source| Some((source, made.find(&source.code)?.start())));
+        if let Some((source, at)) = first {
+            found.add(SignWord::LimiterInMemory, source.place(at), name);
+        }
+    }
+}
+
 /// The walk's own view of a folder, for tests.
 #[cfg(test)]
 fn of(files: &[(&str, &str)]) -> Vec<landfall_evidence::ProjectSign> {
@@ -288,8 +313,30 @@ mod tests {
     #[test]
     fn a_limiter_is_a_sign_only_where_no_proxy_is_trusted() {
         let app = "const limit = require('express-rate-limit');\napp.use(limit({ max: 5 }));\n";
-        assert_eq!(words(&[("server.js", app)]), ["limiter-without-trust server.js:1"]);
+        let signs = ["limiter-without-trust server.js:1", "limiter-in-memory server.js:1"];
+        let mut found = words(&[("server.js", app)]);
+        found.sort_by(|a, b| b.cmp(a));
+        assert_eq!(found, signs);
         let trusting = format!("app.set('trust proxy', 1);\n{app}");
-        assert!(words(&[("server.js", &trusting)]).is_empty());
+        assert_eq!(words(&[("server.js", &trusting)]), ["limiter-in-memory server.js:2"]);
+    }
+
+    #[test]
+    fn counters_in_memory_are_a_sign_until_a_store_is_named() {
+        let flask = "from flask_limiter import Limiter\nlimiter = Limiter(key, app=app)  # X-Forwarded-For\n";
+        let signs = |files: &[(&str, &str)]| -> Vec<String> {
+            of(files)
+                .iter()
+                .filter(|s| s.sign == SignWord::LimiterInMemory)
+                .map(|s| format!("{} {}", s.place, s.detail))
+                .collect()
+        };
+        assert_eq!(signs(&[("app.py", flask)]), ["app.py:1 Flask-Limiter"]);
+        let stored = flask.replace("app=app", "app=app, storage_uri=URI");
+        assert_eq!(signs(&[("app.py", &stored)]), Vec::<String>::new());
+        let configured = ("config.py", "RATELIMIT_STORAGE_URI = os.environ['REDIS_URL']\n");
+        assert_eq!(signs(&[("app.py", flask), configured]), Vec::<String>::new());
+        let express = "import { rateLimit } from 'express-rate-limit'\napp.use(rateLimit({ store: new RedisStore() }))\n";
+        assert_eq!(signs(&[("server.js", express)]), Vec::<String>::new());
     }
 }

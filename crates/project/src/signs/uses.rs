@@ -301,7 +301,9 @@ fn opened(tree: &Tree, cases: &Cases, source: &Source, uses: &mut Vec<Use>) {
     }
     for c in p.opened.captures_iter(&source.code) {
         let (Some(whole), Some(name)) = (c.get(0), c.get(1)) else { continue };
-        let Some(path) = inside(name.as_str()).filter(|_| !name.as_str().starts_with('/')) else { continue };
+        // `include_str!("../a.html")` counts from its own file.
+        let path = inside(name.as_str()).or_else(|| beside(&source.path, name.as_str()));
+        let Some(path) = path.filter(|_| !name.as_str().starts_with('/')) else { continue };
         if made_at_run_time(&path) {
             continue;
         }

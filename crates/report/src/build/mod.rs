@@ -12,6 +12,8 @@ mod tests_run;
 mod timing;
 mod tls;
 
+pub(crate) use self::rate_limit::observed;
+
 use landfall_diagnosis::Diagnosis;
 use landfall_evidence::{Evidence, Observed};
 use sha2::{Digest, Sha256};

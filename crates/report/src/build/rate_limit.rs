@@ -1,9 +1,9 @@
 //! The rate limit under the contract's names.
 
 use landfall_diagnosis::Diagnosis;
-use landfall_evidence::{Evidence, Interval};
+use landfall_evidence::{Evidence, Interval, RateLimitRun};
 
-use crate::model::{RateLimitReport, SecondsInterval};
+use crate::model::{ObservedRequest, RateLimitReport, SecondsInterval};
 
 pub(super) fn build(evidence: &Evidence, diagnosis: &Diagnosis) -> Option<RateLimitReport> {
     let known = diagnosis.rate_limit.as_ref()?;
@@ -28,7 +28,31 @@ pub(super) fn build(evidence: &Evidence, diagnosis: &Diagnosis) -> Option<RateLi
         stopped: run.map(|r| r.stopped),
         retry_after_s: run.and_then(|r| r.signal.as_ref()?.retry_after_s),
         evidence: probe.map(|(observation, _)| observation.id.clone()),
+        uses: known.uses.clone(),
+        slower: known.slower.clone(),
+        settings: known.settings.clone(),
+        observed: run.filter(|run| run.signal.is_some()).map(observed).unwrap_or_default(),
     })
+}
+
+/// The requests of a run, each with how many passed in the window before it.
+pub(crate) fn observed(run: &RateLimitRun) -> Vec<ObservedRequest> {
+    let fit = run.estimate.fit.as_deref().and_then(|fit| fit.period_ms).map(|period| period.likely);
+    let window_us = fit.or(run.estimate.window_ms.map(|w| w.low)).map(|ms| ms.saturating_mul(1000));
+    let began = run.sequence.iter().map(|step| step.at_us).min().unwrap_or(0);
+    let mut passed: Vec<u64> = Vec::new();
+    run.sequence
+        .iter()
+        .map(|step| {
+            let counts = |at: &&u64| window_us.is_none_or(|window| step.at_us.saturating_sub(**at) < window);
+            let counted = passed.iter().filter(counts).count() as u64 + 1;
+            if !step.refused {
+                passed.push(step.at_us);
+            }
+            let at_ms = step.at_us.saturating_sub(began) / 1000;
+            ObservedRequest { at_ms, status: step.status, refused: step.refused, counted }
+        })
+        .collect()
 }
 
 fn seconds(ms: Interval) -> SecondsInterval {

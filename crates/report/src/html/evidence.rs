@@ -3,7 +3,7 @@
 use landfall_evidence::{DnsServerRole, TestPurpose};
 use maud::{Markup, html};
 
-use super::{cite, of_outcome, of_status, section, state, table, waterfall};
+use super::{cite, limits, of_outcome, of_status, section, state, table, waterfall};
 use crate::model::{Answer, EndpointHealth, Kind, Outcome, Report, TlsReport};
 use crate::words;
 
@@ -338,8 +338,13 @@ pub(super) fn rate_limit(report: &Report) -> Markup {
                     @if !limit.statuses.is_empty() { dt { "Statuses in order" } dd { (limit.statuses.join(" ")) } }
                     @if let Some(stop) = limit.stopped { dt { "Stopped" } dd { (words::stopped(stop)) } }
                 }
-                @if !limit.impact.is_empty() { h4 { "Who is affected" } ul { @for i in &limit.impact { li { (i) } } } }
+                (limits::observed(limit))
+                (limits::uses(limit))
                 @if let Some(advice) = &limit.recommendation { h4 { "Recommendation" } p { (advice) } }
+                @if let Some(settings) = &limit.settings {
+                    h4 { (settings.limiter) } p.small.soft { (settings.place) } pre { code { (settings.lines.join("\n")) } }
+                }
+                @if !limit.slower.is_empty() { h4 { "What could ask less" } ul { @for s in &limit.slower { li { (s) } } } }
                 @if !limit.open.is_empty() { h4 { "Not separated" } ul { @for o in &limit.open { li { (o) } } } }
             } @else {
                 p.soft { "Nothing is known of a rate limit." }

@@ -6,6 +6,7 @@
 mod drawing;
 mod evidence;
 mod judgement;
+mod limits;
 mod waterfall;
 
 use landfall_diagnosis::{HopState, Severity, Status, Verdict};

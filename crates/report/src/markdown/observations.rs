@@ -460,6 +460,14 @@ pub(super) fn rate_limit(page: &mut Page, report: &Report) {
     if let Some(advice) = &limit.recommendation {
         page.field("Recommendation", &text(advice));
     }
+    if let Some(settings) = &limit.settings {
+        page.field(&settings.limiter, &text(&settings.place));
+        page.fenced("", &crate::text::clean_block(&settings.lines.join("\n")));
+    }
+    if !limit.slower.is_empty() {
+        page.field("What could ask less", "");
+        page.list(limit.slower.iter().map(|s| text(s)));
+    }
     if !limit.open.is_empty() {
         page.field("Not separated", "");
         page.list(limit.open.iter().map(|i| text(i)));

@@ -1,8 +1,11 @@
 //! For a person at a terminal, perhaps at three in the morning: verdict first, then where, why and what now, all on the
 //! first screen; the reasons after that.
 
+mod limits;
 mod page;
 mod path;
+
+pub use self::limits::limit_impact;
 
 use landfall_diagnosis::{
     Action, Cause, Check, Finding, NextProbe, Priority, Severity, Status, Tie, Tried, Verdict,
@@ -28,6 +31,7 @@ pub(crate) fn render(report: &Report, style: &Style) -> String {
     actions(&mut page, report, style.details);
     readiness(&mut page, report, style.details);
     findings(&mut page, report, style.details);
+    limits::draw(&mut page, report, style.details);
     unexplained(&mut page, report);
     if style.details {
         proof(&mut page, report);

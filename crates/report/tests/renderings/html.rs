@@ -135,3 +135,29 @@ fn the_page_has_what_a_reader_needs() {
         }
     }
 }
+
+/// The part of the page on the rate limit, one element a line.
+fn rate_limit(report: &Report) -> String {
+    let page = html(report);
+    let start = page.find("id=\"rate-limit\"").expect("the section");
+    let end = start + page[start..].find("</section>").expect("its end");
+    page[start..end].replace("><", ">\n<")
+}
+
+#[test]
+fn the_limit_the_uses_and_the_refusals_are_drawn() {
+    insta::assert_snapshot!(rate_limit(&fixture::undeployed()));
+}
+
+#[test]
+fn a_drawing_says_in_words_what_it_shows_and_needs_no_colour() {
+    let part = rate_limit(&fixture::undeployed());
+    let drawings = part.matches("<svg class=\"limits\"").count();
+    assert_eq!(drawings, 3, "the audit's own run, and the two uses that are hit");
+    assert_eq!(part.matches("role=\"img\" aria-label=\"").count(), drawings, "{part}");
+    // What passes is a disc, what is refused a cross.
+    assert_eq!(part.matches("class=\"refused\"").count(), 1 + 7 + 5, "{part}");
+    assert_eq!(part.matches("class=\"passed\"").count(), 5 + 5 + 5, "{part}");
+    let quiet = rate_limit(&fixture::deployed());
+    assert!(!quiet.contains("<svg class=\"limits\""), "{quiet}");
+}

@@ -176,7 +176,7 @@ fn lame(survey: &Survey<'_>) -> Vec<Finding> {
     let everyone = bad.len() >= all.len();
     let finding = raise(
         &codes::DNS_LAME,
-        format!("{}: {}", not_serving(&survey.zone, bad.len(), all.len()), in_words(&words)),
+        format!("{}: {}", not_serving(survey.zone, bad.len(), all.len()), in_words(&words)),
         if everyone {
             "No server of the zone answers; the name lives only as long as caches do."
         } else {

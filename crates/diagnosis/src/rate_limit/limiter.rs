@@ -1,0 +1,415 @@
+//! Limiters as arithmetic: requests at given times in, answers out.
+//!
+//! # What each kind does
+//! - **Fixed window** (Flask-Limiter `fixed-window`, express-rate-limit's memory store): a counter that is set back at a boundary; the
+//!   boundaries stand by the clock, or the window begins with the first request after the last one ended.
+//! - **Sliding log** (Flask-Limiter `moving-window`): a place frees one window after the request that took it. Some count refused requests as
+//!   well, so that a client that goes on asking stays out.
+//! - **Sliding counter** (`acquire_sliding_window_entry` of the `limits` library: `floor(previous × share left) + current`; HAProxy's
+//!   `http_req_rate`, configuration manual 11.1, counts refused requests too).
+//! - **Token bucket** (nginx `limit_req … nodelay`): `limit` at once from a quiet start, the whole of it filled up again in one `window`.
+//! - **Leaky bucket** (nginx `limit_req` with `burst` and no `nodelay`): the same bucket, whose places are waited for.
+//! - **Penalty** (Cloudflare's mitigation timeout, ban lists): a fixed window whose first refusal refuses all for a fixed time.
+//! - **Several counters**: fixed windows that do not know of each other, one a worker process.
+//!
+//! Times are whole milliseconds and all arithmetic is in whole numbers, so that one evidence file gives one report.
+
+use std::collections::VecDeque;
+
+use landfall_evidence::LimiterClass;
+
+/// A limiter with every quantity given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limiter {
+    pub(crate) class: LimiterClass,
+    /// Requests that pass at once from a quiet start; of several counters, all of them together. At least 1.
+    pub(crate) limit: u64,
+    /// The window, or the time in which a bucket fills up whole, in milliseconds. At least 1.
+    pub(crate) window_ms: u64,
+    /// How long everything is refused after the trip, in milliseconds; of [`LimiterClass::Penalty`] only.
+    pub(crate) penalty_ms: u64,
+    /// Counters that share the requests; of [`LimiterClass::SeveralCounters`] only. At least 1.
+    pub(crate) counters: u64,
+    /// Where the windows are cut.
+    pub(crate) cut: Cut,
+    /// Whether refused requests count as well (sliding kinds).
+    pub(crate) counts_refused: bool,
+    /// Of several counters: whether one of them gets all requests (a kept connection) or each in turn.
+    pub(crate) one_takes_all: bool,
+}
+
+/// Where windows are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// A boundary this many milliseconds after the use begins, and one every window before and after.
+    At(u64),
+    /// At the first request that finds no window open.
+    FirstRequest,
+}
+
+/// What became of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answered {
+    pub(crate) at_ms: u64,
+    pub(crate) refused: bool,
+    /// How long a shaping limiter held it back.
+    pub(crate) delay_ms: u64,
+    /// Requests that count at this moment, this one included.
+    pub(crate) counted: u64,
+}
+
+/// What became of a use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Answers {
+    pub(crate) requests: Vec<Answered>,
+    /// The longest stretch in which a request would have been refused, from the refusal that began it, in milliseconds.
+    pub(crate) shut_ms: u64,
+}
+
+impl Answers {
+    pub(crate) fn refused(&self) -> u64 {
+        self.requests.iter().filter(|r| r.refused).count() as u64
+    }
+
+    /// Place (from 0) and time of the first refusal.
+    pub(crate) fn first_refusal(&self) -> Option<(usize, u64)> {
+        self.requests.iter().enumerate().find(|(_, r)| r.refused).map(|(place, r)| (place, r.at_ms))
+    }
+
+    pub(crate) fn longest_delay_ms(&self) -> u64 {
+        self.requests.iter().map(|r| r.delay_ms).max().unwrap_or(0)
+    }
+}
+
+impl Limiter {
+    /// Whether it refuses any of the requests at these times.
+    pub(crate) fn refuses_any(&self, times_ms: &[u64]) -> bool {
+        let share = self.share();
+        let mut states = vec![State::new(&share); self.states()];
+        times_ms.iter().enumerate().any(|(place, at_ms)| {
+            let turn = if self.one_takes_all { 0 } else { place % states.len() };
+            states[turn].put(&share, *at_ms).refused
+        })
+    }
+
+    /// What each of its counters does. Numbers may come from foreign headers; far beyond these bounds nothing changes any more.
+    fn share(&self) -> Self {
+        Self {
+            limit: (self.limit / self.states() as u64).clamp(1, 1 << 32),
+            window_ms: self.window_ms.clamp(1, 1 << 40),
+            penalty_ms: self.penalty_ms.min(1 << 40),
+            ..*self
+        }
+    }
+
+    /// Puts requests at these times, in order, to the limiter from a quiet start.
+    pub(crate) fn answer(&self, times_ms: &[u64]) -> Answers {
+        let share = self.share();
+        let mut states = vec![State::new(&share); self.states()];
+        let mut answers = Answers::default();
+        let mut shut_since: Option<(u64, u64)> = None;
+        for (place, at_ms) in times_ms.iter().enumerate() {
+            let turn = if self.one_takes_all { 0 } else { place % states.len() };
+            let answered = states[turn].put(&share, *at_ms);
+            match (&mut shut_since, answered.refused) {
+                // Where refused requests do not count, a further one changes nothing.
+                (Some((_, until)), true) if self.counts_refused => {
+                    *until = states[turn].free_at(&share, *at_ms);
+                }
+                (None, true) => shut_since = Some((*at_ms, states[turn].free_at(&share, *at_ms))),
+                (Some((since, until)), false) => {
+                    answers.shut_ms = answers.shut_ms.max((*until).min(*at_ms).saturating_sub(*since));
+                    shut_since = None;
+                }
+                (Some(_), true) | (None, false) => {}
+            }
+            answers.requests.push(answered);
+        }
+        if let Some((since, until)) = shut_since {
+            answers.shut_ms = answers.shut_ms.max(until.saturating_sub(since));
+        }
+        answers
+    }
+
+    fn states(&self) -> usize {
+        match self.class {
+            // More processes than requests cannot be told apart from one a request; the bound keeps foreign numbers harmless.
+            LimiterClass::SeveralCounters => usize::try_from(self.counters.clamp(1, 64)).unwrap_or(1),
+            _ => 1,
+        }
+    }
+
+    /// The beginning of the window that this moment lies in, where a window is open from `open` on.
+    fn window_start(&self, open: Option<u64>, at_ms: u64) -> u64 {
+        match (self.cut, open) {
+            (Cut::At(phase), _) => {
+                let phase = phase % self.window_ms;
+                // Counted from one window before the use, so that a boundary inside it has a beginning to its left.
+                let from = at_ms.saturating_add(self.window_ms).saturating_sub(phase);
+                at_ms - (from % self.window_ms).min(at_ms)
+            }
+            (Cut::FirstRequest, Some(start)) if at_ms < start.saturating_add(self.window_ms) => start,
+            (Cut::FirstRequest, _) => at_ms,
+        }
+    }
+}
+
+/// What a limiter remembers of one client.
+#[derive(Debug, Clone)]
+enum State {
+    Window {
+        start: Option<u64>,
+        count: u64,
+        shut_until: u64,
+    },
+    Log(VecDeque<u64>),
+    Counter {
+        start: u64,
+        before: u64,
+        now: u64,
+    },
+    /// Tokens times the window's length, so that one millisecond adds `limit` of them.
+    Bucket {
+        level: u128,
+        at: u64,
+    },
+}
+
+impl State {
+    fn new(limiter: &Limiter) -> Self {
+        match limiter.class {
+            LimiterClass::FixedWindow | LimiterClass::Penalty | LimiterClass::SeveralCounters => {
+                Self::Window { start: None, count: 0, shut_until: 0 }
+            }
+            LimiterClass::SlidingLog => Self::Log(VecDeque::new()),
+            LimiterClass::SlidingCounter => Self::Counter { start: 0, before: 0, now: 0 },
+            LimiterClass::TokenBucket | LimiterClass::LeakyBucket => {
+                Self::Bucket { level: u128::from(limiter.limit) * u128::from(limiter.window_ms), at: 0 }
+            }
+        }
+    }
+
+    /// Brings the memory to this moment.
+    fn advance(&mut self, limiter: &Limiter, at_ms: u64) {
+        let window = limiter.window_ms;
+        match self {
+            Self::Window { start, count, shut_until } => {
+                let now = limiter.window_start(*start, at_ms);
+                if *start != Some(now) {
+                    (*start, *count) = (Some(now), 0);
+                }
+                // Once the time is over, an edge counts anew.
+                if *shut_until > 0 && at_ms >= *shut_until {
+                    (*shut_until, *count) = (0, 0);
+                }
+            }
+            Self::Log(taken) => {
+                while taken.front().is_some_and(|first| first.saturating_add(window) <= at_ms) {
+                    taken.pop_front();
+                }
+            }
+            Self::Counter { start, before, now } => {
+                let begins = Limiter { cut: sliding_cut(limiter.cut), ..*limiter }.window_start(None, at_ms);
+                if begins >= start.saturating_add(window.saturating_mul(2)) {
+                    (*before, *now) = (0, 0);
+                } else if begins > *start {
+                    (*before, *now) = (*now, 0);
+                }
+                *start = begins;
+            }
+            Self::Bucket { level, at } => {
+                let passed = u128::from(at_ms.saturating_sub(*at));
+                let full = u128::from(limiter.limit) * u128::from(window);
+                *level = (*level + passed * u128::from(limiter.limit)).min(full);
+                *at = at_ms;
+            }
+        }
+    }
+
+    /// Requests that count at this moment, which the memory was brought to.
+    fn counted(&self, limiter: &Limiter, at_ms: u64) -> u64 {
+        match self {
+            Self::Window { count, shut_until, .. } if *shut_until > at_ms => limiter.limit.max(*count),
+            Self::Window { count, .. } => *count,
+            Self::Log(taken) => taken.len() as u64,
+            Self::Counter { start, before, now } => {
+                let into = at_ms.saturating_sub(*start).min(limiter.window_ms);
+                let left = u128::from(*before) * u128::from(limiter.window_ms - into);
+                u64::try_from(left / u128::from(limiter.window_ms)).unwrap_or(u64::MAX).saturating_add(*now)
+            }
+            Self::Bucket { level, .. } => {
+                let tokens = *level / u128::from(limiter.window_ms);
+                limiter.limit - u64::try_from(tokens).unwrap_or(u64::MAX).min(limiter.limit)
+            }
+        }
+    }
+
+    fn put(&mut self, limiter: &Limiter, at_ms: u64) -> Answered {
+        self.advance(limiter, at_ms);
+        let counted = self.counted(limiter, at_ms).saturating_add(1);
+        let refused = counted > limiter.limit;
+        let mut delay_ms = 0;
+        match self {
+            Self::Window { count, shut_until, .. } => {
+                if !refused {
+                    *count += 1;
+                } else if limiter.class == LimiterClass::Penalty && *shut_until == 0 {
+                    *shut_until = at_ms.saturating_add(limiter.penalty_ms.max(1));
+                }
+            }
+            Self::Log(taken) => {
+                if !refused || limiter.counts_refused {
+                    taken.push_back(at_ms);
+                }
+            }
+            Self::Counter { now, .. } => {
+                if !refused || limiter.counts_refused {
+                    *now += 1;
+                }
+            }
+            Self::Bucket { level, .. } => {
+                let window = u128::from(limiter.window_ms);
+                if !refused {
+                    if limiter.class == LimiterClass::LeakyBucket {
+                        // What was taken before has to drip away first.
+                        let owed = u128::from(limiter.limit) * window - *level;
+                        delay_ms = u64::try_from(owed / u128::from(limiter.limit)).unwrap_or(u64::MAX);
+                    }
+                    *level -= window;
+                }
+            }
+        }
+        Answered { at_ms, refused, delay_ms, counted }
+    }
+
+    /// The first moment from `at_ms` on at which a request would pass, when none comes before it.
+    fn free_at(&self, limiter: &Limiter, at_ms: u64) -> u64 {
+        if let Self::Log(taken) = self {
+            let over =
+                (taken.len() as u64).checked_sub(limiter.limit).and_then(|over| usize::try_from(over).ok());
+            let frees = over.and_then(|over| taken.get(over)).map(|at| at.saturating_add(limiter.window_ms));
+            return frees.unwrap_or(at_ms);
+        }
+        let passes = |at: u64| {
+            let mut then = self.clone();
+            then.advance(limiter, at);
+            then.counted(limiter, at) < limiter.limit
+        };
+        // Without requests nothing is counted any more after two windows, or after the penalty.
+        let mut passing = at_ms
+            .saturating_add(limiter.window_ms.saturating_mul(2))
+            .saturating_add(limiter.penalty_ms)
+            .saturating_add(1);
+        let mut refusing = at_ms;
+        while passing - refusing > 1 {
+            let middle = refusing + (passing - refusing) / 2;
+            if passes(middle) { passing = middle } else { refusing = middle }
+        }
+        passing
+    }
+}
+
+/// Counters that fade have their boundaries by the clock.
+fn sliding_cut(cut: Cut) -> Cut {
+    match cut {
+        Cut::At(phase) => Cut::At(phase),
+        Cut::FirstRequest => Cut::At(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn of(class: LimiterClass, limit: u64, window_ms: u64) -> Limiter {
+        Limiter {
+            class,
+            limit,
+            window_ms,
+            penalty_ms: 0,
+            counters: 1,
+            cut: Cut::At(0),
+            counts_refused: false,
+            one_takes_all: false,
+        }
+    }
+
+    fn pattern(limiter: &Limiter, times: &[u64]) -> String {
+        limiter.answer(times).requests.iter().map(|r| if r.refused { 'x' } else { '.' }).collect()
+    }
+
+    const SECONDS: [u64; 14] =
+        [0, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000, 11_000, 12_000, 13_000];
+
+    #[test]
+    fn each_kind_refuses_where_its_definition_says() {
+        use LimiterClass::*;
+        // One request a second against 5 in 10 s.
+        for (limiter, want) in [
+            (of(FixedWindow, 5, 10_000), ".....xxxxx...."),
+            (Limiter { cut: Cut::At(3000), ..of(FixedWindow, 5, 10_000) }, "........xxxxx."),
+            (Limiter { cut: Cut::FirstRequest, ..of(FixedWindow, 5, 10_000) }, ".....xxxxx...."),
+            (of(SlidingLog, 5, 10_000), ".....xxxxx...."),
+            (Limiter { counts_refused: true, ..of(SlidingLog, 5, 10_000) }, ".....xxxxxxxxx"),
+            (of(SlidingCounter, 5, 10_000), ".....xxxxxx.x."),
+            (of(TokenBucket, 5, 10_000), ".........x.x.x"),
+            (Limiter { penalty_ms: 3000, ..of(Penalty, 5, 10_000) }, ".....xxx......"),
+            (Limiter { counters: 2, ..of(SeveralCounters, 10, 10_000) }, ".............."),
+            (
+                Limiter { counters: 2, one_takes_all: true, ..of(SeveralCounters, 10, 10_000) },
+                ".....xxxxx....",
+            ),
+        ] {
+            assert_eq!(pattern(&limiter, &SECONDS), want, "{limiter:?}");
+        }
+    }
+
+    #[test]
+    fn nginx_with_a_burst_of_20_at_ten_a_second_takes_21_and_then_one_a_tenth() {
+        // rate=10r/s burst=20 nodelay: 21 at once, and each place comes back in 100 ms.
+        let bucket = of(LimiterClass::TokenBucket, 21, 2100);
+        let mut times = vec![0; 25];
+        times.extend([100, 150, 200, 300]);
+        assert_eq!(pattern(&bucket, &times), format!("{}xxxx.x..", ".".repeat(21)));
+        let shaped = Limiter { class: LimiterClass::LeakyBucket, ..bucket };
+        let answers = shaped.answer(&[0; 22]);
+        let delays: Vec<u64> = answers.requests.iter().map(|r| r.delay_ms).collect();
+        assert_eq!(delays[..4], [0, 100, 200, 300]);
+        assert_eq!((answers.longest_delay_ms(), answers.refused()), (2000, 1));
+    }
+
+    #[test]
+    fn how_long_it_stays_shut_is_until_the_next_request_could_pass() {
+        use LimiterClass::*;
+        let at_once = [0; 6];
+        for (limiter, want) in [
+            (of(FixedWindow, 5, 10_000), 10_000),
+            (Limiter { cut: Cut::At(4000), ..of(FixedWindow, 5, 10_000) }, 4000),
+            (of(SlidingLog, 5, 10_000), 10_000),
+            // Five fade to four a fifth into the next window.
+            (of(SlidingCounter, 5, 10_000), 10_001),
+            (of(TokenBucket, 5, 10_000), 2000),
+            (Limiter { penalty_ms: 60_000, ..of(Penalty, 5, 10_000) }, 60_000),
+        ] {
+            assert_eq!(limiter.answer(&at_once).shut_ms, want, "{limiter:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_from_foreign_headers_do_no_harm() {
+        for class in [
+            LimiterClass::FixedWindow,
+            LimiterClass::SlidingLog,
+            LimiterClass::SlidingCounter,
+            LimiterClass::TokenBucket,
+            LimiterClass::LeakyBucket,
+            LimiterClass::Penalty,
+            LimiterClass::SeveralCounters,
+        ] {
+            let huge = Limiter { penalty_ms: u64::MAX, counters: u64::MAX, ..of(class, u64::MAX, u64::MAX) };
+            assert_eq!(huge.answer(&[0, 1, u64::MAX]).refused(), 0, "{class}");
+            let tiny = Limiter { penalty_ms: u64::MAX, counters: u64::MAX, ..of(class, 1, 1) };
+            tiny.answer(&[0, 0, 1, u64::MAX - 1, u64::MAX]);
+        }
+    }
+}

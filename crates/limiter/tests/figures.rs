@@ -1,0 +1,84 @@
+//! How often the estimator is right about simulated limiters of every kind, held to gates.
+//!
+//! The seeds are fixed, so the figures are the same on every machine up to the last bits of its logarithms. The first
+//! number of a gate is what is wanted (the design of the estimator), the second what is reached and must stay.
+
+use landfall_limiter::Budget;
+use landfall_limiter::measure::{Shares, Tally, measure};
+
+const RUNS: u64 = 500;
+const SEED: u64 = 1;
+
+/// A share that must not fall below what is reached.
+fn at_least(what: &str, share: f64, wanted: f64, reached: f64) {
+    let standing = if share >= wanted { "as wanted" } else { "below what is wanted" };
+    println!("{what}: {share:.3} (wanted {wanted}, gate {reached}): {standing}");
+    assert!(share >= reached, "{what} fell to {share:.3}, below {reached}");
+}
+
+fn at_most(what: &str, share: f64, wanted: f64, reached: f64) {
+    let standing = if share <= wanted { "as wanted" } else { "above what is wanted" };
+    println!("{what}: {share:.3} (wanted {wanted}, gate {reached}): {standing}");
+    assert!(share <= reached, "{what} rose to {share:.3}, above {reached}");
+}
+
+fn within_bounds(tally: &Tally, budget: Budget) {
+    assert_eq!(tally.outcomes.len() as u64, RUNS);
+    for outcome in &tally.outcomes {
+        assert!(outcome.requests <= budget.requests && outcome.refusals <= budget.refusals, "{outcome:?}");
+        assert_eq!(outcome.impolite, 0, "sent before Retry-After allowed: {outcome:?}");
+        // The last request may be under way when time ends.
+        assert!(outcome.seconds <= budget.seconds + 31.0, "{outcome:?}");
+    }
+    let classes = tally.outcomes.iter().filter(|o| o.truth.others > 0.0).count();
+    assert!(classes as u64 > RUNS / 5, "a quarter is used by others: {classes}");
+}
+
+#[test]
+fn deep_runs_tell_the_kind_the_limit_and_the_period() {
+    let tally = measure(Budget::DEEP, RUNS, SEED);
+    println!("{tally}");
+    within_bounds(&tally, Budget::DEEP);
+    let Shares { class_right, in_set, limit_exact, period_close, .. } = tally.short();
+    at_least("to a minute: kind", class_right, 0.96, 0.90);
+    at_least("to a minute: kind in the set", in_set, 0.99, 0.97);
+    at_least("to a minute: limit", limit_exact, 0.98, 0.89);
+    at_least("to a minute: period", period_close, 0.93, 0.91);
+    let Shares { class_right, in_set, limit_exact, .. } = tally.quiet();
+    at_least("all periods: kind", class_right, 0.91, 0.82);
+    at_least("all periods: kind in the set", in_set, 0.99, 0.97);
+    at_least("all periods: limit", limit_exact, 0.98, 0.89);
+    let Shares { in_set, confidently_wrong, .. } = tally.shared();
+    at_least("used by others: kind in the set", in_set, 0.88, 0.88);
+    at_most("used by others: confidently wrong", confidently_wrong, 0.04, 0.11);
+    at_most("all: confidently wrong", tally.all().confidently_wrong, 0.01, 0.035);
+    at_most("refusals", tally.mean(|o| f64::from(o.refusals)), 8.0, 8.0);
+}
+
+#[test]
+fn short_deep_runs_keep_the_true_kind_in_the_set() {
+    let budget = Budget { requests: 60, seconds: 90.0, ..Budget::DEEP };
+    let tally = measure(budget, RUNS, SEED);
+    println!("{tally}");
+    within_bounds(&tally, budget);
+    at_least("to a minute: kind in the set", tally.short().in_set, 0.97, 0.97);
+    let Shares { class_right, in_set, limit_exact, .. } = tally.quiet();
+    at_least("all periods: kind", class_right, 0.76, 0.70);
+    at_least("all periods: kind in the set", in_set, 0.96, 0.96);
+    at_least("all periods: limit", limit_exact, 0.97, 0.85);
+    at_least("used by others: kind in the set", tally.shared().in_set, 0.86, 0.86);
+    at_most("all: confidently wrong", tally.all().confidently_wrong, 0.01, 0.01);
+}
+
+#[test]
+fn the_first_refusal_bounds_the_limit() {
+    let tally = measure(Budget::DEFAULT, RUNS, SEED);
+    println!("{tally}");
+    within_bounds(&tally, Budget::DEFAULT);
+    at_least("to a minute: kind in the set", tally.short().in_set, 0.98, 0.98);
+    at_least("all periods: limit within its interval", tally.quiet().limit_within, 0.98, 0.95);
+    at_least("used by others: limit within its interval", tally.shared().limit_within, 0.98, 0.90);
+    at_most("all: confidently wrong", tally.all().confidently_wrong, 0.01, 0.01);
+    at_most("requests", tally.mean(|o| f64::from(o.requests)), 23.0, 23.0);
+    assert!(tally.outcomes.iter().all(|o| o.refusals <= 1), "the first refusal is the last request");
+}
