@@ -476,7 +476,9 @@ fn zone_misleads(facts: &Facts) -> bool {
     // Where something else answers, it may as well be a hop of one's own; where nothing does and the application is at
     // home with another provider, the record is what was left behind.
     let old = is_another_network(facts) && site == Some("no-answer") && origin_serves;
-    let wildcard = facts.text(DnsWildcard, "") == Some("same");
+    // Where the deployment's own log says that nothing runs, a platform's wildcard leads to the right place.
+    let is_down = facts.of(LogState).any(|fact| matches!(fact.text(), Some("down" | "crash-loop")));
+    let wildcard = facts.text(DnsWildcard, "") == Some("same") && !is_down;
     // The record names another app, and what fails there is served by the one that is meant.
     let elsewhere =
         leads_to_another_app(facts) && facts.of(PairPath).any(|fact| fact.text() == Some("origin-better"));

@@ -141,10 +141,12 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
         .map(|cause| cause.id.clone())
         .filter(|id| !main.contains(id) && !tied_to_main(id))
         .collect();
-    // One that says only how the application is run comes behind those that make a request fail.
+    // One that says only how the application is run, and is not proven to be more, comes behind those that make a request
+    // fail.
     let only_run: BTreeSet<String> = ranking
         .causes
         .iter()
+        .filter(|cause| cause.label < Label::Confirmed)
         .map(|cause| cause.id.clone())
         .filter(|id| {
             let mut of =

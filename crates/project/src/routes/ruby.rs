@@ -180,11 +180,11 @@ fn rails(source: &Source, routes: &mut Vec<Route>) {
             // `collection do` leaves the member's parameter out again.
             if line.starts_with("collection")
                 && let Some(last) = open.last_mut()
-                    && let Some((above, parameter)) = last.clone().rsplit_once('/')
-                    && parameter.starts_with(':')
-                {
-                    *last = above.to_owned();
-                }
+                && let Some((above, parameter)) = last.clone().rsplit_once('/')
+                && parameter.starts_with(':')
+            {
+                *last = above.to_owned();
+            }
             open.push(adds);
         } else if line.starts_with("if ") || line.starts_with("unless ") || line.starts_with("case ") {
             open.push(String::new());
