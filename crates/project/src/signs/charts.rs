@@ -4,7 +4,7 @@ use landfall_evidence::SignWord;
 
 use super::{Found, text};
 use crate::tree::{Tree, file_name};
-use crate::yaml::{Node, documents};
+use crate::yaml::documents;
 
 /// Charts read.
 const MAX_CHARTS: usize = 20;
