@@ -67,6 +67,10 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
             r"(?i)\bmigrat|\bloading\b|\bwarming\b|\bdownloading\b|\bwaiting for\b|\binitiali[sz]ing\b|creating (?:a )?new",
             // It ends.
             r"(?i)\bexit|stopp|shut(?:ting)? ?down|crash|terminat|signal|\bSIG[A-Z]+\b|state changed|\bcompleted\b|draining|^Node\.js v\d",
+            // In whatever language the rest is: an address of this machine with its port, and a host that gave an error status.
+            r"https?://(?:0\.0\.0\.0|\[::1?\]|127\.0\.0\.1|localhost|\*):\d{2,5}\b|(?i)[a-z0-9]\.[a-z]{2,}\b.{0,40}\b[45]\d\d\b",
+            // Words of single programs: Kafka and AMQP clients, Oracle, the JVM, make, Go, the kernel, glibc, Node and Kubernetes.
+            r"(?i)expected a|\bbrokers?\b|no listener|no servers|main manifest|don't know how|requires cgo|MemoryPressure|free or corruption|NODE_MODULE_VERSION|ErrImageNeverPull|was not possible|not installed|\bORA-\d|\bunexpectedly\b",
             // Settings being read, which say what a trace is about.
             r"environ|getenv|process\.env|ENV\[",
         ])
@@ -530,6 +534,15 @@ mod tests {
         let log = "Error: Cannot find module './dist/server'\nRequire stack:\n- /app/own.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1140:15)\n    at Object.<anonymous> (/app/own.js:1:1)\n    at Module._compile (node:internal/modules/cjs/loader:1364:14)\n";
         let found = reduce(log.as_bytes(), false).events;
         assert_eq!(found[0].place.as_deref(), Some("/app/own.js:1"), "{found:#?}");
+    }
+
+    #[test]
+    fn an_address_with_its_port_and_a_vendors_status_are_kept_in_any_language() {
+        let log = "Servidor escuchando en http://0.0.0.0:8080\n\
+                   vertaling mislukt: api-free.deepl.test gaf 456\n\
+                   guten Morgen\n";
+        let kept: Vec<u64> = texts(log).into_iter().map(|(line, _)| line).collect();
+        assert_eq!(kept, [1, 2]);
     }
 
     #[test]
