@@ -125,7 +125,8 @@ fn a_broken_file_is_named_with_its_line_and_the_others_are_read() {
         fs::write(dir.path().join(name), text).expect("written");
     }
     let snapshot = read(dir.path());
-    for (name, line) in [("fly.toml", "line 2"), ("vercel.json", "line 3"), ("render.yaml", "line 3")] {
+    // A tab ends a plain scalar of YAML that began the line before, and that is the line that the parser names.
+    for (name, line) in [("fly.toml", "line 2"), ("vercel.json", "line 3"), ("render.yaml", "line 2")] {
         let said = snapshot.unread.iter().find(|reason| reason.starts_with(name));
         assert!(said.is_some_and(|reason| reason.contains(line)), "{name}: {:?}", snapshot.unread);
         let sign = snapshot
