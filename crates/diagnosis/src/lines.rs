@@ -122,7 +122,8 @@ impl Compiled {
         let search = AhoCorasick::builder().ascii_case_insensitive(true).build(of_text.keys());
         let optional = |text: &Option<String>| text.as_deref().and_then(|text| one(text).ok());
         Self {
-            search: search.expect("texts of one file of a catalogue fit the search"),
+            search: search
+                .expect("catalogues are bounded where they are read, far below what a search can hold"),
             of_text: of_text.into_values().collect(),
             always,
             patterns,

@@ -273,7 +273,11 @@ impl BodyParts {
         let mut place = |part: &String| patterns.insert_full(part.to_ascii_lowercase(), ()).0;
         let of_entry = all.iter().map(|entry| entry.body_contains.iter().map(&mut place).collect()).collect();
         let search = AhoCorasick::builder().ascii_case_insensitive(true).build(patterns.keys());
-        Self { search: search.expect("texts of one file of a catalogue fit the search"), of_entry }
+        Self {
+            search: search
+                .expect("catalogues are bounded where they are read, far below what a search can hold"),
+            of_entry,
+        }
     }
 }
 

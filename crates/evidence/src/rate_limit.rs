@@ -316,6 +316,19 @@ pub enum LimiterClass {
     SeveralCounters,
 }
 
+impl LimiterClass {
+    /// Every kind, in the order of their declaration.
+    pub const ALL: [Self; 7] = [
+        Self::FixedWindow,
+        Self::SlidingLog,
+        Self::SlidingCounter,
+        Self::TokenBucket,
+        Self::LeakyBucket,
+        Self::Penalty,
+        Self::SeveralCounters,
+    ];
+}
+
 impl std::fmt::Display for LimiterClass {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -5,7 +5,6 @@ use std::fmt;
 use landfall_evidence::LimiterClass;
 
 use crate::plan::{Budget, CERTAIN};
-use crate::prior::CLASSES;
 use crate::random::Random;
 use crate::simulate::{self, Configuration, Outcome};
 
@@ -169,12 +168,12 @@ impl fmt::Display for Tally {
             self.mean(|o| o.seconds),
         )?;
         write!(f, "  {:>18}", "true \\ said")?;
-        for class in CLASSES {
+        for class in LimiterClass::ALL {
             write!(f, " {:>10.10}", class.to_string())?;
         }
-        for truth in CLASSES {
+        for truth in LimiterClass::ALL {
             write!(f, "\n  {:>18}", truth.to_string())?;
-            for said in CLASSES {
+            for said in LimiterClass::ALL {
                 let both = |o: &&Outcome| o.truth.class == truth && o.fit.best().0 == said;
                 write!(f, " {:>10}", self.outcomes.iter().filter(both).count())?;
             }

@@ -9,7 +9,7 @@ use landfall_evidence::LimiterClass;
 
 use crate::history::{Arrival, Exchange, Gaps, History};
 use crate::hypothesis::{Hypothesis, State};
-use crate::prior::{self, CLASSES, Known};
+use crate::prior::{self, Known};
 use crate::random::Random;
 
 /// Hypotheses of each kind.
@@ -61,7 +61,7 @@ impl Posterior {
     /// Before anything was seen.
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let clouds = CLASSES.into_iter().map(|class| Cloud::drawn(class, &mut random)).collect();
+        let clouds = LimiterClass::ALL.into_iter().map(|class| Cloud::drawn(class, &mut random)).collect();
         Self { history: History::default(), clouds, stated: None, random }
     }
 
@@ -110,7 +110,7 @@ impl Posterior {
         }
     }
 
-    /// The weight of each kind, in the order of [`CLASSES`]; they sum to 1.
+    /// The weight of each kind, in the order of [`LimiterClass::ALL`]; they sum to 1.
     pub(crate) fn weights(&self) -> Vec<f64> {
         let plain = self.weights_with(DOUBT);
         let of_others = |cloud: &Cloud| {

@@ -6,17 +6,6 @@ use crate::history::Gaps;
 use crate::hypothesis::{Hypothesis, MOST_COUNTERS, Parameters};
 use crate::random::Random;
 
-/// Every kind, in the order in which weights are kept. All are as likely as each other to begin with.
-pub(crate) const CLASSES: [LimiterClass; 7] = [
-    LimiterClass::FixedWindow,
-    LimiterClass::SlidingLog,
-    LimiterClass::SlidingCounter,
-    LimiterClass::TokenBucket,
-    LimiterClass::LeakyBucket,
-    LimiterClass::Penalty,
-    LimiterClass::SeveralCounters,
-];
-
 /// Periods that people write down, in seconds.
 const USUAL: [f64; 16] =
     [1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];

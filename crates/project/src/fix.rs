@@ -176,7 +176,7 @@ fn scripts(tree: &Tree, snapshot: &ProjectSnapshot, found: &mut Vec<Fix>) {
 
 fn names(tree: &Tree, snapshot: &ProjectSnapshot, found: &mut Vec<Fix>) {
     for sign in signs(snapshot, SignWord::DeployConfigMisplaced) {
-        let Some((name, right)) = sign.detail.split_once(" is not read: its platform looks for ") else {
+        let Some((name, right)) = sign.detail.split_once(crate::signs::MISPLACED) else {
             continue;
         };
         if tree.has(name) && !tree.has(right) {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use landfall_evidence::{DeployStage, Exit, StartCommand, StartOutcome, StartRun, redact_text};
+use landfall_evidence::{DeployStage, Exit, REDACTED, StartCommand, StartOutcome, StartRun, redact_text};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::process::Command;
@@ -26,6 +26,8 @@ use crate::tree::Tree;
 pub(crate) const MARK: &str = "LANDFALL_STARTED";
 /// Between two looks at whether it is ready.
 const TICK: Duration = Duration::from_millis(50);
+/// Values shorter than this stand in any text by chance, and are no secret worth the name.
+const SHORTEST_SECRET: usize = 8;
 /// Output kept in the evidence, in bytes.
 const MAX_TAIL: usize = 4 * 1024;
 
@@ -120,7 +122,7 @@ fn recipe(root: &Path) -> Result<Recipe, String> {
         })
         .ok_or("no deploy configuration of the folder says how the server is started")?;
     let start = chosen.config.start.clone().ok_or("no start command")?;
-    if start.raw.contains(landfall_evidence::REDACTED) {
+    if start.raw.contains(REDACTED) {
         return Err(format!("the start command in {} holds a secret, which was masked", chosen.config.file));
     }
     let sources = crate::source::load(&tree, &mut unread);
@@ -281,7 +283,7 @@ async fn launch(recipe: Recipe, limit: Duration) -> Result<Started, String> {
     }
     let listens = listening(&mark);
     let answers = listens.iter().find(|a| a.port() == port).or(listens.first()).map(SocketAddr::port);
-    let text = redact_text(&kept.text());
+    let text = redact_text(&without(&kept.text(), recipe.values.values()));
     let tail: String = {
         let from = text.char_indices().rev().nth(MAX_TAIL).map_or(0, |(at, _)| at);
         text[from..].to_owned()
@@ -299,6 +301,14 @@ async fn launch(recipe: Recipe, limit: Duration) -> Result<Started, String> {
     };
     let url = answers.and_then(|port| Url::parse(&format!("http://127.0.0.1:{port}")).ok());
     Ok(Started { run, url, group, mark })
+}
+
+/// A text without the values that the process was given: what it prints of its settings must not reach the evidence.
+fn without<'a>(text: &str, values: impl Iterator<Item = &'a String>) -> String {
+    let mut values: Vec<&String> = values.filter(|value| value.chars().count() >= SHORTEST_SECRET).collect();
+    // The longest first, as a shorter one may be a part of it.
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    values.into_iter().fold(text.to_owned(), |text, value| text.replace(value.as_str(), REDACTED))
 }
 
 /// The processes that carry the mark.
@@ -395,6 +405,13 @@ mod tests {
     use crate::tree::tests::folder;
 
     const SERVER: &str = "import http.server, os, sys\nprint('serving', flush=True)\nhost, port = sys.argv[1].split(':')\nhttp.server.HTTPServer((host, int(port)), http.server.SimpleHTTPRequestHandler).serve_forever()\n";
+
+    #[test]
+    fn what_a_program_prints_of_its_settings_is_not_kept() {
+        let values = ["hunter2-hunter2", "hunter2-hunter2-long", "on"].map(str::to_owned);
+        let told = without("using hunter2-hunter2-long and hunter2-hunter2, on", values.iter());
+        assert_eq!(told, format!("using {REDACTED} and {REDACTED}, on"));
+    }
 
     #[test]
     fn addresses_of_the_kernel() {

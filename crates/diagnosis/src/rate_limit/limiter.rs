@@ -397,15 +397,7 @@ mod tests {
 
     #[test]
     fn numbers_from_foreign_headers_do_no_harm() {
-        for class in [
-            LimiterClass::FixedWindow,
-            LimiterClass::SlidingLog,
-            LimiterClass::SlidingCounter,
-            LimiterClass::TokenBucket,
-            LimiterClass::LeakyBucket,
-            LimiterClass::Penalty,
-            LimiterClass::SeveralCounters,
-        ] {
+        for class in LimiterClass::ALL {
             let huge = Limiter { penalty_ms: u64::MAX, counters: u64::MAX, ..of(class, u64::MAX, u64::MAX) };
             assert_eq!(huge.answer(&[0, 1, u64::MAX]).refused(), 0, "{class}");
             let tiny = Limiter { penalty_ms: u64::MAX, counters: u64::MAX, ..of(class, 1, 1) };

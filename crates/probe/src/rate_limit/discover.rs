@@ -209,7 +209,9 @@ impl<'a> Run<'a> {
             match self.plan.next(self.now()) {
                 Next::Stop(stop) => return (stopped(stop, self.plan.was_refused()), Some(stop)),
                 Next::Wait(until) => {
-                    let wait = Duration::from_secs_f64((until - self.now()).max(0.0));
+                    // A server may ask for a time that no clock holds; that too is waited for in pieces.
+                    let wait =
+                        Duration::try_from_secs_f64((until - self.now()).max(0.0)).unwrap_or(Duration::MAX);
                     let (sent, refused) = self.plan.used();
                     told(Moment { sent, refused, wait });
                     tokio::time::sleep(wait.min(PIECE)).await;

@@ -26,6 +26,8 @@ use std::fs;
 use landfall_evidence::{ProjectSign, ProjectSnapshot, SignWord, redact_text};
 use regex::Regex;
 
+pub(crate) use plan::MISPLACED;
+
 use crate::deploy::Deploy;
 use crate::source::Source;
 use crate::tree::{Tree, parent};

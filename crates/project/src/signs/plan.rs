@@ -16,6 +16,9 @@ use crate::deploy::blueprint::variables;
 use crate::tree::{Tree, file_name, parent};
 use crate::yaml::{Node, documents};
 
+/// Between the name that a deploy file has and the one that its platform looks for.
+pub(crate) const MISPLACED: &str = " is not read: its platform looks for ";
+
 /// Workflows read.
 const MAX_WORKFLOWS: usize = 30;
 
@@ -199,11 +202,7 @@ fn misplaced(tree: &Tree, found: &mut Found) {
     ];
     for (right, others) in NAMES {
         for name in others.iter().filter(|name| tree.has(name) && !tree.has(right)) {
-            found.add(
-                SignWord::DeployConfigMisplaced,
-                *name,
-                format!("{name} is not read: its platform looks for {right}"),
-            );
+            found.add(SignWord::DeployConfigMisplaced, *name, format!("{name}{MISPLACED}{right}"));
         }
     }
     let workflow = |f: &&crate::tree::FileInfo| {
