@@ -20,9 +20,9 @@ import sys
 import tempfile
 import time
 
+import release
 import rtt_link
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 ZONE, HOST = "shop.test", "api.shop.test"
 PARENT, FIRST, SECOND, RESOLVER = "10.78.0.10", "10.78.0.11", "10.78.0.12", "10.78.0.53"
 
@@ -33,7 +33,7 @@ def main():
     options.add_argument("--rtt", type=float, default=40.0, help="milliseconds, both ways together")
     options.add_argument("--binary", type=pathlib.Path, help="the landfall binary, when it is built already")
     options = options.parse_args()
-    binary = options.binary or build()
+    binary = options.binary or release.build()
     for program in ("nsd", "unbound", "dnssec-signzone", "dnsviz"):
         if not shutil.which(program, path=PATH):
             sys.exit(f"{program} is missing; scripts/setup test installs it")
@@ -46,12 +46,6 @@ def main():
 
 
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
-
-
-def build():
-    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
-    metadata = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=ROOT, check=True, capture_output=True)
-    return pathlib.Path(json.loads(metadata.stdout)["target_directory"]) / "release/landfall"
 
 
 class World:

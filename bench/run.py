@@ -23,9 +23,10 @@ import sys
 import tempfile
 import time
 
+import release
 import rtt_link
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = release.ROOT
 HOST = "api.example.test"
 PATHS = ["/api/support/health", "/health", "/api/webhooks/stripe/health"]
 
@@ -37,7 +38,7 @@ def main():
     options.add_argument("--binary", type=pathlib.Path, help="the landfall binary, when it is built already")
     options = options.parse_args()
     subprocess.run([ROOT / "scripts/setup", "test"], check=True)
-    binary = options.binary or build()
+    binary = options.binary or release.build()
 
     print(f"machine: {os.cpu_count()} cores; link: {options.rtt:g} ms round trip; {options.rounds} rounds, medians")
     with tempfile.TemporaryDirectory(prefix="landfall-bench-") as folder, rtt_link.link(options.rtt):
@@ -47,12 +48,6 @@ def main():
         finally:
             world.down()
     start(binary)
-
-
-def build():
-    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
-    metadata = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=ROOT, check=True, capture_output=True)
-    return pathlib.Path(json.loads(metadata.stdout)["target_directory"]) / "release/landfall"
 
 
 class World:

@@ -22,7 +22,9 @@ import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import release
+
+ROOT = release.ROOT
 HOST = "api.example.test"
 
 
@@ -33,18 +35,12 @@ def main():
     options.add_argument("--binary", type=pathlib.Path, help="the landfall binary, when it is built already")
     options.add_argument("--sslyze", type=pathlib.Path, help="the sslyze command, when it is installed already")
     options = options.parse_args()
-    binary = options.binary or build()
+    binary = options.binary or release.build()
     sslyze = options.sslyze or install_sslyze()
     with tempfile.TemporaryDirectory(prefix="landfall-bench-") as folder:
         folder = pathlib.Path(folder)
         with Nginx(folder) as nginx:
             run(binary, sslyze, nginx, folder, options)
-
-
-def build():
-    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
-    metadata = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=ROOT, check=True, capture_output=True)
-    return pathlib.Path(json.loads(metadata.stdout)["target_directory"]) / "release/landfall"
 
 
 def install_sslyze():

@@ -31,7 +31,9 @@ import time
 import urllib.request
 import uuid
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import release
+
+ROOT = release.ROOT
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -48,11 +50,7 @@ def main():
     missing = [package for program, package in packages.items() if not shutil.which(program)]
     if missing:
         sys.exit(f"bench/watch.py: please install {' '.join(missing)}")
-    binary = options.binary
-    if not binary:
-        subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
-        metadata = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=ROOT, check=True, capture_output=True)
-        binary = pathlib.Path(json.loads(metadata.stdout)["target_directory"]) / "release/landfall"
+    binary = options.binary or release.build()
     print(f"machine: {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(prefix="landfall-bench-") as folder:
         folder = pathlib.Path(folder)
