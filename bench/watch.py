@@ -33,7 +33,6 @@ import uuid
 
 import release
 
-ROOT = release.ROOT
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
