@@ -183,15 +183,18 @@ fn drawn(requests: &Requests, known: &Known) -> Vec<UseRequest> {
 
 fn words(held: &UseImpact, known: &Known) -> String {
     let name = &held.name;
-    let stretch = if held.endless { format!(" in the first {}", span(held.span_ms)) } else { String::new() };
+    let of = match held.endless {
+        true => format!("{} in the first {}", held.requests, span(held.span_ms)),
+        false => held.requests.to_string(),
+    };
     match held.hit {
         Hit::Never if held.worst.delay_ms > 0 => {
             format!("{name}: never refused, and held back by up to {}", span(held.worst.delay_ms))
         }
         Hit::Never => format!("{name}: never refused"),
         Hit::Perhaps => format!(
-            "{name}: perhaps refused, at worst {}{stretch}; it depends on {}",
-            figures(&held.worst, held.requests, held.worst.shut_ms, false),
+            "{name}: perhaps refused, at worst {}; it depends on {}",
+            figures(&held.worst, &of, held.worst.shut_ms, false),
             in_words(&held.open.iter().map(String::as_str).collect::<Vec<_>>())
         ),
         Hit::Always => {
@@ -201,21 +204,21 @@ fn words(held: &UseImpact, known: &Known) -> String {
                 "at least ".to_owned()
             };
             let varies = held.best.shut_ms != held.worst.shut_ms;
-            let figures = figures(&held.best, held.requests, held.worst.shut_ms, varies);
-            format!("{name}: refused, {at_least}{figures}{stretch}")
+            let figures = figures(&held.best, &of, held.worst.shut_ms, varies);
+            format!("{name}: refused, {at_least}{figures}")
         }
     }
 }
 
 /// "7 of 12, request 6 first and at once, shut for up to 10 s".
-fn figures(outcome: &UseOutcome, requests: u64, shut_ms: u64, up_to: bool) -> String {
+fn figures(outcome: &UseOutcome, of: &str, shut_ms: u64, up_to: bool) -> String {
     let first = match (outcome.first_refused, outcome.first_refused_ms) {
         (Some(place), Some(0)) => format!(", request {place} first and at once"),
         (Some(place), Some(at)) => format!(", request {place} first, after {}", span(at)),
         _ => String::new(),
     };
     let up_to = if up_to { "up to " } else { "" };
-    format!("{} of {requests}{first}, shut for {up_to}{}", outcome.refused, span(shut_ms))
+    format!("{} of {of}{first}, shut for {up_to}{}", outcome.refused, span(shut_ms))
 }
 
 /// A stretch of time for people: "0.4 s", "10 s", "5 min".
