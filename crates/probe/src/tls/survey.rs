@@ -73,9 +73,7 @@ pub async fn survey(
         Some(Observed::Silent(silence)) if silence.phase == landfall_evidence::Phase::Connect => {
             unasked(&handshake.id, &silence.to_string())
         }
-        _ => {
-            Box::pin(Run::new(ctx, host, address).all(ordinary)).await
-        }
+        _ => Box::pin(Run::new(ctx, host, address).all(ordinary)).await,
     };
     let connected_to = ctx.map.diverted(address);
     let rounds = answer.present().map_or(0, |survey| u32::from(survey.connections > 0) * 2);
