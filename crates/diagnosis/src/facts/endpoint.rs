@@ -160,7 +160,8 @@ fn outcome(
         (Some(Meaning::WafBlocked), _) => "blocked",
         (Some(Meaning::HostRejected), _) | (_, 421) => "host-refused",
         (_, 400 | 403) if refuses_host(response) => "host-refused",
-        (_, 300..=399) => "redirect",
+        // Without a place to go on to it is a word that a client can do nothing with (RFC 9110, section 15.4).
+        (_, 300..=399) if response.header("location").is_some() => "redirect",
         (_, 401 | 403) => "forbidden",
         (_, 404 | 410) => "not-found",
         (_, 405 | 501) => "method-refused",
