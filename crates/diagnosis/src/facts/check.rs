@@ -306,7 +306,8 @@ fn paths(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         .map(|(observation, snapshot)| {
             let routes = snapshot.routes.iter().map(|route| route.path.as_str());
             let configured = snapshot.deploy.iter().filter_map(|config| config.health_path.as_deref());
-            routes.chain(configured).map(|path| (path, observation.id.clone())).collect()
+            let checks = snapshot.checks.iter().map(|check| check.path.as_str());
+            routes.chain(configured).chain(checks).map(|path| (path, observation.id.clone())).collect()
         })
         .unwrap_or_default();
     for vantage in [Vantage::Origin, Vantage::Edge] {

@@ -347,6 +347,8 @@ keys! {
     LogBind "log.bind" ["loopback", "any", "other"] "Subject log: which kind of address the last of them is.",
     LogPort "log.port" [] "Subject log: the port of the last of them.",
     LogPortFits "log.port_fits" ["yes", "no"] "Subject log: whether that port is one that the deploy configuration leads to.",
+    LogRefusedAt "log.refused_at" [] "Subject log: where a proxy, by its own log, looked for the server behind it and was refused.",
+    LogRefusedFits "log.refused_fits" ["yes", "no"] "Subject log: whether that port is one on which a server says, in a log, that it listens.",
     LogExit "log.exit" [] "Subject log: exit codes.",
     LogSignal "log.signal" [] "Subject log: signals that ended a process.",
     LogModule "log.module" [] "Subject log: modules or libraries that are not there.",
