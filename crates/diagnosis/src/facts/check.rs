@@ -211,6 +211,10 @@ fn methods(x: &Exchange<'_>, facts: &mut Facts) {
         .filter(|word| !word.is_empty() && word.len() <= 20)
         .take(20)
         .collect();
+    // A field that names the very method that was refused contradicts the status, and tells nothing.
+    if methods.contains(&x.seen.request.method.to_ascii_uppercase()) {
+        return;
+    }
     let subject = x.subject();
     let allowed = methods.contains(&endpoint.method);
     facts.known_list(FactKey::RouteAllow, subject.as_str(), methods, [x.id()]);

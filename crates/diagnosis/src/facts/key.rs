@@ -341,6 +341,7 @@ keys! {
     LogSays "log.says" [] "Subject log: ids of log-lines.toml that it says and that no later, serving start has made past; the word \"nothing\" when there is none.",
     LogSaidBefore "log.said_before" [] "Subject log: ids that it said before a later start that served.",
     LogRefuses "log.refuses" ["too-large"] "Subject log: real requests that a hop before the application refused, by its own log.",
+    LogHarms "log.harms" ["clients-as-one"] "Subject log: what harms clients by the log's own words although the requests of an audit pass.",
     LogState "log.state" ["crash-loop", "down", "running", "unclear"] "Subject log: how the process stands at its end.",
     LogStarts "log.starts" [] "Subject log: how often the process starts in it.",
     LogListens "log.listens" [] "Subject log: addresses that the server says it listens on.",

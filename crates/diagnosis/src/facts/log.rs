@@ -120,6 +120,9 @@ fn log(
         // Clients were refused, whether or not this audit sends what is refused.
         facts.known(FactKey::LogRefuses, subject, "too-large", id()).symptom = true;
     }
+    if says.contains("proxy-not-trusted") {
+        facts.known(FactKey::LogHarms, subject, "clients-as-one", id()).symptom = true;
+    }
     let starts = meanings.get("starts").map_or(0, |meaning| meaning.count);
     facts.known(FactKey::LogStarts, subject, i64::try_from(starts).unwrap_or(i64::MAX), id());
 

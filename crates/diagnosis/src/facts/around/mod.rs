@@ -28,7 +28,7 @@ pub fn is_near(one: &str, other: &str) -> bool {
 }
 
 pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
-    registry::parked(exchanges, facts);
+    registry::parked(evidence, exchanges, facts);
     registry::hosted(exchanges, facts);
     let host = evidence.target.production.as_ref().and_then(|url| url.domain()).map(str::to_ascii_lowercase);
     let Some(host) = host else { return };

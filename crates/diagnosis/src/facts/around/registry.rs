@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use landfall_evidence::{HttpResponse, Observed, Purpose, Vantage};
+use landfall_evidence::{Evidence, HttpResponse, Observed, Purpose, Vantage};
 
 use super::super::{Exchanges, FactKey, Facts, Value, Why, why_absent};
 use super::{Ids, SECONDS_A_DAY, World};
@@ -119,8 +119,24 @@ const PARKED: &[&str] = &[
 const PERHAPS_PARKED: &[&str] =
     &["coming soon", "under construction", "parked", "for sale", "website is almost here"];
 
+/// Words of the address to which a dealer forwards, beside the name of the domain that is for sale.
+const SELLS: &[&str] =
+    &["offer", "buy", "forsale", "for-sale", "market", "lander", "parking", "auction", "broker"];
+
+/// Whether a redirect leads to somebody else who deals with the host's own domain: its name stands in the address as a value
+/// or a segment of the path, beside a word of trade.
+fn deals(to: &str, domain: &str) -> bool {
+    let Ok(url) = url::Url::parse(to) else { return false };
+    let elsewhere = url.domain().is_some_and(|host| psl::domain_str(host).unwrap_or(host) != domain);
+    let rest = &url[url::Position::BeforePath..];
+    let named = rest.contains(&format!("={domain}")) || rest.contains(&format!("/{domain}"));
+    elsewhere && named && SELLS.iter().any(|word| url.as_str().contains(word))
+}
+
 /// Whether the public name shows a page of a registrar or a dealer.
-pub(super) fn parked(exchanges: &Exchanges<'_>, facts: &mut Facts) {
+pub(super) fn parked(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+    let host = evidence.target.production.as_ref().and_then(|url| url.domain()).unwrap_or_default();
+    let domain = psl::domain_str(host).unwrap_or(host).to_ascii_lowercase();
     let uniform = facts.is(FactKey::SiteUniform, "edge", "yes") == Some(true);
     let (mut yes, mut no) = (Ids::new(), Ids::new());
     let says = |response: &HttpResponse, words: &[&str]| {
@@ -135,7 +151,9 @@ pub(super) fn parked(exchanges: &Exchanges<'_>, facts: &mut Facts) {
         if !matches!(x.purpose, Purpose::Endpoint | Purpose::Control | Purpose::PlainHttp) {
             continue;
         }
-        if says(response, PARKED) || (uniform && says(response, PERHAPS_PARKED)) {
+        let to = response.redirect_to.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let dealt = !domain.is_empty() && deals(&to, &domain);
+        if dealt || says(response, PARKED) || (uniform && says(response, PERHAPS_PARKED)) {
             yes.insert(x.id());
         } else {
             no.insert(x.id());
@@ -145,5 +163,29 @@ pub(super) fn parked(exchanges: &Exchanges<'_>, facts: &mut Facts) {
         facts.known(FactKey::SiteParked, "edge", "yes", yes).symptom = true;
     } else if !no.is_empty() {
         facts.known(FactKey::SiteParked, "edge", "no", no);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::deals;
+
+    #[test]
+    fn a_dealer_is_told_from_a_partner() {
+        let domain = "example.test";
+        for to in [
+            "http://market.dealer.test/offer?domain=example.test&src=fwd",
+            "https://dealer.test/buy/example.test",
+        ] {
+            assert!(deals(to, domain), "{to}");
+        }
+        for to in [
+            "https://www.example.test/offer?domain=example.test",
+            "https://login.identity.test/?client=example.test",
+            "https://dealer.test/offer",
+            "no address",
+        ] {
+            assert!(!deals(to, domain), "{to}");
+        }
     }
 }
