@@ -1,8 +1,11 @@
 //! What a project folder says of the target, for `landfall init`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use landfall_evidence::{DeployStage, PortSetting, ProjectSnapshot, Target};
+use serde::Deserialize;
 use url::Url;
 
 use crate::plan::Plan;
@@ -38,29 +41,28 @@ pub fn discover(plan: &Plan) -> Discovered {
     Discovered { target, test_command: landfall_project::test_command(Path::new(&root)) }
 }
 
-/// Ports on which frameworks serve in development when nothing says otherwise, from their documentation.
-const USUAL: &[(&str, u16)] = &[
-    ("flask", 5000),
-    ("django", 8000),
-    ("fastapi", 8000),
-    ("starlette", 8000),
-    ("next", 3000),
-    ("nuxt", 3000),
-    ("express", 3000),
-    ("fastify", 3000),
-    ("koa", 3000),
-    ("@nestjs/core", 3000),
-    ("rails", 3000),
-    ("sinatra", 4567),
-    ("laravel/framework", 8000),
-    ("symfony/framework-bundle", 8000),
-    ("phoenix", 4000),
-    ("org.springframework.boot:spring-boot-starter-web", 8080),
-    ("org.springframework.boot:spring-boot-starter-webflux", 8080),
-    ("io.quarkus:quarkus-rest", 8080),
-    ("rocket", 8000),
-    ("github.com/gin-gonic/gin", 8080),
-];
+/// Ports on which frameworks serve in development when nothing says otherwise: catalogue/framework-ports.toml.
+static USUAL: LazyLock<BTreeMap<String, u16>> = LazyLock::new(|| {
+    let catalogue: Ports = toml::from_str(include_str!("../../../catalogue/framework-ports.toml"))
+        .expect("the catalogue is part of the program and covered by tests");
+    catalogue.framework.into_iter().map(|usual| (usual.name, usual.port)).collect()
+});
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ports {
+    framework: Vec<UsualPort>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UsualPort {
+    name: String,
+    port: u16,
+    /// For whoever reads the catalogue.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only its presence is looked at"))]
+    source: String,
+}
 
 /// The development server's port: the one that a start command names, development's before production's, else the one
 /// that the framework uses by itself.
@@ -76,7 +78,7 @@ fn local(snapshot: &ProjectSnapshot) -> Option<Url> {
     let usual = || {
         let framework = snapshot.stacks.iter().find_map(|s| s.framework.as_ref())?;
         let name = framework.name.to_ascii_lowercase();
-        USUAL.iter().find(|(known, _)| *known == name).map(|(_, port)| *port)
+        USUAL.get(&name).copied()
     };
     let port =
         of_stage(DeployStage::Development).or_else(|| of_stage(DeployStage::Production)).or_else(usual)?;
@@ -99,4 +101,20 @@ fn edge(snapshot: &ProjectSnapshot) -> Option<String> {
 fn origin(snapshot: &ProjectSnapshot) -> Option<Url> {
     let host = snapshot.deploy.iter().find_map(|d| d.default_host.as_deref())?;
     Url::parse(&format!("https://{host}")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_framework_has_one_port_and_a_source() {
+        let catalogue: Ports =
+            toml::from_str(include_str!("../../../catalogue/framework-ports.toml")).expect("it is read");
+        assert_eq!(catalogue.framework.len(), USUAL.len(), "a name stands twice");
+        for usual in catalogue.framework {
+            assert!(usual.port > 1_000 && usual.source.contains('.'), "{}", usual.name);
+            assert_eq!(usual.name, usual.name.to_ascii_lowercase());
+        }
+    }
 }

@@ -302,6 +302,7 @@ fn needed_settings(project: &ProjectSnapshot) -> Vec<&str> {
         .iter()
         .map(String::as_str)
         .filter(|name| settings.read.iter().any(|read| read.name == *name && !read.has_default))
+        .filter(|name| !settings.is_provided(name))
         .collect()
 }
 

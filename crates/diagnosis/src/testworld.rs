@@ -739,6 +739,7 @@ fn snapshot() -> ProjectSnapshot {
         }],
         settings: SettingsInventory {
             shapes: Vec::new(),
+            provided: Vec::new(),
             read: names.iter().map(|n| read(n)).collect(),
             declared: names.iter().map(|n| (*n).into()).collect(),
             declared_in: Some(".env.example".into()),

@@ -39,8 +39,8 @@ pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
     BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
     HostRole, LeftOut, NamedCheck, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot,
-    Route, Runtime, Scheduler, ServerSetting, SettingRead, SettingShape, SettingsInventory, Stack,
-    StartCommand, StartOutcome, StartRun, ValueShape,
+    ProvidedSetting, Route, Runtime, Scheduler, ServerSetting, SettingRead, SettingShape, SettingsInventory,
+    Stack, StartCommand, StartOutcome, StartRun, ValueShape,
 };
 pub use rate_limit::{
     Alignment, ClassWeight, Estimated, Interval, LimiterClass, RateBudget, RateEstimate, RateFit,

@@ -342,6 +342,26 @@ pub struct SettingsInventory {
     /// What the values in `.env` files look like. Never the values. At most 500.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shapes: Vec<SettingShape>,
+    /// Variables among those read that the project's platform sets by itself, by its documentation
+    /// (catalogue/platform-variables.toml). Where no deploy file tells the platform, any may be it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provided: Vec<ProvidedSetting>,
+}
+
+/// A variable that nobody has to declare.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProvidedSetting {
+    /// The variable.
+    pub name: String,
+    /// A platform that sets it, as it is called in [`DeployConfig::platform`].
+    pub platform: String,
+}
+
+impl SettingsInventory {
+    /// Whether the platform sets a variable of this name by itself.
+    pub fn is_provided(&self, name: &str) -> bool {
+        self.provided.iter().any(|provided| provided.name == name)
+    }
 }
 
 /// What the value of a variable looks like, in one file.

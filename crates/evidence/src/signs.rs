@@ -15,6 +15,19 @@ pub struct ProjectSign {
     pub place: String,
     /// What exactly: the file, the name, the two versions that differ.
     pub detail: String,
+    /// The file of the project that it is about, where the detail is a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The path that the file should have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<String>,
+}
+
+impl ProjectSign {
+    /// A sign whose detail says all.
+    pub fn new(sign: SignWord, place: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { sign, place: place.into(), detail: detail.into(), file: None, wanted: None }
+    }
 }
 
 macro_rules! words {

@@ -176,9 +176,7 @@ fn scripts(tree: &Tree, snapshot: &ProjectSnapshot, found: &mut Vec<Fix>) {
 
 fn names(tree: &Tree, snapshot: &ProjectSnapshot, found: &mut Vec<Fix>) {
     for sign in signs(snapshot, SignWord::DeployConfigMisplaced) {
-        let Some((name, right)) = sign.detail.split_once(crate::signs::MISPLACED) else {
-            continue;
-        };
+        let (Some(name), Some(right)) = (sign.file.as_deref(), sign.wanted.as_deref()) else { continue };
         if tree.has(name) && !tree.has(right) {
             found.push(Fix {
                 why: format!("the platform looks for {right}"),
@@ -195,10 +193,7 @@ fn ignored(tree: &Tree, snapshot: &ProjectSnapshot, found: &mut Vec<Fix>) {
     let Some(before) = text(tree, ".dockerignore") else { return };
     let mut files: BTreeSet<&str> = BTreeSet::new();
     for sign in signs(snapshot, SignWord::ExcludedFile).filter(|s| s.place.starts_with(".dockerignore:")) {
-        let file = sign.detail.split([' ', ',']).next().unwrap_or_default();
-        if tree.has(file) {
-            files.insert(file);
-        }
+        files.extend(sign.file.as_deref().filter(|file| tree.has(file)));
     }
     if files.is_empty() {
         return;
@@ -278,7 +273,9 @@ fn example(tree: &Tree, snapshot: &ProjectSnapshot, found: &mut Vec<Fix>) {
     let missing: Vec<&str> = settings
         .read
         .iter()
-        .filter(|r| !r.has_default && !set.contains(&r.name) && r.name != "PORT")
+        .filter(|r| {
+            !r.has_default && !set.contains(&r.name) && r.name != "PORT" && !settings.is_provided(&r.name)
+        })
         // What is nearly there under another name needs a decision.
         .filter(|r| {
             !signs(snapshot, SignWord::SettingNearMiss).any(|s| s.detail.starts_with(&format!("{} ", r.name)))
@@ -311,6 +308,8 @@ fn example(tree: &Tree, snapshot: &ProjectSnapshot, found: &mut Vec<Fix>) {
 /// When the tests cannot import the project, the setting of pytest that puts its folders on the import path, tried in a
 /// copy. Nothing when the tests load, or when the copy's do not load with it either.
 pub async fn fix_tests(root: &Path, limit: Duration) -> Option<Fix> {
+    // The copy links to what is installed here, and a relative link would lead into the copy.
+    let root = &root.canonicalize().ok()?;
     let runs = crate::run_tests(root, None, limit).await;
     let first = runs.first()?.observation.answer.present()?;
     if first.runner != "pytest" {

@@ -134,7 +134,7 @@ pub(crate) fn read(root: &Path, unread: &mut Vec<String>) -> Option<GitState> {
         (state.branches, state.default_branch) = parse_branches(&String::from_utf8_lossy(&bytes));
     }
     let mut changes: Vec<Change> = Vec::new();
-    for file in deploy::file_names() {
+    for file in with_history(&mut ask) {
         let count = MAX_HISTORY.to_string();
         let arguments = [
             "log",
@@ -157,6 +157,27 @@ pub(crate) fn read(root: &Path, unread: &mut Vec<String>) -> Option<GitState> {
     changes.truncate(MAX_HISTORY);
     state.deploy_history = with_starts(changes, &mut ask);
     Some(state)
+}
+
+/// The deploy files that any commit touched. Each file's own history is a walk over all commits, and most projects have
+/// two or three of the names; so one walk tells first for which names there is anything to ask.
+fn with_history(ask: &mut Ask<'_>) -> Vec<&'static str> {
+    let names: Vec<&'static str> = deploy::file_names().collect();
+    let mut arguments = vec![
+        "log",
+        "--full-history",
+        "--no-show-signature",
+        "--no-ext-diff",
+        "--no-renames",
+        "--format=",
+        "-m",
+    ];
+    arguments.extend(["--relative", "--name-only", "-z", "--"]);
+    arguments.extend(&names);
+    let Some(touched) = ask(&arguments, None) else { return names };
+    let touched: HashSet<String> =
+        fields(&touched).map(|name| name.trim_start_matches('\n').to_owned()).collect();
+    names.into_iter().filter(|name| touched.contains(*name)).collect()
 }
 
 fn fields(bytes: &[u8]) -> impl Iterator<Item = String> {

@@ -26,6 +26,7 @@ mod start;
 mod syntax;
 mod tests_run;
 mod tree;
+mod words;
 mod yaml;
 
 pub use domains::{Named, domains};

@@ -58,7 +58,8 @@ fn files(root: &Path) -> ProjectSnapshot {
     // None of these readers needs another one, and each goes over all sources.
     let (mut of_stacks, mut of_settings) = (Vec::new(), Vec::new());
     let (stacks, (settings, mut noticed), routes, schedulers, hosts) = thread::scope(|scope| {
-        let settings = scope.spawn(|| settings::read(&tree, &sources, environment, &mut of_settings));
+        let settings =
+            scope.spawn(|| settings::read(&tree, &sources, &deploys, environment, &mut of_settings));
         let routes = scope.spawn(|| routes::read(&tree, &sources));
         let rest = scope.spawn(|| (schedulers::read(&sources), crate::hosts::read(&tree)));
         let stacks = stack::read(&tree, &sources, &mut of_stacks);

@@ -7,15 +7,16 @@ use landfall_evidence::Scheduler;
 use regex::Regex;
 
 use crate::source::{Language, Source, bracketed, split_top};
+use crate::words::{Pattern, words};
 
 struct Patterns {
-    made: Regex,
-    job: Regex,
-    start: Regex,
-    beat: Regex,
-    beat_added: Regex,
-    node_cron: Regex,
-    schedule: Regex,
+    made: Pattern,
+    job: Pattern,
+    start: Pattern,
+    beat: Pattern,
+    beat_added: Pattern,
+    node_cron: Pattern,
+    schedule: Pattern,
     def: Regex,
     call: Regex,
     variable: Regex,
@@ -25,19 +26,25 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     let compile =
         |pattern: &str| Regex::new(pattern).expect("the patterns are constants and covered by tests");
     Patterns {
-        made: compile(
+        made: Pattern::new(
+            words!["Scheduler"],
             r"\b(?:Background|Blocking|AsyncIO|Gevent|Tornado|Twisted|Qt)Scheduler\s*\(|\bAPScheduler\s*\(",
         ),
-        job: compile(r"\.add_job\s*\(|@\w+(?:\.\w+)*\.(?:scheduled_job|task)\s*\("),
-        start: compile(r"\b(\w*sched\w*)\.start\s*\("),
-        beat: compile(
+        job: Pattern::new(
+            words![".add_job", ".scheduled_job", ".task"],
+            r"\.add_job\s*\(|@\w+(?:\.\w+)*\.(?:scheduled_job|task)\s*\(",
+        ),
+        start: Pattern::new(words!["sched"], r"\b(\w*sched\w*)\.start\s*\("),
+        beat: Pattern::new(
+            words!["beat_schedule", "CELERYBEAT"],
             r"\b(?:beat_schedule|CELERY_BEAT_SCHEDULE|CELERYBEAT_SCHEDULE)\s*(?::[^=\n]+)?=\s*(\{)",
         ),
-        beat_added: compile(r"\.add_periodic_task\s*\("),
-        node_cron: compile(
+        beat_added: Pattern::new(words![".add_periodic_task"], r"\.add_periodic_task\s*\("),
+        node_cron: Pattern::new(
+            words!["cron", "schedule"],
             r"\b(?:cron|nodeCron|schedule)\.(?:schedule|scheduleJob)\s*\(|\bnew\s+CronJob\s*\(",
         ),
-        schedule: compile(r"\bschedule\.every\s*\("),
+        schedule: Pattern::new(words!["schedule"], r"\bschedule\.every\s*\("),
         def: compile(r"(?m)^([ \t]*)(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*\("),
         call: compile(r"\b([A-Za-z_]\w*)\s*\("),
         variable: compile(r#"environ(?:\.get)?\s*[\[(]\s*["'](\w+)["']|getenv\s*\(\s*["'](\w+)["']"#),
@@ -51,16 +58,16 @@ pub(crate) fn read(sources: &[Source]) -> Vec<Scheduler> {
     let python = || sources.iter().filter(|s| s.language == Language::Python);
     found.extend(apscheduler(sources));
 
-    let places = |pattern: &Regex, of: &dyn Fn(&Source) -> bool| -> Vec<String> {
+    let places = |pattern: &Pattern, of: &dyn Fn(&Source) -> bool| -> Vec<String> {
         sources
             .iter()
             .filter(|s| of(s))
-            .flat_map(|s| pattern.find_iter(&s.code).map(|m| s.place(m.start())).collect::<Vec<_>>())
+            .flat_map(|s| pattern.find_iter(s).map(|m| s.place(m.start())).collect::<Vec<_>>())
             .collect()
     };
     let mut beat: Option<(String, usize)> = None;
     for source in python() {
-        for c in p.beat.captures_iter(&source.code) {
+        for c in p.beat.captures_iter(source) {
             let open = c.get(1).map_or(0, |m| m.start());
             let entries = bracketed(&source.code, open).map_or(0, |inner| split_top(inner).len());
             beat.get_or_insert_with(|| (source.place(open), 0)).1 += entries;
@@ -103,19 +110,17 @@ fn scheduler(kind: &str, place: String, jobs: usize, start: Option<Option<String
 /// APScheduler: one entry for each scheduler made; jobs added in files that make none belong to the first.
 fn apscheduler(sources: &[Source]) -> Vec<Scheduler> {
     let p = &*PATTERNS;
-    let using: Vec<&Source> = sources
-        .iter()
-        .filter(|s| s.language == Language::Python && s.code.to_lowercase().contains("scheduler"))
-        .collect();
+    let using: Vec<&Source> =
+        sources.iter().filter(|s| s.language == Language::Python && s.says(words!["Scheduler"])).collect();
     let mut made: Vec<(&Source, usize)> = Vec::new();
     let mut elsewhere = 0;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for source in &using {
-        let jobs = p.job.find_iter(&source.code).count();
+        let jobs = p.job.find_iter(source).count();
         // `class X(BackgroundScheduler)` and imports do not make one.
         match p
             .made
-            .find_iter(&source.code)
+            .find_iter(source)
             .find(|m| !line_of(&source.code, m.start()).trim_start().starts_with("class "))
         {
             Some(first) => {
@@ -153,7 +158,7 @@ fn import_start(sources: &[Source]) -> Option<Option<String>> {
     for source in &python {
         let blocks = functions(&source.code);
         let mut scope = Scope::new(&blocks);
-        for m in p.start.find_iter(&source.code) {
+        for m in p.start.find_iter(source) {
             match scope.at(m.start()) {
                 Some(name) => {
                     starters.insert(name.to_owned());

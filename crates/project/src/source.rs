@@ -7,10 +7,13 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::tree::{Tree, file_name};
+use crate::tree::{Tree, file_name, side_by_side};
+use crate::words::Words;
 
 /// All source text of one project together. More than this is generated.
 const MAX_TOTAL_BYTE: u64 = 32 << 20;
+/// Source files of one project.
+const MAX_SOURCES: usize = 120_000;
 /// The longest argument list that is looked at.
 const MAX_CALL_BYTE: usize = 16 * 1024;
 
@@ -56,11 +59,25 @@ pub(crate) struct Source {
     pub(crate) language: Language,
     /// The text with comments and block strings blanked out.
     pub(crate) code: String,
+    /// Which words of the readers stand in it.
+    words: Words,
+    /// Whether the file is a pointer of Git LFS in the place of a source.
+    pub(crate) is_pointer: bool,
 }
+
+/// How a pointer begins (git-lfs specification, docs/spec.md, "The Pointer").
+pub(crate) const POINTER: &str = "version https://git-lfs.github.com/spec/";
 
 impl Source {
     pub(crate) fn new(path: &str, language: Language, text: &str) -> Self {
-        Self { path: path.to_owned(), language, code: blank(text, language) }
+        let code = blank(text, language);
+        let words = Words::of_text(&code);
+        Self { path: path.to_owned(), language, code, words, is_pointer: text.starts_with(POINTER) }
+    }
+
+    /// Whether one of these words stands in the code, in any case.
+    pub(crate) fn says(&self, words: Words) -> bool {
+        self.words.meets(words)
     }
 
     /// `file:line` of an offset.
@@ -87,30 +104,24 @@ impl Source {
 pub(crate) fn load(tree: &Tree, unread: &mut Vec<String>) -> Vec<Source> {
     let mut wanted: Vec<(&str, Language)> = Vec::new();
     let mut total = 0;
-    for file in tree.files.iter().filter(|f| !f.ignored && !is_test(&f.path)) {
-        let Some(language) = Language::of(&file.path) else { continue };
+    for file in tree.files.iter().filter(|f| !f.ignored) {
+        let Some(language) = Language::of(&file.path).filter(|_| !is_test(&file.path)) else { continue };
         total += file.size_byte;
         if total > MAX_TOTAL_BYTE {
             unread.push(format!("{} and later sources: more than 32 MiB of source text", file.path));
             break;
         }
+        if wanted.len() == MAX_SOURCES {
+            unread.push(format!("{} and later sources: more than {MAX_SOURCES} source files", file.path));
+            break;
+        }
         wanted.push((&file.path, language));
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    let share = wanted.len().div_ceil(threads).max(64);
-    let read = |part: &[(&str, Language)]| -> Vec<Result<Source, String>> {
-        part.iter()
-            .filter_map(|(path, language)| {
-                Some(tree.text(path)?.map(|text| Source::new(path, *language, &text)))
-            })
-            .collect()
-    };
-    let parts: Vec<Vec<Result<Source, String>>> = std::thread::scope(|scope| {
-        let asked: Vec<_> = wanted.chunks(share).map(|part| scope.spawn(move || read(part))).collect();
-        asked.into_iter().map(|part| part.join().unwrap_or_default()).collect()
+    let read = side_by_side(&wanted, |(path, language)| {
+        Some(tree.text(path)?.map(|text| Source::new(path, *language, &text)))
     });
     let mut sources = Vec::with_capacity(wanted.len());
-    for one in parts.into_iter().flatten() {
+    for one in read.into_iter().flatten() {
         match one {
             Ok(source) => sources.push(source),
             Err(reason) => unread.push(reason),

@@ -1,9 +1,13 @@
 //! The bounded walk of a project folder.
+//!
+//! One walk serves all readers. The folders of one depth are listed side by side and taken over in the order of their
+//! names, so that the result never depends on the machine.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Entries looked at in one walk. Monorepos of some 100,000 files are read whole; a folder with more is not read to its end
 /// and the snapshot says so.
@@ -60,6 +64,12 @@ pub(crate) struct Tree {
     pub(crate) root: PathBuf,
     pub(crate) files: Vec<FileInfo>,
     index: HashMap<String, usize>,
+    /// Folders that were listed to their end; the root is empty.
+    folders: HashSet<String>,
+    /// What lies in them and is neither a file nor a folder that was listed.
+    aside: HashSet<String>,
+    /// Whether the walk came to its end.
+    whole: bool,
     /// What could not be read, in words.
     pub(crate) unread: Vec<String>,
 }
@@ -69,47 +79,85 @@ impl Tree {
     /// `ignored` holds paths relative to the root that version control ignores; folders among them are not entered.
     pub(crate) fn walk(root: &Path, ignored: &HashSet<String>) -> Self {
         let mut tree = Self { root: root.to_owned(), ..Self::default() };
-        let mut queue = VecDeque::from([(root.to_owned(), String::new(), 0)]);
+        let mut level = vec![String::new()];
+        // Names are counted while they are listed too, or one depth of a hostile folder would fill the memory.
+        let budget = AtomicUsize::new(4 * MAX_ENTRIES);
         let mut seen = 0;
-        'walk: while let Some((folder, prefix, depth)) = queue.pop_front() {
-            let entries = match fs::read_dir(&folder) {
-                Ok(entries) => entries,
-                Err(error) => {
-                    let shown = if prefix.is_empty() { "." } else { prefix.trim_end_matches('/') };
-                    tree.unread.push(format!("{shown}: {error}"));
-                    continue;
-                }
-            };
-            let mut names: Vec<_> = Vec::new();
-            for entry in entries.flatten() {
-                seen += 1;
-                if seen > MAX_ENTRIES {
-                    tree.unread.push(format!(
-                        "the folder has more than {MAX_ENTRIES} entries; the deepest were not read"
-                    ));
-                    break 'walk;
-                }
-                names.push(entry);
-            }
-            // The order of a directory is the file system's; evidence must not depend on it.
-            names.sort_by_key(fs::DirEntry::file_name);
-            for entry in names {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                // `file_type` does not follow symbolic links, so a link is neither a file nor a folder here.
-                let Ok(kind) = entry.file_type() else { continue };
-                let path = format!("{prefix}{name}");
-                if kind.is_dir() {
-                    if depth < MAX_DEPTH && !SKIPPED.contains(&name.as_str()) && !ignored.contains(&path) {
-                        queue.push_back((entry.path(), format!("{path}/"), depth + 1));
+        'walk: for depth in 0..=MAX_DEPTH {
+            let listed = side_by_side(&level, |folder| listing(&root.join(folder), &budget));
+            let mut next = Vec::new();
+            for (folder, entries) in level.into_iter().zip(listed) {
+                let entries = match entries {
+                    Ok(entries) => entries,
+                    Err(error) => {
+                        let shown = if folder.is_empty() { "." } else { folder.as_str() };
+                        tree.unread.push(format!("{shown}: {error}"));
+                        tree.aside.insert(folder);
+                        continue;
                     }
-                } else if kind.is_file() {
-                    let size_byte = entry.metadata().map_or(0, |m| m.len());
-                    tree.index.insert(path.clone(), tree.files.len());
-                    tree.files.push(FileInfo { ignored: ignored.contains(&path), path, size_byte });
+                };
+                for entry in entries {
+                    seen += 1;
+                    if seen > MAX_ENTRIES {
+                        tree.unread.push(format!(
+                            "the folder has more than {MAX_ENTRIES} entries; the deepest were not read"
+                        ));
+                        break 'walk;
+                    }
+                    let path = if folder.is_empty() {
+                        entry.name.clone()
+                    } else {
+                        format!("{folder}/{}", entry.name)
+                    };
+                    match entry.kind {
+                        EntryKind::Folder => {
+                            let skipped = SKIPPED.contains(&entry.name.as_str()) || ignored.contains(&path);
+                            if depth < MAX_DEPTH && !skipped {
+                                next.push(path);
+                            } else {
+                                tree.aside.insert(path);
+                            }
+                        }
+                        EntryKind::File { size_byte } => {
+                            tree.index.insert(path.clone(), tree.files.len());
+                            tree.files.push(FileInfo { ignored: ignored.contains(&path), path, size_byte });
+                        }
+                        EntryKind::Other => {
+                            tree.aside.insert(path);
+                        }
+                    }
                 }
+                tree.folders.insert(folder);
             }
+            if next.is_empty() {
+                tree.whole = true;
+                break;
+            }
+            level = next;
         }
         tree
+    }
+
+    /// Whether something lies at a normal path below the root, links not followed; also what the walk did not enter.
+    ///
+    /// The walk knows every name of the folders that it listed, and only what it left aside is looked up on the disk:
+    /// the code of a large tree names many modules that are not there.
+    pub(crate) fn lies(&self, path: &str) -> bool {
+        if self.index.contains_key(path) || self.folders.contains(path) {
+            return true;
+        }
+        let on_disk = || fs::symlink_metadata(self.root.join(path)).is_ok();
+        if !self.whole {
+            return on_disk();
+        }
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        let first_unlisted = ends.map(|end| &path[..end]).find(|part| !self.folders.contains(*part));
+        first_unlisted.is_some_and(|part| self.aside.contains(part)) && on_disk()
+    }
+
+    /// Whether a folder that the walk entered lies there.
+    pub(crate) fn entered(&self, path: &str) -> bool {
+        self.folders.contains(path)
     }
 
     /// The part of the tree below a folder, with paths from there.
@@ -145,12 +193,75 @@ impl Tree {
             return Some(Err(format!("{path}: longer than 1 MiB, not read")));
         }
         let read = || {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(usize::try_from(info.size_byte).unwrap_or_default() + 1);
             File::open(self.root.join(path))?.take(MAX_FILE_BYTE).read_to_end(&mut bytes)?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
+            Ok(String::from_utf8(bytes)
+                .unwrap_or_else(|other| String::from_utf8_lossy(other.as_bytes()).into_owned()))
         };
         Some(read().map_err(|error: std::io::Error| format!("{path}: {error}")))
     }
+}
+
+/// One name in a folder.
+struct Entry {
+    name: String,
+    kind: EntryKind,
+}
+
+enum EntryKind {
+    Folder,
+    File {
+        size_byte: u64,
+    },
+    /// A symbolic link, a pipe, a device.
+    Other,
+}
+
+/// The names in a folder in their order, as long as the budget lasts.
+fn listing(folder: &Path, budget: &AtomicUsize) -> std::io::Result<Vec<Entry>> {
+    let one = |left: usize| left.checked_sub(1);
+    let mut names: Vec<_> = fs::read_dir(folder)?
+        .flatten()
+        .take_while(|_| budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one).is_ok())
+        .collect();
+    // The order of a directory is the file system's; evidence must not depend on it.
+    names.sort_by_key(fs::DirEntry::file_name);
+    let entries = names.into_iter().filter_map(|entry| {
+        // `file_type` does not follow symbolic links, so a link is neither a file nor a folder here.
+        let kind = entry.file_type().ok()?;
+        let kind = if kind.is_dir() {
+            EntryKind::Folder
+        } else if kind.is_file() {
+            EntryKind::File { size_byte: entry.metadata().map_or(0, |m| m.len()) }
+        } else {
+            EntryKind::Other
+        };
+        Some(Entry { name: entry.file_name().to_string_lossy().into_owned(), kind })
+    });
+    Ok(entries.collect())
+}
+
+/// Does the same to each of many things on as many threads as there are processors, eight at most, and keeps the order.
+pub(crate) fn side_by_side<T: Sync, R: Send>(all: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    /// Fewer than this are not worth a thread.
+    const SHARE: usize = 64;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    let share = all.len().div_ceil(threads).max(SHARE);
+    if all.len() <= share {
+        return all.iter().map(each).collect();
+    }
+    std::thread::scope(|scope| {
+        let each = &each;
+        let parts: Vec<_> = all
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(each).collect::<Vec<R>>()))
+            .collect();
+        parts
+            .into_iter()
+            // A panic is the caller's, as it would be on one thread.
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
 }
 
 /// The folder of a path, without a trailing slash; empty for the root.
@@ -213,6 +324,50 @@ pub(crate) mod tests {
         let tree = Tree::walk(dir.path(), &HashSet::new());
         assert_eq!(tree.files.len(), 1);
         assert!(tree.text("secret.py").is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_lies_there_is_what_the_disk_says() {
+        let dir = folder(&[
+            ("a/b/c.py", ""),
+            ("run.py", "x"),
+            ("node_modules/x/y.js", ""),
+            ("gen/y.py", ""),
+            (".env", "A=1"),
+        ]);
+        std::os::unix::fs::symlink(dir.path().join("a"), dir.path().join("linked")).unwrap();
+        let tree = Tree::walk(dir.path(), &HashSet::from(["gen".to_owned(), ".env".to_owned()]));
+        for path in [
+            "a",
+            "a/b",
+            "a/b/c.py",
+            "a/b/c.py/d",
+            "a/c",
+            "a/c/d/e",
+            "run.py",
+            "run",
+            "node_modules",
+            "node_modules/x/y.js",
+            "node_modules/z",
+            "gen/y.py",
+            "gen/z.py",
+            ".env",
+            "linked",
+            "linked/b/c.py",
+            "linked/d",
+            "nothing",
+        ] {
+            let there = fs::symlink_metadata(dir.path().join(path)).is_ok();
+            assert_eq!(tree.lies(path), there, "{path}");
+        }
+        assert!(tree.entered("a/b") && !tree.entered("gen") && !tree.entered("linked"));
+    }
+
+    #[test]
+    fn many_things_at_once_keep_their_order() {
+        let all: Vec<usize> = (0..1_000).collect();
+        assert_eq!(side_by_side(&all, |n| n * 2), all.iter().map(|n| n * 2).collect::<Vec<_>>());
     }
 
     #[test]

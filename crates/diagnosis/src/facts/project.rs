@@ -161,7 +161,8 @@ fn deploy(config: &DeployConfig, snapshot: &ProjectSnapshot, id: &ObservationId,
         .settings
         .read
         .iter()
-        .filter(|read| !read.has_default && !set.contains(read.name.as_str()) && read.name != "PORT");
+        .filter(|read| !read.has_default && !set.contains(read.name.as_str()) && read.name != "PORT")
+        .filter(|read| !snapshot.settings.is_provided(&read.name));
     facts.known_list(FactKey::EnvUnset, "", unset.map(|read| read.name.clone()), id());
     let Some(start) = &config.start else { return };
     facts.known(FactKey::ConfigStart, "", start.raw.as_str(), id());
@@ -251,7 +252,7 @@ fn repository(git: &GitState, id: &ObservationId, facts: &mut Facts) {
     if let Some(behind) = git.behind {
         facts.known(FactKey::GitBehind, "", i64::from(behind), id());
     }
-    let changed = git.uncommitted.len() + git.untracked.len();
+    let changed = crate::findings::open_files(git).count();
     facts.known(FactKey::GitUncommitted, "", i64::try_from(changed).unwrap_or(i64::MAX), id());
     match git.ahead {
         _ if changed > 0 => {

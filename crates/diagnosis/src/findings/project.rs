@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use landfall_evidence::{
-    DeployConfig, HistoricChange, ObservationId, PortSetting, ProjectSnapshot, StartCommand,
+    DeployConfig, GitState, HistoricChange, ObservationId, PortSetting, ProjectSnapshot, SignWord,
+    StartCommand,
 };
 
 use super::{codes, raise, with_severity};
@@ -51,8 +52,19 @@ fn some_of<T: AsRef<str>>(names: &[T]) -> String {
 }
 
 fn bind(case: &Case<'_>, project: &ProjectSnapshot, id: &ObservationId) -> Option<Finding> {
-    let (config, why) =
-        deploy_config::production(project).find_map(|config| match deploy_config::reach(config) {
+    // A variable that no shell expands has a sign, and a finding (LF-PROJ-012), of its own.
+    let told = |config: &DeployConfig| {
+        project.signs.iter().any(|sign| sign.sign == SignWord::AppWithoutShell && sign.place == config.file)
+    };
+    let unexpanded = |config: &DeployConfig| {
+        config
+            .start
+            .as_ref()
+            .is_some_and(|start| !start.shell && matches!(start.bind_port, PortSetting::Variable { .. }))
+    };
+    let (config, why) = deploy_config::production(project)
+        .filter(|config| !(unexpanded(config) && told(config)))
+        .find_map(|config| match deploy_config::reach(config) {
             Reach::No(why) => Some((config, why)),
             _ => None,
         })?;
@@ -109,7 +121,10 @@ fn settings(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
         .read
         .iter()
         .filter(|r| {
-            !r.has_default && !present.contains(r.name.as_str()) && !set_by_deploy.contains(r.name.as_str())
+            !r.has_default
+                && !present.contains(r.name.as_str())
+                && !set_by_deploy.contains(r.name.as_str())
+                && !settings.is_provided(&r.name)
         })
         .collect();
     let (missing, undeclared): (Vec<_>, Vec<_>) =
@@ -173,7 +188,7 @@ fn dependencies(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
 fn git(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
     let Some(git) = &project.git else { return Vec::new() };
     let mut found = Vec::new();
-    let open: Vec<&str> = git.uncommitted.iter().chain(&git.untracked).map(String::as_str).collect();
+    let open: Vec<&str> = open_files(git).collect();
     if !open.is_empty() {
         found.push(raise(
             &codes::PROJ_UNCOMMITTED,
@@ -193,6 +208,20 @@ fn git(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Files that a commit would add or change. A file of settings stays out of version control on purpose, whether or not an
+/// ignore rule says so.
+pub(crate) fn open_files(git: &GitState) -> impl Iterator<Item = &str> {
+    let untracked = git.untracked.iter().map(String::as_str).filter(|path| !holds_settings(path));
+    git.uncommitted.iter().map(String::as_str).chain(untracked)
+}
+
+/// `.env`, `.env.local` and their like; not the examples of them, which are published.
+fn holds_settings(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let example = ["example", "sample", "template", "dist"].iter().any(|word| name.contains(word));
+    (name == ".env" || name.starts_with(".env.")) && !example
 }
 
 fn schedulers(project: &ProjectSnapshot, id: &ObservationId) -> Option<Finding> {
@@ -245,7 +274,7 @@ fn runtime(project: &ProjectSnapshot, id: &ObservationId) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_evidence::{Dependency, PortMap, SettingRead};
+    use landfall_evidence::{Dependency, PortMap, ProjectSign, ProvidedSetting, SettingRead};
 
     use super::*;
     use crate::testworld::{deployed, undeployed};
@@ -306,6 +335,17 @@ mod tests {
                 });
                 p.stacks[0].lock = Some("uv.lock".into());
             }),
+            ("a platform's own variable", |p| {
+                p.settings.read.push(SettingRead {
+                    name: "DYNO".into(),
+                    place: "a.py:1".into(),
+                    has_default: false,
+                });
+                p.settings.provided.push(ProvidedSetting { name: "DYNO".into(), platform: "heroku".into() });
+            }),
+            ("settings are kept out of git", |p| {
+                p.git.as_mut().expect("git").untracked.extend([".env".into(), "api/.env.local".into()]);
+            }),
             ("nothing to push", |p| p.git.as_mut().expect("git").ahead = Some(0)),
             ("one worker", |p| {
                 p.schedulers[0].starts_at_import = true;
@@ -320,6 +360,37 @@ mod tests {
         for (name, edit) in silent {
             assert_eq!(codes(&deployed().edit_project(edit)), ["LF-PROJ-009"], "{name}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_no_shell_expands_is_reported_once() {
+        let codes = |sign: bool| -> Vec<String> {
+            let world = undeployed().edit_project(|p| {
+                let start = p.deploy[0].start.as_mut().expect("a start");
+                start.shell = false;
+                if sign {
+                    let file = p.deploy[0].file.clone();
+                    p.signs.push(ProjectSign::new(
+                        SignWord::AppWithoutShell,
+                        file,
+                        "gunicorn -b 0.0.0.0:$PORT",
+                    ));
+                }
+            });
+            let found = world.diagnose().findings.into_iter().map(|f| f.code);
+            found.filter(|c| c == "LF-PROJ-001" || c == "LF-PROJ-012").collect()
+        };
+        assert_eq!(codes(true), ["LF-PROJ-012"]);
+        assert_eq!(codes(false), ["LF-PROJ-001"], "a recording without signs");
+    }
+
+    #[test]
+    fn an_example_of_settings_belongs_into_version_control() {
+        let world = deployed().edit_project(|p| {
+            p.git.as_mut().expect("git").untracked.extend([".env".into(), ".env.example".into()]);
+        });
+        let title = &world.findings("LF-PROJ-005")[0].title;
+        assert!(title.contains(".env.example") && title.starts_with("1 file"), "{title}");
     }
 
     #[test]

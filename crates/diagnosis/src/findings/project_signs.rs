@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn each_sign_raises_its_own_code_and_weighs_less_where_production_is_whole() {
         for rule in RULES {
-            let sign = ProjectSign { sign: rule.word, place: "a.toml:1".into(), detail: "what".into() };
+            let sign = ProjectSign::new(rule.word, "a.toml:1", "what");
             let add = |p: &mut ProjectSnapshot| p.signs.push(sign.clone());
             let failing = undeployed().edit_project(add);
             let serving = deployed().edit_project(add);
@@ -464,7 +464,7 @@ mod tests {
                 SignWord::SubmodulePresent,
                 SignWord::EnvNotRead,
             ] {
-                p.signs.push(ProjectSign { sign: word, place: "a:1".into(), detail: "x".into() });
+                p.signs.push(ProjectSign::new(word, "a:1", "x"));
             }
         });
         let before: Vec<String> = undeployed().diagnose().findings.into_iter().map(|f| f.code).collect();

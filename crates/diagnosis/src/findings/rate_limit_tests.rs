@@ -126,7 +126,7 @@ fn another_health_path_that_was_refused_too_is_named() {
 }
 
 fn sign(sign: SignWord, detail: &str) -> ProjectSign {
-    ProjectSign { sign, place: "app.py:3".into(), detail: detail.into() }
+    ProjectSign::new(sign, "app.py:3", detail)
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
                 "Started as {} says, it ends before it serves ({}){}",
                 run.file,
                 exit_in_words(*exit),
-                last_line(run)
+                telling_line(run)
             ),
             "It will end on the platform as well, unless the platform gives it what is missing here.",
             match run.missing.as_slice() {
@@ -98,9 +98,52 @@ fn exit_in_words(exit: Exit) -> String {
     }
 }
 
-fn last_line(run: &StartRun) -> String {
-    let line = run.output_tail.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    line.map_or(String::new(), |line| format!(": {}", line.chars().take(200).collect::<String>()))
+/// The line of the output that tells most: the last that names an error, else the last that speaks of a failure, else
+/// the last one. Runtimes end a trace with their version, servers with a farewell, so the very last line seldom tells why.
+fn telling_line(run: &StartRun) -> String {
+    let lines: Vec<&str> = run.output_tail.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = |tells: fn(&str) -> bool| lines.iter().rposition(|line| tells(line));
+    let Some(at) = last(names_an_error).or_else(|| last(speaks_of_failure)).or(lines.len().checked_sub(1))
+    else {
+        return String::new();
+    };
+    // Rust tells the place of a panic in one line and its words in the next (std::panic, "default hook").
+    let words = lines.get(at + 1).filter(|_| lines[at].contains("panicked at") && lines[at].ends_with(':'));
+    let line = words.map_or(lines[at].to_owned(), |words| format!("{} {words}", lines[at]));
+    format!(": {}", line.chars().take(200).collect::<String>())
+}
+
+/// How Python, Node, Java, Ruby, PHP, Go and Rust begin the line of an error that nobody caught.
+fn names_an_error(line: &str) -> bool {
+    let first = line.split_whitespace().take(4);
+    let named = |word: &str| {
+        let name = word.strip_suffix(':').unwrap_or_default();
+        name.ends_with("Error") || name.ends_with("Exception")
+    };
+    first.clone().any(named)
+        || first.clone().any(|word| word == "panic:" || word == "Fatal")
+        || line.starts_with("Caused by:")
+        || line.contains("panicked at")
+        || line.ends_with("Error)")
+}
+
+fn speaks_of_failure(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    [
+        "error",
+        "fatal",
+        "cannot",
+        "can't",
+        "failed",
+        "failure",
+        "not found",
+        "no such",
+        "denied",
+        "refused",
+        "in use",
+    ]
+    .iter()
+    .any(|word| line.contains(word))
 }
 
 #[cfg(test)]
@@ -157,6 +200,40 @@ mod tests {
                     assert!(found[0].title.contains(part), "{}", found[0].title);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_line_that_tells_why_is_shown_and_not_the_farewell() {
+        for (output, shown) in [
+            ("", ""),
+            ("Traceback\nKeyError: 'DATABASE_URL'\n", ": KeyError: 'DATABASE_URL'"),
+            (
+                "  throw err;\n  ^\n\nError: Cannot find module 'express'\nRequire stack:\n- /srv/a.js\n  code: 'MODULE_NOT_FOUND'\n}\n\nNode.js v20.1.0\n",
+                ": Error: Cannot find module 'express'",
+            ),
+            (
+                "ModuleNotFoundError: No module named 'app'\n[2026-01-01] [7] [INFO] Worker exiting (pid: 7)\n[2026-01-01] [1] [ERROR] Reason: Worker failed to boot.\n",
+                ": ModuleNotFoundError: No module named 'app'",
+            ),
+            (
+                "Exception in thread \"main\" java.lang.IllegalStateException: no port\n\tat a.B.c(B.java:3)\nCaused by: java.net.BindException: Permission denied\n\tat d\n\t... 9 more\n",
+                ": Caused by: java.net.BindException: Permission denied",
+            ),
+            (
+                "thread 'main' panicked at src/main.rs:3:5:\nPORT is not set\nnote: run with `RUST_BACKTRACE=1`\n",
+                ": thread 'main' panicked at src/main.rs:3:5: PORT is not set",
+            ),
+            (
+                "panic: listen tcp :80: bind: permission denied\n\ngoroutine 1 [running]:\nexit status 2\n",
+                ": panic: listen tcp :80: bind: permission denied",
+            ),
+            ("sh: 1: gunicorn: not found\nbye\n", ": sh: 1: gunicorn: not found"),
+            ("starting\nbye\n", ": bye"),
+        ] {
+            let mut run = run(StartOutcome::Exited { exit: Exit::Code { code: 1 } }, &[]);
+            run.output_tail = output.to_owned();
+            assert_eq!(telling_line(&run), shown);
         }
     }
 

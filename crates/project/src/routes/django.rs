@@ -9,6 +9,7 @@ use regex::Regex;
 use super::{MAX_NESTING, python, python_imports, python_module};
 use crate::source::{Source, literal};
 use crate::tree::{Tree, file_name, parent};
+use crate::words::{Pattern, words};
 
 /// URL modules read in one project, repetitions counted.
 const MAX_VISITS: usize = 500;
@@ -16,17 +17,15 @@ const MAX_VISITS: usize = 500;
 static PATH: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\b(re_path|path|url)\s*(\()").expect("the pattern is a constant and covered by tests")
 });
-static ROOT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"ROOT_URLCONF\s*=\s*["']([\w.]+)["']"#)
-        .expect("the pattern is a constant and covered by tests")
-});
+static ROOT: LazyLock<Pattern> =
+    LazyLock::new(|| Pattern::new(words!["ROOT_URLCONF"], r#"ROOT_URLCONF\s*=\s*["']([\w.]+)["']"#));
 
 pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
     let files: BTreeMap<&str, &Source> =
         python(sources).filter(|s| s.code.contains("urlpatterns")).map(|s| (s.path.as_str(), s)).collect();
     // The root is named in the settings; without settings it is the URL module nearest to the root of the project.
     let root = python(sources)
-        .find_map(|s| python_module(tree, &s.path, &ROOT.captures(&s.code)?[1]))
+        .find_map(|s| python_module(tree, &s.path, &ROOT.captures_iter(s).next()?[1]))
         .or_else(|| files.keys().find(|p| file_name(p) == "urls.py").map(|p| (*p).to_owned()));
     let mut routes = Vec::new();
     if let Some(root) = root {

@@ -1,6 +1,7 @@
 //! Express and its like: `app.get("/x", …)`, routers mounted with `app.use("/prefix", router)`.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use landfall_evidence::Route;
@@ -9,42 +10,44 @@ use regex::Regex;
 use super::{Mounts, Router};
 use crate::source::{Language, Source, literal};
 use crate::tree::{Tree, parent};
+use crate::words::{Pattern, words};
 
 struct Patterns {
-    made: Regex,
+    made: Pattern,
     prefix: Regex,
-    route: Regex,
-    mount: Regex,
-    import: Regex,
-    export: Regex,
+    route: Pattern,
+    mount: Pattern,
+    import: Pattern,
+    export: Pattern,
 }
 
-static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
-    let compile =
-        |pattern: &str| Regex::new(pattern).expect("the patterns are constants and covered by tests");
-    Patterns {
-        made: compile(
-            r"\b(?:const|let|var)\s+(\w+)(?:\s*:\s*[\w.]+)?\s*=\s*(?:new\s+)?(?:await\s+)?(express|fastify|Fastify|Koa|Hono|(?:\w+\.)?Router)\s*(\()",
-        ),
-        prefix: compile(r#"\bprefix\s*:\s*["'`]([^"'`]*)["'`]"#),
-        route: compile(r"\b(\w+)\.(get|post|put|patch|delete|head|options|all)\s*(\()"),
-        mount: compile(r"\b(\w+)\.(?:use|route)\s*(\()"),
-        import: compile(
-            r#"(?:\b(?:const|let|var)\s+(\w+)\s*=\s*require\s*\(\s*["']((?:\.|[@~]/)[^"']*)["']|\bimport\s+(?:\{\s*(\w+)[^}]*\}|(\w+))\s+from\s+["']((?:\.|[@~]/)[^"']*)["'])"#,
-        ),
-        export: compile(r"(?:\bmodule\.exports\s*=\s*|\bexport\s+default\s+)(\w+)"),
-    }
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
+    made: Pattern::new(
+        words!["express", "fastify", "Koa", "Hono", "Router"],
+        r"\b(?:const|let|var)\s+(\w+)(?:\s*:\s*[\w.]+)?\s*=\s*(?:new\s+)?(?:await\s+)?(express|fastify|Fastify|Koa|Hono|(?:\w+\.)?Router)\s*(\()",
+    ),
+    prefix: super::lexical::regex(r#"\bprefix\s*:\s*["'`]([^"'`]*)["'`]"#),
+    route: Pattern::new(
+        words![".get", ".post", ".put", ".patch", ".delete", ".head", ".options", ".all"],
+        r"\b(\w+)\.(get|post|put|patch|delete|head|options|all)\s*(\()",
+    ),
+    mount: Pattern::new(words![".use", ".route"], r"\b(\w+)\.(?:use|route)\s*(\()"),
+    import: Pattern::new(
+        words!["require", "import"],
+        r#"(?:\b(?:const|let|var)\s+(\w+)\s*=\s*require\s*\(\s*["']((?:\.|[@~]/)[^"']*)["']|\bimport\s+(?:\{\s*(\w+)[^}]*\}|(\w+))\s+from\s+["']((?:\.|[@~]/)[^"']*)["'])"#,
+    ),
+    export: Pattern::new(words!["export"], r"(?:\bmodule\.exports\s*=\s*|\bexport\s+default\s+)(\w+)"),
 });
 
 pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
     let p = &*PATTERNS;
     let scripts = || sources.iter().filter(|s| s.language == Language::JavaScript);
-    let mut routers: Vec<Router> = Vec::new();
+    let mut routers: HashSet<Router> = HashSet::new();
     let mut roots: Vec<Router> = Vec::new();
     let mut exported: BTreeMap<&str, String> = BTreeMap::new();
     let mut own: BTreeMap<Router, String> = BTreeMap::new();
     for source in scripts() {
-        for c in p.made.captures_iter(&source.code) {
+        for c in p.made.captures_iter(source) {
             let router = (source.path.clone(), c[1].to_owned());
             // Koa's router carries its prefix itself.
             if let Some(open) = c.get(3)
@@ -54,30 +57,47 @@ pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
             {
                 own.insert(router.clone(), prefix[1].trim_end_matches('/').to_owned());
             }
-            if c[2].ends_with("Router") { routers.push(router) } else { roots.push(router) }
+            if c[2].ends_with("Router") {
+                routers.insert(router);
+            } else {
+                roots.push(router)
+            }
         }
-        if let Some(c) = p.export.captures(&source.code) {
+        if let Some(c) = p.export.captures_iter(source).next() {
             exported.insert(&source.path, c[1].to_owned());
         }
     }
+    if routers.is_empty() && roots.is_empty() {
+        return Vec::new();
+    }
+    let applications: HashSet<&Router> = roots.iter().collect();
+    // What each file imports, looked at once.
+    let imports: RefCell<HashMap<String, HashMap<String, String>>> = RefCell::default();
     // A name in a file: made there, or imported from a file that exports a router.
     let find = |source: &Source, name: &str| -> Option<Router> {
         let here = (source.path.clone(), name.to_owned());
-        if routers.contains(&here) || roots.contains(&here) {
+        if routers.contains(&here) || applications.contains(&here) {
             return Some(here);
         }
-        let from = p.import.captures_iter(&source.code).find_map(|c| {
-            let local = c.get(1).or_else(|| c.get(3)).or_else(|| c.get(4))?.as_str();
-            let target = c.get(2).or_else(|| c.get(5))?.as_str();
-            (local == name).then(|| module(tree, &source.path, target))?
-        })?;
+        let mut imports = imports.borrow_mut();
+        let imported = imports.entry(source.path.clone()).or_insert_with(|| {
+            let mut names: HashMap<String, String> = HashMap::new();
+            for c in p.import.captures_iter(source) {
+                let local = c.get(1).or_else(|| c.get(3)).or_else(|| c.get(4));
+                if let (Some(local), Some(target)) = (local, c.get(2).or_else(|| c.get(5))) {
+                    names.entry(local.as_str().to_owned()).or_insert(target.as_str().to_owned());
+                }
+            }
+            names
+        });
+        let from = module(tree, &source.path, imported.get(name)?)?;
         let name = exported.get(from.as_str()).cloned().unwrap_or_else(|| name.to_owned());
         let there = (from, name);
         routers.contains(&there).then_some(there)
     };
     let mut mounts = Mounts::default();
     for source in scripts() {
-        for c in p.mount.captures_iter(&source.code) {
+        for c in p.mount.captures_iter(source) {
             let Some(parent) = find(source, &c[1]) else { continue };
             let Some(arguments) = c.get(2).and_then(|open| source.arguments(open.start())) else { continue };
             let prefix = arguments.first().and_then(|a| literal(a)).unwrap_or_default().trim_end_matches('/');
@@ -97,7 +117,7 @@ pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
     }
     let mut routes = Vec::new();
     for source in scripts() {
-        for c in p.route.captures_iter(&source.code) {
+        for c in p.route.captures_iter(source) {
             if routes.len() >= super::MAX_ROUTES {
                 break;
             }

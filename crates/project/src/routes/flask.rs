@@ -4,32 +4,47 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use landfall_evidence::Route;
-use regex::Regex;
 
-use super::{Imports, Mounts, Router, python, python_imports, resolve};
+use super::{Mounts, PythonImports, Router, python, resolve};
 use crate::source::{Source, keyword, literal, split_top};
 use crate::tree::Tree;
+use crate::words::{Pattern, words};
 
 struct Patterns {
-    made: Regex,
-    mount: Regex,
-    decorator: Regex,
-    rule: Regex,
+    made: Pattern,
+    mount: Pattern,
+    decorator: Pattern,
+    rule: Pattern,
 }
 
-static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
-    let compile =
-        |pattern: &str| Regex::new(pattern).expect("the patterns are constants and covered by tests");
-    Patterns {
-        made: compile(
-            r"(?m)^[ \t]*(\w+)[ \t]*(?::[^=\n]+)?=[ \t]*(?:\w+\.)?(Flask|FastAPI|Starlette|Quart|Sanic|Blueprint|APIRouter)[ \t]*(\()",
-        ),
-        mount: compile(r"\b(\w+)\.(register_blueprint|include_router)\s*(\()"),
-        decorator: compile(
-            r"(?m)^[ \t]*@([A-Za-z_][\w.]*)\.(route|get|post|put|patch|delete|head|options|api_route|websocket)[ \t]*(\()",
-        ),
-        rule: compile(r"\b([A-Za-z_]\w*)\.(?:add_url_rule|add_api_route)\s*(\()"),
-    }
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
+    made: Pattern::new(
+        words!["Flask", "FastAPI", "Starlette", "Quart", "Sanic", "Blueprint", "APIRouter"],
+        r"(?m)^[ \t]*(\w+)[ \t]*(?::[^=\n]+)?=[ \t]*(?:\w+\.)?(Flask|FastAPI|Starlette|Quart|Sanic|Blueprint|APIRouter)[ \t]*(\()",
+    ),
+    mount: Pattern::new(
+        words!["register_blueprint", "include_router"],
+        r"\b(\w+)\.(register_blueprint|include_router)\s*(\()",
+    ),
+    decorator: Pattern::new(
+        words![
+            ".route",
+            ".get",
+            ".post",
+            ".put",
+            ".patch",
+            ".delete",
+            ".head",
+            ".options",
+            ".api_route",
+            ".websocket"
+        ],
+        r"(?m)^[ \t]*@([A-Za-z_][\w.]*)\.(route|get|post|put|patch|delete|head|options|api_route|websocket)[ \t]*(\()",
+    ),
+    rule: Pattern::new(
+        words!["add_url_rule", "add_api_route"],
+        r"\b([A-Za-z_]\w*)\.(?:add_url_rule|add_api_route)\s*(\()",
+    ),
 });
 
 /// A router where it is made.
@@ -43,10 +58,9 @@ pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
     let p = &*PATTERNS;
     let mut made: BTreeMap<Router, Made> = BTreeMap::new();
     let mut roots: Vec<Router> = Vec::new();
-    let mut imports: BTreeMap<&str, Imports> = BTreeMap::new();
+    let imports = PythonImports::new(tree, sources);
     for source in python(sources) {
-        imports.insert(&source.path, python_imports(tree, source));
-        for c in p.made.captures_iter(&source.code) {
+        for c in p.made.captures_iter(source) {
             let router = (source.path.clone(), c[1].to_owned());
             match &c[2] {
                 "Blueprint" | "APIRouter" => {
@@ -69,7 +83,7 @@ pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
 
     let mut mounts = Mounts::default();
     for source in python(sources) {
-        for c in p.mount.captures_iter(&source.code) {
+        for c in p.mount.captures_iter(source) {
             let Some(arguments) = c.get(3).and_then(|open| source.arguments(open.start())) else { continue };
             let child = arguments.first().and_then(|name| find(name, &source.path));
             let Some(child) = child else {
@@ -146,12 +160,12 @@ pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
                 routes.push(Route { methods: methods.clone(), path, place: source.place(at) });
             }
         };
-        for c in p.decorator.captures_iter(&source.code) {
+        for c in p.decorator.captures_iter(source) {
             if let (Some(all), Some(open)) = (c.get(1), c.get(3)) {
                 add(&c[1], &c[2], open.start(), all.start());
             }
         }
-        for c in p.rule.captures_iter(&source.code) {
+        for c in p.rule.captures_iter(source) {
             if let (Some(all), Some(open)) = (c.get(1), c.get(2)) {
                 add(&c[1], "rule", open.start(), all.start());
             }

@@ -10,22 +10,30 @@ use regex::Regex;
 
 use super::lexical::{Groups, closes, first_literal, join, methods_in, regex};
 use crate::source::{Language, Source, literal};
+use crate::words::{Pattern, words};
 
-static ROUTE: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
+static ROUTE: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(
+        words![
+            ".get", ".post", ".put", ".patch", ".delete", ".head", ".options", ".any", ".all", ".handle",
+            ".static"
+        ],
         r"\b(\w+)\.(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|Any|Get|Post|Put|Patch|Delete|Head|Options|All|Handle|HandleFunc|Static)\s*(\()",
     )
 });
-static GROUP: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\b(\w+)\s*:?=\s*(\w+)\.(?:Group|PathPrefix)\s*(\()"));
-static NESTED: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\w+\.Route\s*(\()"));
-static FUNCTION: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
+static GROUP: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(words![".Group", ".PathPrefix"], r"\b(\w+)\s*:?=\s*(\w+)\.(?:Group|PathPrefix)\s*(\()")
+});
+static NESTED: LazyLock<Pattern> = LazyLock::new(|| Pattern::new(words![".route"], r"\b\w+\.Route\s*(\()"));
+static FUNCTION: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(
+        words!["gin.", "echo.", "fiber.", "chi.", "mux.", "http.ServeMux"],
         r"\bfunc\s+(?:\([^)]*\)\s*)?(\w+)\s*\(\s*(\w+)\s+(?:\*?gin\.\w+|\*?echo\.\w+|fiber\.Router|chi\.Router|\*chi\.Mux|\*fiber\.App|\*mux\.Router|\*http\.ServeMux)",
     )
 });
-static STRIP: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
+static STRIP: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(
+        words![".handle", ".mount"],
         r#"\.(?:Handle|Mount)\s*\(\s*"([^"]+)"\s*,\s*(?:http\.StripPrefix\s*\(\s*"[^"]*"\s*,\s*)?(\w+)\s*[(),]"#,
     )
 });
@@ -45,28 +53,28 @@ pub(super) fn read(sources: &[Source]) -> Vec<Route> {
                 handed.entry(c[1].to_owned()).or_insert_with(|| prefix.clone());
             }
         }
-        for c in STRIP.captures_iter(&source.code) {
+        for c in STRIP.captures_iter(source) {
             handed.entry(c[2].to_owned()).or_insert_with(|| c[1].to_owned());
         }
     }
     let mut routes = Vec::new();
     for (source, own) in files.iter().zip(&groups) {
         let mut around = Groups::default();
-        for c in NESTED.captures_iter(&source.code) {
+        for c in NESTED.captures_iter(source) {
             let Some(open) = c.get(1) else { continue };
             if let Some(prefix) = first_literal(source, open.start()) {
                 around.add(open.start()..closes(source, open.start()), prefix);
             }
         }
         let bodies: Vec<(std::ops::Range<usize>, String, String)> = FUNCTION
-            .captures_iter(&source.code)
+            .captures_iter(source)
             .filter_map(|c| {
                 let at = c.get(0)?;
                 let open = at.end() + source.code[at.end()..].find('{')?;
                 Some((open..closes(source, open), c[1].to_owned(), c[2].to_owned()))
             })
             .collect();
-        for c in ROUTE.captures_iter(&source.code) {
+        for c in ROUTE.captures_iter(source) {
             let (Some(owner), Some(open)) = (c.get(1), c.get(3)) else { continue };
             let Some(pattern) = first_literal(source, open.start()) else { continue };
             let (mut methods, mut path) = match &c[2] {
@@ -123,7 +131,7 @@ pub(super) fn read(sources: &[Source]) -> Vec<Route> {
 /// Groups of a file by the variable that holds them.
 fn variables(source: &Source) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = BTreeMap::new();
-    for c in GROUP.captures_iter(&source.code) {
+    for c in GROUP.captures_iter(source) {
         let Some(open) = c.get(3) else { continue };
         let prefix = source
             .arguments(open.start())

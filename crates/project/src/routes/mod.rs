@@ -12,7 +12,9 @@ mod ruby;
 mod rust;
 mod starlette;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use landfall_evidence::Route;
@@ -99,6 +101,30 @@ impl Mounts {
 /// `from routes import support` may mean a name in `routes/__init__.py` or the module `routes/support.py`, in this order.
 type Imports = BTreeMap<String, Vec<(String, String)>>;
 
+/// The imports of all Python files, each looked at when it is first asked for: in a large tree few files are.
+struct PythonImports<'a> {
+    tree: &'a Tree,
+    sources: HashMap<&'a str, &'a Source>,
+    known: RefCell<HashMap<&'a str, Rc<Imports>>>,
+}
+
+impl<'a> PythonImports<'a> {
+    fn new(tree: &'a Tree, sources: &'a [Source]) -> Self {
+        let sources = python(sources).map(|source| (source.path.as_str(), source)).collect();
+        Self { tree, sources, known: RefCell::default() }
+    }
+
+    fn of(&self, file: &str) -> Option<Rc<Imports>> {
+        let (path, source) = self.sources.get_key_value(file)?;
+        if let Some(known) = self.known.borrow().get(path) {
+            return Some(Rc::clone(known));
+        }
+        let imports = Rc::new(python_imports(self.tree, source));
+        self.known.borrow_mut().insert(path, Rc::clone(&imports));
+        Some(imports)
+    }
+}
+
 fn python_imports(tree: &Tree, source: &Source) -> Imports {
     static FROM: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?m)^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]*(?:\(([^)]*)\)|([^\n]*))")
@@ -167,7 +193,7 @@ fn python_module(tree: &Tree, from: &str, module: &str) -> Option<String> {
 fn resolve(
     name: &str,
     file: &str,
-    imports: &BTreeMap<&str, Imports>,
+    imports: &PythonImports<'_>,
     known: &dyn Fn(&Router) -> bool,
 ) -> Option<Router> {
     follow((file.to_owned(), name.to_owned()), imports, known, 0)
@@ -175,7 +201,7 @@ fn resolve(
 
 fn follow(
     here: Router,
-    imports: &BTreeMap<&str, Imports>,
+    imports: &PythonImports<'_>,
     known: &dyn Fn(&Router) -> bool,
     depth: usize,
 ) -> Option<Router> {
@@ -187,7 +213,7 @@ fn follow(
     }
     let (module, attribute) = here.1.split_once('.').unwrap_or((&here.1, ""));
     // Two origins at most are worth following; a name that is imported again and again is not a router.
-    imports.get(here.0.as_str())?.get(module)?.iter().take(2).find_map(|(file, inner)| {
+    imports.of(&here.0)?.get(module)?.iter().take(2).find_map(|(file, inner)| {
         let next = match (inner.is_empty(), attribute.is_empty()) {
             (true, _) => attribute.to_owned(),
             (false, true) => inner.clone(),

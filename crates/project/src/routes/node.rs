@@ -13,6 +13,7 @@ use super::express::module;
 use super::lexical::{closes, first_literal, join, methods_in, regex};
 use crate::source::{Language, Source, literal};
 use crate::tree::{Tree, file_name, parent};
+use crate::words::{Pattern, words};
 
 pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
     let files: Vec<&Source> = sources.iter().filter(|s| s.language == Language::JavaScript).collect();
@@ -27,10 +28,11 @@ fn nest(files: &[&Source], routes: &mut Vec<Route>) {
     static CONTROLLER: LazyLock<Regex> = LazyLock::new(|| regex(r"@Controller\s*(\()"));
     static HANDLER: LazyLock<Regex> =
         LazyLock::new(|| regex(r"@(Get|Post|Put|Patch|Delete|Head|Options|All)\s*(\()"));
-    static PREFIX: LazyLock<Regex> = LazyLock::new(|| regex(r"\.setGlobalPrefix\s*(\()"));
+    static PREFIX: LazyLock<Pattern> =
+        LazyLock::new(|| Pattern::new(words![".setGlobalPrefix"], r"\.setGlobalPrefix\s*(\()"));
     static PATH: LazyLock<Regex> = LazyLock::new(|| regex(r#"path\s*:\s*["'`]([^"'`]*)["'`]"#));
     let prefix = files.iter().find_map(|s| {
-        let open = PREFIX.captures(&s.code)?.get(1)?.start();
+        let open = PREFIX.captures_iter(s).next()?.get(1)?.start();
         first_literal(s, open).map(str::to_owned)
     });
     for source in files.iter().filter(|s| s.code.contains("@Controller")) {
@@ -119,8 +121,9 @@ fn segments(path: &str) -> String {
 
 /// Plugins: a function whose first parameter is the instance, registered by another file under a prefix.
 fn fastify(tree: &Tree, files: &[&Source], routes: &mut Vec<Route>) {
-    static MADE: LazyLock<Regex> = LazyLock::new(|| {
-        regex(
+    static MADE: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(
+            words!["fastify"],
             r"\b(?:const|let|var)\s+(\w+)[^=\n]*=\s*(?:await\s+)?(?:require\(\s*['\x22]fastify['\x22]\s*\)|fastify|Fastify)(?:<[^>]*>)?\s*\(",
         )
     });
@@ -132,7 +135,8 @@ fn fastify(tree: &Tree, files: &[&Source], routes: &mut Vec<Route>) {
     static ROUTE: LazyLock<Regex> = LazyLock::new(|| {
         regex(r"\b(\w+)\.(get|post|put|patch|delete|head|options|all|route)\s*(?:<[^(]*>)?\s*(\()")
     });
-    static REGISTER: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(\w+)\.register\s*(\()"));
+    static REGISTER: LazyLock<Pattern> =
+        LazyLock::new(|| Pattern::new(words![".register"], r"\b(\w+)\.register\s*(\()"));
     static PREFIX: LazyLock<Regex> = LazyLock::new(|| regex(r#"\bprefix\s*:\s*["'`]([^"'`]*)["'`]"#));
     static URL: LazyLock<Regex> = LazyLock::new(|| regex(r#"\burl\s*:\s*["'`]([^"'`]*)["'`]"#));
     static IMPORT: LazyLock<Regex> = LazyLock::new(|| {
@@ -140,12 +144,12 @@ fn fastify(tree: &Tree, files: &[&Source], routes: &mut Vec<Route>) {
             r#"(?:\b(?:const|let|var)\s+\{?\s*(\w+)\s*\}?\s*=\s*require\s*\(\s*["'](\.[^"']*)["']|\bimport\s+\{?\s*(\w+)\s*\}?\s+from\s+["'](\.[^"']*)["'])"#,
         )
     });
-    if !files.iter().any(|s| MADE.is_match(&s.code)) {
+    if !files.iter().any(|s| MADE.is_match(s)) {
         return;
     }
     let mut mounted: BTreeMap<String, String> = BTreeMap::new();
     for source in files {
-        for c in REGISTER.captures_iter(&source.code) {
+        for c in REGISTER.captures_iter(source) {
             let Some(open) = c.get(2) else { continue };
             let call = &source.code[open.start()..closes(source, open.start())];
             let Some(arguments) = source.arguments(open.start()) else { continue };
@@ -163,9 +167,12 @@ fn fastify(tree: &Tree, files: &[&Source], routes: &mut Vec<Route>) {
         }
     }
     for source in files {
-        let own: Vec<String> = MADE.captures_iter(&source.code).map(|c| c[1].to_owned()).collect();
+        let own: Vec<String> = MADE.captures_iter(source).map(|c| c[1].to_owned()).collect();
         let plugin =
             mounted.get(&source.path).and_then(|prefix| Some((PLUGIN.captures(&source.code)?, prefix)));
+        if own.is_empty() && plugin.is_none() {
+            continue;
+        }
         for c in ROUTE.captures_iter(&source.code) {
             let (Some(owner), Some(open)) = (c.get(1), c.get(3)) else { continue };
             let prefix = match &plugin {

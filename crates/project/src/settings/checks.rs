@@ -131,7 +131,8 @@ pub(crate) fn near_misses(snapshot: &ProjectSnapshot) -> Vec<Noticed> {
         .map(String::as_str)
         .collect();
     let mut found = Vec::new();
-    for needed in settings.read.iter().filter(|r| !set.contains(r.name.as_str())) {
+    let absent = |name: &str| !set.contains(name) && !settings.is_provided(name);
+    for needed in settings.read.iter().filter(|r| absent(&r.name)) {
         let near = set.iter().find(|other| !read.contains(**other) && is_near(&needed.name, other));
         if let Some(near) = near {
             found.push((

@@ -2,6 +2,7 @@
 //! Values are never kept.
 
 mod checks;
+mod provided;
 mod readings;
 mod shapes;
 
@@ -11,6 +12,7 @@ use std::sync::LazyLock;
 use landfall_evidence::{SettingRead, SettingsInventory, SignWord, ValueShape};
 use regex::Regex;
 
+use crate::deploy::Deploy;
 use crate::source::Source;
 use crate::tree::Tree;
 
@@ -30,12 +32,18 @@ static DECLARATION: LazyLock<Regex> = LazyLock::new(|| {
 pub(crate) fn read(
     tree: &Tree,
     sources: &[Source],
+    deploys: &[Deploy],
     environment: impl Fn(&str) -> bool,
     unread: &mut Vec<String>,
 ) -> (SettingsInventory, Vec<Noticed>) {
     let mut read: BTreeMap<String, SettingRead> = BTreeMap::new();
     let mut noticed = Vec::new();
-    let of_code = readings::read(sources).of.into_iter().map(|(at, reading)| {
+    let readings = readings::read(sources);
+    if let Some(path) = readings.cut_at {
+        unread
+            .push(format!("{path} and later sources: the variables that they read, for there are too many"));
+    }
+    let of_code = readings.of.into_iter().map(|(at, reading)| {
         let place = sources[at].place(reading.offset);
         (SettingRead { name: reading.name, place, has_default: reading.has_default }, reading.literal_default)
     });
@@ -75,6 +83,7 @@ pub(crate) fn read(
     let present =
         known.into_iter().filter(|name| carried.contains(*name) || environment(name)).cloned().collect();
     let inventory = SettingsInventory {
+        provided: provided::among(read.keys(), deploys),
         read: read.into_values().collect(),
         declared,
         declared_in: declared_in.map(|path| (*path).to_owned()),
@@ -174,7 +183,7 @@ mod tests {
     fn read_all(files: &[(&str, &str)], environment: &[&str]) -> SettingsInventory {
         let (_dir, tree) = tree(files);
         let sources = crate::source::load(&tree, &mut Vec::new());
-        read(&tree, &sources, |name| environment.contains(&name), &mut Vec::new()).0
+        read(&tree, &sources, &[], |name| environment.contains(&name), &mut Vec::new()).0
     }
 
     fn shown(inventory: &SettingsInventory) -> Vec<String> {

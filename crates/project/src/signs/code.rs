@@ -1,5 +1,6 @@
 //! What the code itself says: addresses, hosts, origins, databases, build-time variables, drift of the example file.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -10,6 +11,7 @@ use super::plan::Plan;
 use super::{Found, Read, place, regex, text};
 use crate::source::{Language, Source, is_test};
 use crate::tree::{Tree, file_name};
+use crate::words::{Pattern, words};
 
 /// Tests read for the services that they connect to.
 const MAX_TESTS: usize = 500;
@@ -69,21 +71,22 @@ fn client(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
             r#"(?:https?|wss?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+|[\w-]+\.local)(?::\d+)?"#,
         )
     });
-    static BUILD: LazyLock<Regex> = LazyLock::new(|| {
-        regex(
+    static BUILD: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(
+            words!["VITE_", "PUBLIC_", "REACT_APP_", "VUE_APP_", "GATSBY_"],
             r"\b((?:VITE|NEXT_PUBLIC|REACT_APP|VUE_APP|PUBLIC|NUXT_PUBLIC|GATSBY|EXPO_PUBLIC)_[A-Z0-9_]+)\b",
         )
     });
     let tree = read.tree;
-    let mut pages: Vec<(String, String)> = read
+    let mut pages: Vec<(&str, Cow<'_, str>)> = read
         .sources
         .iter()
         .filter(|s| is_client(s, tree))
-        .map(|s| (s.path.clone(), s.code.clone()))
+        .map(|s| (s.path.as_str(), Cow::Borrowed(s.code.as_str())))
         .collect();
     for file in tree.files.iter().filter(|f| !f.ignored && !is_test(&f.path)).take(20_000) {
         if [".vue", ".svelte", ".html"].iter().any(|e| file.path.ends_with(e)) && pages.len() < 1_000 {
-            pages.extend(text(tree, &file.path).map(|t| (file.path.clone(), t)));
+            pages.extend(text(tree, &file.path).map(|t| (file.path.as_str(), Cow::Owned(t))));
         }
     }
     let mut read_names: BTreeSet<String> = BTreeSet::new();
@@ -111,7 +114,7 @@ fn client(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     }
     // Build-time variables are read in any script of the bundle, not only in those that look like a page's.
     for source in read.sources.iter().filter(|s| s.language == Language::JavaScript) {
-        for c in BUILD.captures_iter(&source.code) {
+        for c in BUILD.captures_iter(source) {
             let (Some(name), Some(at)) = (c.get(1), c.get(0)) else { continue };
             let before = &source.code[..at.start()];
             if !(before.ends_with("env.") || before.ends_with("env['") || before.ends_with("env[\"")) {
@@ -148,19 +151,21 @@ fn client(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
 
 /// Host allow-lists and CORS lists.
 fn lists(read: &Read<'_>, found: &mut Found) {
-    static HOSTS: LazyLock<Regex> = LazyLock::new(|| {
-        regex(
+    static HOSTS: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(
+            words!["allowed_hosts", "trusted_hosts", "allowedHosts"],
             r"(?m)\b(?:ALLOWED_HOSTS|allowed_hosts|trusted_hosts|TRUSTED_HOSTS|allowedHosts)\s*[=:]\s*(\[|\()",
         )
     });
-    static ORIGINS: LazyLock<Regex> = LazyLock::new(|| {
-        regex(
+    static ORIGINS: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(
+            words!["origin"],
             r"\b(?:CORS_ALLOWED_ORIGINS|CORS_ORIGIN_WHITELIST|CSRF_TRUSTED_ORIGINS|allow_origins|origins|allowedOrigins|origin|CORS_ORIGINS)\s*[=:]\s*(\[|\()?",
         )
     });
     static QUOTED: LazyLock<Regex> = LazyLock::new(|| regex(r#"["']([^"'\n]{1,253})["']"#));
     for source in read.sources {
-        for c in HOSTS.captures_iter(&source.code) {
+        for c in HOSTS.captures_iter(source) {
             let Some(open) = c.get(1) else { continue };
             let Some(inner) = crate::source::bracketed(&source.code, open.start()) else { continue };
             for host in QUOTED.captures_iter(inner).map(|c| c[1].to_owned()) {
@@ -171,7 +176,7 @@ fn lists(read: &Read<'_>, found: &mut Found) {
             || source.code.contains("cors")
             || source.code.contains("Access-Control-Allow-Origin")
             || source.code.contains("CSRF_TRUSTED");
-        for c in ORIGINS.captures_iter(&source.code).filter(|_| cors) {
+        for c in ORIGINS.captures_iter(source).filter(|_| cors) {
             let Some(whole) = c.get(0) else { continue };
             let inner = match c.get(1) {
                 Some(open) => crate::source::bracketed(&source.code, open.start()).unwrap_or_default(),
@@ -199,7 +204,7 @@ fn lists(read: &Read<'_>, found: &mut Found) {
             .iter()
             .flat_map(|s| {
                 HOSTS
-                    .captures_iter(&s.code)
+                    .captures_iter(s)
                     .filter_map(|c| crate::source::bracketed(&s.code, c.get(1)?.start()))
                     .collect::<Vec<_>>()
             })
@@ -220,34 +225,36 @@ fn lists(read: &Read<'_>, found: &mut Found) {
 
 /// Databases and uploads in the application's folder, and defaults that point at this machine.
 fn data(read: &Read<'_>, found: &mut Found) {
-    static SQLITE: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r#"sqlite(?:\+\w+)?:///(?!/|:memory:)|sqlite3\.connect\(\s*["'][^:"'/]|django\.db\.backends\.sqlite3|["']\./?[\w/-]+\.(?:sqlite3?|db)["']|new\s+(?:sqlite3\.)?Database\(\s*["'][^:"'/]"#
+    static SQLITE: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(words!["sqlite", ".db", "Database"], r#"sqlite(?:\+\w+)?:///(?!/|:memory:)|sqlite3\.connect\(\s*["'][^:"'/]|django\.db\.backends\.sqlite3|["']\./?[\w/-]+\.(?:sqlite3?|db)["']|new\s+(?:sqlite3\.)?Database\(\s*["'][^:"'/]"#
             .replace("(?!/|:memory:)", "[^/:]").as_str())
     });
-    static UPLOADS: LazyLock<Regex> = LazyLock::new(|| {
-        regex(
+    static UPLOADS: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(
+            words!["UPLOAD_FOLDER", "MEDIA_ROOT", "UPLOAD_DIR", "uploadDir", "destination", "multer"],
             r#"\b(?:UPLOAD_FOLDER|MEDIA_ROOT|UPLOAD_DIR|uploadDir|destination)\b["']?\]?\s*[=:]\s*[^\n]*["'](?:\./)?(?:static/)?(?:uploads?|media|files|images|data)\b|multer\(\s*\{\s*dest\s*:\s*["'][^/"']"#,
         )
     });
-    static LOCAL_DB: LazyLock<Regex> = LazyLock::new(|| {
-        regex(
+    static LOCAL_DB: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(
+            words!["localhost", "127.0.0.1"],
             r#"["'](?:postgres(?:ql)?|mysql|redis|mongodb|amqp|mariadb)(?:\+\w+)?(?:\+srv)?://[^"'\n]*?(?:localhost|127\.0\.0\.1)[^"'\n]*["']"#,
         )
     });
     static NAME: LazyLock<Regex> =
         LazyLock::new(|| regex(r#"["']([A-Z][A-Z0-9_]{2,})["']|\benv\.([A-Z][A-Z0-9_]{2,})"#));
     for source in read.sources {
-        if let Some(at) = SQLITE.find(&source.code) {
+        if let Some(at) = SQLITE.find(source) {
             found.add(SignWord::DataInFolder, source.place(at.start()), format!("SQLite in {}", source.path));
         }
-        if let Some(at) = UPLOADS.find(&source.code) {
+        if let Some(at) = UPLOADS.find(source) {
             found.add(
                 SignWord::DataInFolder,
                 source.place(at.start()),
                 format!("uploads in {}", source.path),
             );
         }
-        for at in LOCAL_DB.find_iter(&source.code) {
+        for at in LOCAL_DB.find_iter(source) {
             let from = source.code[..at.start()].rfind('\n').map_or(0, |n| n + 1);
             let line = &source.code[from..at.start()];
             let name = NAME
@@ -347,7 +354,27 @@ fn conditional(read: &Read<'_>, found: &mut Found) {
         )
     });
     static SWALLOWS: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*(?:except\b|\}\s*catch\b)"));
-    for source in read.sources.iter().filter(|s| !is_test(&s.path)) {
+    // What each line's pattern needs somewhere in the file.
+    let registers = words![
+        "register_blueprint",
+        "include_router",
+        "add_url_rule",
+        "add_api_route",
+        "add_route",
+        "add_namespace",
+        "add_resource",
+        ".route",
+        ".get",
+        ".post",
+        ".put",
+        ".patch",
+        ".delete",
+        ".use",
+        ".register",
+        "urlpatterns",
+    ];
+    let condition = words!["env", "settings", "config", "flag", "feature", "try"];
+    for source in read.sources.iter().filter(|s| s.says(registers) && s.says(condition)) {
         let lines: Vec<&str> = source.code.lines().collect();
         let indent = |line: &str| line.len() - line.trim_start().len();
         for (at, line) in lines.iter().enumerate() {
@@ -380,13 +407,26 @@ fn conditional(read: &Read<'_>, found: &mut Found) {
 
 /// Synchronous workers for an application that is not.
 fn workers(read: &Read<'_>, found: &mut Found) {
-    static ASYNC_APP: LazyLock<Regex> = LazyLock::new(|| {
-        regex(
+    static ASYNC_APP: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(
+            words![
+                "FastAPI",
+                "Starlette",
+                "Quart",
+                "Sanic",
+                "Litestar",
+                "get_asgi_application",
+                "ProtocolTypeRouter"
+            ],
             r"\b(?:FastAPI|Starlette|Quart|Sanic|Litestar)\s*\(|\bget_asgi_application\s*\(|\bProtocolTypeRouter\s*\(",
         )
     });
-    static SOCKETS: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"\bSocketIO\s*\(|\bflask_sock\b|\bSock\s*\(\s*app|@\w+\.websocket\s*\("));
+    static SOCKETS: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(
+            words!["SocketIO", "flask_sock", "Sock(", "Sock", ".websocket"],
+            r"\bSocketIO\s*\(|\bflask_sock\b|\bSock\s*\(\s*app|@\w+\.websocket\s*\(",
+        )
+    });
     for deploy in read.deploys {
         let Some(start) = deploy.config.start.as_ref().filter(|s| s.server.as_deref() == Some("gunicorn"))
         else {
@@ -412,9 +452,7 @@ fn workers(read: &Read<'_>, found: &mut Found) {
             .and_then(|m| crate::entry::module_file(read.tree, m));
         for source in read.sources.iter().filter(|s| s.language == Language::Python) {
             let served = module.as_deref().is_none_or(|m| m == source.path);
-            if let Some(at) =
-                ASYNC_APP.find(&source.code).filter(|_| served).or_else(|| SOCKETS.find(&source.code))
-            {
+            if let Some(at) = ASYNC_APP.find(source).filter(|_| served).or_else(|| SOCKETS.find(source)) {
                 let worker = if class.is_empty() { "sync" } else { &class };
                 found.add(
                     SignWord::SyncWorkerForAsync,
@@ -476,10 +514,13 @@ fn migrations(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     let mut runs = lines.iter().find(|(line, _)| RUNS.is_match(line)).map(|(_, at)| at.clone());
     if runs.is_none() {
         // Some applications migrate when they start.
-        static IN_CODE: LazyLock<Regex> = LazyLock::new(|| {
-            regex(r#"command\.upgrade\(|call_command\(\s*["']migrate|\bupgrade\(\s*\)|migrate\.latest\("#)
+        static IN_CODE: LazyLock<Pattern> = LazyLock::new(|| {
+            Pattern::new(
+                words!["upgrade", "call_command", "migrate"],
+                r#"command\.upgrade\(|call_command\(\s*["']migrate|\bupgrade\(\s*\)|migrate\.latest\("#,
+            )
         });
-        runs = read.sources.iter().find_map(|s| Some(s.place(IN_CODE.find(&s.code)?.start())));
+        runs = read.sources.iter().find_map(|s| Some(s.place(IN_CODE.find(s)?.start())));
     }
     match runs {
         Some(at) => found.add(SignWord::MigrationsRun, at, first.path.clone()),
@@ -532,7 +573,8 @@ fn services(tree: &Tree, found: &mut Found) {
     }
 }
 
-/// Names that every platform or tool sets by itself.
+/// Names that shells, login, CI services and build tools set by themselves (POSIX.1, chapter 8; docs.npmjs.com, "scripts";
+/// vite.dev/guide/env-and-mode). What platforms set stands in catalogue/platform-variables.toml.
 const GIVEN: &[&str] = &[
     "PORT",
     "HOME",
@@ -549,19 +591,6 @@ const GIVEN: &[&str] = &[
     "SHELL",
     "TERM",
     "PYTHONPATH",
-    "DYNO",
-    "RENDER",
-    "RAILWAY_ENVIRONMENT",
-    "FLY_APP_NAME",
-    "VERCEL",
-    "VERCEL_URL",
-    "VERCEL_ENV",
-    "REPL_ID",
-    "REPL_SLUG",
-    "REPLIT_DEPLOYMENT",
-    "K_SERVICE",
-    "KUBERNETES_SERVICE_HOST",
-    "HEROKU_APP_NAME",
     "MODE",
     "DEV",
     "PROD",
@@ -576,7 +605,8 @@ fn drift(read: &Read<'_>, found: &mut Found) {
     let declared: BTreeSet<&str> = settings.declared.iter().map(String::as_str).collect();
     let names: BTreeSet<&str> = settings.read.iter().map(|r| r.name.as_str()).collect();
     for setting in &settings.read {
-        let given = GIVEN.contains(&setting.name.as_str()) || setting.has_default;
+        let name = setting.name.as_str();
+        let given = GIVEN.contains(&name) || settings.is_provided(name) || setting.has_default;
         if !declared.contains(setting.name.as_str()) && !given {
             found.add(SignWord::EnvNotDeclared, setting.place.as_str(), setting.name.clone());
         }
@@ -595,12 +625,32 @@ fn drift(read: &Read<'_>, found: &mut Found) {
     .iter()
     .filter_map(|f| text(read.tree, f))
     .collect();
-    for name in declared.iter().filter(|n| !names.contains(**n) && !GIVEN.contains(*n)) {
-        let mentioned = used_elsewhere.contains(*name) || read.sources.iter().any(|s| s.code.contains(*name));
-        if !mentioned {
-            found.add(SignWord::EnvNotRead, file, (*name).to_owned());
+    let unread: Vec<&str> = declared
+        .iter()
+        .filter(|n| !names.contains(**n) && !GIVEN.contains(*n) && !used_elsewhere.contains(**n))
+        .copied()
+        .collect();
+    let mentioned = mentioned(&unread, read.sources);
+    for name in unread.iter().filter(|name| !mentioned.contains(**name)) {
+        found.add(SignWord::EnvNotRead, file, (*name).to_owned());
+    }
+}
+
+/// Which of the names stand anywhere in the code: all of them are looked for at once.
+fn mentioned<'n>(names: &[&'n str], sources: &[Source]) -> BTreeSet<&'n str> {
+    let mut seen = BTreeSet::new();
+    // Without an automaton nothing may be called unread.
+    let Ok(automaton) = aho_corasick::AhoCorasick::new(names) else { return names.iter().copied().collect() };
+    if names.is_empty() {
+        return seen;
+    }
+    for source in sources {
+        seen.extend(automaton.find_overlapping_iter(&source.code).map(|hit| names[hit.pattern().as_usize()]));
+        if seen.len() == names.len() {
+            break;
         }
     }
+    seen
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Files that production would miss: left out by a rule, under another case, pointers in their place, submodules,
 //! build output, scripts that the other system cannot run.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
 use std::sync::LazyLock;
@@ -11,7 +12,8 @@ use regex::Regex;
 use super::plan::Plan;
 use super::uses::{self, Cases, State};
 use super::{Found, Read, exists, ignore, is_folder, place, regex, text};
-use crate::tree::{Tree, file_name, parent};
+use crate::source::POINTER;
+use crate::tree::{FileInfo, Tree, file_name, parent};
 
 /// A pointer file is shorter than this (git-lfs specification: fewer than 1024 bytes).
 const POINTER_BYTE: u64 = 1024;
@@ -35,7 +37,7 @@ pub(super) fn read(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
             );
         }
     }
-    pointers(read.tree, found);
+    pointers(read, found);
     submodules(read.tree, found);
     outputs(read, plans, found);
     scripts(read, plans, found);
@@ -76,7 +78,7 @@ fn excluded(read: &Read<'_>, plans: &[Plan], uses: &[uses::Use], found: &mut Fou
         for ignore in &ignores {
             if let Some((rule, written)) = ignore.excludes(path) {
                 let detail = format!("{path} is {how} at {place}, and `{written}` leaves it out");
-                found.add(SignWord::ExcludedFile, rule, detail);
+                found.add_about(SignWord::ExcludedFile, rule, detail, path, None);
             }
         }
     };
@@ -95,7 +97,7 @@ fn excluded(read: &Read<'_>, plans: &[Plan], uses: &[uses::Use], found: &mut Fou
                         used.how.word(),
                         used.place
                     );
-                    found.add(SignWord::ExcludedFile, ".gitignore", rule);
+                    found.add_about(SignWord::ExcludedFile, ".gitignore", rule, path, None);
                 } else {
                     check(path, &used.place, used.how.word(), found);
                 }
@@ -123,11 +125,8 @@ fn excluded(read: &Read<'_>, plans: &[Plan], uses: &[uses::Use], found: &mut Fou
         let docker_needs = path != "Procfile";
         for ignore in ignores.iter().filter(|i| docker_needs || i.file != ".dockerignore") {
             if let Some((rule, written)) = ignore.excludes(&path) {
-                found.add(
-                    SignWord::ExcludedFile,
-                    rule,
-                    format!("{path} is needed, and `{written}` leaves it out"),
-                );
+                let detail = format!("{path} is needed, and `{written}` leaves it out");
+                found.add_about(SignWord::ExcludedFile, rule, detail, &path, None);
             }
         }
     }
@@ -144,20 +143,25 @@ pub(super) fn script(tree: &Tree, name: &str) -> Option<String> {
     json.get("scripts")?.get(name)?.as_str().map(str::to_owned)
 }
 
-fn pointers(tree: &Tree, found: &mut Found) {
+fn pointers(read: &Read<'_>, found: &mut Found) {
+    let tree = read.tree;
     if let Some(attributes) = text(tree, ".gitattributes")
         && let Some(at) = attributes.find("filter=lfs")
     {
         let line = attributes[..at].rsplit('\n').next().unwrap_or_default();
         found.add(SignWord::LfsAttributes, place(".gitattributes", &attributes, at), line.trim().to_owned());
     }
-    for file in tree.files.iter().filter(|f| f.size_byte > 0 && f.size_byte < POINTER_BYTE).take(MAX_POINTERS)
-    {
-        if begins(tree, &file.path)
-            .is_some_and(|bytes| bytes.starts_with(b"version https://git-lfs.github.com/spec/"))
-        {
-            found.add(SignWord::LfsPointer, file.path.as_str(), file.path.clone());
-        }
+    // Sources were read already and tell it themselves.
+    let sources: HashSet<&str> = read.sources.iter().map(|source| source.path.as_str()).collect();
+    let short = |file: &&FileInfo| file.size_byte > 0 && file.size_byte < POINTER_BYTE;
+    let others = tree.files.iter().filter(short).filter(|file| !sources.contains(file.path.as_str()));
+    let others = others
+        .take(MAX_POINTERS)
+        .filter(|file| begins(tree, &file.path).is_some_and(|bytes| bytes.starts_with(POINTER.as_bytes())));
+    let of_sources =
+        read.sources.iter().filter(|source| source.is_pointer).map(|source| source.path.as_str());
+    for path in others.map(|file| file.path.as_str()).chain(of_sources) {
+        found.add(SignWord::LfsPointer, path, path);
     }
 }
 

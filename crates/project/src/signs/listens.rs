@@ -13,6 +13,7 @@ use super::{Found, Read, place, regex};
 use crate::deploy::Deploy;
 use crate::source::{Language, Source};
 use crate::tree::{file_name, parent};
+use crate::words::{Pattern, words};
 
 /// Server programs that take the address from their own command or file.
 const OWN_ADDRESS: &[&str] = &[
@@ -175,30 +176,37 @@ fn aside(path: &str) -> bool {
     }) || file_name(path).contains(".config.")
 }
 
-static PYTHON: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\b(uvicorn\.run|web\.run_app|serve|[A-Za-z_]\w*\.run)\s*\("));
-static NODE: LazyLock<Regex> = LazyLock::new(|| regex(r"\.listen\s*\("));
-static RUST: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
+static PYTHON: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(words![".run", "serve"], r"\b(uvicorn\.run|web\.run_app|serve|[A-Za-z_]\w*\.run)\s*\(")
+});
+static NODE: LazyLock<Pattern> = LazyLock::new(|| Pattern::new(words![".listen"], r"\.listen\s*\("));
+static RUST: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(
+        words!["bind", "SocketAddr"],
         r#"(?:\bbind\s*\(\s*\(?\s*"([^"]*)"(?:\s*,\s*(\d+))?|SocketAddr::from\s*\(\s*\(\s*\[\s*(\d+)\s*,\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]\s*,\s*(\d+)?)"#,
     )
 });
-static GO: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
+static GO: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(
+        words!["ListenAndServe", ".run", ".start", ".listen", "Addr:"],
         r#"(?:ListenAndServe(?:TLS)?\s*\(\s*|\.(?:Run|Start|Listen)\s*\(\s*|\bAddr:\s*|net\.Listen\s*\(\s*"tcp4?"\s*,\s*)("[^"]*"|[^,)\s]*)"#,
     )
 });
-static CSHARP: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"(?:UseUrls|app\.Run|Urls\.Add)\s*\(\s*"https?://([^":/;]+)(?::(\d+))?"#));
-static ELIXIR: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\bip:\s*\{\s*(\d+)\s*,\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\}"));
+static CSHARP: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(
+        words!["UseUrls", "app.Run", "Urls.Add"],
+        r#"(?:UseUrls|app\.Run|Urls\.Add)\s*\(\s*"https?://([^":/;]+)(?::(\d+))?"#,
+    )
+});
+static ELIXIR: LazyLock<Pattern> =
+    LazyLock::new(|| Pattern::new(words!["ip:"], r"\bip:\s*\{\s*(\d+)\s*,\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\}"));
 
 fn of_source(source: &Source) -> Vec<Site> {
     match source.language {
         Language::Python => python(source),
         Language::JavaScript => node(source),
         Language::Rust => RUST
-            .captures_iter(&source.code)
+            .captures_iter(source)
             .map(|c| {
                 let at = c.get(0).map_or(0, |m| m.start());
                 match c.get(1) {
@@ -212,7 +220,7 @@ fn of_source(source: &Source) -> Vec<Site> {
             })
             .collect(),
         Language::Go => GO
-            .captures_iter(&source.code)
+            .captures_iter(source)
             .map(|c| {
                 let at = c.get(0).map_or(0, |m| m.start());
                 match c[1].strip_prefix('"') {
@@ -222,7 +230,7 @@ fn of_source(source: &Source) -> Vec<Site> {
             })
             .collect(),
         Language::CSharp => CSHARP
-            .captures_iter(&source.code)
+            .captures_iter(source)
             .map(|c| {
                 let at = c.get(0).map_or(0, |m| m.start());
                 site(source, at, host(&c[1]), c.get(2).and_then(|p| p.as_str().parse().ok()))
@@ -230,7 +238,7 @@ fn of_source(source: &Source) -> Vec<Site> {
             .collect(),
         Language::Elixir if matches!(source.path.rsplit('/').next(), Some("runtime.exs" | "prod.exs")) => {
             ELIXIR
-                .captures_iter(&source.code)
+                .captures_iter(source)
                 .map(|c| site(source, c.get(0).map_or(0, |m| m.start()), quad(&c[1]), None))
                 .collect()
         }
@@ -265,7 +273,7 @@ fn quad(first: &str) -> Host {
 /// on 127.0.0.1 (Flask's API of `run`; uvicorn's settings, "Socket Binding").
 fn python(source: &Source) -> Vec<Site> {
     let mut sites = Vec::new();
-    for call in PYTHON.captures_iter(&source.code) {
+    for call in PYTHON.captures_iter(source) {
         let Some(whole) = call.get(0) else { continue };
         let name = &call[1];
         let Some(arguments) = source.arguments(whole.end() - 1) else { continue };
@@ -299,7 +307,7 @@ fn python(source: &Source) -> Vec<Site> {
 /// `app.listen(port, host)`, `app.listen({ port, host })`. Without a host Node listens everywhere.
 fn node(source: &Source) -> Vec<Site> {
     let mut sites = Vec::new();
-    for call in NODE.find_iter(&source.code) {
+    for call in NODE.find_iter(source) {
         let Some(arguments) = source.arguments(call.end() - 1) else { continue };
         let Some(first) = arguments.first().map(|a| a.trim()) else { continue };
         let (told, port) = match first.strip_prefix('{') {

@@ -26,8 +26,6 @@ use std::fs;
 use landfall_evidence::{ProjectSign, ProjectSnapshot, SignWord, redact_text};
 use regex::Regex;
 
-pub(crate) use plan::MISPLACED;
-
 use crate::deploy::Deploy;
 use crate::source::Source;
 use crate::tree::{Tree, parent};
@@ -96,18 +94,34 @@ pub(crate) fn left_out(tree: &Tree) -> Vec<landfall_evidence::LeftOut> {
 /// The collector: bounded, without repetition, in a fixed order.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    signs: BTreeMap<SignWord, Vec<(String, String)>>,
+    signs: BTreeMap<SignWord, Vec<ProjectSign>>,
 }
 
 impl Found {
     /// Adds a sign.
     pub(crate) fn add(&mut self, word: SignWord, place: impl Into<String>, detail: impl Into<String>) {
-        let detail: String = redact_text(&detail.into()).chars().take(MAX_DETAIL).collect();
-        let place = place.into();
-        let of_word = self.signs.entry(word).or_default();
+        self.add_sign(ProjectSign::new(word, place, detail));
+    }
+
+    /// Adds a sign that is about a file.
+    pub(crate) fn add_about(
+        &mut self,
+        word: SignWord,
+        place: impl Into<String>,
+        detail: impl Into<String>,
+        file: &str,
+        wanted: Option<&str>,
+    ) {
+        let sign = ProjectSign::new(word, place, detail);
+        self.add_sign(ProjectSign { file: Some(file.to_owned()), wanted: wanted.map(str::to_owned), ..sign });
+    }
+
+    fn add_sign(&mut self, mut sign: ProjectSign) {
+        sign.detail = redact_text(&sign.detail).chars().take(MAX_DETAIL).collect();
+        let of_word = self.signs.entry(sign.sign).or_default();
         // The same thing at a second place is still one sign.
-        if of_word.len() < MAX_PER_WORD && of_word.iter().all(|(_, known)| *known != detail) {
-            of_word.push((place, detail));
+        if of_word.len() < MAX_PER_WORD && of_word.iter().all(|known| known.detail != sign.detail) {
+            of_word.push(sign);
         }
     }
 
@@ -117,12 +131,7 @@ impl Found {
     }
 
     fn into_signs(self) -> Vec<ProjectSign> {
-        self.signs
-            .into_iter()
-            .flat_map(|(sign, all)| {
-                all.into_iter().map(move |(place, detail)| ProjectSign { sign, place, detail })
-            })
-            .collect()
+        self.signs.into_values().flatten().collect()
     }
 }
 
@@ -139,13 +148,15 @@ fn place(file: &str, text: &str, offset: usize) -> String {
 
 /// Whether a path below the root exists, links not followed. Unlike the walk this sees build outputs and ignored folders.
 fn exists(tree: &Tree, path: &str) -> bool {
-    inside(path).is_some_and(|path| fs::symlink_metadata(tree.root.join(path)).is_ok())
+    inside(path).is_some_and(|path| tree.lies(&path))
 }
 
 /// Whether a path below the root is a folder.
 fn is_folder(tree: &Tree, path: &str) -> bool {
     inside(path).is_some_and(|path| {
-        path.is_empty() || fs::symlink_metadata(tree.root.join(path)).is_ok_and(|m| m.is_dir())
+        path.is_empty()
+            || tree.entered(&path)
+            || (tree.lies(&path) && fs::symlink_metadata(tree.root.join(&path)).is_ok_and(|m| m.is_dir()))
     })
 }
 

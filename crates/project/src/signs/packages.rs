@@ -1,6 +1,6 @@
 //! Packages: lock files against manifests, loose versions, development packages in production's code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use landfall_evidence::SignWord;
@@ -664,6 +664,7 @@ fn python_imports(read: &Read<'_>, manifest: &str, main: &Names, dev: &Names, fo
             f.path.split('/').map(str::to_owned).chain([stem])
         })
         .collect();
+    let mut on_disk: HashMap<String, bool> = HashMap::new();
     for source in read.sources.iter().filter(|s| s.language == Language::Python && !is_tool(&s.path)) {
         for (module, offset, top) in uses::python_modules(source) {
             let first = module.split('.').next().unwrap_or_default();
@@ -671,10 +672,12 @@ fn python_imports(read: &Read<'_>, manifest: &str, main: &Names, dev: &Names, fo
                 continue;
             }
             // A generated or linked package on disk is local too.
-            if super::exists(tree, first)
-                || super::exists(tree, &format!("src/{first}"))
-                || super::exists(tree, &format!("{first}.py"))
-            {
+            let on_disk = *on_disk.entry(first.to_owned()).or_insert_with(|| {
+                super::exists(tree, first)
+                    || super::exists(tree, &format!("src/{first}"))
+                    || super::exists(tree, &format!("{first}.py"))
+            });
+            if on_disk {
                 continue;
             }
             let name = normal(first);

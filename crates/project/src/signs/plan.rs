@@ -16,9 +16,6 @@ use crate::deploy::blueprint::variables;
 use crate::tree::{Tree, file_name, parent};
 use crate::yaml::{Node, documents};
 
-/// Between the name that a deploy file has and the one that its platform looks for.
-pub(crate) const MISPLACED: &str = " is not read: its platform looks for ";
-
 /// Workflows read.
 const MAX_WORKFLOWS: usize = 30;
 
@@ -202,7 +199,8 @@ fn misplaced(tree: &Tree, found: &mut Found) {
     ];
     for (right, others) in NAMES {
         for name in others.iter().filter(|name| tree.has(name) && !tree.has(right)) {
-            found.add(SignWord::DeployConfigMisplaced, *name, format!("{name}{MISPLACED}{right}"));
+            let detail = format!("{name} is not read: its platform looks for {right}");
+            found.add_about(SignWord::DeployConfigMisplaced, *name, detail, name, Some(right));
         }
     }
     let workflow = |f: &&crate::tree::FileInfo| {
@@ -215,12 +213,9 @@ fn misplaced(tree: &Tree, found: &mut Found) {
             )
     };
     for file in tree.files.iter().filter(workflow).take(5) {
-        let name = &file.path;
-        found.add(
-            SignWord::DeployConfigMisplaced,
-            name.as_str(),
-            format!("{name} is not read: workflows lie in .github/workflows"),
-        );
+        let name = file.path.as_str();
+        let detail = format!("{name} is not read: workflows lie in .github/workflows");
+        found.add_about(SignWord::DeployConfigMisplaced, name, detail, name, None);
     }
 }
 

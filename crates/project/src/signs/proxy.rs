@@ -8,6 +8,7 @@ use regex::Regex;
 
 use super::{Found, Read, place, regex};
 use crate::tree::file_name;
+use crate::words::{Pattern, words};
 
 /// Rules of one file that are named.
 const MAX_RULES: usize = 8;
@@ -194,21 +195,24 @@ fn tunnel(file: &str, text: &str, found: &mut Found) {
 
 /// A limiter that counts by the address of the connection although the code never says which proxies it trusts.
 fn limiter(read: &Read<'_>, found: &mut Found) {
-    static LIMITER: LazyLock<Regex> = LazyLock::new(|| {
-        regex(
+    static LIMITER: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(
+            words!["limit", "get_remote_address", "remote_addr", "remoteAddress"],
             r"express-rate-limit|rate-limiter-flexible|flask_limiter|get_remote_address|request\.remote_addr|req\.socket\.remoteAddress",
         )
     });
-    static TRUST: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r"(?i)trust[ _-]?proxy|ProxyFix|X-Forwarded-For|ProxyHeadersMiddleware|forwarded_allow_ips")
+    static TRUST: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(
+            words!["trust", "ProxyFix", "X-Forwarded-For", "ProxyHeadersMiddleware", "forwarded_allow_ips"],
+            r"(?i)trust[ _-]?proxy|ProxyFix|X-Forwarded-For|ProxyHeadersMiddleware|forwarded_allow_ips",
+        )
     });
-    let trusts = read.sources.iter().any(|source| TRUST.is_match(&source.code));
+    let trusts = read.sources.iter().any(|source| TRUST.is_match(source));
     if trusts {
         return;
     }
-    for source in read.sources.iter().filter(|s| !crate::source::is_test(&s.path)) {
-        let limits = regex(r"(?i)limit|too many").is_match(&source.code);
-        if let Some(limiter) = LIMITER.find(&source.code).filter(|_| limits) {
+    for source in read.sources.iter().filter(|source| source.says(words!["limit", "too many"])) {
+        if let Some(limiter) = LIMITER.find(source) {
             found.add(SignWord::LimiterWithoutTrust, source.place(limiter.start()), limiter.as_str());
         }
     }
@@ -217,22 +221,25 @@ fn limiter(read: &Read<'_>, found: &mut Found) {
 /// Limiters whose counters no other process sees. Flask-Limiter counts in memory unless `storage_uri` or
 /// `RATELIMIT_STORAGE_URI` names a store, express-rate-limit unless it is given a `store` (their documentations, Configuration).
 fn limiter_in_memory(read: &Read<'_>, found: &mut Found) {
-    static FLASK: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"\bfrom\s+flask_limiter\s+import\b|\bimport\s+flask_limiter\b"));
-    static FLASK_STORE: LazyLock<Regex> = LazyLock::new(|| regex(r"storage_uri|RATELIMIT_STORAGE_UR[IL]"));
-    static EXPRESS: LazyLock<Regex> =
-        LazyLock::new(|| regex(r#"(?:require\(|from\s+)['"]express-rate-limit['"]"#));
-    static EXPRESS_STORE: LazyLock<Regex> = LazyLock::new(|| regex(r"\bstore\s*:|\bstore\s*,"));
+    static FLASK: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(words!["flask_limiter"], r"\bfrom\s+flask_limiter\s+import\b|\bimport\s+flask_limiter\b")
+    });
+    static FLASK_STORE: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(words!["storage_uri", "RATELIMIT_STORAGE_UR"], r"storage_uri|RATELIMIT_STORAGE_UR[IL]")
+    });
+    static EXPRESS: LazyLock<Pattern> = LazyLock::new(|| {
+        Pattern::new(words!["express-rate-limit"], r#"(?:require\(|from\s+)['"]express-rate-limit['"]"#)
+    });
+    static EXPRESS_STORE: LazyLock<Pattern> =
+        LazyLock::new(|| Pattern::new(words!["store"], r"\bstore\s*:|\bstore\s*,"));
     for (name, made, stored) in
         [("Flask-Limiter", &FLASK, &FLASK_STORE), ("express-rate-limit", &EXPRESS, &EXPRESS_STORE)]
     {
-        let sources = || read.sources.iter().filter(|s| !crate::source::is_test(&s.path));
+        let first = read.sources.iter().find_map(|source| Some((source, made.find(source)?.start())));
         // A store that is named anywhere may be this limiter's.
-        if sources().any(|source| stored.is_match(&source.code)) {
-            continue;
-        }
-        let first = sources().find_map(|source| Some((source, made.find(&source.code)?.start())));
-        if let Some((source, at)) = first {
+        if let Some((source, at)) = first
+            && !read.sources.iter().any(|source| stored.is_match(source))
+        {
             found.add(SignWord::LimiterInMemory, source.place(at), name);
         }
     }

@@ -9,6 +9,7 @@ use super::plan::Plan;
 use super::{Found, Read, place, regex, text};
 use crate::source::Language;
 use crate::tree::Tree;
+use crate::words::{Pattern, words};
 use crate::yaml::{Node, documents};
 
 /// One file's wish.
@@ -233,88 +234,133 @@ fn disagreement(name: &str, language: &str, wishes: &[Wish], found: &mut Found) 
 /// Sources: docs.python.org/3/whatsnew, nodejs.org/api (history tables).
 fn needs(read: &Read<'_>, language: &str, name: &str, wishes: &[Wish], found: &mut Found) {
     /// The language, the form, the first version that has it, and what it is called.
-    type Form = (&'static str, Regex, Vec<u64>, &'static str);
+    type Form = (&'static str, Pattern, Vec<u64>, &'static str);
     static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
-        let form = |language, pattern: &str, version: &[u64], what| {
-            (language, regex(pattern), version.to_vec(), what)
+        let form = |language, words, pattern: &str, version: &[u64], what| {
+            (language, Pattern::new(words, pattern), version.to_vec(), what)
         };
         vec![
             form(
                 "python",
+                words!["match"],
                 r"(?m)^[ \t]*match[ \t]+[^\n=]+:[ \t]*\n[ \t]+case[ \t]",
                 &[3, 10],
                 "match statements",
             ),
-            form("python", r"(?m)^[ \t]*except\*", &[3, 11], "except*"),
-            form("python", r"(?m)^[ \t]*import[ \t]+tomllib\b", &[3, 11], "tomllib"),
+            form("python", words!["except*"], r"(?m)^[ \t]*except\*", &[3, 11], "except*"),
+            form("python", words!["tomllib"], r"(?m)^[ \t]*import[ \t]+tomllib\b", &[3, 11], "tomllib"),
             form(
                 "python",
+                words!["StrEnum"],
                 r"\bfrom[ \t]+enum[ \t]+import[^\n]*\bStrEnum\b|\benum\.StrEnum\b",
                 &[3, 11],
                 "StrEnum",
             ),
-            form("python", r"\bfrom[ \t]+typing[ \t]+import[^\n]*\bSelf\b", &[3, 11], "typing.Self"),
             form(
                 "python",
+                words!["Self"],
+                r"\bfrom[ \t]+typing[ \t]+import[^\n]*\bSelf\b",
+                &[3, 11],
+                "typing.Self",
+            ),
+            form(
+                "python",
+                words!["UTC"],
                 r"\bfrom[ \t]+datetime[ \t]+import[^\n]*\bUTC\b|\bdatetime\.UTC\b",
                 &[3, 11],
                 "datetime.UTC",
             ),
-            form("python", r"\basyncio\.TaskGroup\b", &[3, 11], "asyncio.TaskGroup"),
+            form("python", words!["TaskGroup"], r"\basyncio\.TaskGroup\b", &[3, 11], "asyncio.TaskGroup"),
             form(
                 "python",
+                words!["type"],
                 r"(?m)^[ \t]*type[ \t]+\w+(?:\[[^\]\n]*\])?[ \t]*=[ \t]",
                 &[3, 12],
                 "type statements",
             ),
             form(
                 "python",
+                words!["def", "class"],
                 r"(?m)^[ \t]*(?:async[ \t]+)?def[ \t]+\w+\[[^\]\n]+\][ \t]*\(|^[ \t]*class[ \t]+\w+\[[^\]\n]+\]",
                 &[3, 12],
                 "type parameters",
             ),
             form(
                 "python",
+                words!["batched"],
                 r"\bitertools\.batched\b|\bfrom[ \t]+itertools[ \t]+import[^\n]*\bbatched\b",
                 &[3, 12],
                 "itertools.batched",
             ),
-            form("python", r"\bfrom[ \t]+typing[ \t]+import[^\n]*\boverride\b", &[3, 12], "typing.override"),
             form(
                 "python",
+                words!["override"],
+                r"\bfrom[ \t]+typing[ \t]+import[^\n]*\boverride\b",
+                &[3, 12],
+                "typing.override",
+            ),
+            form(
+                "python",
+                words!["deprecated"],
                 r"\bfrom[ \t]+warnings[ \t]+import[^\n]*\bdeprecated\b",
                 &[3, 13],
                 "warnings.deprecated",
             ),
-            form("python", r"(?m)^[ \t]*(?:import|from)[ \t]+zoneinfo\b", &[3, 9], "zoneinfo"),
-            form("node", r"\.toSorted\(|\.toReversed\(|\.toSpliced\(", &[20], "Array.prototype.toSorted"),
-            form("node", r"\bObject\.groupBy\(", &[21], "Object.groupBy"),
-            form("node", r"\bPromise\.withResolvers\(", &[22], "Promise.withResolvers"),
-            form("node", r"\bstructuredClone\(", &[17], "structuredClone"),
+            form(
+                "python",
+                words!["zoneinfo"],
+                r"(?m)^[ \t]*(?:import|from)[ \t]+zoneinfo\b",
+                &[3, 9],
+                "zoneinfo",
+            ),
             form(
                 "node",
+                words![".toSorted", ".toReversed", ".toSpliced"],
+                r"\.toSorted\(|\.toReversed\(|\.toSpliced\(",
+                &[20],
+                "Array.prototype.toSorted",
+            ),
+            form("node", words!["groupBy"], r"\bObject\.groupBy\(", &[21], "Object.groupBy"),
+            form(
+                "node",
+                words!["withResolvers"],
+                r"\bPromise\.withResolvers\(",
+                &[22],
+                "Promise.withResolvers",
+            ),
+            form("node", words!["structuredClone"], r"\bstructuredClone\(", &[17], "structuredClone"),
+            form(
+                "node",
+                words!["node:sqlite"],
                 r#"from\s+["']node:sqlite["']|require\(["']node:sqlite["']\)"#,
                 &[22],
                 "node:sqlite",
             ),
         ]
     });
-    static DROPPED: LazyLock<Vec<(Regex, Vec<u64>, &'static str)>> = LazyLock::new(|| {
+    static DROPPED: LazyLock<Vec<(Pattern, Vec<u64>, &'static str)>> = LazyLock::new(|| {
         vec![
             (
-                regex(r"(?m)^[ \t]*(?:import|from)[ \t]+(?:distutils|imp|asyncore|asynchat|smtpd)\b"),
+                Pattern::new(
+                    words!["distutils", "imp", "asyncore", "asynchat", "smtpd"],
+                    r"(?m)^[ \t]*(?:import|from)[ \t]+(?:distutils|imp|asyncore|asynchat|smtpd)\b",
+                ),
                 vec![3, 12],
                 "a module that 3.12 removed",
             ),
             (
-                regex(
+                Pattern::new(
+                    words!["import", "from"],
                     r"(?m)^[ \t]*(?:import|from)[ \t]+(?:cgi|cgitb|telnetlib|crypt|imghdr|nntplib|pipes|sndhdr|uu|xdrlib|audioop)\b",
                 ),
                 vec![3, 13],
                 "a module that 3.13 removed",
             ),
             (
-                regex(r"\bcollections\.(?:Mapping|MutableMapping|Iterable|Callable|Sequence)\b"),
+                Pattern::new(
+                    words!["collections"],
+                    r"\bcollections\.(?:Mapping|MutableMapping|Iterable|Callable|Sequence)\b",
+                ),
                 vec![3, 10],
                 "names that 3.10 removed from collections",
             ),
@@ -323,10 +369,14 @@ fn needs(read: &Read<'_>, language: &str, name: &str, wishes: &[Wish], found: &m
     let shown = |parts: &[u64]| parts.iter().map(u64::to_string).collect::<Vec<_>>().join(".");
     let asked: Vec<(&Wish, Vec<u64>)> =
         wishes.iter().filter_map(|w| Some((w, exact(&w.wanted, language)?))).collect();
+    // What the code needs says nothing where no file asks for one version.
+    if asked.is_empty() {
+        return;
+    }
     let kind = if language == "python" { Language::Python } else { Language::JavaScript };
     for source in read.sources.iter().filter(|s| s.language == kind) {
         for (_, pattern, version, what) in FORMS.iter().filter(|(l, ..)| *l == language) {
-            let Some(at) = pattern.find(&source.code) else { continue };
+            let Some(at) = pattern.find(source) else { continue };
             for (wish, _) in asked.iter().filter(|(_, have)| have < version) {
                 let detail =
                     format!("{name} {} in {}; {what} need {}", wish.wanted, wish.place, shown(version));
@@ -334,7 +384,7 @@ fn needs(read: &Read<'_>, language: &str, name: &str, wishes: &[Wish], found: &m
             }
         }
         for (pattern, version, what) in DROPPED.iter().filter(|_| language == "python") {
-            let Some(at) = pattern.find(&source.code) else { continue };
+            let Some(at) = pattern.find(source) else { continue };
             for (wish, _) in asked.iter().filter(|(_, have)| have >= version) {
                 let detail = format!("{name} {} in {}; the code uses {what}", wish.wanted, wish.place);
                 found.add(SignWord::RuntimeTooNew, source.place(at.start()), detail);

@@ -8,6 +8,7 @@ use regex::Regex;
 use super::{Read, beside, exists, inside, regex, text};
 use crate::source::{Language, Source};
 use crate::tree::{Tree, parent};
+use crate::words::{Pattern, words};
 
 /// Uses looked at in one project.
 const MAX_USES: usize = 4_000;
@@ -102,20 +103,27 @@ impl Cases {
 }
 
 struct Patterns {
-    python_from: Regex,
-    python_import: Regex,
-    js: Regex,
-    template: Regex,
+    python_from: Pattern,
+    python_import: Pattern,
+    js: Pattern,
+    template: Pattern,
     asset: Regex,
     static_url: Regex,
-    opened: Regex,
+    opened: Pattern,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
-    python_from: regex(r"(?m)^([ \t]*)from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]*(?:\(([^)]*)\)|([^\n]*))"),
-    python_import: regex(r"(?m)^([ \t]*)import[ \t]+([^\n]+)"),
-    js: regex(r#"(?:\bfrom\s*|\brequire\s*\(\s*|\bimport\s*\(\s*|\bimport\s+)["']([^"'\n]+)["']"#),
-    template: regex(
+    python_from: Pattern::new(
+        words!["import"],
+        r"(?m)^([ \t]*)from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]*(?:\(([^)]*)\)|([^\n]*))",
+    ),
+    python_import: Pattern::new(words!["import"], r"(?m)^([ \t]*)import[ \t]+([^\n]+)"),
+    js: Pattern::new(
+        words!["from", "require", "import"],
+        r#"(?:\bfrom\s*|\brequire\s*\(\s*|\bimport\s*\(\s*|\bimport\s+)["']([^"'\n]+)["']"#,
+    ),
+    template: Pattern::new(
+        words!["render", "get_template", "select_template", "TemplateResponse"],
         r#"\b(?:render_template|get_template|select_template|TemplateResponse|render)\s*\(\s*(?:request\s*,\s*)?(?:name\s*=\s*)?["']([\w./-]+\.(?:html?|jinja2?|j2|txt|xml))["']"#,
     ),
     asset: regex(
@@ -124,7 +132,25 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
     static_url: regex(
         r#"(?:url_for\s*\(\s*["']static["']\s*,\s*(?:filename|path)\s*=\s*|\{%\s*static\s+)["']([^"']+)["']"#,
     ),
-    opened: regex(
+    opened: Pattern::new(
+        words![
+            "open",
+            "read_text",
+            "read_csv",
+            "read_json",
+            "from_file",
+            "from_pyfile",
+            "load_model",
+            "readFile",
+            "createReadStream",
+            "sendFile",
+            "include_str!",
+            "Path",
+            "FileResponse",
+            "send_file",
+            "load_workbook",
+            "fileConfig"
+        ],
         r#"\b(?:open|read_text|read_csv|read_json|from_file|from_pyfile|load_model|readFileSync|readFile|createReadStream|sendFile|include_str!|Path|FileResponse|send_file|load_workbook|fileConfig)\s*\(\s*(?:(?:path\.join|path\.resolve|os\.path\.join)\s*\(\s*(?:__dirname|process\.cwd\(\)|BASE_DIR|os\.path\.dirname\(__file__\)|basedir)\s*,\s*)?["']([\w./@-]+\.[A-Za-z0-9]{1,8})["']"#,
     ),
 });
@@ -179,7 +205,7 @@ fn module_candidates(base: &str, module: &str) -> Vec<String> {
 pub(super) fn python_modules(source: &Source) -> Vec<(String, usize, bool)> {
     let p = &*PATTERNS;
     let mut all = Vec::new();
-    for c in p.python_from.captures_iter(&source.code) {
+    for c in p.python_from.captures_iter(source) {
         if let (Some(whole), Some(module)) = (c.get(0), c.get(2)) {
             all.push((module.as_str().to_owned(), whole.start() + c[1].len(), c[1].is_empty()));
             // `from package import module` may name modules.
@@ -192,7 +218,7 @@ pub(super) fn python_modules(source: &Source) -> Vec<(String, usize, bool)> {
             }
         }
     }
-    for c in p.python_import.captures_iter(&source.code) {
+    for c in p.python_import.captures_iter(source) {
         let Some(whole) = c.get(0) else { continue };
         for name in c[2].split(',').filter_map(|n| n.split_whitespace().next()) {
             if name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.') {
@@ -250,7 +276,7 @@ fn js_candidates(path: &str) -> Vec<String> {
 pub(super) fn js_specifiers(source: &Source) -> Vec<(String, usize)> {
     PATTERNS
         .js
-        .captures_iter(&source.code)
+        .captures_iter(source)
         .filter_map(|c| Some((c.get(1)?.as_str().to_owned(), c.get(0)?.start())))
         .collect()
 }
@@ -274,7 +300,7 @@ fn javascript(tree: &Tree, cases: &Cases, source: &Source, uses: &mut Vec<Use>) 
 
 fn opened(tree: &Tree, cases: &Cases, source: &Source, uses: &mut Vec<Use>) {
     let p = &*PATTERNS;
-    for c in p.template.captures_iter(&source.code) {
+    for c in p.template.captures_iter(source) {
         let (Some(whole), Some(name)) = (c.get(0), c.get(1)) else { continue };
         let name = name.as_str();
         let mut candidates: Vec<String> = tree
@@ -299,7 +325,7 @@ fn opened(tree: &Tree, cases: &Cases, source: &Source, uses: &mut Vec<Use>) {
             state,
         });
     }
-    for c in p.opened.captures_iter(&source.code) {
+    for c in p.opened.captures_iter(source) {
         let (Some(whole), Some(name)) = (c.get(0), c.get(1)) else { continue };
         // `include_str!("../a.html")` counts from its own file.
         let path = inside(name.as_str()).or_else(|| beside(&source.path, name.as_str()));

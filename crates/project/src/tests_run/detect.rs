@@ -164,8 +164,14 @@ fn detected(tree: &Tree) -> Option<Plan> {
         // Without -v go does not say how many tests there are.
         return Some(Plan::of(&["go", "test", "-v", "./..."], "go"));
     }
+    let specs = || {
+        tree.files.iter().any(|f| !f.ignored && f.path.starts_with("spec/") && f.path.ends_with("_spec.rb"))
+    };
+    if !tree.has("Gemfile") && specs() {
+        return Some(Plan::of(&["rspec"], "rspec"));
+    }
     if tree.has("Gemfile") {
-        if tree.files.iter().any(|f| f.path.starts_with("spec/") && f.path.ends_with("_spec.rb")) {
+        if specs() {
             return Some(Plan::of(&["bundle", "exec", "rspec"], "rspec"));
         }
         if tree.has("bin/rails") {
@@ -188,7 +194,9 @@ fn detected(tree: &Tree) -> Option<Plan> {
             return Some(Plan::of(&["php", "artisan", "test"], "artisan"));
         }
         if under("tests/", "Test.php") {
-            return Some(Plan::of(&["vendor/bin/phpunit"], "phpunit"));
+            // Composer installs it for the project; without Composer it is the machine's own.
+            let program = if tree.has("composer.json") { "vendor/bin/phpunit" } else { "phpunit" };
+            return Some(Plan::of(&[program], "phpunit"));
         }
     }
     if tree.has("pom.xml") {
@@ -252,6 +260,9 @@ mod tests {
         assert_eq!(found(&[("package.json", "{}"), ("a.test.mjs", "import { test } from 'vitest'")]), None);
         assert_eq!(found(&[("Rakefile", "Rake::TestTask.new"), ("test/a_test.rb", "")]), some("rake test"));
         assert_eq!(found(&[("composer.json", "{}"), ("tests/ATest.php", "")]), some("vendor/bin/phpunit"));
+        assert_eq!(found(&[("phpunit.xml", ""), ("tests/ATest.php", "")]), some("phpunit"));
+        assert_eq!(found(&[("spec/a_spec.rb", "")]), some("rspec"));
+        assert_eq!(found(&[("Gemfile", ""), ("spec/a_spec.rb", "")]), some("bundle exec rspec"));
         assert_eq!(found(&[("composer.json", "{}"), ("artisan", "")]), some("php artisan test"));
         assert_eq!(found(&[("pom.xml", "")]), some("mvn -B -q test"));
         assert_eq!(found(&[("build.gradle", ""), ("gradlew", "")]), some("./gradlew test --console=plain"));

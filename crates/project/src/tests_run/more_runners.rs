@@ -109,6 +109,11 @@ fn phpunit(output: &str) -> Outcome {
     static PART: LazyLock<Regex> =
         LazyLock::new(|| regex(r"(Failures|Errors|Skipped|Incomplete|Risky): (\d+)"));
     static FAILED: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^\d+\) (\S+::\S+)"));
+    static FATAL: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r"(?m)^(?:PHP )?(?:Fatal|Parse) error:\s+(?:Uncaught (\w+): )?([^\n]+?) in (\S+\.php)(?::(\d+)| on line (\d+))\s*$",
+        )
+    });
     if !output.contains("PHPUnit") {
         return Outcome::default();
     }
@@ -118,7 +123,26 @@ fn phpunit(output: &str) -> Outcome {
     if let Some(c) = PASSED.captures_iter(output).last() {
         return Outcome { counts: Some(with(number(&c, 1), 0, 0, 0)), ..Outcome::default() };
     }
-    let Some(c) = SUMMARY.captures_iter(output).last() else { return Outcome::default() };
+    let Some(c) = SUMMARY.captures_iter(output).last() else {
+        // A file that cannot be loaded ends the whole run, in PHP's own words (php.net, "Errors in PHP 7"), which are
+        // said twice where the command line logs errors.
+        let mut errors: Vec<CollectionError> = Vec::new();
+        for c in FATAL.captures_iter(output).take(MAX) {
+            let line = c.get(4).or_else(|| c.get(5)).and_then(|line| line.as_str().parse().ok());
+            let error = CollectionError {
+                file: c[3].to_owned(),
+                line,
+                statement: None,
+                exception: c.get(1).map_or("Fatal error", |name| name.as_str()).to_owned(),
+                message: c[2].trim().to_owned(),
+                gap: None,
+            };
+            if !errors.contains(&error) {
+                errors.push(error);
+            }
+        }
+        return if errors.is_empty() { Outcome::default() } else { uncompiled(errors) };
+    };
     let part =
         |name: &str| PART.captures_iter(&c[2]).filter(|p| &p[1] == name).map(|p| number(&p, 2)).sum::<u32>();
     let counts = with(number(&c, 1), part("Failures"), part("Errors"), part("Skipped") + part("Incomplete"));
@@ -297,6 +321,16 @@ mod tests {
                 7,
             ),
             ("/p/Item.cs(3,9): error CS0103: The name 'x' does not exist [/p/a.csproj]\n", "/p/Item.cs", 3),
+            (
+                "PHP Fatal error:  Uncaught Error: Class \"Shop\\Base\" not found in /p/tests/ATest.php:5\nStack trace:\n#0 /usr/share/php/PHPUnit/Util/FileLoader.php(66): include_once()\n",
+                "/p/tests/ATest.php",
+                5,
+            ),
+            (
+                "PHPUnit 9.6.7\n\nPHP Parse error:  syntax error, unexpected token \"}\" in /p/src/a.php on line 3\n",
+                "/p/src/a.php",
+                3,
+            ),
             ("** (CompileError) lib/item.ex:4: undefined function x/0\n", "lib/item.ex", 4),
         ] {
             let outcome = READERS.iter().map(|r| r(output)).find(|o| *o != Outcome::default()).expect(output);

@@ -7,6 +7,9 @@ use regex::Regex;
 
 use super::{Outcome, more_runners, pytest};
 
+/// Collection errors kept of one output.
+const MAX_ERRORS: usize = 50;
+
 struct Patterns {
     cargo: Regex,
     cargo_failed: Regex,
@@ -25,6 +28,8 @@ struct Patterns {
     go_ended: Regex,
     go_build: Regex,
     rspec: Regex,
+    rspec_failed: Regex,
+    rspec_load: Regex,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
@@ -47,6 +52,10 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         go_ended: compile(r"(?m)^--- (PASS|FAIL|SKIP): \S+"),
         go_build: compile(r"(?m)^(?:vet: )?(\S+\.go):(\d+):\d+: (.+)$"),
         go_failed: compile(r"(?m)^\s*--- FAIL: (\S+)"),
+        rspec_failed: compile(r"(?m)^rspec (\S+) # "),
+        rspec_load: compile(
+            r"(?m)^An error occurred while loading (\S+?)\.\s*$\s*^Failure/Error: ([^\n]*)$\s*^(\w+(?:::\w+)*):\s*$\s*^\s+([^\n]+)$(?:\s*^# \./\S+?:(\d+))?",
+        ),
         rspec: compile(r"(?m)^(\d+) examples?, (\d+) failures?(?:, (\d+) pending)?(?:, (\d+) errors?)?"),
     }
 });
@@ -140,7 +149,7 @@ fn unittest_unloaded(output: &str) -> Vec<CollectionError> {
     output
         .split("ImportError: Failed to import test module: ")
         .skip(1)
-        .take(50)
+        .take(MAX_ERRORS)
         .map(|part| {
             // The traceback ends where the next section or the summary begins.
             let part = part.split("\n=====").next().unwrap_or(part);
@@ -201,11 +210,22 @@ fn node(output: &str) -> Outcome {
 }
 
 fn rspec(output: &str) -> Outcome {
-    let Some(c) = PATTERNS.rspec.captures_iter(output).last() else { return Outcome::default() };
+    let p = &*PATTERNS;
+    let Some(c) = p.rspec.captures_iter(output).last() else { return Outcome::default() };
     let (collected, failed, skipped) = (number(c.get(1)), number(c.get(2)), number(c.get(3)));
     let passed = collected.saturating_sub(failed).saturating_sub(skipped);
     let counts = TestCounts { collected, passed, failed, errors: number(c.get(4)), skipped };
-    Outcome { counts: Some(counts), ..Outcome::default() }
+    // A file that cannot be loaded is told with the line that failed, the error and the first place in the project.
+    let errors = p.rspec_load.captures_iter(output).take(MAX_ERRORS).map(|c| CollectionError {
+        file: c[1].trim_start_matches("./").to_owned(),
+        line: c.get(5).and_then(|line| line.as_str().parse().ok()),
+        statement: Some(c[2].trim().to_owned()),
+        exception: c[3].to_owned(),
+        message: c[4].trim().to_owned(),
+        gap: None,
+    });
+    let errors = errors.collect();
+    Outcome { counts: Some(counts), failed: names(&p.rspec_failed, output), errors }
 }
 
 /// With `-v` every test has its line; without it go names what failed and counts nothing. Code that does not compile
@@ -216,7 +236,7 @@ fn go(output: &str) -> Outcome {
         .go_build
         .captures_iter(output)
         .filter(|_| output.contains("[build failed]") || output.contains("[setup failed]"))
-        .take(50)
+        .take(MAX_ERRORS)
         .map(|c| CollectionError {
             file: c[1].to_owned(),
             line: c[2].parse().ok(),
@@ -296,6 +316,20 @@ mod tests {
             (3, 2, 1, 0, 0)
         );
         assert_eq!(counts("10 examples, 2 failures, 1 pending\n"), (10, 7, 2, 0, 1));
+        assert_eq!(
+            read("2 examples, 1 failure\n\nFailed examples:\n\nrspec ./spec/a_spec.rb:9 # a holds\n").failed,
+            ["./spec/a_spec.rb:9"]
+        );
+        let unloaded = read(
+            "\nAn error occurred while loading ./spec/a_spec.rb.\nFailure/Error: require 'slugs'\n\nLoadError:\n  cannot load such file -- slugs\n# ./spec/a_spec.rb:3:in `<top (required)>'\nNo examples found.\n\n0 examples, 0 failures, 1 error occurred outside of examples\n",
+        );
+        let error = &unloaded.errors[0];
+        assert_eq!((error.file.as_str(), error.line), ("spec/a_spec.rb", Some(3)));
+        assert_eq!(error.statement.as_deref(), Some("require 'slugs'"));
+        assert_eq!(
+            (error.exception.as_str(), error.message.as_str()),
+            ("LoadError", "cannot load such file -- slugs")
+        );
         let go = read("--- FAIL: TestA (0.00s)\nFAIL\tx\t0.01s\n");
         assert_eq!((go.counts, go.failed), (None, vec!["TestA".to_owned()]));
         assert_eq!(

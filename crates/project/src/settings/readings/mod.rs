@@ -33,16 +33,46 @@ pub(super) struct Reading {
 pub(super) struct Readings {
     /// By the index of the source.
     pub(super) of: Vec<(usize, Reading)>,
+    /// The first source that was not looked into, because the bound was used up.
+    pub(super) cut_at: Option<String>,
 }
 
 /// A call whose argument is a parameter: the function is a helper.
 type Helper = (Language, String);
 
+/// How much source is parsed: work of some seconds. The sources nearest to the root come first.
+struct Bound {
+    files: usize,
+    bytes: usize,
+}
+
+const BOUND: Bound = Bound { files: 20_000, bytes: 16 << 20 };
+
+impl Bound {
+    /// Whether one more source is within it, which is then used up.
+    fn has(&mut self, source: &Source) -> bool {
+        let within = self.files > 0 && self.bytes >= source.code.len();
+        if within {
+            self.files -= 1;
+            self.bytes -= source.code.len();
+        }
+        within
+    }
+}
+
 pub(super) fn read(sources: &[Source]) -> Readings {
+    read_within(sources, BOUND)
+}
+
+fn read_within(sources: &[Source], mut bound: Bound) -> Readings {
     let mut parsers = Parsers::default();
     let mut found = Readings::default();
     let mut helpers: BTreeSet<(u8, String)> = BTreeSet::new();
     for (at, source) in sources.iter().enumerate().filter(|(_, s)| may_read(s)) {
+        if !bound.has(source) {
+            found.cut_at = Some(source.path.clone());
+            break;
+        }
         if let Some(tree) = parsers.parse(source) {
             let (readings, own) = of_tree(source, &tree);
             found.of.extend(readings.into_iter().map(|r| (at, r)));
@@ -58,7 +88,14 @@ pub(super) fn read(sources: &[Source]) -> Readings {
                 .filter(|(l, name)| *l == source.language as u8 && source.code.contains(name.as_str()))
                 .map(|(_, name)| name.as_str())
                 .collect();
-            let Some(tree) = (!mine.is_empty()).then(|| parsers.parse(source)).flatten() else { continue };
+            if mine.is_empty() {
+                continue;
+            }
+            if !bound.has(source) {
+                found.cut_at.get_or_insert_with(|| source.path.clone());
+                break;
+            }
+            let Some(tree) = parsers.parse(source) else { continue };
             walk(&tree, |node| {
                 found.of.extend(helper_call(source, node, &mine).map(|r| (at, r)));
                 ControlFlow::Continue(())
@@ -298,6 +335,19 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn the_bound_cuts_off_and_names_where() {
+        let source = |path: &str| Source::new(path, Language::Python, "import os\nos.environ['A']\n");
+        let sources = [source("a.py"), Source::new("b.py", Language::Python, "x = 1\n"), source("c.py")];
+        let read = |files, bytes| {
+            let found = read_within(&sources, Bound { files, bytes });
+            (found.of.len(), found.cut_at)
+        };
+        assert_eq!(read(2, 1_000), (2, None), "a file that reads nothing is not counted");
+        assert_eq!(read(1, 1_000), (1, Some("c.py".to_owned())));
+        assert_eq!(read(9, 30), (1, Some("c.py".to_owned())));
+    }
 
     /// Each name with whether a default and a literal default stand beside its first reading.
     fn names(sources: &[Source]) -> BTreeMap<String, (bool, bool)> {
