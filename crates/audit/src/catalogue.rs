@@ -19,6 +19,16 @@ pub enum Loaded {
     Extended(Box<Catalogue>),
 }
 
+impl Loaded {
+    /// See [`Catalogue::read_ahead`]. One with entries of a folder is read already.
+    pub fn read_ahead(&self) {
+        match self {
+            Self::BuiltIn(catalogue) => catalogue.read_ahead(),
+            Self::Extended(_) => {}
+        }
+    }
+}
+
 impl Deref for Loaded {
     type Target = Catalogue;
 

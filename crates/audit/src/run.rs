@@ -93,6 +93,11 @@ async fn collect_from(
     let started_at = Timestamp::now();
     let ctx = Context { waits: waits(progress), ..context(plan, started)? };
 
+    if shakes_hands(plan) {
+        // While names are looked up and connections are made, so that no handshake has to wait for it.
+        let roots = Arc::clone(&ctx.roots);
+        tokio::task::spawn_blocking(move || roots.warm());
+    }
     let mut target = plan.target.clone();
     let mut first = Vec::new();
     if target.endpoints.is_empty() {
@@ -151,6 +156,17 @@ async fn collect_from(
     let (tests, mut observations) = tokio::join!(tests, rest);
     observations.extend(tests.unwrap_or_default());
     Ok(assemble(observations))
+}
+
+/// Whether some question of the plan goes over TLS.
+fn shakes_hands(plan: &Plan) -> bool {
+    let target = &plan.target;
+    let probes = [Probe::Tls, Probe::Http, Probe::Origin, Probe::Local, Probe::RateLimit];
+    probes.iter().any(|probe| plan.runs(*probe))
+        && [&target.production, &target.origin, &target.local]
+            .into_iter()
+            .flatten()
+            .any(|url| url.scheme() == "https")
 }
 
 /// Asks production as a browser asks it for each declared page: one GET with its `Origin`, and the preflight of the first

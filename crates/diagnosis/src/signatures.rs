@@ -261,7 +261,7 @@ impl Signature {
 /// The parts of bodies that all entries ask for, found in one pass: several hundred searches of a large body one after
 /// the other take longer than the rest of a diagnosis.
 #[derive(Debug)]
-struct BodyParts {
+pub(crate) struct BodyParts {
     search: AhoCorasick,
     /// For each entry, the patterns of the search that it asks for.
     of_entry: Vec<Vec<usize>>,
@@ -414,6 +414,11 @@ impl SignatureIndex {
         index
     }
 
+    /// The search of bodies, built when it is first needed.
+    pub(crate) fn ready(&self) -> &BodyParts {
+        self.parts.get_or_init(|| BodyParts::new(&self.all))
+    }
+
     pub(crate) fn by_id(&self, id: &str) -> Option<&Signature> {
         self.by_id.get(id).map(|position| &self.all[*position])
     }
@@ -427,7 +432,7 @@ impl Catalogue {
     /// All entries that hold for a response: writers first, most likely first, then the markers.
     pub(crate) fn matches(&self, response: &HttpResponse) -> Vec<SignatureMatch<'_>> {
         let index = &self.signatures;
-        let parts = index.parts.get_or_init(|| BodyParts::new(&index.all));
+        let parts = index.ready();
         let text = response.body.text.as_deref();
         let prepared = Prepared { response, text, search: &parts.search, parts: OnceLock::new() };
         let mut found: Vec<SignatureMatch<'_>> = self

@@ -9,6 +9,7 @@
 mod dns;
 mod door;
 mod evidence;
+mod field_list;
 mod http;
 mod log;
 mod observation;
@@ -29,6 +30,7 @@ pub use dns::{
 };
 pub use door::{DoorAnswer, DoorAsk, DoorObservation, DoorQuestion, DoorTls};
 pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
+pub use field_list::split_unquoted;
 pub use http::{
     Body, Decoded, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, ReadOnce,
     Timings, Trial,

@@ -163,6 +163,16 @@ fn read(fetched: &Fetched, domain: &str) -> Observed<RdapAnswer> {
     }
 }
 
+/// Reads a text as a registry's record and as IANA's list: for the fuzz target, and for the replay of what it found.
+#[doc(hidden)]
+pub fn read_foreign_record(text: &str) {
+    let Ok(value) = serde_json::from_str::<Value>(text) else { return };
+    if let Ok(answer) = record_of(&value, "example.test") {
+        assert!(answer.status.len() <= ITEMS && answer.name_servers.len() <= ITEMS);
+    }
+    let _ = listed(&value, "example.test");
+}
+
 fn rdap_media(response: &HttpResponse) -> bool {
     response.media_type().is_some_and(|media| media == "application/rdap+json")
 }

@@ -1,5 +1,5 @@
 //! Foreign bytes that a DNS server could send, replayed: nothing panics, and what is kept has its bounds. What the fuzz target
-//! (`fuzz/`) finds is put into the folder.
+//! `dns_message` (`scripts/fuzz`) finds is put into the folder.
 
 use std::path::Path;
 
@@ -7,13 +7,10 @@ use landfall_probe::dns::read_foreign_bytes;
 
 #[test]
 fn every_message_of_the_corpus_is_read_within_bounds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/dns");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/dns_message");
     let mut read = 0;
     for entry in std::fs::read_dir(&folder).expect("the corpus is there").flatten() {
         let path = entry.path();
-        if path.extension().is_none_or(|extension| extension != "bin") {
-            continue;
-        }
         let bytes = std::fs::read(&path).expect("readable");
         let name = path.display();
         // A long message costs too much to be tried in every form.

@@ -35,4 +35,4 @@ pub use fix::{Change, Fix, fix_tests, fixes};
 pub use log::{read_log, reduce as reduce_log};
 pub use read::{hosts, read};
 pub use start::{Started, start};
-pub use tests_run::{TimedRun, run_tests, test_command};
+pub use tests_run::{TimedRun, read_foreign_report, run_tests, test_command};

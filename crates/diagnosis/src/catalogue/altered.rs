@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::Catalogue;
+use super::{Catalogue, Part};
 
 /// The sizes of a weight, in decibans, smallest first: those of the words weak, medium, strong and decisive, with one more
 /// at either end, so that every weight can move both ways. What one observation can give is bounded as ever.
@@ -19,9 +19,11 @@ impl Catalogue {
     pub fn without(&self, ids: &[&str]) -> Self {
         let out: BTreeSet<&str> = ids.iter().copied().collect();
         let mut other = self.clone();
-        other.hypotheses.retain(|id, _| !out.contains(id.as_str()));
+        let mut hypotheses = (*self.hypotheses).clone();
+        hypotheses.retain(|id, _| !out.contains(id.as_str()));
+        other.hypotheses = Part::of(hypotheses);
         let names: Vec<&str> = out.into_iter().collect();
-        other.hash = derived(&self.hash, &format!("without {}", names.join(" ")));
+        other.hash = Part::of(derived(&self.hash, &format!("without {}", names.join(" "))));
         other
     }
 
@@ -30,12 +32,12 @@ impl Catalogue {
     pub fn without_mention(&self, ids: &[&str]) -> Self {
         let mut other = self.without(ids);
         let mut faults = (*self.faults).clone();
-        faults.retain(|id, _| !ids.contains(&id.as_str()));
-        for fault in faults.values_mut() {
+        faults.by_id.retain(|id, _| !ids.contains(&id.as_str()));
+        for fault in faults.by_id.values_mut() {
             fault.discriminators.retain(|d| !ids.contains(&d.vs.as_str()));
         }
-        other.faults = Arc::new(faults);
-        other.hash = derived(&self.hash, &format!("without mention {}", ids.join(" ")));
+        other.faults = Part::of(faults);
+        other.hash = Part::of(derived(&self.hash, &format!("without mention {}", ids.join(" "))));
         other
     }
 
@@ -47,7 +49,8 @@ impl Catalogue {
     #[must_use]
     pub fn perturbed(&self, seed: u64) -> Self {
         let mut other = self.clone();
-        for (id, hypothesis) in &mut other.hypotheses {
+        let mut hypotheses = (*self.hypotheses).clone();
+        for (id, hypothesis) in &mut hypotheses {
             let mut moved = (**hypothesis).clone();
             let mut bits = Bits::new(seed, id);
             for item in &mut moved.evidence {
@@ -55,7 +58,8 @@ impl Catalogue {
             }
             *hypothesis = Arc::new(moved);
         }
-        other.hash = derived(&self.hash, &format!("perturbed {seed}"));
+        other.hypotheses = Part::of(hypotheses);
+        other.hash = Part::of(derived(&self.hash, &format!("perturbed {seed}")));
         other
     }
 }

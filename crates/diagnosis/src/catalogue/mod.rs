@@ -1,11 +1,12 @@
 //! The catalogue: faults, response signatures, network owners and cause hypotheses, as data.
 //!
-//! The files are built into the program, parsed once, on first use. A person who adds an entry needs no Rust; a mistake
-//! in a file is reported with the file, the entry and the mend, and the tests load every file.
+//! The files are built into the program, each parsed once, when something of it is first asked for. A person who adds an
+//! entry needs no Rust; a mistake in a file is reported with the file, the entry and the mend, and the tests load every file.
 
 mod additions;
 mod altered;
 mod fault;
+mod part;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -13,6 +14,7 @@ use std::sync::{Arc, LazyLock};
 use sha2::{Digest, Sha256};
 
 pub use fault::{Discriminator, Fault, Layer, NotObservable, Rung};
+use part::Part;
 
 use crate::causes::{Hypothesis, read_hypotheses};
 use crate::claims::{Statement, read_statements};
@@ -92,32 +94,81 @@ impl CatalogueError {
 /// A loaded catalogue.
 ///
 /// Its parts are shared between a catalogue and the altered ones made of it ([`Catalogue::without`],
-/// [`Catalogue::perturbed`]), so that making one of those costs next to nothing.
+/// [`Catalogue::perturbed`]), so that making one of those costs next to nothing. Those of the built-in one are read when
+/// they are first asked for.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
-    layers: Arc<[Layer]>,
-    faults: Arc<BTreeMap<String, Fault>>,
-    pub(crate) signatures: Arc<SignatureIndex>,
-    pub(crate) owners: Arc<[Owner]>,
-    pub(crate) lines: Arc<LineIndex>,
-    pub(crate) statements: Arc<BTreeMap<String, Statement>>,
-    not_observable: Arc<BTreeMap<String, NotObservable>>,
-    chains: Arc<fault::Chains>,
-    hypotheses: BTreeMap<String, Arc<Hypothesis>>,
-    hash: String,
+    faults: Part<Faults>,
+    pub(crate) signatures: Part<SignatureIndex>,
+    pub(crate) owners: Part<Vec<Owner>>,
+    pub(crate) lines: Part<LineIndex>,
+    pub(crate) statements: Part<BTreeMap<String, Statement>>,
+    not_observable: Part<BTreeMap<String, NotObservable>>,
+    chains: Part<fault::Chains>,
+    hypotheses: Part<Hypotheses>,
+    hash: Part<String>,
+}
+
+/// `faults.toml`: the layers in its order, and the faults by id.
+#[derive(Debug, Clone)]
+struct Faults {
+    layers: Vec<Layer>,
+    by_id: BTreeMap<String, Fault>,
+}
+
+/// All hypotheses by id, each shared with the catalogues that leave it as it is.
+type Hypotheses = BTreeMap<String, Arc<Hypothesis>>;
+
+/// What a reader made of a file of the program itself.
+fn sound<T>(read: impl FnOnce(&mut Vec<CatalogueError>) -> T) -> T {
+    let mut errors = Vec::new();
+    let value = read(&mut errors);
+    if !errors.is_empty() {
+        // A fault in a built-in file is a fault of this build; the test below keeps it from being shipped.
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        panic!("the built-in catalogue does not load:\n{}", lines.join("\n"));
+    }
+    value
 }
 
 impl Catalogue {
-    /// The catalogue built into the program.
+    /// The catalogue built into the program. Nothing of it is read yet; [`Catalogue::read_ahead`] does that.
     pub fn embedded() -> &'static Self {
         static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-            Catalogue::parse(&EMBEDDED).unwrap_or_else(|errors| {
-                // A fault in a built-in file is a fault of this build; the test below keeps it from being shipped.
-                let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                panic!("the built-in catalogue does not load:\n{}", lines.join("\n"))
-            })
+            let faults = Part::later(|| sound(|errors| Faults::read(EMBEDDED.faults, errors)));
+            let (of_chains, of_others, of_causes) = (faults.clone(), faults.clone(), faults.clone());
+            Catalogue {
+                faults,
+                signatures: Part::later(|| sound(|e| SignatureIndex::read(EMBEDDED.signatures, e))),
+                owners: Part::later(|| sound(|e| OwnerFile::read(EMBEDDED.owners, e))),
+                lines: Part::later(|| sound(|e| LineIndex::read(EMBEDDED.lines, e))),
+                statements: Part::later(|| sound(|e| read_statements(EMBEDDED.statements, e))),
+                not_observable: Part::later(move || {
+                    sound(|e| fault::read_not_observable(EMBEDDED.not_observable, &of_others.by_id, e))
+                }),
+                chains: Part::later(move || {
+                    sound(|e| fault::read_chains(EMBEDDED.chains, &of_chains.by_id, e))
+                }),
+                hypotheses: Part::later(move || {
+                    sound(|e| shared(read_hypotheses(EMBEDDED.causes, &of_causes.by_id, e)))
+                }),
+                hash: Part::later(|| hash_of(&EMBEDDED)),
+            }
         });
         &CATALOGUE
+    }
+
+    /// Begins to read, on threads of its own, what a diagnosis needs, for a caller who has to wait for something else first. A
+    /// diagnosis that comes sooner waits for the rest, or reads it itself.
+    pub fn read_ahead(&'static self) {
+        let parts: [fn(&Self); 2] = [
+            |all| _ = (all.hypotheses.len(), all.chains.len()),
+            |all| _ = (all.signatures.ready(), all.owners.len(), all.hash.len()),
+        ];
+        for read in parts {
+            // Without a thread the diagnosis reads it: nothing is lost but time.
+            let _ = std::thread::Builder::new().name("catalogue".into()).spawn(move || read(self));
+        }
     }
 
     /// The built-in catalogue with the entries of other files added. An entry with the id of a built-in one stands in its
@@ -136,14 +187,14 @@ impl Catalogue {
     /// Every mistake that was found, each with its file and entry.
     pub fn parse(sources: &Sources<'_>) -> Result<Self, Vec<CatalogueError>> {
         let mut errors = Vec::new();
-        let (layers, faults) = fault::read(sources.faults, &mut errors);
+        let faults = Faults::read(sources.faults, &mut errors);
         let signatures = SignatureIndex::read(sources.signatures, &mut errors);
         let owners = OwnerFile::read(sources.owners, &mut errors);
         let lines = LineIndex::read(sources.lines, &mut errors);
         let statements = read_statements(sources.statements, &mut errors);
-        let not_observable = fault::read_not_observable(sources.not_observable, &faults, &mut errors);
-        let chains = fault::read_chains(sources.chains, &faults, &mut errors);
-        let hypotheses = read_hypotheses(sources.causes, &faults, &mut errors);
+        let not_observable = fault::read_not_observable(sources.not_observable, &faults.by_id, &mut errors);
+        let chains = fault::read_chains(sources.chains, &faults.by_id, &mut errors);
+        let hypotheses = read_hypotheses(sources.causes, &faults.by_id, &mut errors);
         for hypothesis in hypotheses.values() {
             for word in hypothesis.line_words().filter(|word| !lines.knows(word)) {
                 let message = format!(
@@ -155,16 +206,15 @@ impl Catalogue {
         }
         if errors.is_empty() {
             Ok(Self {
-                layers: layers.into(),
-                faults: Arc::new(faults),
-                signatures: Arc::new(signatures),
-                owners: owners.into(),
-                lines: Arc::new(lines),
-                statements: Arc::new(statements),
-                not_observable: Arc::new(not_observable),
-                chains: Arc::new(chains),
-                hypotheses: hypotheses.into_iter().map(|(id, h)| (id, Arc::new(h))).collect(),
-                hash: hash_of(sources),
+                faults: Part::of(faults),
+                signatures: Part::of(signatures),
+                owners: Part::of(owners),
+                lines: Part::of(lines),
+                statements: Part::of(statements),
+                not_observable: Part::of(not_observable),
+                chains: Part::of(chains),
+                hypotheses: Part::of(shared(hypotheses)),
+                hash: Part::of(hash_of(sources)),
             })
         } else {
             Err(errors)
@@ -178,17 +228,17 @@ impl Catalogue {
 
     /// The layers of the ladder, as the catalogue lists them.
     pub fn layers(&self) -> impl Iterator<Item = &Layer> {
-        self.layers.iter()
+        self.faults.layers.iter()
     }
 
     /// A fault by its id.
     pub fn fault(&self, id: &str) -> Option<&Fault> {
-        self.faults.get(id)
+        self.faults.by_id.get(id)
     }
 
     /// All faults, by id.
     pub fn faults(&self) -> impl Iterator<Item = &Fault> {
-        self.faults.values()
+        self.faults.by_id.values()
     }
 
     /// Why no observation shows a fault, when the catalogue admits that none does.
@@ -241,6 +291,17 @@ impl Catalogue {
     pub fn owners(&self) -> impl Iterator<Item = &Owner> {
         self.owners.iter()
     }
+}
+
+impl Faults {
+    fn read(text: &str, errors: &mut Vec<CatalogueError>) -> Self {
+        let (layers, by_id) = fault::read(text, errors);
+        Self { layers, by_id }
+    }
+}
+
+fn shared(hypotheses: BTreeMap<String, Hypothesis>) -> Hypotheses {
+    hypotheses.into_iter().map(|(id, hypothesis)| (id, Arc::new(hypothesis))).collect()
 }
 
 fn hash_of(sources: &Sources<'_>) -> String {

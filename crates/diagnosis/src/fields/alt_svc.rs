@@ -1,5 +1,7 @@
 //! `Alt-Svc` (RFC 7838, section 3).
 
+use landfall_evidence::split_unquoted;
+
 /// What the field says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AltSvc {
@@ -31,7 +33,7 @@ impl AltSvc {
         if field.trim() == "clear" {
             return Some(Self::Clear);
         }
-        let entries = split(field, ',')?;
+        let entries = split_unquoted(field, ',')?;
         let services: Option<Vec<_>> = entries
             .into_iter()
             // RFC 9110, section 5.6.1: empty elements of a list are passed over.
@@ -51,7 +53,7 @@ impl AltSvc {
 }
 
 fn alternative(entry: &str) -> Option<Alternative> {
-    let mut parts = split(entry, ';')?.into_iter();
+    let mut parts = split_unquoted(entry, ';')?.into_iter();
     let (protocol, authority) = parts.next()?.trim().split_once('=')?;
     let authority = authority.strip_prefix('"')?.strip_suffix('"')?;
     let (host, port) = authority.rsplit_once(':')?;
@@ -70,25 +72,6 @@ fn alternative(entry: &str) -> Option<Alternative> {
         port: port.parse().ok().filter(|port| *port != 0)?,
         max_age_s,
     })
-}
-
-/// Splits outside quoted strings. `None` when a quote stays open.
-fn split(text: &str, at: char) -> Option<Vec<&str>> {
-    let (mut parts, mut from, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
-    for (i, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            c if c == at && !quoted => {
-                parts.push(&text[from..i]);
-                from = i + c.len_utf8();
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[from..]);
-    (!quoted).then_some(parts)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Header fields and bodies with a grammar of their own, read as their standards say.
 //!
 //! These are foreign bytes: every reader takes any text, never panics, and says "not of this form" rather than guess. A
-//! field that is malformed is ignored or refused as a whole, as its standard demands. `fuzz/http` feeds them, and what it
+//! field that is malformed is ignored or refused as a whole, as its standard demands. `scripts/fuzz fields` feeds them, and what it
 //! found is replayed by the tests.
 
 mod alt_svc;
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_fuzzing_and_hostile_servers_sent_is_read_without_a_panic() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/http/corpus/fields");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/fields");
         let mut count = 0;
         for entry in std::fs::read_dir(&folder).expect("the corpus is part of the repository") {
             let bytes = std::fs::read(entry.expect("readable").path()).expect("readable");

@@ -15,6 +15,7 @@ const DEMO: &str = "levqor-undeployed";
 
 pub(super) fn run(args: AuditArgs) -> Result<ExitStatus, Failure> {
     let catalogue = super::catalogue(args.catalogue.as_deref())?;
+    catalogue.read_ahead();
     let (evidence, fail_on) =
         if args.demo { wait_for(demo(&args, &catalogue))? } else { wait_for(real(&args, &catalogue))? };
     if let Some(file) = &args.save_evidence {

@@ -17,6 +17,7 @@ const LARGEST_BYTE: u64 = 256 * 1024 * 1024;
 
 pub(super) fn run(args: &DiagnoseArgs) -> Result<ExitStatus, Failure> {
     let catalogue = super::catalogue(args.catalogue.as_deref())?;
+    catalogue.read_ahead();
     let name = args.evidence.display().to_string();
     let text = read(&args.evidence)?;
     let evidence = Evidence::from_json(&text).map_err(|e| {

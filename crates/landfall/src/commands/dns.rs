@@ -20,9 +20,12 @@ pub(super) fn run(args: &DnsArgs) -> Result<ExitStatus, Failure> {
         plan = with_public_resolvers(plan)?;
     }
     if let Some(interval) = args.watch {
-        return wait_for(watch(&plan, Rhythm::new(interval, args.watch_for)));
+        return wait_for(watch(&plan, Rhythm::new(interval, args.watch_for, probe.quiet)));
     }
     let catalogue = Catalogue::embedded();
+    if probe.format == Format::Terminal {
+        catalogue.read_ahead();
+    }
     let evidence = wait_for(async {
         let (progress, _bar) = progress::show(probe.quiet);
         Ok(survey_dns(&plan, catalogue, &progress, Depth::Whole).await?)
@@ -53,5 +56,5 @@ async fn watch(plan: &Plan, rhythm: Rhythm) -> Result<ExitStatus, Failure> {
         before = now;
         Ok::<_, Failure>(if whole { Round::Done } else { Round::Goes })
     };
-    rhythm.until_done("Not everybody agrees yet.", round).await
+    rhythm.until_done("everybody sees what the zone says", "Not everybody agrees yet.", round).await
 }

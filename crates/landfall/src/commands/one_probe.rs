@@ -1,6 +1,7 @@
 //! `landfall dns`, `tls`, `http`, `rate-limit`: one probe alone.
 
 use landfall_audit::{Config, ExitStatus, Overrides, Plan, Probe};
+use landfall_diagnosis::Catalogue;
 use landfall_report::Format;
 
 use super::{config, wait_for};
@@ -13,13 +14,16 @@ pub(super) fn run(args: &OneProbeArgs, only: &[Probe]) -> Result<ExitStatus, Fai
     // What costs connections of its own is asked when one probe alone is asked for, and not in every audit.
     let said = Overrides { only: only.to_vec(), deep: true, ..args.target.overrides() };
     let plan = Plan::new(&config, &said)?;
+    if args.format == Format::Terminal {
+        Catalogue::embedded().read_ahead();
+    }
     let evidence = wait_for(async {
         let (progress, _bar) = progress::show(args.quiet);
-        Ok(landfall_audit::collect(&plan, landfall_diagnosis::Catalogue::embedded(), &progress).await?)
+        Ok(landfall_audit::collect(&plan, Catalogue::embedded(), &progress).await?)
     })?;
     let shown = show(&evidence, args.format)?;
     if args.format == Format::Terminal {
-        let diagnosis = landfall_diagnosis::diagnose(&evidence, landfall_diagnosis::Catalogue::embedded());
+        let diagnosis = landfall_diagnosis::diagnose(&evidence, Catalogue::embedded());
         if let Some(limit) = diagnosis.rate_limit.as_ref().filter(|_| only.contains(&Probe::RateLimit)) {
             output::print(&landfall_report::limit_impact(limit, &output::style()))?;
         }

@@ -37,6 +37,9 @@ pub(super) fn run(args: &RateLimitArgs) -> Result<ExitStatus, Failure> {
         return Err(Failure::usage("name the URL whose rate limit is to be found out".to_owned()));
     }
     let catalogue = Catalogue::embedded();
+    if probe.format == Format::Terminal {
+        catalogue.read_ahead();
+    }
     let evidence = wait_for(async {
         let (progress, _bar) = progress::show(probe.quiet);
         Ok(collect(&plan, catalogue, &progress).await?)

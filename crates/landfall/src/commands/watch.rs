@@ -27,27 +27,35 @@ pub(super) enum Round {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rhythm {
     interval: Duration,
-    end: Instant,
+    limit: Duration,
+    quiet: bool,
 }
 
 impl Rhythm {
-    pub(super) fn new(interval: Duration, limit: Duration) -> Self {
-        Self { interval: interval.max(LEAST_INTERVAL), end: Instant::now() + limit }
+    pub(super) fn new(interval: Duration, limit: Duration, quiet: bool) -> Self {
+        Self { interval: interval.max(LEAST_INTERVAL), limit, quiet }
     }
 
-    /// Makes rounds until one is done, or time is over, which is said in the words of `late` and ends with status 1.
+    /// Makes rounds until one is done, or time is over, which is said in the words of `late` and ends with status 1. What is
+    /// waited for is said first: a round that changes nothing prints nothing.
     pub(super) async fn until_done(
         self,
+        awaited: &str,
         late: &str,
         mut round: impl AsyncFnMut() -> Result<Round, Failure>,
     ) -> Result<ExitStatus, Failure> {
+        if !self.quiet {
+            let (interval, limit) = (in_words(self.interval), in_words(self.limit));
+            eprintln!("landfall: looking every {interval} until {awaited}, for {limit} at most");
+        }
+        let end = Instant::now() + self.limit;
         loop {
             let began = Instant::now();
             if matches!(round().await?, Round::Done) {
                 return Ok(ExitStatus::Clean);
             }
             let next = began + self.interval;
-            if next >= self.end {
+            if next >= end {
                 output::print(&format!("{late}\n"))?;
                 return Ok(ExitStatus::Failing);
             }
@@ -56,12 +64,23 @@ impl Rhythm {
     }
 }
 
+/// A duration as a person would type it: `90 s`, `5 min`, `1 h`.
+fn in_words(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms % 1000 != 0 => format!("{ms} ms"),
+        ms if ms % 3_600_000 == 0 => format!("{} h", ms / 3_600_000),
+        ms if ms % 60_000 == 0 => format!("{} min", ms / 60_000),
+        ms => format!("{} s", ms / 1000),
+    }
+}
+
 pub(super) fn tls(args: &TlsArgs) -> Result<ExitStatus, Failure> {
     let Some(interval) = args.watch else { return one_probe::run(&args.probe, &[Probe::Tls]) };
     let plan = plan(&args.probe, Probe::Tls)?;
-    let rhythm = Rhythm::new(interval, args.watch_for);
+    let rhythm = Rhythm::new(interval, args.watch_for, args.probe.quiet);
     let (mut before, mut old) = (Leaves::default(), None);
-    wait_for(rhythm.until_done("Not every address shows a new certificate yet.", async || {
+    let awaited = "every address shows a new certificate that holds";
+    wait_for(rhythm.until_done(awaited, "Not every address shows a new certificate yet.", async || {
         let now = leaves(&look(&plan).await?);
         let old = old.get_or_insert_with(|| now.to_be_replaced());
         say(&landfall_report::leaf_changes(&before, &now, old, Timestamp::now()))?;
@@ -76,9 +95,10 @@ pub(super) fn http(args: &HttpArgs) -> Result<ExitStatus, Failure> {
         return one_probe::run(&args.probe, &[Probe::Http, Probe::Origin, Probe::Local]);
     };
     let plan = Plan { endpoints_alone: true, ..plan(&args.probe, Probe::Http)? };
-    let rhythm = Rhythm::new(interval, args.watch_for);
+    let rhythm = Rhythm::new(interval, args.watch_for, args.probe.quiet);
     let (mut before, mut first) = (Answers::default(), None);
-    wait_for(rhythm.until_done("Nothing has changed.", async || {
+    let awaited = "an endpoint answers with another status or build mark";
+    wait_for(rhythm.until_done(awaited, "Nothing has changed.", async || {
         let now = answers(&look(&plan).await?, Catalogue::embedded());
         let first = first.get_or_insert_with(|| now.clone());
         say(&landfall_report::answer_changes(&before, &now, Timestamp::now()))?;
@@ -105,4 +125,23 @@ async fn look(plan: &Plan) -> Result<Evidence, Failure> {
 fn say(lines: &[String]) -> Result<(), Failure> {
     lines.iter().try_for_each(|line| output::print(&format!("{line}\n")))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_in_the_largest_unit_that_fits() {
+        for (ms, words) in [
+            (1, "1 ms"),
+            (1_000, "1 s"),
+            (90_000, "90 s"),
+            (300_000, "5 min"),
+            (3_600_000, "1 h"),
+            (5_400_000, "90 min"),
+        ] {
+            assert_eq!(in_words(Duration::from_millis(ms)), words);
+        }
+    }
 }

@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_fuzzing_and_hostile_servers_sent_is_undone_or_refused() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/http/corpus/coding");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/coding");
         let mut count = 0;
         for entry in std::fs::read_dir(&folder).expect("the corpus is part of the repository") {
             undo_any_coding(&std::fs::read(entry.expect("readable").path()).expect("readable"));

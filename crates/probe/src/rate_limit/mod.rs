@@ -28,6 +28,12 @@ use crate::http::{Began, Dial, Seat, Site, Turn, response};
 use crate::net::{Context, Sent};
 use crate::shell::shell_word;
 
+/// Reads lines of `name: value` as fields that speak of limits: for the fuzz target, and for the replay of what it found.
+#[doc(hidden)]
+pub fn read_foreign_fields(text: &str) {
+    headers::read_anything(text);
+}
+
 /// Requests of the audit that a host sees within [`infer::COUNTED_US`] when nothing is refused.
 const SEQUENCE: usize = 15;
 

@@ -154,6 +154,12 @@ fn list(body: &[u8], serial: &str, chain: &[CertificateDer<'static>]) -> Result<
     })
 }
 
+/// Reads bytes as what an authority publishes: for the fuzz target, and for the replay of what it found.
+pub(super) fn read_anything(body: &[u8]) {
+    let issuer = certificate(body).into_iter().collect::<Vec<_>>();
+    let _ = list(body, "01", &[issuer.clone(), issuer].concat());
+}
+
 fn malformed(detail: &str) -> Fault {
     Fault::Denied(Denial::Malformed { phase: Phase::Transfer, detail: clean(detail) })
 }

@@ -61,6 +61,13 @@ pub fn read_foreign_certificate(der: &[u8]) -> Result<landfall_evidence::Certifi
     certificate::parse(der).map(|parsed| parsed.certificate)
 }
 
+/// Reads bytes as an authority's list of the revoked, or as the certificate of an issuer in the forms in which one is
+/// published: for the same two.
+#[doc(hidden)]
+pub fn read_foreign_revocation(body: &[u8]) {
+    authority::read_anything(body);
+}
+
 /// What a browser offers.
 const ALPN: [&str; 2] = ["h2", "http/1.1"];
 

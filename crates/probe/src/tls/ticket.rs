@@ -178,17 +178,17 @@ mod tests {
     fn tickets_of_a_real_server_are_read() {
         let cases: [(&[u8], CipherSuite, &str); 3] = [
             (
-                include_bytes!("../../tests/corpus/tls/openssl-tls13-tickets-aes128.bin"),
+                include_bytes!("../../../../fuzz/corpus/tls_answer/openssl-tls13-tickets-aes128.bin"),
                 CipherSuite::TLS13_AES_128_GCM_SHA256,
                 "af0b29a40d8ac222b6fcc585f303c8829fcd7bb10b218a24ebb2e4ab200f8349",
             ),
             (
-                include_bytes!("../../tests/corpus/tls/openssl-tls13-tickets-aes256.bin"),
+                include_bytes!("../../../../fuzz/corpus/tls_answer/openssl-tls13-tickets-aes256.bin"),
                 CipherSuite::TLS13_AES_256_GCM_SHA384,
                 "602c5e3b6ed432aedf18f5ec7191a91d8c5cb1edc657643a6a8f8e4dd4ee3d521e6d0e6f5e91e1b096d34201f386cdd3",
             ),
             (
-                include_bytes!("../../tests/corpus/tls/openssl-tls13-tickets-chacha.bin"),
+                include_bytes!("../../../../fuzz/corpus/tls_answer/openssl-tls13-tickets-chacha.bin"),
                 CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
                 "18e849f3eb2518d93fb9e3090bdfd205af1b60a34843b78f4472bb26bc4d1d3b",
             ),
@@ -208,9 +208,10 @@ mod tests {
                 assert!(matches!(read, None | Some(7_200)), "{suite:?}, {end}");
             }
         }
-        let old = include_bytes!("../../tests/corpus/tls/openssl-tls12-ticket.bin");
+        let old = include_bytes!("../../../../fuzz/corpus/tls_answer/openssl-tls12-ticket.bin");
         assert_eq!(lifetime_s(old, None, &ServerSecret::default()), Some(7_200));
-        let without = include_bytes!("../../tests/corpus/tls/openssl-tls12-client-certificate.bin");
+        let without =
+            include_bytes!("../../../../fuzz/corpus/tls_answer/openssl-tls12-client-certificate.bin");
         assert_eq!(lifetime_s(without, None, &ServerSecret::default()), None);
     }
 }

@@ -120,6 +120,14 @@ pub fn test_command(root: &Path) -> Option<String> {
     detect::plan(&tree, None).map(|plan| plan.shown)
 }
 
+/// Reads a text as everything that a run of tests leaves: for the fuzz target, and for the replay of what it found.
+#[doc(hidden)]
+pub fn read_foreign_report(text: &str) {
+    let _ = pytest::read(text, Some(text));
+    let _ = other_runners::read(text);
+    let _ = reports::outcome(&[text.to_owned()]);
+}
+
 fn unasked(command: String, fault: ProbeFault, started: Instant) -> TimedRun {
     let observation =
         TestsObservation { command, purpose: TestPurpose::AsDeclared, answer: Observed::Unasked(fault) };
