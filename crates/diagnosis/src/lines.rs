@@ -18,7 +18,7 @@ const PATTERN_BYTE: usize = 4 << 20;
 
 /// Named groups that become facts.
 const GROUPS: &[&str] =
-    &["variable", "module", "host", "listen", "exit", "signal", "exception", "errno", "path"];
+    &["variable", "module", "host", "listen", "exit", "signal", "exception", "errno", "path", "upstream"];
 
 /// What a line stands for in the life of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -201,7 +201,19 @@ pub struct DnsKey {
     pub bits: u32,
     /// The digest that a DS record of this key has, upper-case hexadecimal, by digest type: 1 SHA-1, 2 SHA-256, 4 SHA-384
     /// (RFC 4034 section 5.1.4).
+    #[serde(deserialize_with = "numbered")]
     pub digests: BTreeMap<u8, String>,
+}
+
+/// Reads a map whose keys are numbers. JSON writes them as strings, and below a tagged enum serde keeps them as such.
+fn numbered<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<u8, String>, D::Error> {
+    let all = BTreeMap::<String, String>::deserialize(from)?;
+    all.into_iter()
+        .map(|(key, value)| match key.parse() {
+            Ok(number) => Ok((number, value)),
+            Err(_) => Err(serde::de::Error::custom(format!("{key:?} is no digest type (0 to 255)"))),
+        })
+        .collect()
 }
 
 /// A signature over one record set, without the signature itself.
@@ -272,4 +284,33 @@ pub struct ExtendedError {
     pub code: u16,
     /// EXTRA-TEXT, possibly empty.
     pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Evidence holds keys below a tagged enum, where serde hands on the keys of a map as strings.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind", rename_all = "kebab-case")]
+    enum Tagged {
+        Key(DnsKey),
+    }
+
+    #[test]
+    fn digests_by_number_are_read_back_from_below_a_tag() {
+        let key = Tagged::Key(DnsKey {
+            owner: "example.test".into(),
+            flags: 257,
+            algorithm: 13,
+            tag: 4711,
+            bits: 256,
+            digests: BTreeMap::from([(1, "AB".to_owned()), (2, "CD".to_owned())]),
+        });
+        let text = serde_json::to_string(&key).unwrap();
+        assert_eq!(serde_json::from_str::<Tagged>(&text).unwrap(), key, "{text}");
+        let wrong = text.replace("\"2\"", "\"sha\"");
+        let error = serde_json::from_str::<Tagged>(&wrong).unwrap_err().to_string();
+        assert!(error.contains("\"sha\" is no digest type"), "{error}");
+    }
 }

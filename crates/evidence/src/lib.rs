@@ -38,9 +38,9 @@ pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
     BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
-    HostRole, LeftOut, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot, Route, Runtime,
-    Scheduler, ServerSetting, SettingRead, SettingShape, SettingsInventory, Stack, StartCommand,
-    StartOutcome, StartRun, ValueShape,
+    HostRole, LeftOut, NamedCheck, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot,
+    Route, Runtime, Scheduler, ServerSetting, SettingRead, SettingShape, SettingsInventory, Stack,
+    StartCommand, StartOutcome, StartRun, ValueShape,
 };
 pub use rate_limit::{
     Alignment, ClassWeight, Estimated, Interval, LimiterClass, RateBudget, RateEstimate, RateFit,

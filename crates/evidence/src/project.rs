@@ -42,6 +42,10 @@ pub struct ProjectSnapshot {
     /// Signs that may keep the application from being served.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signs: Vec<ProjectSign>,
+    /// Paths that the project's own checks ask for: health checks of containers and load balancers, and health paths of its
+    /// OpenAPI document. At most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<NamedCheck>,
     /// Files of the folder that an ignore file keeps out of the image or upload. At most 500.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
@@ -51,6 +55,15 @@ pub struct ProjectSnapshot {
     /// for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<StartRun>,
+}
+
+/// A path that a check of the project's own asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NamedCheck {
+    /// The path, without its query: `/management/health`.
+    pub path: String,
+    /// Where it stands: `compose.yaml:7`.
+    pub place: String,
 }
 
 /// One start of the application, made as its platform would make it.

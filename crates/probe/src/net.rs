@@ -91,6 +91,9 @@ impl Context {
 pub struct Limits {
     /// One DNS try.
     pub resolve: Duration,
+    /// What a resolver may take that is listed before the one that answered. A machine asks the first on its list and another
+    /// only when that stays silent (resolv.conf(5)); which of two is faster by a few milliseconds decides nothing.
+    pub listed_before: Duration,
     /// TCP connect.
     pub connect: Duration,
     /// TLS or QUIC handshake.
@@ -117,6 +120,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             resolve: Duration::from_millis(1_500),
+            listed_before: Duration::from_millis(150),
             connect: Duration::from_secs(5),
             tls: Duration::from_secs(5),
             wait: Duration::from_secs(15),

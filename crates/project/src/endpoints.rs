@@ -8,6 +8,11 @@ use std::sync::LazyLock;
 use landfall_evidence::{Endpoint, EndpointSource, Expectation, ProjectSnapshot, Route};
 use regex::Regex;
 
+/// Whether a path is one that checks ask for.
+pub(crate) fn is_health(path: &str) -> bool {
+    PATTERNS.health.is_match(path)
+}
+
 const MAX: usize = 8;
 const MAX_HEALTH: usize = 4;
 const MAX_WEBHOOKS: usize = 2;

@@ -4,6 +4,7 @@
 //! The folder belongs to somebody else: nothing in it is changed, no symbolic link is followed, every file, list and
 //! child process has a bound. Values of settings are never kept, only their names.
 
+mod checks;
 mod command;
 mod deploy;
 mod domains;

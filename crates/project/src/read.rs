@@ -6,7 +6,7 @@ use std::thread;
 use landfall_evidence::{NamedHost, Observed, ProbeFault, ProjectSnapshot, redact_text};
 
 use crate::tree::Tree;
-use crate::{deploy, entry, git, routes, schedulers, settings, signs, source, stack};
+use crate::{checks, deploy, entry, git, routes, schedulers, settings, signs, source, stack};
 
 /// Reads a project folder: files, history and the versions of the runtimes on this machine. Nothing in the folder is
 /// changed or executed.
@@ -79,6 +79,7 @@ fn files(root: &Path) -> ProjectSnapshot {
         (stacks, settings, routes, schedulers, hosts)
     });
     unread.extend(of_stacks.into_iter().chain(of_settings));
+    let specified = routes::specified(&tree, &mut unread);
     let mut snapshot = ProjectSnapshot {
         root: root.display().to_string(),
         stacks,
@@ -91,12 +92,13 @@ fn files(root: &Path) -> ProjectSnapshot {
         git: None,
         hosts,
         signs: Vec::new(),
+        checks: checks::read(&tree, &specified),
         left_out: signs::left_out(&tree),
         unread: Vec::new(),
         started: None,
     };
     noticed.extend(settings::near_misses(&snapshot));
-    noticed.extend(routes::against_specification(&tree, &snapshot.routes, &mut unread));
+    noticed.extend(routes::against_specification(&specified, &snapshot.routes));
     let (signs, built) = signs::read(&signs::Read {
         tree: &tree,
         sources: &sources,

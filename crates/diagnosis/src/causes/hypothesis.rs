@@ -31,6 +31,9 @@ pub struct Hypothesis {
     /// Whether nothing on the way of a request is broken where it holds: only the question is wrong, and the answer to it is
     /// right.
     pub(crate) asks_wrongly: bool,
+    /// The rung that is broken where it holds although the hop there answers: a record of the wrong address, a rule that
+    /// rewrites.
+    pub(crate) breaks: Option<Rung>,
     pub(crate) prior_db: i32,
     pub(crate) requires: Condition,
     pub(crate) explains: Vec<Pattern>,
@@ -174,6 +177,7 @@ struct RawHypothesis {
     unseparated: Vec<String>,
     #[serde(default)]
     asks_wrongly: bool,
+    breaks: Option<Rung>,
     probe: Option<RawProbe>,
     #[serde(default)]
     remedy: BTreeMap<String, Vec<String>>,
@@ -483,6 +487,7 @@ fn build(raw: RawHypothesis, fault: &Fault) -> (Hypothesis, Vec<String>) {
         verify: raw.verify,
         unseparated: raw.unseparated,
         asks_wrongly: raw.asks_wrongly,
+        breaks: raw.breaks,
         prior_db: raw.prior.decibans(),
         requires,
         explains,

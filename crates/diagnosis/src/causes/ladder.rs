@@ -154,9 +154,31 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             {
                 RungState::Broken
             }
+            // The platform says in its own form that the function did not answer within its limit.
+            _ if listed(facts, LogSays, "function-limit")
+                && facts.at(EndpointOutcome, Some("edge")).any(|fact| {
+                    let writer = facts.text(HttpWriter, &fact.subject);
+                    fact.symptom && fact.text() == Some("app-error") && writer == Some("platform")
+                }) =>
+            {
+                RungState::Broken
+            }
             (Some("application" | "app-error" | "nothing-here"), _) => RungState::Ok,
             _ => RungState::Unknown,
         },
+        // A development server's own page stands for the program, whatever page that is.
+        Rung::Platform if facts.at(SiteDevServer, Some("edge")).any(|fact| fact.known().is_some()) => {
+            RungState::Ok
+        }
+        // It slept, and who woke it waited too long.
+        Rung::Platform
+            if facts.text(SiteWake, "edge") == Some("slow-first")
+                && facts
+                    .at(EndpointOutcome, Some("edge"))
+                    .any(|fact| fact.symptom && fact.text() == Some("late")) =>
+        {
+            RungState::Broken
+        }
         Rung::Platform => match site {
             Some("nothing-here" | "suspended" | "starting" | "other-site" | "default-page") => {
                 RungState::Broken
@@ -199,6 +221,10 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         // Its 500s may come in a form that shows no framework; the site's kind has weighed that.
         Rung::App if site == Some("app-error") => RungState::Broken,
         Rung::App => app_state(facts, reaches_app),
+        // The log says that clients share one counter; that this audit was not refused proves nothing against it.
+        Rung::RateLimit if facts.of(LogHarms).any(|fact| fact.text() == Some("clients-as-one")) => {
+            RungState::Broken
+        }
         Rung::RateLimit => match word(LimitTight, "") {
             Some("no") => RungState::Ok,
             Some(_) => RungState::Broken,
@@ -294,7 +320,29 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
                 && facts.text(FactKey::RedirectKind, &fact.subject) == Some("host")
                 && origin_is_better(facts, &fact.subject)
         });
+    // The redirect after which clients go on with GET bears the form of a hop, not of the application.
+    let turned = facts.at(FactKey::RouteRedirect, Some("edge")).any(|fact| {
+        let writer = facts.text(FactKey::HttpWriter, &fact.subject);
+        fact.symptom && matches!(writer, Some("edge" | "balancer" | "server"))
+    });
+    // The project's own rules rewrite or redirect at the edge what the backend here serves, and no other path is caught.
+    let rewritten = listed(facts, FactKey::ProjectSigns, "edge-rewrite")
+        && facts.text(FactKey::SiteKind, "edge") == Some("application")
+        && facts.number(FactKey::SiteControl, "edge").is_some_and(|status| status >= 400)
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+            let path = fact.subject.trim_start_matches("edge ");
+            let moved = fact.text() == Some("redirect")
+                && facts
+                    .get(FactKey::RedirectChange, &fact.subject)
+                    .and_then(|change| change.known())
+                    .is_some_and(|change| change.to_string() == "path");
+            fact.symptom
+                && (fact.text() == Some("html-for-json") || moved)
+                && facts.text(FactKey::EndpointOutcome, &format!("local {path}")) == Some("ok")
+        });
     says || refused
+        || turned
+        || rewritten
         || barred
         || inspected
         || sent_away
@@ -431,7 +479,14 @@ fn says_of_the_way(facts: &Facts) -> bool {
         .any(|fact| fact.symptom && fact.text() == Some("host-refused") && is_bare_421(facts, &fact.subject))
         && (facts.text(FactKey::SiteKind, "origin").is_some()
             || listed(facts, FactKey::ProjectSigns, "proxy-host-not-forwarded"));
-    nobody_behind
+    // The same with a page for every path: the server behind has no site of the name that the proxy gives it.
+    let other_site = matches!(facts.text(FactKey::SiteKind, "edge"), Some("nothing-here" | "default-page"))
+        && facts.is(FactKey::SiteUniform, "edge", "yes") == Some(true)
+        && matches!(facts.text(FactKey::SiteWriter, "edge"), Some("server" | "balancer"))
+        && listed(facts, FactKey::ProjectSigns, "proxy-host-not-forwarded")
+        && facts.text(FactKey::SiteKind, "origin") != Some("nothing-here");
+    other_site
+        || nobody_behind
         || other_host
         || misdirected
         || unknown_behind
@@ -458,6 +513,11 @@ fn waits_elsewhere(facts: &Facts) -> bool {
         return false;
     }
     matches!(facts.text(FactKey::DnsCopy, ""), Some("better" | "differs"))
+}
+
+/// Whether an address is spoilt by an incomplete chain alone: a machine with the right key and name is one of ours.
+fn lacks_a_link(facts: &Facts) -> bool {
+    facts.at(FactKey::TlsVerify, Some("edge")).any(|fact| fact.text() == Some("chain"))
 }
 
 /// Whether what the zone gives leads astray: one family or one of several addresses, an address that nobody can reach, a
@@ -502,7 +562,7 @@ fn zone_misleads(facts: &Facts) -> bool {
     elsewhere
         || another_machine
         || facts.of(FamilyState).any(|fact| fact.symptom)
-        || facts.of(AddressStates).any(|fact| fact.symptom)
+        || (facts.of(AddressStates).any(|fact| fact.symptom) && !lacks_a_link(facts))
         || (bad && (private || old || wildcard))
 }
 
@@ -524,14 +584,15 @@ fn misdeployed(facts: &Facts) -> bool {
     let listing = facts.at(FactKey::PageListing, Some("edge")).next().is_some()
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
     // What the platform reads of the project keeps it from deploying, so what lacks a path is an older build.
-    let stuck = ["deploy-config-invalid", "deploy-config-misplaced"]
-        .iter()
-        .any(|word| listed(facts, FactKey::ProjectSigns, word))
-        && facts.is(FactKey::GitClean, "", "yes") == Some(true)
-        && facts
-            .at(FactKey::EndpointOutcome, Some("edge"))
-            .any(|fact| fact.symptom && fact.text() == Some("not-found"))
-        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("ok"));
+    let stuck =
+        ["deploy-config-invalid", "deploy-config-misplaced", "root-directory-absent", "root-directory-empty"]
+            .iter()
+            .any(|word| listed(facts, FactKey::ProjectSigns, word))
+            && facts.is(FactKey::GitClean, "", "yes") == Some(true)
+            && facts
+                .at(FactKey::EndpointOutcome, Some("edge"))
+                .any(|fact| fact.symptom && fact.text() == Some("not-found"))
+            && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("ok"));
     in_turn
         || stuck
         || listing

@@ -156,6 +156,14 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
         .collect();
     ranking.causes.sort_by_key(|cause| (aside.contains(&cause.id), only_run.contains(&cause.id)));
     ranking.asked_wrongly = asked_wrongly(&ranking, facts, catalogue);
+    // What a hop answers may be wrong although it answers; who holds for the cause of a failing request says so.
+    let breaks = ranking
+        .causes
+        .iter()
+        .filter(|cause| cause.label >= Label::Likely && main.contains(&cause.id))
+        .filter_map(|cause| catalogue.cause(&cause.id)?.breaks);
+    let breaks: Vec<Rung> = breaks.collect();
+    ranking.rungs.extend(breaks.into_iter().map(|rung| (rung, RungState::Broken)));
     ranking
 }
 

@@ -705,11 +705,18 @@ fn shares_are_shares() {
 /// Keys that hypotheses read must be drawn by some module; this catches a rule that can never fire for want of code.
 #[test]
 fn every_key_that_a_rule_reads_is_drawn_somewhere() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/facts");
-    let sources: String = std::fs::read_dir(folder)
-        .expect("the folder is part of the repository")
-        .map(|entry| std::fs::read_to_string(entry.expect("readable").path()).expect("it is text"))
-        .collect();
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/facts"))];
+    let mut sources = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the folder is part of the repository") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                sources += &std::fs::read_to_string(path).expect("it is text");
+            }
+        }
+    }
     for hypothesis in Catalogue::embedded().causes() {
         for key in super::hypothesis::keys_read(hypothesis) {
             assert!(sources.contains(&format!("FactKey::{key:?}")), "{}: nothing draws {key}", hypothesis.id);

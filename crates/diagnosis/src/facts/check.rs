@@ -211,6 +211,10 @@ fn methods(x: &Exchange<'_>, facts: &mut Facts) {
         .filter(|word| !word.is_empty() && word.len() <= 20)
         .take(20)
         .collect();
+    // A field that names the very method that was refused contradicts the status, and tells nothing.
+    if methods.contains(&x.seen.request.method.to_ascii_uppercase()) {
+        return;
+    }
     let subject = x.subject();
     let allowed = methods.contains(&endpoint.method);
     facts.known_list(FactKey::RouteAllow, subject.as_str(), methods, [x.id()]);
@@ -306,7 +310,8 @@ fn paths(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         .map(|(observation, snapshot)| {
             let routes = snapshot.routes.iter().map(|route| route.path.as_str());
             let configured = snapshot.deploy.iter().filter_map(|config| config.health_path.as_deref());
-            routes.chain(configured).map(|path| (path, observation.id.clone())).collect()
+            let checks = snapshot.checks.iter().map(|check| check.path.as_str());
+            routes.chain(configured).chain(checks).map(|path| (path, observation.id.clone())).collect()
         })
         .unwrap_or_default();
     for vantage in [Vantage::Origin, Vantage::Edge] {

@@ -160,7 +160,8 @@ fn outcome(
         (Some(Meaning::WafBlocked), _) => "blocked",
         (Some(Meaning::HostRejected), _) | (_, 421) => "host-refused",
         (_, 400 | 403) if refuses_host(response) => "host-refused",
-        (_, 300..=399) => "redirect",
+        // Without a place to go on to it is a word that a client can do nothing with (RFC 9110, section 15.4).
+        (_, 300..=399) if response.header("location").is_some() => "redirect",
         (_, 401 | 403) => "forbidden",
         (_, 404 | 410) => "not-found",
         (_, 405 | 501) => "method-refused",
@@ -251,12 +252,31 @@ fn tells_failure(response: &HttpResponse, expected: &[String]) -> bool {
         Json::Number(number) => number.as_f64().is_some_and(|n| n != 0.0),
         Json::Bool(true) => true,
     });
+    let failed = lists_errors(fields) && !expected.iter().any(|key| key == "errors");
     // A record of something that failed (a build, a payment) is a good answer about it.
     let record = ["id", "_id", "uuid", "created_at", "createdAt"].iter().any(|key| fields.contains_key(*key));
     // Where a good answer is declared to have the field, it is part of what is served.
     let declared = expected.iter().any(|key| key == "error");
     let (bad_status, error) = (bad_status && !record, error && !record && !declared);
-    is_false("ok") || is_false("success") || is_false("healthy") || bad_status || error
+    is_false("ok") || is_false("success") || is_false("healthy") || bad_status || error || failed
+}
+
+/// Whether an object is an answer that says, in the form of GraphQL or of JSON:API, that what was asked for failed: a list
+/// of errors that is not empty, and no data, or a field of it empty (spec.graphql.org, October 2021, sections 7.1.2 and
+/// 6.4.4; jsonapi.org, 1.1, "Top Level").
+fn lists_errors(fields: &serde_json::Map<String, Json>) -> bool {
+    let described = |error: &Json| {
+        error.as_object().is_some_and(|e| {
+            ["message", "title", "detail", "code"].iter().any(|key| e.get(*key).is_some_and(Json::is_string))
+        })
+    };
+    let errors = fields.get("errors").and_then(Json::as_array);
+    let lacking = match fields.get("data") {
+        None | Some(Json::Null) => true,
+        Some(Json::Object(data)) => data.values().any(Json::is_null),
+        Some(_) => false,
+    };
+    lacking && errors.is_some_and(|errors| !errors.is_empty() && errors.iter().all(described))
 }
 
 /// Whether a path names an error's number, as pages about errors do: `/docs/errors/503`, `/codes/404.html`.
@@ -458,6 +478,27 @@ mod tests {
         ] {
             assert!(!tells(title), "{title}");
         }
+    }
+
+    #[test]
+    fn a_list_of_errors_without_data_is_a_failure() {
+        let tells = |text: &str, keys: &[String]| tells_failure(&response(200).json(text).build(), keys);
+        for text in [
+            r#"{"errors":[{"message":"Internal server error","path":["venues"]}],"data":{"venues":null}}"#,
+            r#"{"data":null,"errors":[{"message":"no"}]}"#,
+            r#"{"errors":[{"status":"500","title":"Server error"}]}"#,
+        ] {
+            assert!(tells(text, &[]), "{text}");
+        }
+        for text in [
+            r#"{"data":{"venues":[]},"errors":[{"message":"one of forty was left out"}]}"#,
+            r#"{"errors":[],"data":null}"#,
+            r#"{"errors":["E1","E2"]}"#,
+        ] {
+            assert!(!tells(text, &[]), "{text}");
+        }
+        let list = r#"{"errors":[{"code":"E1"}]}"#;
+        assert!(!tells(list, &["errors".into()]), "a list that is what the path serves");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use landfall_evidence::{
     DeployStage, Evidence, LogTail, ObservationId, ProjectSnapshot, StartCommand, redact_log_line,
 };
 
-use super::{Exchanges, FactKey, Facts, Why, why_absent};
+use super::{Exchanges, Fact, FactKey, Facts, Value, Why, why_absent};
 use crate::catalogue::Catalogue;
 use crate::lines::{LineIndex, LineRole};
 
@@ -49,6 +49,7 @@ pub(super) fn derive(
         }
         log(tail, &subject, &id, evidence, &catalogue.lines, facts);
     }
+    refused_ports(facts);
     if !read && evidence.logs().next().is_none() {
         let why = Why::NotConfigured("no log of the deployment was given (pass --log FILE)".to_owned());
         for key in [FactKey::LogSays, FactKey::LogState, FactKey::LogBind] {
@@ -119,6 +120,9 @@ fn log(
         // Clients were refused, whether or not this audit sends what is refused.
         facts.known(FactKey::LogRefuses, subject, "too-large", id()).symptom = true;
     }
+    if says.contains("proxy-not-trusted") {
+        facts.known(FactKey::LogHarms, subject, "clients-as-one", id()).symptom = true;
+    }
     let starts = meanings.get("starts").map_or(0, |meaning| meaning.count);
     facts.known(FactKey::LogStarts, subject, i64::try_from(starts).unwrap_or(i64::MAX), id());
 
@@ -177,7 +181,7 @@ impl Named {
         let (text, place) = event;
         let by_node = ["Cannot find module", "Cannot find package"].iter().any(|words| text.contains(words));
         const KEPT: &[&str] =
-            &["variable", "module", "host", "listen", "exit", "signal", "exception", "path"];
+            &["variable", "module", "host", "listen", "exit", "signal", "exception", "path", "upstream"];
         for (name, value) in names {
             let Some(name) = KEPT.iter().find(|kept| *kept == name) else { continue };
             self.all.entry(name).or_default().insert(value.clone());
@@ -214,6 +218,7 @@ impl Named {
             ("variable", FactKey::LogVariable),
             ("host", FactKey::LogHost),
             ("path", FactKey::LogPath),
+            ("upstream", FactKey::LogRefusedAt),
         ] {
             facts.known_list(key, subject, self.all.get(name).cloned().unwrap_or_default(), id());
         }
@@ -272,6 +277,28 @@ impl Named {
             let set = project.deploy.iter().any(|config| config.sets.iter().any(|name| name == variable));
             facts.known(FactKey::LogVariableSet, subject, set, id());
         }
+    }
+}
+
+/// Whether the ports at which proxies were refused are those of the servers whose logs are at hand. A server that listens
+/// and a refusal beside it are no contradiction where their ports differ; where they are the same, it is the address.
+fn refused_ports(facts: &mut Facts) {
+    let port = |text: &String| text.rsplit_once(':').map_or(text.as_str(), |(_, port)| port).parse().ok();
+    let ports = |fact: &Fact| match fact.known() {
+        Some(Value::List(all)) => all.iter().filter_map(port).collect(),
+        _ => BTreeSet::<u16>::new(),
+    };
+    let listens: BTreeSet<u16> = facts.of(FactKey::LogListens).flat_map(ports).collect();
+    let from: BTreeSet<ObservationId> =
+        facts.of(FactKey::LogListens).flat_map(|fact| fact.evidence.clone()).collect();
+    let refused: Vec<_> = facts
+        .of(FactKey::LogRefusedAt)
+        .map(|fact| (fact.subject.clone(), fact.evidence.clone(), ports(fact)))
+        .filter(|(_, _, ports)| !ports.is_empty() && !listens.is_empty())
+        .collect();
+    for (subject, seen, ports) in refused {
+        let fits = !ports.is_disjoint(&listens);
+        facts.known(FactKey::LogRefusedFits, subject, fits, seen.into_iter().chain(from.clone()));
     }
 }
 

@@ -77,7 +77,8 @@ impl Late {
 /// What one server said of both families.
 #[derive(Debug)]
 struct Heard {
-    recursive: bool,
+    /// Its place among the resolvers, from 0; `None` for the system's own call.
+    place: Option<usize>,
     observations: Vec<Observation>,
 }
 
@@ -99,18 +100,32 @@ pub async fn addresses(ctx: &Context, host: &str, port: u16, vantage: Vantage) -
 
     let started = Instant::now();
     let mut open = ask_everybody(ctx, &name, vantage);
-    let (mut heard, mut settled) = (Vec::new(), None);
-    while let Some(next) = open.join_next().await {
+    let (mut heard, mut settled, mut best) = (Vec::new(), None, usize::MAX);
+    // Resolvers that gave no address.
+    let mut without = Vec::new();
+    let mut until = None;
+    loop {
+        let next = match until {
+            None => open.join_next().await,
+            Some(until) => tokio::time::timeout_at(until, open.join_next()).await.unwrap_or(None),
+        };
+        let Some(next) = next else { break };
         let Ok(next) = next else { continue };
         let found = interleaved(&next.observations);
-        let decides = next.recursive && !found.is_empty();
-        if decides || (settled.is_none() && !found.is_empty()) {
+        let place = next.place.filter(|_| !found.is_empty());
+        if place.is_some_and(|place| place < best) || (settled.is_none() && !found.is_empty()) {
             settled = Some((found, last_of(&next.observations)));
         }
         heard.extend(next.observations);
-        if decides {
+        without.extend(next.place.filter(|_| place.is_none()));
+        best = best.min(place.unwrap_or(usize::MAX));
+        if best == usize::MAX {
+            continue;
+        }
+        if (0..best).all(|before| without.contains(&before)) {
             break;
         }
+        until.get_or_insert_with(|| tokio::time::Instant::now() + ctx.limits.listed_before);
     }
     let took_us = micros(started.elapsed());
     let (addresses, settled_by) = settled.unwrap_or_default();
@@ -127,20 +142,20 @@ pub async fn addresses(ctx: &Context, host: &str, port: u16, vantage: Vantage) -
 
 fn ask_everybody(ctx: &Context, name: &str, vantage: Vantage) -> JoinSet<Heard> {
     let mut open = JoinSet::new();
-    for address in system::resolvers(ctx) {
+    for (place, address) in system::resolvers(ctx).into_iter().enumerate() {
         let (ctx, name, server) = (ctx.clone(), name.to_owned(), Server::recursive(address));
         open.spawn(async move {
             let (a, aaaa) = tokio::join!(
                 ask(&ctx, &server, &name, RecordType::A, vantage, None),
                 ask(&ctx, &server, &name, RecordType::AAAA, vantage, None),
             );
-            Heard { recursive: true, observations: vec![a, aaaa] }
+            Heard { place: Some(place), observations: vec![a, aaaa] }
         });
     }
     if ctx.resolvers.is_empty() {
         let (ctx, name) = (ctx.clone(), name.to_owned());
         open.spawn(async move {
-            Heard { recursive: false, observations: system::call(&ctx, &name, vantage).await.into() }
+            Heard { place: None, observations: system::call(&ctx, &name, vantage).await.into() }
         });
     }
     open

@@ -397,6 +397,41 @@ async fn the_first_resolver_settles_and_the_others_are_heard_out() {
 }
 
 #[tokio::test]
+async fn of_two_views_the_first_listed_counts_although_the_other_is_faster() {
+    let (said, wait) = tokio::sync::watch::channel(false);
+    let slow = UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
+    let slow_address = slow.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let mut buffer = [0; 2048];
+        while let Ok((length, from)) = slow.recv_from(&mut buffer).await {
+            wait.clone().wait_for(|said| *said).await.expect("the test still runs");
+            let query = Message::from_vec(&buffer[..length]).expect("parses");
+            let name = query.queries[0].name().to_string().trim_end_matches('.').to_owned();
+            let records = match query.queries[0].query_type() {
+                RecordType::A => vec![a(&name, 77)],
+                _ => Vec::new(),
+            };
+            let _ = slow.send_to(&with_records(&query, records)[0], from).await;
+        }
+    });
+    let fast = TestServer::start(move |query, heard, nth| {
+        said.send_replace(true);
+        dual_stack(query, heard, nth)
+    })
+    .await;
+    let mut ctx = context(&[slow_address, fast.address]);
+    let limit = Duration::from_secs(20);
+    ctx.limits = Arc::new(Limits { resolve: limit, listed_before: limit, ..Limits::default() });
+    let found = addresses(&ctx, "api.example.test", 443, Vantage::Edge).await;
+    assert!(found.settled_by.is_some_and(|id| id.0.starts_with(&format!("dns/recursive/{slow_address}/"))));
+    assert_eq!(found.addresses.len(), 1, "{:?}", found.addresses);
+    // Nor is the second one lost where the first says nothing within its time.
+    ctx.limits = Arc::new(Limits { resolve: limit, listed_before: Duration::ZERO, ..Limits::default() });
+    let again = addresses(&ctx, "api.example.test", 443, Vantage::Edge).await;
+    assert!(!again.addresses.is_empty());
+}
+
+#[tokio::test]
 async fn a_resolver_that_knows_nothing_does_not_settle_the_matter() {
     let empty = TestServer::start(|query, _, _| with_code(query, ResponseCode::NXDomain)).await;
     let full = TestServer::start(dual_stack).await;

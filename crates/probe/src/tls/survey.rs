@@ -73,10 +73,7 @@ pub async fn survey(
         Some(Observed::Silent(silence)) if silence.phase == landfall_evidence::Phase::Connect => {
             unasked(&handshake.id, &silence.to_string())
         }
-        _ => {
-            let shown = ordinary.and_then(Observed::present);
-            Box::pin(Run::new(ctx, host, address).all(shown)).await
-        }
+        _ => Box::pin(Run::new(ctx, host, address).all(ordinary)).await,
     };
     let connected_to = ctx.map.diverted(address);
     let rounds = answer.present().map_or(0, |survey| u32::from(survey.connections > 0) * 2);
@@ -327,7 +324,12 @@ impl<'a> Run<'a> {
         self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    async fn all(&self, ordinary: Option<&TlsHandshake>) -> Observed<TlsSurvey> {
+    async fn all(&self, handshake: Option<&Observed<TlsHandshake>>) -> Observed<TlsSurvey> {
+        if let Some(Observed::Denied(Denial::TlsAlert { code: 70, .. })) = handshake {
+            // It offered TLS 1.2 and 1.3 and was told that neither will do: an answer of its own about both.
+            self.told().take(TlsVersion::Tls13, TlsVersion::Tls12, false, false, &Said::Alert(70));
+        }
+        let ordinary = handshake.and_then(Observed::present);
         if let Some(shown) = ordinary {
             let mut told = self.told();
             match shown.version.as_str() {
@@ -345,6 +347,7 @@ impl<'a> Run<'a> {
         // short, and then the weak groups. The other has the large hello, which takes a moment by design, and what depends
         // on its answer; it waits for the first before it asks for the hybrid, which matters less.
         let settled = Notify::new();
+        let newest_settled = Notify::new();
         let first = Box::pin(async {
             let (server_hello, old, (no_more, dated_said)) =
                 tokio::join!(Box::pin(self.shown()), Box::pin(self.old()), Box::pin(self.dated()));
@@ -353,6 +356,10 @@ impl<'a> Run<'a> {
                 Box::pin(self.settle_1_2()).await;
             }
             settled.notify_one();
+            if !self.told().is_settled(TlsVersion::Tls13) {
+                // Versions come before groups where connections run short.
+                newest_settled.notified().await;
+            }
             // Whoever answers no hello at all answers none of these either, and each costs its whole time.
             let weak = if answered { Box::pin(self.weak_groups()).await } else { not_answered() };
             (server_hello, old, no_more, dated_said, weak)
@@ -361,9 +368,11 @@ impl<'a> Run<'a> {
             let large = self.large().await;
             settled.notified().await;
             if !self.told().small_answered {
+                newest_settled.notify_one();
                 return (large, not_answered());
             }
             Box::pin(self.settle_1_3()).await;
+            newest_settled.notify_one();
             let post_quantum = Box::pin(self.post_quantum(ordinary, &large)).await;
             (large, post_quantum)
         });

@@ -46,12 +46,14 @@ pub(crate) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
     routes
 }
 
+/// The routes of the project's OpenAPI document, all of one file.
+pub(crate) fn specified(tree: &Tree, unread: &mut Vec<String>) -> Vec<Route> {
+    openapi::read(tree, unread).unwrap_or_default()
+}
+
 /// Where the project's OpenAPI document and its code differ.
-pub(crate) fn against_specification(tree: &Tree, routes: &[Route], unread: &mut Vec<String>) -> Vec<Noticed> {
-    match openapi::read(tree, unread) {
-        Some((file, named)) => openapi::compare(&file, &named, routes),
-        None => Vec::new(),
-    }
+pub(crate) fn against_specification(specified: &[Route], routes: &[Route]) -> Vec<Noticed> {
+    openapi::compare(specified, routes)
 }
 
 /// A router (blueprint, app) by the file and the name that it has there.

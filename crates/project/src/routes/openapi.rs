@@ -13,8 +13,8 @@ use crate::yaml::{Node, documents};
 
 const METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options"];
 
-/// The document nearest to the root, if the project keeps one: its path, and routes with their methods.
-pub(super) fn read(tree: &Tree, unread: &mut Vec<String>) -> Option<(String, Vec<Route>)> {
+/// The document nearest to the root, if the project keeps one: its routes, each with its method and its place.
+pub(super) fn read(tree: &Tree, unread: &mut Vec<String>) -> Option<Vec<Route>> {
     let file = tree.files.iter().find(|f| {
         let name = file_name(&f.path).to_ascii_lowercase();
         let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
@@ -65,7 +65,7 @@ pub(super) fn read(tree: &Tree, unread: &mut Vec<String>) -> Option<(String, Vec
         })
         .take(super::MAX_ROUTES)
         .collect();
-    Some((file.path.clone(), routes))
+    Some(routes)
 }
 
 /// A path with all its parameters alike, so that `/items/{id}` and `/items/:item` are one.
@@ -78,10 +78,12 @@ fn alike(path: &str) -> String {
 }
 
 /// Both directions. Nothing when either side is empty: then one of the two was not read, and no difference is known.
-pub(super) fn compare(file: &str, named: &[Route], served: &[Route]) -> Vec<Noticed> {
+pub(super) fn compare(named: &[Route], served: &[Route]) -> Vec<Noticed> {
     if named.is_empty() || served.is_empty() {
         return Vec::new();
     }
+    let place = named[0].place.as_str();
+    let file = place.rsplit_once(':').map_or(place, |(file, _)| file);
     let of = |routes: &[Route]| -> BTreeSet<(String, String)> {
         routes
             .iter()
@@ -140,7 +142,7 @@ mod tests {
             "openapi.yaml",
             "openapi: 3.1.0\nservers: [{url: https://api.example.com/v1}]\npaths:\n  /items/{id}:\n    get: {}\n    delete: {}\n  /gone:\n    post: {}\n",
         )]);
-        let (file, named) = read(&tree, &mut Vec::new()).unwrap();
+        let named = read(&tree, &mut Vec::new()).unwrap();
         let route = |method: &str, path: &str| Route {
             methods: vec![method.to_owned()],
             path: path.to_owned(),
@@ -149,7 +151,7 @@ mod tests {
         let served =
             [route("GET", "/v1/items/<int:item>"), route("POST", "/v1/new"), route("GET", "/health")];
         let shown: Vec<String> =
-            compare(&file, &named, &served).iter().map(|(w, p, d)| format!("{} {p} {d}", w.name())).collect();
+            compare(&named, &served).iter().map(|(w, p, d)| format!("{} {p} {d}", w.name())).collect();
         assert_eq!(
             shown,
             [
@@ -158,7 +160,7 @@ mod tests {
                 "route-unspecified a.py:1 POST /v1/new (openapi.yaml)"
             ]
         );
-        assert!(compare(&file, &named, &[]).is_empty(), "no route was read from the code");
+        assert!(compare(&named, &[]).is_empty(), "no route was read from the code");
     }
 
     #[test]

@@ -1,0 +1,213 @@
+//! The delegation as the parent publishes it, copies of the zone elsewhere, and whether its servers agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use landfall_evidence::{DnsServerRole, HostRole, ObservationId};
+
+use super::super::dns::message;
+use super::super::{FactKey, Facts, Value};
+use super::{Ids, Says, Seen, World, names_of};
+
+/// The delegation as the parent publishes it, held against the zone's own NS set.
+pub(super) fn parent(world: &World<'_>, facts: &mut Facts) {
+    let (mut published, mut ids, mut words) = (BTreeSet::new(), Ids::new(), BTreeSet::new());
+    let asked = || world.evidence.all_dns().filter(|(_, s)| s.question.server.role == DnsServerRole::Parent);
+    for (observation, seen) in asked().filter(|(_, s)| s.question.rtype == "NS") {
+        let Some(answer) = message(seen) else { continue };
+        let names = names_of(answer, "NS", world.domain);
+        let word = match (names.is_empty(), answer.rcode) {
+            (false, 0) => "delegated",
+            (_, 3) => "absent",
+            (true, 0) => "empty",
+            _ => continue,
+        };
+        words.insert(word);
+        published.extend(names);
+        ids.insert(observation.id.clone());
+    }
+    if words.len() == 1
+        && let Some(word) = words.first()
+    {
+        facts.known(FactKey::DnsParent, "", *word, ids.clone());
+    }
+    facts.known_list(FactKey::DnsParentNs, "", published.iter().cloned(), ids.clone());
+    let mut own = BTreeSet::new();
+    for (observation, seen) in world.evidence.dns() {
+        let question = &seen.question;
+        if question.server.role == DnsServerRole::Authoritative
+            && question.rtype == "NS"
+            && question.name == world.domain
+            && let Some(answer) = seen.answer.present().filter(|answer| answer.authoritative)
+        {
+            own.extend(names_of(answer, "NS", world.domain));
+            ids.insert(observation.id.clone());
+        }
+    }
+    if !published.is_empty() && !own.is_empty() {
+        let word = if published == own {
+            "same"
+        } else if published.is_disjoint(&own) {
+            "differs"
+        } else {
+            "partly"
+        };
+        facts.known(FactKey::DnsDelegation, "", word, ids);
+    }
+}
+
+/// Copies of the zone at servers that are expected to hold it and to which nobody is sent.
+pub(super) fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
+    let mut delegated: BTreeSet<String> = BTreeSet::new();
+    let mut delegated_at: BTreeSet<IpAddr> = BTreeSet::new();
+    for (_, s) in world.evidence.dns() {
+        if s.question.server.role == DnsServerRole::Authoritative {
+            delegated.extend(s.question.server.name.clone());
+            delegated_at.extend(s.question.server.address.map(|a| a.ip()));
+        }
+    }
+    for key in [FactKey::DnsParentNs, FactKey::DnsNs] {
+        if let Some(Value::List(names)) = facts.get(key, "").and_then(|f| f.known()) {
+            delegated.extend(names.iter().cloned());
+        }
+    }
+    let mut foreign: BTreeMap<String, Ids> = BTreeMap::new();
+    let (mut holders, mut holding, mut addresses) = (BTreeSet::new(), Ids::new(), BTreeSet::new());
+    let mut absent = Ids::new();
+    for (observation, s) in world.evidence.all_dns() {
+        let server = &s.question.server;
+        let (DnsServerRole::Expected, Some(name), Some(at)) = (server.role, &server.name, server.address)
+        else {
+            continue;
+        };
+        if delegated.contains(name) || delegated_at.contains(&at.ip()) {
+            continue;
+        }
+        foreign.entry(name.clone()).or_default().insert(observation.id.clone());
+        let Some(answer) = message(s).filter(|answer| answer.authoritative) else { continue };
+        if s.question.name == world.host && matches!(s.question.rtype.as_str(), "A" | "AAAA") {
+            let found: BTreeSet<IpAddr> =
+                answer.data_of(&s.question.rtype).filter_map(|d| d.parse().ok()).collect();
+            if found.is_empty() && answer.data_of("CNAME").next().is_none() {
+                absent.insert(observation.id.clone());
+            } else {
+                holders.insert(name.clone());
+                holding.insert(observation.id.clone());
+                addresses.extend(found);
+            }
+        }
+    }
+    if foreign.is_empty() {
+        return;
+    }
+    let all_ids: Ids = foreign.values().flatten().cloned().collect();
+    let project = world.evidence.project();
+    let places = foreign.keys().map(|name| {
+        let hosts = project.iter().flat_map(|(_, snapshot)| &snapshot.hosts);
+        let place = hosts
+            .filter(|h| h.role == HostRole::NameServer && h.name == *name)
+            .map(|h| h.place.as_str())
+            .next();
+        place.map_or("target", |place| {
+            let file = place.rsplit_once(':').map_or(place, |(file, _)| file).to_ascii_lowercase();
+            let prose = [".md", ".rst", ".txt", ".adoc"].iter().any(|end| file.ends_with(end));
+            if prose { "document" } else { "infrastructure" }
+        })
+    });
+    let places: BTreeSet<&str> = places.collect();
+    if let Some(place) = places.first() {
+        facts.known(FactKey::DnsElsewherePlace, "", *place, all_ids.clone());
+    }
+    facts.known_list(FactKey::DnsElsewhere, "", foreign.into_keys(), all_ids);
+    facts.known_list(FactKey::DnsCopyAt, "", holders.clone(), holding.clone());
+    let (own, own_ids) = seen.addresses(DnsServerRole::Authoritative);
+    let says = facts.text(FactKey::DnsAuthoritative, "").map(str::to_owned);
+    let mut ids = holding;
+    ids.extend(own_ids);
+    if holders.is_empty() {
+        if !absent.is_empty() {
+            facts.known(FactKey::DnsCopy, "", "absent", absent);
+        }
+        return;
+    }
+    let word =
+        match says.as_deref() {
+            Some("ok" | "mixed") if !own.is_empty() && !addresses.is_empty() => {
+                if own.is_disjoint(&addresses) { "differs" } else { "same" }
+            }
+            Some(
+                "nxdomain" | "nodata" | "refused" | "not-authoritative" | "servfail" | "silent" | "dangling",
+            ) => "better",
+            None if facts.text(FactKey::DnsZone, "") == Some("absent") => "better",
+            None if facts.text(FactKey::DnsParent, "").is_some_and(|word| word != "delegated") => "better",
+            _ => return,
+        };
+    facts.known(FactKey::DnsCopy, "", word, ids.clone());
+    let serial = |role: DnsServerRole| {
+        let asked = world.evidence.dns_of(role).filter(|(_, s)| s.question.rtype == "SOA");
+        let own = asked.filter(|(_, s)| {
+            role != DnsServerRole::Expected
+                || s.question.server.name.as_ref().is_some_and(|n| holders.contains(n))
+        });
+        own.filter_map(|(_, s)| {
+            s.answer.present()?.data_of("SOA").next()?.split(' ').nth(2)?.parse::<u32>().ok()
+        })
+        .max()
+    };
+    if let (Some(there), Some(here)) = (serial(DnsServerRole::Expected), serial(DnsServerRole::Authoritative))
+    {
+        // Serials count around (RFC 1982 section 3.2).
+        let ahead = there.wrapping_sub(here);
+        // Providers count a zone that was just made from one, and a zone of years by dates or seconds.
+        facts.known(FactKey::DnsYoung, "", here <= YOUNG_SERIAL && there >= OLD_SERIAL, ids.clone());
+        facts.known(FactKey::DnsCopyNewer, "", ahead != 0 && ahead < 1 << 31, ids);
+    }
+}
+
+/// Up to this serial a zone has hardly been edited.
+const YOUNG_SERIAL: u32 = 10;
+
+/// From this serial on it counts dates or seconds, or very many edits.
+const OLD_SERIAL: u32 = 1_000_000;
+
+/// Whether the zone's own servers say the same, and count the same version of the zone.
+pub(super) fn agreement(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
+    let mut serials: BTreeMap<String, (String, ObservationId)> = BTreeMap::new();
+    for (observation, s) in world.evidence.dns() {
+        let server = &s.question.server;
+        if server.role == DnsServerRole::Authoritative
+            && s.question.rtype == "SOA"
+            && let Some(answer) = s.answer.present().filter(|answer| answer.authoritative)
+            && let Some(serial) = answer
+                .answers
+                .iter()
+                .find(|r| r.rtype == "SOA" && r.name == s.question.name)
+                .and_then(|r| r.data.split(' ').nth(2))
+        {
+            let who = format!("{} {:?}", server.name.clone().unwrap_or_default(), server.address);
+            serials.insert(who, (serial.to_owned(), observation.id.clone()));
+        }
+    }
+    let distinct: BTreeSet<&String> = serials.values().map(|(serial, _)| serial).collect();
+    if serials.len() > 1 {
+        let ids: Ids = serials.values().map(|(_, id)| id.clone()).collect();
+        facts.known(FactKey::DnsSerials, "", if distinct.len() == 1 { "same" } else { "differ" }, ids);
+    }
+    let own: Vec<&Says> = seen
+        .of(DnsServerRole::Authoritative)
+        .map(|(_, says)| says)
+        .filter(|says| matches!(says.word(), Some("ok" | "nxdomain" | "nodata" | "dangling")))
+        .collect();
+    if own.len() < 2 {
+        return;
+    }
+    let ids: Ids = own.iter().flat_map(|says| says.ids.iter().cloned()).collect();
+    let words: BTreeSet<_> = own.iter().filter_map(|says| says.word()).collect();
+    let with: Vec<&&Says> = own.iter().filter(|says| !says.addresses.is_empty()).collect();
+    let apart = with.iter().any(|a| with.iter().any(|b| a.addresses.is_disjoint(&b.addresses)));
+    let aliases: BTreeSet<_> = own.iter().map(|says| &says.aliases).collect();
+    let differ = words.len() > 1 || apart || (with.is_empty() && aliases.len() > 1);
+    // Servers that choose an address by place count one version of the zone; what differs in both is two zones.
+    let trouble = differ && (distinct.len() > 1 || words.len() > 1);
+    facts.known(FactKey::DnsServersAgree, "", !differ, ids).symptom = trouble;
+}
