@@ -103,7 +103,8 @@ impl Posterior {
         Fit {
             limit,
             limit_share: share_of(&|h| limit.is_some_and(|l| l.likely == total(h))),
-            period: over(&|c| c != LeakyBucket, &|h| h.of.period),
+            // In which window a penalty counts says nothing of how long others' windows are.
+            period: over(&|c| c != LeakyBucket && (c != Penalty || best == Penalty), &|h| h.of.period),
             place: over(&|c| matches!(c, LeakyBucket | TokenBucket), &|h| h.of.place()),
             penalty: over(&|c| c == Penalty, &|h| h.of.penalty),
             counters: over(&|c| c == SeveralCounters, &|h| f64::from(h.of.counters)),

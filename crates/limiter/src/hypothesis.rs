@@ -3,10 +3,12 @@
 //! A hypothesis is never asked to decide what happened: whether a request was counted follows from the answer that came,
 //! so that one unexplained answer costs weight and does not derail the rest.
 
+mod likelihood;
+
 use landfall_evidence::LimiterClass;
 
+use crate::foreign::Foreign;
 use crate::history::{Arrival, History};
-use crate::prior;
 
 /// Chance that a request passes which the true limiter's rule would refuse: a lost update between processes.
 const UNEXPLAINED_PASS: f64 = 0.003;
@@ -18,6 +20,9 @@ const BOUNDLESS: u32 = 1_000_000;
 
 /// Counters that one hypothesis may have.
 pub(crate) const MOST_COUNTERS: usize = 4;
+
+/// Windows whose beginning by others is a parameter of its own; then they repeat.
+pub(crate) const LUCKS: usize = 8;
 
 /// Parameters. Times are in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +43,8 @@ pub(crate) struct Parameters {
     pub(crate) others: f64,
     /// Counters that do not know of each other.
     pub(crate) counters: u8,
+    /// Chance that decided when others began a window or set off a penalty, for one of these after another; `0.0..1.0`.
+    pub(crate) luck: [f32; LUCKS],
     /// Whether the previous window's share is rounded down (`limits`, the library below Flask-Limiter, does) or exact.
     pub(crate) rounds_down: bool,
 }
@@ -61,6 +68,11 @@ pub(crate) struct State {
     full_at: f64,
     /// End of the penalty.
     until: f64,
+    /// Windows begun and penalties set off so far.
+    begun: usize,
+    /// What others hold, as of the moment beside it.
+    foreign: Foreign,
+    foreign_at: f64,
 }
 
 impl Default for State {
@@ -71,6 +83,9 @@ impl Default for State {
             previous: 0,
             full_at: f64::NEG_INFINITY,
             until: f64::NEG_INFINITY,
+            begun: 0,
+            foreign: Foreign::NONE,
+            foreign_at: f64::NEG_INFINITY,
         }
     }
 }
@@ -94,38 +109,74 @@ impl Hypothesis {
     fn refuses(&self, history: &History, i: usize, at: f64) -> f64 {
         let (of, state) = (&self.of, &self.state);
         match self.class {
-            LimiterClass::FixedWindow => {
-                let (start, count) = self.window(at, 0);
-                self.full(count, at - start.max(at - of.period))
-            }
-            LimiterClass::SlidingLog => {
-                let log = history.before(i, of.counts_refused);
-                let limit = of.limit as usize;
-                if of.others == 0.0 {
-                    return f64::from(limit <= log.len() && log[log.len() - limit] > at - of.period);
-                }
-                let within = log.len() - log.partition_point(|t| *t <= at - of.period);
-                self.full(within as u32, of.period)
-            }
-            LimiterClass::SlidingCounter => self.full_of(self.weighed(at), of.period),
-            LimiterClass::TokenBucket => {
-                let used = (state.full_at - at).max(0.0) / of.place();
-                self.full_of(used, of.period)
-            }
             // Asked one at a time, its queue never grows long enough to refuse; the delay is what shows it.
             LimiterClass::LeakyBucket => 0.0,
-            LimiterClass::Penalty => {
-                if at < state.until {
-                    return 1.0;
-                }
-                let (start, count) = self.window(at, 0);
-                self.full(count, at - start.max(at - of.period))
-            }
             LimiterClass::SeveralCounters => {
                 let counters = usize::from(of.counters);
                 let full = (0..counters).filter(|w| self.window(at, *w).1 >= of.limit).count();
                 full as f64 / counters as f64
             }
+            LimiterClass::Penalty if at < state.until => 1.0,
+            _ => match self.room(history, i, at) {
+                0 => 1.0,
+                _ if of.others == 0.0 => 0.0,
+                room => self.foreign(at).at_least(room),
+            },
+        }
+    }
+
+    /// Places that our own requests leave to others and the next.
+    fn room(&self, history: &History, i: usize, at: f64) -> u32 {
+        let (of, state) = (&self.of, &self.state);
+        let left = match self.class {
+            LimiterClass::SlidingLog => {
+                let log = history.before(i, of.counts_refused);
+                let limit = of.limit as usize;
+                // Times are in order, so one of them tells whether all places are taken.
+                if log.len() >= limit && log[log.len() - limit] > at - of.period {
+                    return 0;
+                }
+                if of.others == 0.0 {
+                    return 1;
+                }
+                (limit + log.partition_point(|t| *t <= at - of.period) - log.len()) as f64
+            }
+            LimiterClass::SlidingCounter => f64::from(of.limit) - self.weighed(at),
+            LimiterClass::TokenBucket => f64::from(of.limit) - (state.full_at - at).max(0.0) / of.place(),
+            _ => f64::from(of.limit.saturating_sub(self.window(at, 0).1)),
+        };
+        // One more has to fit as a whole.
+        (left + 1e-9).max(0.0) as u32
+    }
+
+    /// What others hold at `at`.
+    fn foreign(&self, at: f64) -> Foreign {
+        let (of, state) = (&self.of, &self.state);
+        let passed = at - state.foreign_at;
+        let first = passed == f64::INFINITY;
+        match self.class {
+            LimiterClass::FixedWindow | LimiterClass::Penalty => {
+                let start = self.window(at, 0).0;
+                if first || start > state.start[0] {
+                    Foreign::NONE.and(of.others * (at - start).clamp(0.0, of.period))
+                } else {
+                    state.foreign.and(of.others * passed)
+                }
+            }
+            LimiterClass::TokenBucket => {
+                let used = (of.others * of.place()).min(0.9);
+                if first {
+                    // What a queue that is busy for this part of the time holds on average.
+                    return Foreign::NONE.and(0.5 * used / (1.0 - used) + 0.5 * used);
+                }
+                let free = (at - state.full_at.max(state.foreign_at)).max(0.0);
+                if free > 4.0 * of.period {
+                    return Foreign::NONE.and(0.5 * used / (1.0 - used) + 0.5 * used);
+                }
+                state.foreign.and(of.others * passed).less(free / of.place())
+            }
+            _ if first || passed >= of.period => Foreign::NONE.and(of.others * of.period),
+            _ => state.foreign.thinned(1.0 - passed / of.period).and(of.others * passed),
         }
     }
 
@@ -134,35 +185,36 @@ impl Hypothesis {
         self.window(at, w).1 >= self.of.limit
     }
 
-    /// Chance that the limit is used up when `count` requests of ours are in, and others had `time` to send theirs.
-    fn full(&self, count: u32, time: f64) -> f64 {
-        self.full_of(f64::from(count), time)
-    }
-
-    fn full_of(&self, used: f64, time: f64) -> f64 {
-        let left = f64::from(self.of.limit) - used;
-        // One more has to fit.
-        if left < 1.0 - 1e-9 {
-            return 1.0;
-        }
-        if self.of.others == 0.0 {
-            return 0.0;
-        }
-        let mean = self.of.others * if time.is_finite() { time.clamp(0.0, self.of.period) } else { 0.0 };
-        at_least(left.floor() as u32, mean)
-    }
-
     /// Start and count of the window that a request at `at` falls into.
     fn window(&self, at: f64, w: usize) -> (f64, u32) {
         let (start, count) = (self.state.start[w], self.state.count[w]);
         if self.of.by_clock {
             let current = self.boundary_before(at);
             if current > start + self.of.period * 0.5 { (current, 0) } else { (start, count) }
-        } else if at >= start + self.of.period {
-            (at, 0)
-        } else {
+        } else if at < start + self.of.period {
             (start, count)
+        } else if self.of.others > 0.0 {
+            (self.begun_by_others(at, (start + self.of.period).max(self.state.until)), 0)
+        } else {
+            (at, 0)
         }
+    }
+
+    /// When the window that a request at `at` falls into was begun, by others perhaps; the one before ended at `end`.
+    fn begun_by_others(&self, at: f64, end: f64) -> f64 {
+        let luck = self.luck();
+        let (period, pause) = (self.of.period, 1.0 / self.of.others);
+        if at - end > period + pause {
+            // Long ago: anywhere within the turn of a window and the pause after it.
+            return at - (luck * (period + pause) - pause).max(0.0);
+        }
+        let begin = end - luck.ln() * pause;
+        let begin = if begin + period <= at { begin + period - (1.0 - luck).ln() * pause } else { begin };
+        begin.min(at)
+    }
+
+    fn luck(&self) -> f64 {
+        f64::from(self.of.luck[self.state.begun % LUCKS]).clamp(1e-6, 1.0 - 1e-6)
     }
 
     fn boundary_before(&self, at: f64) -> f64 {
@@ -195,11 +247,22 @@ impl Hypothesis {
     /// Chance of a refusal at an arrival that is known up to its spread, unexplained answers included.
     pub(crate) fn chance_of_refusal(&self, history: &History, i: usize, arrival: Arrival) -> f64 {
         let Arrival { at, spread } = arrival;
+        let (early, late) = (at - 0.8 * spread, at + 0.8 * spread);
         let middle = self.refuses(history, i, at);
-        let early = self.refuses(history, i, at - 0.8 * spread);
-        let late = self.refuses(history, i, at + 0.8 * spread);
-        let ruled = 0.4 * middle + 0.3 * (early + late);
+        // What others hold changes little within the spread, and takes time to reckon.
+        let ruled = if self.of.others > 0.0 && self.is_same(history, i, early, late) {
+            middle
+        } else {
+            0.4 * middle + 0.3 * (self.refuses(history, i, early) + self.refuses(history, i, late))
+        };
         UNEXPLAINED_REFUSAL + (1.0 - UNEXPLAINED_REFUSAL - UNEXPLAINED_PASS) * ruled
+    }
+
+    /// Whether the same window, penalty and room of ours hold at both ends of a stretch.
+    fn is_same(&self, history: &History, i: usize, early: f64, late: f64) -> bool {
+        self.window(early, 0).0 == self.window(late, 0).0
+            && (early < self.state.until) == (late < self.state.until)
+            && self.room(history, i, early) == self.room(history, i, late)
     }
 
     /// The limit that explains a refusal of exchange `first`, the first one that was refused, with the other parameters as they
@@ -243,6 +306,7 @@ impl Hypothesis {
     /// Remembers exchange `i`, whose answer is known. `pick` chooses among counters, in `0.0..1.0`.
     pub(crate) fn take(&mut self, history: &History, i: usize, pick: impl FnOnce() -> f64) {
         let (at, refused) = (history.arrival(i).at, history.exchange(i).refused);
+        let of_others = (self.of.others > 0.0).then(|| self.of_others_after(history, i, at, refused));
         match self.class {
             LimiterClass::FixedWindow => self.count_in_window(at, refused, 0),
             LimiterClass::SlidingLog => {}
@@ -256,9 +320,9 @@ impl Hypothesis {
                 if !refused {
                     self.state.full_at = self.state.full_at.max(at) + self.of.place();
                 } else if self.of.others > 0.0 {
-                    // Full by the others' doing: our share of it is unknown, but the next place is one refill away.
-                    let least = at + self.of.period - self.of.place();
-                    self.state.full_at = self.state.full_at.max(least);
+                    // Empty: what others took counts as ours from here on.
+                    let room = self.room(history, i, at);
+                    self.state.full_at = self.state.full_at.max(at) + f64::from(room) * self.of.place();
                 }
             }
             LimiterClass::LeakyBucket => {
@@ -269,7 +333,8 @@ impl Hypothesis {
             }
             LimiterClass::Penalty => {
                 if refused && at >= self.state.until {
-                    self.state.until = at + self.of.penalty;
+                    self.state.until = self.set_off(history, i, at) + self.of.penalty;
+                    self.state.begun += 1;
                     self.state.count[0] = 0;
                     self.state.start[0] = f64::NEG_INFINITY;
                 } else if !refused {
@@ -285,6 +350,30 @@ impl Hypothesis {
                 self.count_in_window(at, refused, w);
             }
         }
+        if let Some(foreign) = of_others {
+            (self.state.foreign, self.state.foreign_at) = (foreign, at);
+        }
+    }
+
+    /// What others hold once the answer to exchange `i` is known.
+    fn of_others_after(&self, history: &History, i: usize, at: f64, refused: bool) -> Foreign {
+        let room = self.room(history, i, at);
+        match (refused, self.class) {
+            (false, _) => self.foreign(at).below(room),
+            // Counted as ours, or gone with the window.
+            (true, LimiterClass::TokenBucket | LimiterClass::Penalty) => Foreign::NONE,
+            (true, _) => Foreign::full(room),
+        }
+    }
+
+    /// When the penalty began that a refusal at `at` shows: with that request, or with one of others since the last answer.
+    fn set_off(&self, history: &History, i: usize, at: f64) -> f64 {
+        let last = history.before(i, false).last().copied().unwrap_or(at).max(self.state.until);
+        if self.of.others == 0.0 || self.room(history, i, at) == 0 || at <= last {
+            return at;
+        }
+        let pause = 1.0 / self.of.others;
+        at - (self.luck() * (at - last + pause) - pause).max(0.0)
     }
 
     /// The counter that took a request with this answer, drawn among those that explain it.
@@ -304,84 +393,12 @@ impl Hypothesis {
 
     fn count_in_window(&mut self, at: f64, refused: bool, w: usize) {
         let (start, count) = self.window(at, w);
-        // A refusal means a full window, so it began earlier; only what passes begins one.
-        if !refused {
+        // A refusal means a full window, so it began earlier; only what passes begins one, or what others send.
+        if !refused || self.of.others > 0.0 {
+            self.state.begun += usize::from(start > self.state.start[w]);
             self.state.start[w] = start;
-            self.state.count[w] = count + 1;
+            self.state.count[w] = count + u32::from(!refused);
         }
-    }
-
-    /// Log-likelihood of the answer to exchange `i`, before it is remembered.
-    pub(crate) fn log_likelihood(&self, history: &History, i: usize) -> f64 {
-        let exchange = history.exchange(i);
-        let arrival = history.arrival(i);
-        let refusal = match self.taken_by.get(i) {
-            Some(w) => {
-                let full = f64::from(self.counter_is_full(arrival.at, usize::from(*w)));
-                UNEXPLAINED_REFUSAL + (1.0 - UNEXPLAINED_REFUSAL - UNEXPLAINED_PASS) * full
-            }
-            None => self.chance_of_refusal(history, i, arrival),
-        };
-        let answer = if exchange.refused { refusal } else { 1.0 - refusal };
-        answer.ln()
-            + self.of_the_delay(history, i)
-            + self.of_the_wait(history, i)
-            + self.of_the_date(history, i)
-    }
-
-    /// Whether an answer may be likelier than certain, because it is weighed against other kinds.
-    pub(crate) fn can_gain(&self) -> bool {
-        self.class == LimiterClass::LeakyBucket || self.of.by_clock
-    }
-
-    /// What `Date` adds to the knowledge of where the clock cuts windows.
-    fn of_the_date(&self, history: &History, i: usize) -> f64 {
-        if !self.of.by_clock || history.exchange(i).date.is_none() {
-            return 0.0;
-        }
-        let before = i.checked_sub(1).and_then(|i| history.clock_after(i));
-        prior::of_phase(&self.of, history.clock_after(i)) - prior::of_phase(&self.of, before)
-    }
-
-    /// What the latency says. Kinds that do not delay all say the same, so only shaping is weighed.
-    fn of_the_delay(&self, history: &History, i: usize) -> f64 {
-        if self.class != LimiterClass::LeakyBucket || i == 0 {
-            return 0.0;
-        }
-        let exchange = history.exchange(i);
-        let excess = exchange.latency() - history.base();
-        let delay = self.delay(exchange.sent + history.base() / 2.0);
-        let scale = 0.004 + 0.1 * history.base();
-        // A delay that jitter could be says nothing either way.
-        if delay < 4.0 * scale {
-            return 0.0;
-        }
-        let density = |e: f64, scale: f64| {
-            let near = (-(e.abs() - 2.0 * scale).max(0.0) / scale).exp() / (6.0 * scale);
-            // Anything may take long once in a while.
-            0.95 * near + 0.05 / (1.0 + e.abs()).powi(2)
-        };
-        let ours = density(excess - delay, scale + 0.01 * delay);
-        (ours / density(excess, scale)).ln().clamp(-6.0, 9.0)
-    }
-
-    /// What Retry-After says: the time to the next place, to the end of everything, or always the same.
-    fn of_the_wait(&self, history: &History, i: usize) -> f64 {
-        let exchange = history.exchange(i);
-        let Some(told) = exchange.retry_after.filter(|_| exchange.refused) else { return 0.0 };
-        let at = history.arrival(i).at;
-        // Whole seconds, rounded in either direction.
-        let near = |time: f64| if (time - told).abs() <= 1.05 { 0.5 } else { 0.0 };
-        let next = self.release_after(history, i, at) - at;
-        let all = match self.class {
-            LimiterClass::SlidingLog => self.of.period,
-            LimiterClass::TokenBucket => self.state.full_at - at,
-            LimiterClass::Penalty => self.of.penalty,
-            _ => next,
-        };
-        let constant = if self.class == LimiterClass::Penalty { self.of.penalty } else { self.of.period };
-        let anything = 0.12 / (told + 1.0);
-        (0.5 * near(next) + 0.2 * near(all) + 0.1 * near(constant) + 0.2 * anything).max(1e-6).ln()
     }
 
     /// The first moment from `at` at which a request would pass if nothing else were sent; `at` itself when it would now.
@@ -410,7 +427,9 @@ impl Hypothesis {
 
     fn window_end(&self, at: f64, w: usize) -> f64 {
         let (start, count) = self.window(at, w);
-        if count >= self.of.limit { start + self.of.period } else { at }
+        let full = count >= self.of.limit
+            || (self.of.others > 0.0 && self.foreign(at).at_least(self.of.limit - count) > 0.5);
+        if full { start + self.of.period } else { at }
     }
 
     fn sliding_release(&self, at: f64) -> f64 {
@@ -426,21 +445,4 @@ impl Hypothesis {
             _ => start + period + room(f64::from(count), 0.0).unwrap_or(1.0) * period,
         }
     }
-}
-
-/// Chance that a Poisson variable of this mean is at least `n`.
-fn at_least(n: u32, mean: f64) -> f64 {
-    if n == 0 {
-        return 1.0;
-    }
-    if mean <= 0.0 || f64::from(n) > mean + 8.0 * mean.sqrt() + 8.0 {
-        return 0.0;
-    }
-    let mut term = (-mean).exp();
-    let mut below = term;
-    for k in 1..n {
-        term *= mean / f64::from(k);
-        below += term;
-    }
-    (1.0 - below).max(0.0)
 }

@@ -5,6 +5,7 @@
 //! limiters of every kind in virtual time, written apart from the hypotheses, to measure how often the answer is right.
 
 mod fit;
+mod foreign;
 mod history;
 mod hypothesis;
 pub mod measure;

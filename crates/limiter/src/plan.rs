@@ -8,6 +8,8 @@
 //!    time and refusals, and never sooner than Retry-After allows.
 //! 4. **Second trip**: when no single request tells anything more, the limit is met once more with a pause in between: then a
 //!    window, a log and a penalty let go at different times.
+//! 5. **Drain**: several counters are likely by then, and nothing asks for a pause: on through refusals until so many come in a row
+//!    that no counter has a place left, because only what passes until then is their limit.
 //!
 //! It stops when one kind is certain and its period is known, when nothing can be learnt within the time left, and when
 //! requests, refusals or time run out. Every wait is lengthened at random, so that probes do not march in step.
@@ -38,6 +40,12 @@ const WEIGHED: usize = 48;
 const OF_PARAMETERS: f64 = 0.35;
 /// Less than this is not worth a request.
 const LEAST_GAIN: f64 = 0.012;
+
+/// Times that the limit is met once more.
+const MOST_TRIPS: u32 = 6;
+
+/// So many refusals in a row mean that no counter has a place left.
+const ALL_FULL: u32 = 5;
 
 /// What a run may use.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,6 +108,8 @@ enum Stage {
     Again(f64),
     /// Between the parts of another trip, until then.
     Pause(f64),
+    /// On through refusals until all counters are full, so many refusals in a row so far.
+    Drain(u32),
 }
 
 /// A run: the posterior and the stage that it is in.
@@ -149,6 +159,12 @@ impl Plan {
         self.refused += u32::from(exchange.refused);
         self.note(exchange);
         self.stage = match self.stage {
+            Stage::Drain(row) if exchange.retry_after.is_none() => {
+                let row = if exchange.refused { row + 1 } else { 0 };
+                let go_on = row < ALL_FULL && self.refused + 3 < self.budget.refusals;
+                if go_on { Stage::Drain(row) } else { Stage::Seek }
+            }
+            Stage::Burst | Stage::Again(_) | Stage::Pause(_) if self.may_drain(&exchange) => Stage::Drain(1),
             _ if exchange.refused => Stage::Seek,
             Stage::LeadIn if self.sent >= self.budget.lead_in => Stage::Burst,
             Stage::Again(pause) => Stage::Pause(exchange.sent + pause),
@@ -239,12 +255,23 @@ impl Plan {
             Stage::LeadIn if self.sent == 0 => now,
             Stage::LeadIn => self.last_sent(now) + self.random.between(0.9, 1.15),
             Stage::Burst if self.shaping_is_plain() => return Err(Stop::Certain),
-            Stage::Burst | Stage::Again(_) => soonest,
+            Stage::Burst | Stage::Again(_) | Stage::Drain(_) => soonest,
             Stage::Pause(until) => until,
             Stage::Seek => return self.seek(now, end),
         };
         let at = at.max(soonest);
         if at < end { Ok(at) } else { Err(Stop::Time) }
+    }
+
+    /// Whether to go on through refusals: of several counters only what passes until the last is full tells their limit.
+    fn may_drain(&self, exchange: &Exchange) -> bool {
+        if !exchange.refused || exchange.retry_after.is_some() || !self.budget.deep || self.trips == 0 {
+            return false;
+        }
+        let fit = self.posterior.fit();
+        fit.best().0 == LimiterClass::SeveralCounters
+            && fit.limit_share <= LIMIT_KNOWN
+            && self.refused + 2 * ALL_FULL <= self.budget.refusals
     }
 
     fn refused_at_all(&self) -> bool {
@@ -289,7 +316,7 @@ impl Plan {
         if soonest >= end {
             return Err(Stop::Time);
         }
-        let single = self.most_telling(soonest, end).filter(|(_, gain)| *gain >= LEAST_GAIN);
+        let single = self.most_telling(soonest, end);
         let several = self.several_at_once(soonest).filter(|gain| *gain >= LEAST_GAIN);
         match (single, several) {
             (Some((at, gain)), Some(ahead)) => Ok(if ahead > 1.3 * gain { soonest } else { at }),
@@ -344,7 +371,7 @@ impl Plan {
             return Err(Stop::NothingToLearn);
         };
         let requests = f64::from(self.budget.requests - self.sent);
-        let affordable = self.trips < 3
+        let affordable = self.trips < MOST_TRIPS
             && limit.likely + 4.0 <= requests
             && self.refused + 3 <= self.budget.refusals
             && soonest + 1.4 * period.likely + limit.likely * SPACING < end;
@@ -382,11 +409,13 @@ impl Plan {
         let score = |at: f64| {
             let arrival = history.expected(at);
             let (gain, refused) = gain(&sample, |h| self.posterior.chance_of_refusal(h, arrival));
-            let cost = 0.015 * refused + 0.25 * (at - soonest) / left;
+            let cost = 0.025 * refused + 0.25 * (at - soonest) / left;
             (gain, gain - cost)
         };
         let scored = times.into_iter().map(|at| (at, score(at)));
-        scored.max_by(|a, b| a.1.1.total_cmp(&b.1.1)).map(|(at, (gain, _))| (at, gain))
+        // Waiting costs nothing when nothing can be learnt sooner.
+        let telling = scored.filter(|(_, (gain, _))| *gain >= LEAST_GAIN);
+        telling.max_by(|a, b| a.1.1.total_cmp(&b.1.1)).map(|(at, (gain, _))| (at, gain))
     }
 }
 

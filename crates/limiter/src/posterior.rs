@@ -22,7 +22,7 @@ const SWEEPS: usize = 4;
 const LEAST_EFFECTIVE: f64 = 0.4;
 /// Evidence is itself only estimated, by clouds of finite size: repeated with other seeds it differs by a nat or two.
 /// Differences are taken for smaller by this factor, so that luck does not look like certainty.
-const DOUBT: f64 = 1.7;
+const DOUBT: f64 = 1.9;
 /// By how much more where others use the same quota: their requests are weighed by their number alone and not one by one, so
 /// that every answer that they had a part in says less than its likelihood.
 const MORE_DOUBT: f64 = 2.0;

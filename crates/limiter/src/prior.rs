@@ -2,8 +2,9 @@
 
 use landfall_evidence::LimiterClass;
 
+use crate::foreign::MOST;
 use crate::history::Gaps;
-use crate::hypothesis::{Hypothesis, MOST_COUNTERS, Parameters};
+use crate::hypothesis::{Hypothesis, LUCKS, MOST_COUNTERS, Parameters};
 use crate::random::Random;
 
 /// Periods that people write down, in seconds.
@@ -19,6 +20,8 @@ const LONGEST: f64 = 7200.0;
 const SHORTEST_PACE: f64 = 0.05;
 const LONGEST_PACE: f64 = 600.0;
 const LARGEST_LIMIT: f64 = 400.0;
+/// Requests by others in one period, at most.
+const MOST_OF_OTHERS: f64 = 0.7 * MOST as f64;
 /// Chance that others use the same quota.
 const SHARE_OF_OTHERS: f64 = 0.2;
 
@@ -39,6 +42,7 @@ pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
         penalty: if class == LimiterClass::Penalty { self::period(random) } else { 0.0 },
         others,
         counters,
+        luck: lucks(random),
         rounds_down: random.chance(0.5),
     };
     Hypothesis::new(class, of)
@@ -59,10 +63,14 @@ fn period(random: &mut Random) -> f64 {
 fn others(class: LimiterClass, random: &mut Random, limit: u32, period: f64) -> f64 {
     let possible = !matches!(class, LimiterClass::LeakyBucket | LimiterClass::SeveralCounters);
     if possible && random.chance(SHARE_OF_OTHERS) {
-        random.log_between(0.03, 0.6) * f64::from(limit) / period
+        (random.log_between(0.03, 0.6) * f64::from(limit)).min(MOST_OF_OTHERS) / period
     } else {
         0.0
     }
+}
+
+fn lucks(random: &mut Random) -> [f32; LUCKS] {
+    std::array::from_fn(|_| random.unit() as f32)
 }
 
 fn clock_may_cut(class: LimiterClass) -> bool {
@@ -247,6 +255,13 @@ pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) ->
                 of.counts_refused = !of.counts_refused;
             } else {
                 of.rounds_down = !of.rounds_down;
+            }
+        }
+        (6, _) if of.others > 0.0 && random.chance(0.5) => {
+            let n = random.below(LUCKS);
+            of.luck[n] = random.unit() as f32;
+            if random.chance(0.3) {
+                of.luck = lucks(random);
             }
         }
         (6, _) => {

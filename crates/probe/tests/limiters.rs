@@ -157,23 +157,54 @@ async fn strategies_of_flask_limiter_are_found_out() {
     let fixed = Server::flask("fixed-window", "5 per 4 seconds", 1);
     let moving = Server::flask("moving-window", "5 per 4 seconds", 1);
     let sliding = Server::flask("sliding-window-counter", "6 per 4 seconds", 1);
-    let two = Server::flask("fixed-window", "4 per 5 seconds", 2);
-    let runs = tokio::join!(
-        find_out(&fixed, BOUNDS),
-        find_out(&moving, BOUNDS),
-        find_out(&sliding, BOUNDS),
-        find_out(&two, BOUNDS),
-    );
-    use LimiterClass::{FixedWindow, SeveralCounters, SlidingCounter, SlidingLog};
+    let runs = tokio::join!(find_out(&fixed, BOUNDS), find_out(&moving, BOUNDS), find_out(&sliding, BOUNDS),);
+    use LimiterClass::{FixedWindow, SlidingCounter, SlidingLog};
     let want = |class, limit| Want { class, limit, place_ms: None, status: Some(429) };
     holds("fixed window", &fixed, &runs.0, &want(FixedWindow, Some(5)));
     holds("moving window", &moving, &runs.1, &want(SlidingLog, Some(5)));
     // It rounds the share of the window before, so one more or less passes.
     holds("sliding window counter", &sliding, &runs.2, &want(SlidingCounter, None));
-    holds("two workers", &two, &runs.3, &want(SeveralCounters, None));
     for (name, run) in [("fixed window", &runs.0), ("moving window", &runs.1)] {
         let period = fit(run).period_ms.expect("it was met").within;
         assert!(contains(period, 4000, 400), "{name}: {run:#?}");
+    }
+}
+
+/// Two workers that count for themselves: between the limit of one and that of both together passes at first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_of_each_strategy_are_found_out() {
+    let fixed = Server::flask("fixed-window", "4 per 15 seconds", 2);
+    let moving = Server::flask("moving-window", "4 per 15 seconds", 2);
+    let sliding = Server::flask("sliding-window-counter", "4 per 15 seconds", 2);
+    let runs = tokio::join!(find_out(&fixed, BOUNDS), find_out(&moving, BOUNDS), find_out(&sliding, BOUNDS),);
+    let want = Want { class: LimiterClass::SeveralCounters, limit: None, place_ms: None, status: Some(429) };
+    holds("fixed window", &fixed, &runs.0, &want);
+    holds("moving window", &moving, &runs.1, &want);
+    holds("sliding window counter", &sliding, &runs.2, &want);
+    for run in [&runs.0, &runs.1, &runs.2] {
+        let first = run.sequence.iter().position(|step| step.refused).expect("it was met");
+        assert!((4..=8).contains(&first), "the first refusal is request {}: {run:#?}", first + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn express_rate_limit_is_found_out() {
+    let second = Duration::from_secs(1);
+    let six = Server::express(5, 4 * second, "draft-6");
+    let seven = Server::express(7, 5 * second, "draft-7");
+    let eight = Server::express(6, 3 * second, "draft-8");
+    let runs = tokio::join!(find_out(&six, BOUNDS), find_out(&seven, BOUNDS), find_out(&eight, BOUNDS),);
+    for (name, server, run, limit, period) in [
+        ("draft 6", &six, &runs.0, 5, 4000),
+        ("draft 7", &seven, &runs.1, 7, 5000),
+        ("draft 8", &eight, &runs.2, 6, 3000),
+    ] {
+        let class = LimiterClass::FixedWindow;
+        holds(name, server, run, &Want { class, limit: Some(limit), place_ms: None, status: Some(429) });
+        let within = fit(run).period_ms.expect("it was met").within;
+        assert!(contains(within, period, period / 10), "{name}: {run:#?}");
+        let stated = &fit(run).stated;
+        assert!(stated.iter().any(|s| s.quota == Some(limit) && s.holds == Some(true)), "{name}: {run:#?}");
     }
 }
 

@@ -149,9 +149,16 @@ fn time(value: &Estimated) -> String {
     let (low, likely) = (seconds(value.within.low), seconds(value.likely));
     match value.within.high.map(seconds) {
         Some(high) if high == low => format!("{likely} s"),
+        // A likeliest value between ends so far apart is no figure to go by.
+        Some(high) if is_wide(value) => format!("not known (between {low} and {high} s)"),
         Some(high) => format!("{likely} s ({low} to {high} s)"),
         None => format!("{likely} s or more"),
     }
+}
+
+/// Whether the ends lie further apart than by a factor of 4.
+fn is_wide(value: &Estimated) -> bool {
+    value.within.high.is_some_and(|high| high > value.within.low.max(1).saturating_mul(4))
 }
 
 fn stated(stated: &StatedLimit) -> String {

@@ -143,6 +143,10 @@ pub(super) fn slower(held: &[Held], known: &Known) -> Vec<String> {
 fn pace(profile: &UsageProfile, known: &Known) -> Option<String> {
     let passes = |profile: &UsageProfile| impact::passes(profile, known);
     let name = &profile.name;
+    // How slowly to ask follows from the window, so there is nothing to say where it is not known.
+    if !known.window_known && (profile.every_ms.is_some() || profile.spacing_ms > 0) {
+        return None;
+    }
     if let Some(every) = profile.every_ms {
         // Longer pauses help only where one visit passes by itself.
         let with = |every_ms: u64| UsageProfile { every_ms: Some(every_ms), ..profile.clone() };
@@ -168,9 +172,6 @@ fn pace(profile: &UsageProfile, known: &Known) -> Option<String> {
             let most = refused - 1;
             format!("{name}: passes under the present limit with at most {most} at once, when it bundles its calls or keeps answers")
         });
-    }
-    if !known.window_known {
-        return None;
     }
     let with = |spacing_ms: u64| UsageProfile { spacing_ms, ..profile.clone() };
     let slowest = known.window_ms.high?.saturating_mul(2);
@@ -288,6 +289,33 @@ mod tests {
 
     fn known_wide() -> Known {
         known(&[FixedWindow], Range::exactly(60), Some(Range::exactly(60_000)), Keyed::Unknown)
+    }
+
+    #[test]
+    fn a_window_that_is_not_known_gives_no_pace_and_no_time_of_refusal() {
+        let wide = Range { low: 300, likely: 30_000, high: Some(7_200_000) };
+        let known = Known {
+            window_known: false,
+            ..known(&[SlidingLog, Penalty], Range::exactly(2), Some(wide), Keyed::Unknown)
+        };
+        let held = held(&known);
+        assert!(held.iter().any(|(_, impact)| impact.hit == crate::Hit::Perhaps));
+        for (_, impact) in &held {
+            assert!(
+                !impact.words.contains("shut for") && !impact.words.contains("at worst"),
+                "{}",
+                impact.words
+            );
+        }
+        // How many at once follows from the limit alone.
+        assert_eq!(
+            slower(&held, &known),
+            [
+                "a page that opens with 12 calls: passes under the present limit with at most 2 at once, when it bundles its calls or keeps answers"
+            ]
+        );
+        let text = in_figures(&held, &known, "2 requests", &[], &signal(429, Some(2))).expect("hit");
+        assert!(text.contains("in 1 min for each client"), "{text}");
     }
 
     #[test]

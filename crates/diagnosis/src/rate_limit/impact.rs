@@ -192,9 +192,14 @@ fn words(held: &UseImpact, known: &Known) -> String {
             format!("{name}: never refused, and held back by up to {}", span(held.worst.delay_ms))
         }
         Hit::Never => format!("{name}: never refused"),
+        // At worst of a window between a second and an hour is no figure for anybody.
+        Hit::Perhaps if !known.window_known => format!(
+            "{name}: perhaps refused; it depends on {}",
+            in_words(&held.open.iter().map(String::as_str).collect::<Vec<_>>())
+        ),
         Hit::Perhaps => format!(
             "{name}: perhaps refused, at worst {}; it depends on {}",
-            figures(&held.worst, &of, held.worst.shut_ms, false),
+            figures(&held.worst, &of, Some(held.worst.shut_ms), false),
             in_words(&held.open.iter().map(String::as_str).collect::<Vec<_>>())
         ),
         Hit::Always => {
@@ -204,21 +209,23 @@ fn words(held: &UseImpact, known: &Known) -> String {
                 "at least ".to_owned()
             };
             let varies = held.best.shut_ms != held.worst.shut_ms;
-            let figures = figures(&held.best, &of, held.worst.shut_ms, varies);
+            let shut = known.window_known.then_some(held.worst.shut_ms);
+            let figures = figures(&held.best, &of, shut, varies);
             format!("{name}: refused, {at_least}{figures}")
         }
     }
 }
 
 /// "7 of 12, request 6 first and at once, shut for up to 10 s".
-fn figures(outcome: &UseOutcome, of: &str, shut_ms: u64, up_to: bool) -> String {
+fn figures(outcome: &UseOutcome, of: &str, shut_ms: Option<u64>, up_to: bool) -> String {
     let first = match (outcome.first_refused, outcome.first_refused_ms) {
         (Some(place), Some(0)) => format!(", request {place} first and at once"),
         (Some(place), Some(at)) => format!(", request {place} first, after {}", span(at)),
         _ => String::new(),
     };
     let up_to = if up_to { "up to " } else { "" };
-    format!("{} of {of}{first}, shut for {up_to}{}", outcome.refused, span(shut_ms))
+    let shut = shut_ms.map_or(String::new(), |ms| format!(", shut for {up_to}{}", span(ms)));
+    format!("{} of {of}{first}{shut}", outcome.refused)
 }
 
 /// A stretch of time for people: "0.4 s", "10 s", "5 min".

@@ -8,6 +8,14 @@ use super::limiter::{Cut, Limiter};
 /// (`r/s`, `r/m`), Cloudflare (10 s to 1 h) and Flask-Limiter (`per second` to `per hour`) come to, days left aside.
 pub(super) const WINDOW_MS: (u64, u64) = (1_000, 3_600_000);
 
+/// A window whose ends lie further apart than by this factor is not known: figures for both ends would contradict each other.
+const WIDEST: u64 = 4;
+
+/// Whether a window is known well enough to give figures for it.
+pub(super) fn is_narrow(low_ms: u64, high_ms: Option<u64>) -> bool {
+    high_ms.is_some_and(|high| high <= low_ms.max(1).saturating_mul(WIDEST))
+}
+
 /// Moments at which windows are cut that are tried, at most.
 const MOST_CUTS: usize = 12;
 
@@ -29,7 +37,7 @@ pub(crate) struct Known {
     pub(crate) classes: Vec<LimiterClass>,
     pub(crate) limit: Range,
     pub(crate) window_ms: Range,
-    /// Whether the window was measured or stated, and is not merely bounded by what is usual.
+    /// Whether the window was measured or stated within a factor of [`WIDEST`], and is not merely bounded by what is usual.
     pub(crate) window_known: bool,
     /// `None` when nothing was seen of it.
     pub(crate) penalty_ms: Option<Range>,
@@ -109,11 +117,12 @@ impl Known {
         let told =
             run.signal.as_ref().and_then(|s| s.retry_after_s).map(|s| Range::exactly(s.saturating_mul(1000)));
         let unknown = Range { low: WINDOW_MS.0, likely: 60_000, high: Some(WINDOW_MS.1) };
+        let known = window.is_some_and(|w| is_narrow(w.low, w.high));
         Some(Self {
             classes,
             limit: Range { low: limit.low.max(1), likely: limit.likely.max(1), ..limit },
             window_ms: window.map_or(unknown, |w| Range { low: w.low.max(1), likely: w.likely.max(1), ..w }),
-            window_known: window.is_some(),
+            window_known: known,
             penalty_ms: fit.and_then(|fit| fit.penalty_ms).map(estimated).or(told),
             counters: counters.map_or((2, 2), |c| (c.low.max(1), c.high.unwrap_or(c.low).max(1))),
             alignment: fit.and_then(|fit| fit.alignment),
@@ -240,6 +249,20 @@ pub(super) struct Choices {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ends_within_a_factor_of_four_make_a_window_known() {
+        for (low, high, narrow) in [
+            (2500, Some(10_000), true),
+            (10_000, Some(10_000), true),
+            (2499, Some(10_000), false),
+            (0, Some(10_000), false),
+            (10_000, None, false),
+            (u64::MAX, Some(u64::MAX), true),
+        ] {
+            assert_eq!(is_narrow(low, high), narrow, "{low} {high:?}");
+        }
+    }
 
     #[test]
     fn a_window_between_two_ends_is_taken_to_be_round() {

@@ -89,6 +89,8 @@ pub(crate) fn assess(case: &Case<'_>) -> Option<RateLimit> {
                 platform(case, signal).and_then(|p| p.settings(&must, advice::window_ms(&known), &health));
         }
     }
+    let mut open = estimate.open.clone();
+    open.extend(known(case, run).and_then(|known| not_known(&known, run.signal.as_ref()?.retry_after_s)));
     Some(RateLimit {
         limit: estimate.limit,
         window_ms: estimate.window_ms,
@@ -105,11 +107,23 @@ pub(crate) fn assess(case: &Case<'_>) -> Option<RateLimit> {
             .collect(),
         impact: uses.iter().map(|(_, held)| held.words.clone()).collect(),
         recommendation,
-        open: estimate.open.clone(),
+        open,
         uses: uses.into_iter().map(|(_, held)| held).collect(),
         slower,
         settings,
     })
+}
+
+/// What is said instead of figures where the window is known too loosely for any.
+fn not_known(known: &Known, retry_after_s: Option<u64>) -> Option<String> {
+    if known.window_known {
+        return None;
+    }
+    let opens =
+        retry_after_s.map_or(String::new(), |s| format!(" (a refusal says that it opens again after {s} s)"));
+    Some(format!(
+        "the length of the window is not known{opens}, so how slowly to ask cannot be said: `landfall rate-limit --deep` measures it"
+    ))
 }
 
 /// The health paths that matter here, as declared or found.
@@ -149,8 +163,10 @@ pub(crate) fn limiter_of_the_project(case: &Case<'_>) -> Option<Platform> {
 pub(crate) fn limit_in_words(run: &RateLimitRun) -> Option<String> {
     let limit = run.estimate.limit?;
     Some(match run.estimate.window_ms {
-        Some(window) => format!("{limit} requests in {}", window_in_words(window)),
-        None => format!("{limit} requests, in a window of unknown length"),
+        Some(window) if known::is_narrow(window.low, window.high) => {
+            format!("{limit} requests in {}", window_in_words(window))
+        }
+        _ => format!("{limit} requests, in a window of unknown length"),
     })
 }
 
@@ -222,6 +238,23 @@ pub(crate) fn cause<'a>(case: &Case<'a>) -> Option<&'a crate::Cause> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_known_is_said_with_what_would_tell() {
+        let known = |window_known| Known {
+            window_known,
+            ..impact::tests::known(
+                &[landfall_evidence::LimiterClass::FixedWindow],
+                known::Range::exactly(5),
+                None,
+                Keyed::Unknown,
+            )
+        };
+        let said = not_known(&known(false), Some(2)).expect("the window is not known");
+        assert!(said.contains("opens again after 2 s") && said.contains("--deep"), "{said}");
+        assert!(!not_known(&known(false), None).expect("not known").contains("opens again"));
+        assert_eq!(not_known(&known(true), Some(2)), None);
+    }
 
     #[test]
     fn windows_are_written_without_needless_digits() {

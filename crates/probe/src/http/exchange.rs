@@ -185,6 +185,13 @@ impl Seat {
         };
     }
 
+    /// Gives the connection up, so that the next question makes its own.
+    pub(crate) fn let_go(&mut self) {
+        if matches!(self.held, Held::Open(_)) {
+            self.held = Held::Nothing;
+        }
+    }
+
     /// Why the connection could not be made.
     pub(crate) fn failure(&self) -> Option<&Failure> {
         match &self.held {

@@ -4,6 +4,7 @@
 //! When to send and when to stop is decided by [`landfall_limiter::Plan`]; this module sends, reads and keeps to what
 //! politeness asks for, whatever the plan says:
 //! - one host, which the user named; one safe question (GET, or HEAD where the endpoint is declared so), one at a time;
+//!   in a deep run each over a connection of its own;
 //! - never before Retry-After allows, never more requests, refusals or time than the bounds;
 //! - the run ends at a challenge page, at a server error that is no limiter's, at a connection that is refused or cut, and
 //!   after the first refusal unless it was told to go on;
@@ -238,6 +239,10 @@ impl<'a> Run<'a> {
         question.serial = Some(self.serial);
         let turn = Turn { began: Began::At(Instant::now()), after: self.after.clone(), attempt: 1 };
         let observation = self.seat.ask(self.ctx, &question, turn).await;
+        if self.bounds.deep {
+            // A connection that is kept leads to one worker process for ever, and hides that others count for themselves.
+            self.seat.let_go();
+        }
         if !observation.seen.was_asked() {
             return Came::End(match &observation.seen {
                 Seen::Http(seen) => match &seen.answer {

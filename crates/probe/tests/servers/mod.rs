@@ -148,6 +148,24 @@ impl Server {
         Self { address, folder, log, children: vec![child], own: None }
     }
 
+    /// express-rate-limit, whose window begins with the first request. `headers` is a draft of the RateLimit fields.
+    pub(crate) fn express(limit: u32, window: Duration, headers: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = free();
+        let at = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/servers/express");
+        assert!(at.join("node_modules/express-rate-limit").exists(), "`scripts/setup test` installs it");
+        let log = folder.path().join("access.log");
+        let child = start(
+            Command::new("node")
+                .arg(at.join("server.js"))
+                .args([address.port().to_string(), limit.to_string(), window.as_millis().to_string()])
+                .arg(headers)
+                .stdout(File::create(&log).expect("made")),
+            address,
+        );
+        Self { address, folder, log, children: vec![child], own: None }
+    }
+
     /// An edge rule: more than `limit` requests within `window` of the first, and everything is refused for `penalty`.
     pub(crate) async fn edge(limit: u32, window: Duration, penalty: Duration) -> Self {
         let mut state: (Option<Instant>, u32, Option<Instant>) = (None, 0, None);
