@@ -220,6 +220,13 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         },
         // Its 500s may come in a form that shows no framework; the site's kind has weighed that.
         Rung::App if site == Some("app-error") => RungState::Broken,
+        // The development server refuses the name that it was asked for.
+        Rung::App
+            if word(SiteMeaning, "edge") == Some("host-rejected")
+                && facts.at(SiteDevServer, Some("edge")).any(|fact| fact.known().is_some()) =>
+        {
+            RungState::Broken
+        }
         Rung::App => app_state(facts, reaches_app),
         // The log says that clients share one counter; that this audit was not refused proves nothing against it.
         Rung::RateLimit if facts.of(LogHarms).any(|fact| fact.text() == Some("clients-as-one")) => {
@@ -476,9 +483,7 @@ fn says_of_the_way(facts: &Facts) -> bool {
     // section 15.5.20).
     let misdirected = facts
         .at(FactKey::EndpointOutcome, Some("edge"))
-        .any(|fact| fact.symptom && fact.text() == Some("host-refused") && is_bare_421(facts, &fact.subject))
-        && (facts.text(FactKey::SiteKind, "origin").is_some()
-            || listed(facts, FactKey::ProjectSigns, "proxy-host-not-forwarded"));
+        .any(|fact| fact.symptom && fact.text() == Some("host-refused") && is_bare_421(facts, &fact.subject));
     // The same with a page for every path: the server behind has no site of the name that the proxy gives it.
     let other_site = matches!(facts.text(FactKey::SiteKind, "edge"), Some("nothing-here" | "default-page"))
         && facts.is(FactKey::SiteUniform, "edge", "yes") == Some(true)

@@ -388,6 +388,7 @@ keys! {
     HostNamed "host.named" [] "Where the project names the audited host itself.",
     HostNear "host.near" [] "Another host in the project's files, at most two letters from the audited one.",
     HostNearPlace "host.near_place" [] "Where it stands.",
+    HostOther "host.other" [] "Hosts of one other registered domain, which are all that the project names while it nowhere names the audited one.",
     HostNearResolves "host.near_resolves" [] "Those of them that have an address; the word none when none has.",
     ProjectApexAlias "project.apex_alias" [] "An alias at the zone's own name in the project's files.",
     ProjectHostEntry "project.host_entry" [] "Where the project tells a machine the host's address past DNS.",

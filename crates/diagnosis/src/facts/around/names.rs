@@ -68,6 +68,17 @@ pub(super) fn names(world: &World<'_>, facts: &mut Facts) {
             _ => {}
         }
     }
+    // Platforms' own names and those of the audited domain tell nothing of another production name.
+    let others: BTreeSet<&str> = snapshot
+        .hosts
+        .iter()
+        .filter(|named| named.role == HostRole::Host && !named.name.starts_with("localhost"))
+        .map(|named| named.name.as_str())
+        .collect();
+    let domains: BTreeSet<&str> = others.iter().map(|name| psl::domain_str(name).unwrap_or(name)).collect();
+    if near.is_empty() && domains.len() == 1 && !domains.contains(world.domain) {
+        facts.known_list(FactKey::HostOther, "", others.into_iter().map(str::to_owned), id());
+    }
     let already = facts.get(FactKey::HostNear, "").and_then(|fact| fact.known());
     if let Some(Value::List(names)) = already {
         near.extend(names.iter().cloned());
