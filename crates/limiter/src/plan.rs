@@ -66,7 +66,7 @@ impl Budget {
     /// The usual bounds without `--deep`.
     pub const DEFAULT: Self = Self { requests: 60, refusals: 1, seconds: 90.0, deep: false, lead_in: 3 };
     /// The bounds with `--deep`.
-    pub const DEEP: Self = Self { requests: 120, refusals: 25, seconds: 300.0, deep: true, lead_in: 3 };
+    pub const DEEP: Self = Self { requests: 120, refusals: 18, seconds: 300.0, deep: true, lead_in: 3 };
 }
 
 /// What to do now.

@@ -37,7 +37,8 @@ fn collected(world: &World, host: &str, depth: Depth) -> Evidence {
     let plan = Plan::new(&config, &said).expect("a plan");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let catalogue = Catalogue::embedded();
-    let survey = survey_dns(&plan, catalogue, &Progress::default(), depth);
+    let progress = Progress::default();
+    let survey = survey_dns(&plan, catalogue, &progress, depth);
     let evidence = runtime.block_on(survey).expect("the survey runs");
     // What is written is read back the same.
     let again = Evidence::from_json(&evidence.to_json()).expect("it reads back");

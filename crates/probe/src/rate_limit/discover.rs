@@ -45,8 +45,8 @@ pub struct Bounds {
 impl Bounds {
     /// Stops at the first refusal: at most 60 requests and 90 s.
     pub const DEFAULT: Self = Self { requests: 60, refusals: 1, time: Duration::from_secs(90), deep: false };
-    /// Goes on: at most 120 requests, 25 refusals and 300 s.
-    pub const DEEP: Self = Self { requests: 120, refusals: 25, time: Duration::from_secs(300), deep: true };
+    /// Goes on: at most 120 requests, 18 refusals and 300 s.
+    pub const DEEP: Self = Self { requests: 120, refusals: 18, time: Duration::from_secs(300), deep: true };
 }
 
 /// What a run is doing, for a person who waits for it.

@@ -10,7 +10,7 @@ const FILES: usize = 16;
 
 /// Writes the files of an input below a folder and says how many there are. A path that leads out of the folder, or cannot be
 /// written, is passed over.
-pub fn unpack(input: &[u8], root: &Path) -> usize {
+pub(crate) fn unpack(input: &[u8], root: &Path) -> usize {
     let mut written = 0;
     for file in input.split(|byte| *byte == 0).take(FILES) {
         let end = file.iter().position(|byte| *byte == b'\n').unwrap_or(file.len());
@@ -31,7 +31,7 @@ pub fn unpack(input: &[u8], root: &Path) -> usize {
 }
 
 /// Puts a folder through everything that reads one.
-pub fn read_all(root: &Path) {
+pub(crate) fn read_all(root: &Path) {
     let Observed::Present(snapshot) = landfall_project::read(root) else {
         panic!("a folder of our own can be read");
     };
