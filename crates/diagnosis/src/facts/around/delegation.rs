@@ -56,6 +56,9 @@ pub(super) fn parent(world: &World<'_>, facts: &mut Facts) {
     }
 }
 
+/// The name does not exist, of whatever type (RFC 1035 section 4.1.1).
+const NXDOMAIN: u16 = 3;
+
 /// Copies of the zone at servers that are expected to hold it and to which nobody is sent.
 pub(super) fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     let mut delegated: BTreeSet<String> = BTreeSet::new();
@@ -74,6 +77,7 @@ pub(super) fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     let mut foreign: BTreeMap<String, Ids> = BTreeMap::new();
     let (mut holders, mut holding, mut addresses) = (BTreeSet::new(), Ids::new(), BTreeSet::new());
     let mut absent = Ids::new();
+    let mut empty: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (observation, s) in world.evidence.all_dns() {
         let server = &s.question.server;
         let (DnsServerRole::Expected, Some(name), Some(at)) = (server.role, &server.name, server.address)
@@ -89,12 +93,24 @@ pub(super) fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
             let found: BTreeSet<IpAddr> =
                 answer.data_of(&s.question.rtype).filter_map(|d| d.parse().ok()).collect();
             if found.is_empty() && answer.data_of("CNAME").next().is_none() {
-                absent.insert(observation.id.clone());
+                // That it has no address of one family says nothing of the other.
+                let families = empty.entry(name.clone()).or_default();
+                families.insert(s.question.rtype.clone());
+                if answer.rcode == NXDOMAIN || families.len() == 2 {
+                    absent.insert(observation.id.clone());
+                }
             } else {
                 holders.insert(name.clone());
                 holding.insert(observation.id.clone());
                 addresses.extend(found);
             }
+        }
+    }
+    // Servers that the project names and nobody asked: whether they hold the name is not known.
+    if let Some((observation, snapshot)) = world.evidence.project().filter(|_| foreign.is_empty()) {
+        let named = snapshot.hosts.iter().filter(|host| host.role == HostRole::NameServer);
+        for host in named.filter(|host| !delegated.contains(&host.name)) {
+            foreign.entry(host.name.clone()).or_default().insert(observation.id.clone());
         }
     }
     if foreign.is_empty() {
