@@ -135,6 +135,15 @@ mod tests {
     }
 
     #[test]
+    fn the_repositorys_own_folder_is_a_catalogue() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalogue");
+        let loaded = load(Some(&folder)).unwrap_or_else(|e| panic!("{e}"));
+        let embedded = Catalogue::embedded();
+        assert!(loaded.causes().map(|cause| &cause.id).eq(embedded.causes().map(|cause| &cause.id)));
+        assert_eq!(loaded.signatures().count(), embedded.signatures().count());
+    }
+
+    #[test]
     fn what_is_wrong_with_a_folder_is_said_with_its_place() {
         let folder = tempfile::tempdir().expect("a folder");
         let said = |path: &Path| load(Some(path)).expect_err("it does not load").to_string();

@@ -41,9 +41,9 @@ pub fn discover(plan: &Plan) -> Discovered {
     Discovered { target, test_command: landfall_project::test_command(Path::new(&root)) }
 }
 
-/// Ports on which frameworks serve in development when nothing says otherwise: catalogue/framework-ports.toml.
+/// Ports on which frameworks serve in development when nothing says otherwise: catalogue/project/framework-ports.toml.
 static USUAL: LazyLock<BTreeMap<String, u16>> = LazyLock::new(|| {
-    let catalogue: Ports = toml::from_str(include_str!("../../../catalogue/framework-ports.toml"))
+    let catalogue: Ports = toml::from_str(include_str!("../../../catalogue/project/framework-ports.toml"))
         .expect("the catalogue is part of the program and covered by tests");
     catalogue.framework.into_iter().map(|usual| (usual.name, usual.port)).collect()
 });
@@ -110,7 +110,8 @@ mod tests {
     #[test]
     fn every_framework_has_one_port_and_a_source() {
         let catalogue: Ports =
-            toml::from_str(include_str!("../../../catalogue/framework-ports.toml")).expect("it is read");
+            toml::from_str(include_str!("../../../catalogue/project/framework-ports.toml"))
+                .expect("it is read");
         assert_eq!(catalogue.framework.len(), USUAL.len(), "a name stands twice");
         for usual in catalogue.framework {
             assert!(usual.port > 1_000 && usual.source.contains('.'), "{}", usual.name);

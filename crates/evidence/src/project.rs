@@ -343,7 +343,7 @@ pub struct SettingsInventory {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shapes: Vec<SettingShape>,
     /// Variables among those read that the project's platform sets by itself, by its documentation
-    /// (catalogue/platform-variables.toml). Where no deploy file tells the platform, any may be it.
+    /// (catalogue/project/platform-variables.toml). Where no deploy file tells the platform, any may be it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub provided: Vec<ProvidedSetting>,
 }

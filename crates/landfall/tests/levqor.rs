@@ -403,6 +403,14 @@ async fn each_repair_clears_its_own_check() {
     assert!(seen >= 3, "worlds with one repair each: {seen}");
 }
 
+/// A report without the fingerprint of the catalogue that it was made with: every edit of the catalogue moves that one, and
+/// what this test holds is what the report says.
+fn without_fingerprint(report: &str) -> String {
+    let named =
+        |line: &&str| !line.starts_with("**Catalogue:**") && !line.trim_start().starts_with("\"catalogue\":");
+    report.lines().filter(named).collect::<Vec<_>>().join("\n")
+}
+
 /// The evidence of the first and the last world is kept in the repository and gives the same report with no network.
 #[test]
 fn kept_evidence_replays_to_the_kept_report() {
@@ -415,7 +423,7 @@ fn kept_evidence_replays_to_the_kept_report() {
             let kept =
                 std::fs::read_to_string(folder.join(file)).expect("the report is kept beside its evidence");
             assert!(
-                run(&words).stdout == kept,
+                without_fingerprint(&run(&words).stdout) == without_fingerprint(&kept),
                 "{name}/{file} differs: renew it with scripts/keep-evidence after a deliberate change"
             );
         }

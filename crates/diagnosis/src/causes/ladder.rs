@@ -332,24 +332,8 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         let writer = facts.text(FactKey::HttpWriter, &fact.subject);
         fact.symptom && matches!(writer, Some("edge" | "balancer" | "server"))
     });
-    // The project's own rules rewrite or redirect at the edge what the backend here serves, and no other path is caught.
-    let rewritten = listed(facts, FactKey::ProjectSigns, "edge-rewrite")
-        && facts.text(FactKey::SiteKind, "edge") == Some("application")
-        && facts.number(FactKey::SiteControl, "edge").is_some_and(|status| status >= 400)
-        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
-            let path = fact.subject.trim_start_matches("edge ");
-            let moved = fact.text() == Some("redirect")
-                && facts
-                    .get(FactKey::RedirectChange, &fact.subject)
-                    .and_then(|change| change.known())
-                    .is_some_and(|change| change.to_string() == "path");
-            fact.symptom
-                && (fact.text() == Some("html-for-json") || moved)
-                && facts.text(FactKey::EndpointOutcome, &format!("local {path}")) == Some("ok")
-        });
     says || refused
         || turned
-        || rewritten
         || barred
         || inspected
         || sent_away
@@ -484,14 +468,7 @@ fn says_of_the_way(facts: &Facts) -> bool {
     let misdirected = facts
         .at(FactKey::EndpointOutcome, Some("edge"))
         .any(|fact| fact.symptom && fact.text() == Some("host-refused") && is_bare_421(facts, &fact.subject));
-    // The same with a page for every path: the server behind has no site of the name that the proxy gives it.
-    let other_site = matches!(facts.text(FactKey::SiteKind, "edge"), Some("nothing-here" | "default-page"))
-        && facts.is(FactKey::SiteUniform, "edge", "yes") == Some(true)
-        && matches!(facts.text(FactKey::SiteWriter, "edge"), Some("server" | "balancer"))
-        && listed(facts, FactKey::ProjectSigns, "proxy-host-not-forwarded")
-        && facts.text(FactKey::SiteKind, "origin") != Some("nothing-here");
-    other_site
-        || nobody_behind
+    nobody_behind
         || other_host
         || misdirected
         || unknown_behind
@@ -589,15 +566,14 @@ fn misdeployed(facts: &Facts) -> bool {
     let listing = facts.at(FactKey::PageListing, Some("edge")).next().is_some()
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.symptom);
     // What the platform reads of the project keeps it from deploying, so what lacks a path is an older build.
-    let stuck =
-        ["deploy-config-invalid", "deploy-config-misplaced", "root-directory-absent", "root-directory-empty"]
-            .iter()
-            .any(|word| listed(facts, FactKey::ProjectSigns, word))
-            && facts.is(FactKey::GitClean, "", "yes") == Some(true)
-            && facts
-                .at(FactKey::EndpointOutcome, Some("edge"))
-                .any(|fact| fact.symptom && fact.text() == Some("not-found"))
-            && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("ok"));
+    let stuck = ["deploy-config-invalid", "deploy-config-misplaced"]
+        .iter()
+        .any(|word| listed(facts, FactKey::ProjectSigns, word))
+        && facts.is(FactKey::GitClean, "", "yes") == Some(true)
+        && facts
+            .at(FactKey::EndpointOutcome, Some("edge"))
+            .any(|fact| fact.symptom && fact.text() == Some("not-found"))
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("ok"));
     in_turn
         || stuck
         || listing

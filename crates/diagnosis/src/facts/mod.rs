@@ -44,6 +44,7 @@ pub(crate) use doors::challenge;
 pub(crate) use edge::same_vendor;
 pub(crate) use http::{BodyKind, Exchange, Exchanges, body_kind, is_health_path};
 pub(crate) use key::FactKey;
+pub(crate) use project::open_files;
 pub(crate) use writer::Writer;
 
 use crate::catalogue::Catalogue;

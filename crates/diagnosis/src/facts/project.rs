@@ -240,6 +240,20 @@ fn start_target(start: &StartCommand, snapshot: &ProjectSnapshot) -> Option<&'st
     Some(if same_file && same_name { "ok" } else { "differs" })
 }
 
+/// Files that a commit would add or change. A file of settings stays out of version control on purpose, whether or not an
+/// ignore rule says so.
+pub(crate) fn open_files(git: &GitState) -> impl Iterator<Item = &str> {
+    let untracked = git.untracked.iter().map(String::as_str).filter(|path| !holds_settings(path));
+    git.uncommitted.iter().map(String::as_str).chain(untracked)
+}
+
+/// `.env`, `.env.local` and their like; not the examples of them, which are published.
+fn holds_settings(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let example = ["example", "sample", "template", "dist"].iter().any(|word| name.contains(word));
+    (name == ".env" || name.starts_with(".env.")) && !example
+}
+
 fn repository(git: &GitState, id: &ObservationId, facts: &mut Facts) {
     let id = || [id.clone()];
     if let Some(branch) = &git.branch {
@@ -252,7 +266,7 @@ fn repository(git: &GitState, id: &ObservationId, facts: &mut Facts) {
     if let Some(behind) = git.behind {
         facts.known(FactKey::GitBehind, "", i64::from(behind), id());
     }
-    let changed = crate::findings::open_files(git).count();
+    let changed = open_files(git).count();
     facts.known(FactKey::GitUncommitted, "", i64::try_from(changed).unwrap_or(i64::MAX), id());
     match git.ahead {
         _ if changed > 0 => {

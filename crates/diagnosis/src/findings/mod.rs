@@ -34,7 +34,6 @@ use landfall_evidence::ObservationId;
 
 pub(crate) use codes::*;
 pub use codes::{FindingCode, finding_codes};
-pub(crate) use project::open_files;
 pub(crate) use security::headers_in_words;
 pub(crate) use tests_run::{
     TestOutcome, declared as declared_tests, error_in_words, folder, outcome as test_outcome,

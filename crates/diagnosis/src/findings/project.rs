@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use landfall_evidence::{
-    DeployConfig, GitState, HistoricChange, ObservationId, PortSetting, ProjectSnapshot, SignWord,
-    StartCommand,
+    DeployConfig, HistoricChange, ObservationId, PortSetting, ProjectSnapshot, SignWord, StartCommand,
 };
 
 use super::{codes, raise, with_severity};
 use crate::case::Case;
 use crate::deploy_config::{self, Reach};
+use crate::facts::open_files;
 use crate::words::{count, in_words};
 use crate::{Finding, Severity};
 
@@ -208,20 +208,6 @@ fn git(project: &ProjectSnapshot, id: &ObservationId) -> Vec<Finding> {
         ));
     }
     found
-}
-
-/// Files that a commit would add or change. A file of settings stays out of version control on purpose, whether or not an
-/// ignore rule says so.
-pub(crate) fn open_files(git: &GitState) -> impl Iterator<Item = &str> {
-    let untracked = git.untracked.iter().map(String::as_str).filter(|path| !holds_settings(path));
-    git.uncommitted.iter().map(String::as_str).chain(untracked)
-}
-
-/// `.env`, `.env.local` and their like; not the examples of them, which are published.
-fn holds_settings(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let example = ["example", "sample", "template", "dist"].iter().any(|word| name.contains(word));
-    (name == ".env" || name.starts_with(".env.")) && !example
 }
 
 fn schedulers(project: &ProjectSnapshot, id: &ObservationId) -> Option<Finding> {

@@ -44,9 +44,15 @@ pub struct Bounds {
 
 impl Bounds {
     /// Stops at the first refusal: at most 60 requests and 90 s.
-    pub const DEFAULT: Self = Self { requests: 60, refusals: 1, time: Duration::from_secs(90), deep: false };
+    pub const DEFAULT: Self = Self::of(Budget::DEFAULT);
     /// Goes on: at most 120 requests, 18 refusals and 300 s.
-    pub const DEEP: Self = Self { requests: 120, refusals: 18, time: Duration::from_secs(300), deep: true };
+    pub const DEEP: Self = Self::of(Budget::DEEP);
+
+    /// What the estimator's own budget allows; its lead-in is not a bound.
+    const fn of(budget: Budget) -> Self {
+        let Budget { requests, refusals, seconds, deep, lead_in: _ } = budget;
+        Self { requests, refusals, time: Duration::from_secs(seconds as u64), deep }
+    }
 }
 
 /// What a run is doing, for a person who waits for it.

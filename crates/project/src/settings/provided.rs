@@ -1,4 +1,4 @@
-//! Variables that platforms set by themselves: catalogue/platform-variables.toml, with the sources.
+//! Variables that platforms set by themselves: catalogue/project/platform-variables.toml, with the sources.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ struct Platform {
 }
 
 static PLATFORMS: LazyLock<Vec<Platform>> = LazyLock::new(|| {
-    let table: Table = include_str!("../../../../catalogue/platform-variables.toml")
+    let table: Table = include_str!("../../../../catalogue/project/platform-variables.toml")
         .parse()
         .expect("the catalogue is part of the program and covered by tests");
     let texts = |table: &Table, key: &str| -> Vec<String> {
@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn every_entry_has_names_and_a_source() {
-        let table: Table = include_str!("../../../../catalogue/platform-variables.toml").parse().unwrap();
+        let table: Table =
+            include_str!("../../../../catalogue/project/platform-variables.toml").parse().unwrap();
         let platforms = table["platform"].as_array().unwrap();
         assert_eq!(platforms.len(), PLATFORMS.len());
         for (entry, platform) in platforms.iter().zip(PLATFORMS.iter()) {

@@ -574,7 +574,7 @@ fn services(tree: &Tree, found: &mut Found) {
 }
 
 /// Names that shells, login, CI services and build tools set by themselves (POSIX.1, chapter 8; docs.npmjs.com, "scripts";
-/// vite.dev/guide/env-and-mode). What platforms set stands in catalogue/platform-variables.toml.
+/// vite.dev/guide/env-and-mode). What platforms set stands in catalogue/project/platform-variables.toml.
 const GIVEN: &[&str] = &[
     "PORT",
     "HOME",
