@@ -56,11 +56,11 @@ fn files(root: &Path) -> ProjectSnapshot {
     let deploys = deploy::read(&tree, &mut unread);
     let environment = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     // None of these readers needs another one, and each goes over all sources.
-    let (mut of_stacks, mut of_settings) = (Vec::new(), Vec::new());
+    let (mut of_stacks, mut of_settings, mut of_routes) = (Vec::new(), Vec::new(), Vec::new());
     let (stacks, (settings, mut noticed), routes, schedulers, hosts) = thread::scope(|scope| {
         let settings =
             scope.spawn(|| settings::read(&tree, &sources, &deploys, environment, &mut of_settings));
-        let routes = scope.spawn(|| routes::read(&tree, &sources));
+        let routes = scope.spawn(|| routes::read(&tree, &sources, &mut of_routes));
         let rest = scope.spawn(|| (schedulers::read(&sources), crate::hosts::read(&tree)));
         let stacks = stack::read(&tree, &sources, &mut of_stacks);
         // A reader that fails costs what it would have shown, and says so.
@@ -79,7 +79,7 @@ fn files(root: &Path) -> ProjectSnapshot {
         });
         (stacks, settings, routes, schedulers, hosts)
     });
-    unread.extend(of_stacks.into_iter().chain(of_settings));
+    unread.extend(of_stacks.into_iter().chain(of_settings).chain(of_routes));
     let specified = routes::specified(&tree, &mut unread);
     let mut snapshot = ProjectSnapshot {
         root: root.display().to_string(),

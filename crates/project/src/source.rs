@@ -273,15 +273,6 @@ pub(crate) fn literal(text: &str) -> Option<&str> {
     (!inner.contains(quote) && !inner.contains('\n')).then_some(inner)
 }
 
-/// The value of a keyword argument: `name=value`.
-pub(crate) fn keyword<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> {
-    arguments.iter().find_map(|argument| {
-        let rest = argument.strip_prefix(name)?.trim_start();
-        let value = rest.strip_prefix('=')?;
-        (!value.starts_with('=')).then(|| value.trim())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,7 +295,6 @@ mod tests {
         let source = Source::new("a.py", Language::Python, "f('a,b', methods=['GET', 'POST'], x=(1, 2))");
         let arguments = source.arguments(1).unwrap();
         assert_eq!(arguments, ["'a,b'", "methods=['GET', 'POST']", "x=(1, 2)"]);
-        assert_eq!(keyword(&arguments, "methods"), Some("['GET', 'POST']"));
         assert_eq!(literal(arguments[0]), Some("a,b"));
         assert_eq!(literal("f'/x/{y}'"), None);
         assert!(Source::new("a.py", Language::Python, "f(((").arguments(1).is_none());

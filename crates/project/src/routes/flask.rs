@@ -1,177 +1,337 @@
-//! Flask applications and blueprints, FastAPI applications and routers: decorators on functions.
+//! Flask applications and blueprints, FastAPI applications and routers, Starlette's tables of routes.
+//!
+//! Sources: flask.palletsprojects.com (Blueprints; API, `Blueprint.register`), fastapi.tiangolo.com (Bigger
+//! Applications, Sub Applications), starlette.io/routing.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::collections::{BTreeSet, HashSet};
 
 use landfall_evidence::Route;
 
-use super::{Mounts, PythonImports, Router, python, resolve};
-use crate::source::{Source, keyword, literal, split_top};
-use crate::tree::Tree;
-use crate::words::{Pattern, words};
+use super::code::{Call, Expr, Id, Use, Value, World};
+use super::{MAX_ROUTES, Mounts, put_together};
+use crate::source::Source;
+use crate::words::words;
 
-struct Patterns {
-    made: Pattern,
-    mount: Pattern,
-    decorator: Pattern,
-    rule: Pattern,
+/// Whether a callee of this name makes what routes are registered on.
+pub(super) fn makes(name: &str) -> bool {
+    let applications = matches!(name, "Flask" | "FastAPI" | "Starlette" | "Quart" | "Sanic");
+    applications || matches!(name, "Blueprint" | "APIRouter" | "Router")
 }
 
-static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
-    made: Pattern::new(
-        words!["Flask", "FastAPI", "Starlette", "Quart", "Sanic", "Blueprint", "APIRouter"],
-        r"(?m)^[ \t]*(\w+)[ \t]*(?::[^=\n]+)?=[ \t]*(?:\w+\.)?(Flask|FastAPI|Starlette|Quart|Sanic|Blueprint|APIRouter)[ \t]*(\()",
-    ),
-    mount: Pattern::new(
-        words!["register_blueprint", "include_router"],
-        r"\b(\w+)\.(register_blueprint|include_router)\s*(\()",
-    ),
-    decorator: Pattern::new(
-        words![
-            ".route",
-            ".get",
-            ".post",
-            ".put",
-            ".patch",
-            ".delete",
-            ".head",
-            ".options",
-            ".api_route",
-            ".websocket"
-        ],
-        r"(?m)^[ \t]*@([A-Za-z_][\w.]*)\.(route|get|post|put|patch|delete|head|options|api_route|websocket)[ \t]*(\()",
-    ),
-    rule: Pattern::new(
-        words!["add_url_rule", "add_api_route"],
-        r"\b([A-Za-z_]\w*)\.(?:add_url_rule|add_api_route)\s*(\()",
-    ),
-});
+/// Decorators and their kind.
+const VERBS: &[&str] =
+    &["route", "get", "post", "put", "patch", "delete", "head", "options", "api_route", "websocket"];
+/// Files read at a time, before it is asked whether the routes are enough.
+const SHARE: usize = 512;
 
-/// A router where it is made.
-struct Made {
-    /// Its own prefix: Flask's is replaced by one at registration, FastAPI's is added to it.
-    prefix: String,
-    adds: bool,
-}
-
-pub(super) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
-    let p = &*PATTERNS;
-    let mut made: BTreeMap<Router, Made> = BTreeMap::new();
-    let mut roots: Vec<Router> = Vec::new();
-    let imports = PythonImports::new(tree, sources);
-    for source in python(sources) {
-        for c in p.made.captures_iter(source) {
-            let router = (source.path.clone(), c[1].to_owned());
-            match &c[2] {
-                "Blueprint" | "APIRouter" => {
-                    let arguments =
-                        c.get(3).and_then(|open| source.arguments(open.start())).unwrap_or_default();
-                    let prefix = keyword(&arguments, "url_prefix")
-                        .or_else(|| keyword(&arguments, "prefix"))
-                        .and_then(literal);
-                    made.insert(
-                        router,
-                        Made { prefix: prefix.unwrap_or_default().to_owned(), adds: &c[2] == "APIRouter" },
-                    );
-                }
-                _ => roots.push(router),
+/// Adds the routes of these frameworks.
+pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut Vec<Route>) {
+    // Who mounts what has to be known before any path is.
+    let linking = words![
+        "Flask(",
+        "FastAPI(",
+        "Starlette",
+        "Quart(",
+        "Sanic(",
+        "register_blueprint",
+        "include_router",
+        ".mount"
+    ];
+    let (links, rest): (Vec<&Source>, Vec<&Source>) = sources.iter().copied().partition(|s| s.says(linking));
+    world.load(&links);
+    let mut linker = Linker { world, mounts: Mounts::default(), tables: HashSet::new() };
+    for source in &links {
+        linker.links(&source.path);
+    }
+    let declaring = words!["add_url_rule", "add_api_route", "add_route"];
+    let rest: Vec<&Source> = rest.into_iter().filter(|s| decorates(s) || s.says(declaring)).collect();
+    for share in [links.as_slice()].into_iter().chain(rest.chunks(SHARE)) {
+        world.load(share);
+        for source in share {
+            linker.routes(source, routes);
+            if routes.len() > MAX_ROUTES {
+                return;
             }
         }
     }
-    let known = |router: &Router| made.contains_key(router) || roots.contains(router);
-    let find = |name: &str, file: &str| resolve(name, file, &imports, &known);
+}
 
-    let mut mounts = Mounts::default();
-    for source in python(sources) {
-        for c in p.mount.captures_iter(source) {
-            let Some(arguments) = c.get(3).and_then(|open| source.arguments(open.start())) else { continue };
-            let child = arguments.first().and_then(|name| find(name, &source.path));
-            let Some(child) = child else {
-                mounts.unclear = true;
+/// Whether a line begins with a decorator that could be a route's: most files hold none and are not parsed.
+fn decorates(source: &Source) -> bool {
+    let words = words![
+        ".route",
+        ".get",
+        ".post",
+        ".put",
+        ".patch",
+        ".delete",
+        ".head",
+        ".options",
+        ".api_route",
+        ".websocket"
+    ];
+    source.says(words)
+        && source.code.match_indices('@').any(|(at, _)| {
+            let before = source.code[..at].rsplit('\n').next().unwrap_or_default();
+            let after = &source.code[at + 1..];
+            let called = after.split(['(', '\n']).next().unwrap_or_default();
+            before.bytes().all(|b| b == b' ' || b == b'\t')
+                && called.rsplit_once('.').is_some_and(|(_, verb)| VERBS.contains(&verb.trim_end()))
+        })
+}
+
+struct Linker<'w, 'a> {
+    world: &'w World<'a>,
+    mounts: Mounts,
+    /// Starlette's `Mount`, which have prefixes of their own.
+    tables: HashSet<Id>,
+}
+
+impl Linker<'_, '_> {
+    /// Notes what one file mounts on what.
+    fn links(&mut self, path: &str) {
+        let Some(file) = self.world.file(path) else { return };
+        for Use { call, inside } in &file.calls {
+            match (call.method(), call.callee.last()) {
+                (Some((owner, "register_blueprint" | "include_router")), _) => self.mount(path, owner, call),
+                (Some((owner, "mount")), _) => {
+                    let (Some(prefix), Some(app)) = (call.argument(0, "path"), call.argument(1, "app"))
+                    else {
+                        continue;
+                    };
+                    let prefix = self.world.text(path, prefix);
+                    let parents = self.world.routers(path, owner);
+                    for child in self.world.routers(path, app) {
+                        for parent in parents.iter().filter(|parent| **parent != child) {
+                            self.mounts.add(child.clone(), Some(parent.clone()), prefix.clone());
+                        }
+                    }
+                }
+                (_, Some("Mount" | "Host")) => self.table(path, call, inside, true),
+                (_, Some("Starlette" | "Router" | "FastAPI")) => self.table(path, call, inside, false),
+                _ => self.handed_on(path, call),
+            }
+        }
+        // What stands inside of one of Starlette's lists is reached as the list is.
+        let mut seen = BTreeSet::new();
+        for Use { call, inside } in &file.calls {
+            let table = matches!(call.callee.last(), Some("Route" | "WebSocketRoute" | "Mount" | "Host"));
+            for pair in inside.windows(2).filter(|_| table) {
+                let child = (path.to_owned(), pair[0]);
+                if !self.tables.contains(&child) && seen.insert((pair[0], pair[1])) {
+                    self.mounts.add(child, Some((path.to_owned(), pair[1])), Some(String::new()));
+                }
+            }
+        }
+    }
+
+    /// `app.register_blueprint(bp, url_prefix="/x")` and `app.include_router(router, prefix="/x")`.
+    fn mount(&mut self, path: &str, owner: &Expr, call: &Call) {
+        let child =
+            call.arguments.first().or_else(|| call.named("blueprint")).or_else(|| call.named("router"));
+        let children = child.map(|child| self.world.routers(path, child)).unwrap_or_default();
+        if children.is_empty() {
+            self.mounts.unclear = true;
+            return;
+        }
+        let parents = self.world.routers(path, owner);
+        let given = call.named("url_prefix").or_else(|| call.named("prefix"));
+        for child in children {
+            let made = self.world.made(&child);
+            let is_router = made.as_ref().is_some_and(|made| made.name == "APIRouter");
+            let given = given.filter(|given| !is_none(given)).map(|given| self.world.text(path, given));
+            let own = self.own(&child);
+            // Flask's own prefix is replaced by one at registration, FastAPI's is added to it. A prefix that is computed
+            // is not known; leaving the routes out is better than a wrong path.
+            let prefix = match given {
+                Some(None) => None,
+                Some(Some(given)) if is_router => own.map(|own| put_together(&given, &own)),
+                Some(Some(given)) => Some(given),
+                None => own,
+            };
+            if parents.is_empty() {
+                self.mounts.add(child.clone(), None, prefix.clone());
+            }
+            for parent in parents.iter().filter(|parent| **parent != child) {
+                self.mounts.add(child.clone(), Some(parent.clone()), prefix.clone());
+            }
+        }
+    }
+
+    /// The prefix that a router has by itself; `None` when it is computed.
+    fn own(&self, router: &Id) -> Option<String> {
+        let Some(made) = self.world.made(router) else { return Some(String::new()) };
+        let prefix = made.call.named("url_prefix").or_else(|| made.call.named("prefix"));
+        match prefix.filter(|prefix| !is_none(prefix)) {
+            Some(prefix) => self.world.text(&router.0, prefix),
+            None => Some(String::new()),
+        }
+    }
+
+    /// `Mount("/x", routes=…)`, `Mount("/x", app=…)`, `Starlette(routes=…)`.
+    fn table(&mut self, path: &str, call: &Call, inside: &[usize], has_prefix: bool) {
+        let id = (path.to_owned(), call.at);
+        if has_prefix {
+            self.tables.insert(id.clone());
+            let prefix = call.argument(0, "path").and_then(|p| self.world.text(path, p));
+            // A host is no part of the path.
+            let prefix = if call.callee.last() == Some("Host") { Some(String::new()) } else { prefix };
+            let parent = inside.first().map(|at| (path.to_owned(), *at));
+            self.mounts.add(id.clone(), parent, prefix);
+        }
+        let apart = if has_prefix { 1 } else { 0 };
+        let held = [call.named("routes"), call.named("app"), call.arguments.get(apart)];
+        for held in held.into_iter().flatten() {
+            let ids = self.parts(path, held);
+            for child in ids.into_iter().filter(|child| *child != id) {
+                self.mounts.add(child, Some(id.clone()), Some(String::new()));
+            }
+        }
+    }
+
+    /// The lists and applications that an expression is put together from.
+    fn parts(&self, path: &str, expr: &Expr) -> Vec<Id> {
+        let mut all = Vec::new();
+        for value in self.world.values(path, expr) {
+            match value {
+                Value::Router(id) => all.push(id),
+                Value::List(id, items) => {
+                    // `[*others, Route(…)]`
+                    let names = items.iter().filter(|item| item.dotted().is_some());
+                    all.extend(names.flat_map(|item| self.world.routers(&id.0, item)));
+                    all.push(id);
+                }
+                _ => {}
+            }
+        }
+        all
+    }
+
+    /// A function that is given a router has it as its parameter.
+    fn handed_on(&mut self, path: &str, call: &Call) {
+        for (at, argument) in call.arguments.iter().enumerate() {
+            let routers = self.world.routers(path, argument);
+            if routers.is_empty() {
                 continue;
-            };
-            let given = keyword(&arguments, "url_prefix").or_else(|| keyword(&arguments, "prefix"));
-            let prefix = match (&made.get(&child), given) {
-                // A prefix that is computed is not known; leaving the route out is better than a wrong path.
-                (_, Some(given)) if literal(given).is_none() && given != "None" => continue,
-                (Some(own), given) => {
-                    let given = given.and_then(literal);
-                    if own.adds {
-                        format!("{}{}", given.unwrap_or_default(), own.prefix)
-                    } else {
-                        given.unwrap_or(&own.prefix).to_owned()
-                    }
+            }
+            for value in self.world.values(path, &call.callee) {
+                let Value::Function(there, function) = value else { continue };
+                let Some(file) = self.world.file(&there) else { continue };
+                let Some((place, _)) = file.functions.get(function).and_then(|f| f.parameters.get(at)) else {
+                    continue;
+                };
+                for router in &routers {
+                    let parent = Some(router.clone());
+                    self.mounts.add((there.clone(), *place), parent, Some(String::new()));
                 }
-                (None, _) => continue,
-            };
-            // Inside a factory the application is a local variable or an argument, which counts as a root.
-            let parent = find(&c[1], &source.path).filter(|parent| made.contains_key(parent));
-            mounts.on.entry(child).or_default().push((parent, prefix));
+            }
         }
     }
 
-    let mut routes = Vec::new();
-    for source in python(sources) {
-        let mut add = |owner: &str, verb: &str, open: usize, at: usize| {
-            let Some(arguments) = source.arguments(open) else { return };
-            let Some(path) = arguments
-                .first()
-                .filter(|a| !a.starts_with("rule="))
-                .copied()
-                .or(keyword(&arguments, "rule"))
-                .or(keyword(&arguments, "path"))
-            else {
-                return;
-            };
-            let Some(path) = literal(path) else { return };
-            let methods = match verb {
-                "websocket" => return,
-                "route" | "api_route" | "rule" => match keyword(&arguments, "methods") {
-                    Some(list) => split_top(list.trim_matches(['[', ']', '(', ')', '{', '}']))
-                        .into_iter()
-                        .filter_map(literal)
-                        .map(str::to_uppercase)
-                        .collect(),
-                    // Without a list both frameworks answer GET (Flask adds HEAD and OPTIONS by itself).
-                    None => vec!["GET".to_owned()],
-                },
-                verb => vec![verb.to_uppercase()],
-            };
-            let prefixes = match find(owner, &source.path) {
-                Some(router) => {
-                    let found = mounts.prefixes(&router, &roots, 0);
-                    if found.is_empty() && (mounts.unclear || mounts.on.is_empty()) {
-                        // Mounted in a way that we cannot follow, so its own prefix is the best that is known.
-                        vec![made.get(&router).map(|m| m.prefix.clone()).unwrap_or_default()]
-                    } else {
-                        found
-                    }
-                }
-                // An application made by a function, an argument, an import from a package.
-                None if path.starts_with('/') => vec![String::new()],
-                None => return,
-            };
-            if routes.len() >= super::MAX_ROUTES {
-                return;
-            }
-            for prefix in prefixes {
-                let path = format!("{}{path}", prefix.trim_end_matches('/'));
-                let path = if path.starts_with('/') { path } else { format!("/{path}") };
-                routes.push(Route { methods: methods.clone(), path, place: source.place(at) });
-            }
+    /// The prefixes under which a router is reached.
+    fn prefixes(&self, router: &Id) -> Vec<String> {
+        let unmounted = |router: &Id, is_parent: bool| {
+            let made = self.world.made(router);
+            let mountable =
+                made.as_ref().is_some_and(|m| matches!(m.name.as_str(), "Blueprint" | "APIRouter"));
+            // Mounted in a way that we cannot follow, its own prefix is the best that is known. Otherwise what is never
+            // mounted is not served; a parent of others is taken for an application.
+            let served = !mountable || is_parent || self.mounts.unclear || self.mounts.is_empty();
+            if served { self.own(router) } else { None }
         };
-        for c in p.decorator.captures_iter(source) {
-            if let (Some(all), Some(open)) = (c.get(1), c.get(3)) {
-                add(&c[1], &c[2], open.start(), all.start());
+        self.mounts.prefixes(router, &unmounted)
+    }
+
+    /// The routes that one file declares.
+    fn routes(&self, source: &Source, routes: &mut Vec<Route>) {
+        let path = source.path.as_str();
+        let Some(file) = self.world.file(path) else { return };
+        for call in &file.decorators {
+            if let Some((owner, verb)) = call.method().filter(|(_, verb)| VERBS.contains(verb)) {
+                self.declared(source, call, Some(owner), verb, routes);
             }
         }
-        for c in p.rule.captures_iter(source) {
-            if let (Some(all), Some(open)) = (c.get(1), c.get(2)) {
-                add(&c[1], "rule", open.start(), all.start());
+        for Use { call, inside } in &file.calls {
+            match (call.method(), call.callee.last()) {
+                (Some((owner, "add_url_rule" | "add_api_route" | "add_route")), _) => {
+                    self.declared(source, call, Some(owner), "rule", routes);
+                }
+                (_, Some("Route")) if source.says(words!["Starlette"]) => {
+                    let Some(under) = call.argument(0, "path").and_then(|p| self.world.text(path, p)) else {
+                        continue;
+                    };
+                    if !under.is_empty() && !under.starts_with('/') {
+                        continue;
+                    }
+                    let prefixes = match inside.first() {
+                        Some(at) => self.prefixes(&(path.to_owned(), *at)),
+                        None => vec![String::new()],
+                    };
+                    let methods = self.methods(path, call);
+                    self.add(source, call, &methods, &under, prefixes, routes);
+                }
+                _ => {}
             }
         }
     }
-    routes
+
+    fn declared(
+        &self,
+        source: &Source,
+        call: &Call,
+        owner: Option<&Expr>,
+        verb: &str,
+        routes: &mut Vec<Route>,
+    ) {
+        let file = source.path.as_str();
+        let path = call.arguments.first().or_else(|| call.named("rule")).or_else(|| call.named("path"));
+        let Some(path) = path.and_then(|path| self.world.text(file, path)) else { return };
+        let methods = match verb {
+            "websocket" => return,
+            "route" | "api_route" | "rule" => self.methods(file, call),
+            verb => vec![verb.to_uppercase()],
+        };
+        let routers = owner.map(|owner| self.world.routers(file, owner)).unwrap_or_default();
+        let prefixes: Vec<String> = match routers.is_empty() {
+            false => routers.iter().flat_map(|router| self.prefixes(router)).collect(),
+            // An application made by a function that we do not know, an import from a package.
+            true if path.starts_with('/') => vec![String::new()],
+            true => return,
+        };
+        self.add(source, call, &methods, &path, prefixes, routes);
+    }
+
+    /// Without a list the frameworks answer GET (Flask and Starlette add HEAD and OPTIONS by themselves).
+    fn methods(&self, file: &str, call: &Call) -> Vec<String> {
+        match call.named("methods") {
+            Some(list) => self.world.texts(file, list).iter().map(|method| method.to_uppercase()).collect(),
+            None => vec!["GET".to_owned()],
+        }
+    }
+
+    fn add(
+        &self,
+        source: &Source,
+        call: &Call,
+        methods: &[String],
+        path: &str,
+        prefixes: Vec<String>,
+        routes: &mut Vec<Route>,
+    ) {
+        for prefix in prefixes {
+            if routes.len() > MAX_ROUTES {
+                return;
+            }
+            let path = put_together(&prefix, path);
+            let path = if path.starts_with('/') { path } else { format!("/{path}") };
+            routes.push(Route { methods: methods.to_vec(), path, place: source.place(call.shown) });
+        }
+    }
+}
+
+/// `None` in the source.
+fn is_none(expr: &Expr) -> bool {
+    matches!(expr, Expr::Name { name, .. } if name == "None")
 }
 
 #[cfg(test)]
@@ -246,6 +406,117 @@ mod tests {
                 ),
             ],
             &["GET /api/items/{id} routers/items.py:2", "GET /health main.py:5"],
+        );
+    }
+
+    #[test]
+    fn starlettes_tables_and_mounts() {
+        check(
+            &[(
+                "a.py",
+                "from starlette.routing import Mount, Route\nroutes = [\n    Route('/', home),\n    Mount('/api', routes=[\n        Route('/x/{id:int}', one, methods=['GET', 'POST']),\n    ]),\n    Route('/last', endpoint=last),\n]\n",
+            )],
+            &["GET / a.py:3", "GET,POST /api/x/{id:int} a.py:5", "GET /last a.py:7"],
+        );
+    }
+
+    #[test]
+    fn what_only_looks_like_a_call_is_none() {
+        check(
+            &[(
+                "app.py",
+                "from flask import Flask\napp = Flask(__name__)\nEXAMPLE = \"\"\"\n@app.get('/in-a-text')\ndef no(): pass\n\"\"\"\n\
+                 LINE = \"@app.get('/in-a-line')\"\nHELP = f\"app.add_url_rule('/in-a-template', {LINE})\"\n\n\
+                 @app.get('/real')\ndef real():\n    '''\n    @app.get('/in-a-docstring')\n    '''\n    return \"app.add_url_rule('/no', view_func=f)\"\n",
+            )],
+            &["GET /real app.py:10"],
+        );
+    }
+
+    #[test]
+    fn prefixes_may_be_constants_of_the_file_or_of_another_one() {
+        check(
+            &[
+                (
+                    "main.py",
+                    "from fastapi import FastAPI\nfrom core.config import settings\nfrom api import router as api_router\nVERSION = '/v2'\n\
+                     app = FastAPI()\napp.include_router(api_router, prefix=settings.API)\napp.include_router(api_router, prefix=f'/x{VERSION}')\napp.include_router(api_router, prefix=computed())\n",
+                ),
+                (
+                    "core/config.py",
+                    "class Settings(BaseSettings):\n    API: str = '/api' + '/v1'\nsettings = Settings()\n",
+                ),
+                ("api/__init__.py", "from .users import users as router\n"),
+                (
+                    "api/users.py",
+                    "from fastapi import APIRouter\nBASE = '/users'\nusers = APIRouter(prefix=BASE)\nME = '/me'\n@users.get(ME)\nasync def me(): pass\n",
+                ),
+            ],
+            &["GET /api/v1/users/me api/users.py:5", "GET /x/v2/users/me api/users.py:5"],
+        );
+    }
+
+    #[test]
+    fn two_routers_of_one_name_are_two() {
+        check(
+            &[(
+                "a.py",
+                "from fastapi import APIRouter, FastAPI\ndef items():\n    router = APIRouter(prefix='/items')\n    @router.get('/x')\n    def x(): pass\n    return router\n\
+                 def users():\n    router = APIRouter(prefix='/users')\n    @router.get('/y')\n    def y(): pass\n    return router\n\
+                 app = FastAPI()\napp.include_router(items(), prefix='/a')\napp.include_router(users(), prefix='/b')\n",
+            )],
+            &["GET /a/items/x a.py:4", "GET /b/users/y a.py:9"],
+        );
+    }
+
+    #[test]
+    fn routers_in_routers_applications_in_applications_and_loops() {
+        check(
+            &[(
+                "a.py",
+                "api = APIRouter()\nv1 = APIRouter(prefix='/v1')\ndeep = APIRouter()\n@deep.post('/deep')\ndef d(): pass\n\
+                 v1.include_router(deep, prefix='/below')\napi.include_router(v1)\napp = FastAPI()\napp.include_router(api, prefix='/api')\n\
+                 admin = FastAPI()\n@admin.get('/users')\ndef u(): pass\napp.mount('/admin', admin)\n\
+                 one = Blueprint('one', __name__, url_prefix='/one')\ntwo = Blueprint('two', __name__)\n@one.get('/x')\ndef x(): pass\n@two.get('/y')\ndef y(): pass\n\
+                 never = Blueprint('never', __name__)\n@never.get('/z')\ndef z(): pass\n\
+                 for part in (one, two):\n    site.register_blueprint(part)\n",
+            )],
+            &[
+                "GET /admin/users a.py:11",
+                "POST /api/v1/below/deep a.py:4",
+                "GET /one/x a.py:16",
+                "GET /y a.py:18",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_application_that_is_the_objects_own_or_handed_on() {
+        check(
+            &[
+                (
+                    "server.py",
+                    "from flask import Flask\nfrom views import add_views\nclass Server:\n    def __init__(self):\n        self.app = Flask(__name__)\n        self.app.add_url_rule('/own', view_func=f, methods=['PUT'])\n        add_views(self.app)\n",
+                ),
+                (
+                    "views.py",
+                    "def add_views(target):\n    @target.route('/given', methods=('get', 'POST'))\n    def given(): pass\n",
+                ),
+            ],
+            &["GET,POST /given views.py:2", "PUT /own server.py:6"],
+        );
+    }
+
+    #[test]
+    fn starlettes_tables_by_name_and_inside_of_one_another() {
+        check(
+            &[(
+                "a.py",
+                "from starlette.applications import Starlette\nfrom starlette.routing import Mount, Route, Router\nPREFIX = '/v1'\n\
+                 users = [\n    Route('/me', me),\n]\napi = [\n    Mount('/users', routes=users),\n    Mount(PREFIX, app=Router(routes=[Route('/x', x)])),\n]\n\
+                 NOTE = \"Route('/no', no)\"\napp = Starlette(routes=[\n    Mount('/api', routes=api),\n    Route('/', home),\n])\n",
+            )],
+            &["GET / a.py:14", "GET /api/users/me a.py:5", "GET /api/v1/x a.py:9"],
         );
     }
 }

@@ -1,28 +1,27 @@
 //! Routes as the code declares them, by the forms that each framework documents. What is built at run time is not seen.
 
+mod code;
 mod django;
 mod express;
 mod flask;
 mod go;
 mod lexical;
-mod node;
+mod nest;
+mod next;
 mod openapi;
 mod others;
 mod ruby;
 mod rust;
-mod starlette;
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 
 use landfall_evidence::Route;
-use regex::Regex;
+
+use code::{Dialect, Id, World};
 
 use crate::settings::Noticed;
 use crate::source::{Language, Source};
-use crate::tree::{Tree, parent};
+use crate::tree::Tree;
 
 /// Routes kept; an application with more is generated.
 const MAX_ROUTES: usize = 1_000;
@@ -31,21 +30,66 @@ const MAX_NESTING: usize = 6;
 /// Mounts of one router that are followed; with the nesting this bounds the work for one route.
 const MAX_MOUNTS: usize = 4;
 
-/// Reads the routes of a project, in the order of their paths.
-pub(crate) fn read(tree: &Tree, sources: &[Source]) -> Vec<Route> {
-    let mut routes = flask::read(tree, sources);
-    routes.extend(django::read(tree, sources));
-    routes.extend(express::read(tree, sources));
-    routes.extend(node::read(tree, sources));
+/// Reads the routes of a project, in the order of their paths. What was cut off is said in `unread`.
+pub(crate) fn read(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) -> Vec<Route> {
+    let mut routes = python(tree, sources, unread);
+    let scripts = scripts(tree, sources, unread);
+    // A reader that has found more reads no further.
+    let cut = routes.len().max(scripts.len()) > MAX_ROUTES;
+    routes.extend(scripts);
     routes.extend(go::read(sources));
     routes.extend(rust::read(sources));
     routes.extend(ruby::read(sources));
-    routes.extend(starlette::read(sources));
     routes.extend(others::read(tree, sources));
     routes.sort_by(|a, b| (&a.path, &a.methods, &a.place).cmp(&(&b.path, &b.methods, &b.place)));
     routes.dedup();
-    routes.truncate(MAX_ROUTES);
+    if cut || routes.len() > MAX_ROUTES {
+        unread.push(format!("routes: the code declares more than {MAX_ROUTES}, and the rest was not read"));
+        routes.truncate(MAX_ROUTES);
+    }
     routes
+}
+
+fn python(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) -> Vec<Route> {
+    let sources: Vec<&Source> = sources.iter().filter(|s| s.language == Language::Python).collect();
+    let dialect = Dialect {
+        module: code::modules::python,
+        makes: flask::makes,
+        wraps: |_| false,
+        // Flask's and FastAPI's methods give the function that they decorate, not the router.
+        chained: |_| false,
+        exports: false,
+    };
+    let world = World::new(tree, sources.iter().copied(), dialect);
+    let mut routes = Vec::new();
+    flask::read(&world, &sources, &mut routes);
+    django::read(&world, &sources, &mut routes);
+    not_looked_into(&world, unread);
+    routes
+}
+
+fn scripts(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) -> Vec<Route> {
+    let sources: Vec<&Source> = sources.iter().filter(|s| s.language == Language::JavaScript).collect();
+    let dialect = Dialect {
+        module: code::modules::script,
+        makes: express::makes,
+        wraps: |module| module == "fastify-plugin",
+        chained: express::chained,
+        exports: true,
+    };
+    let world = World::new(tree, sources.iter().copied(), dialect);
+    let mut routes = Vec::new();
+    express::read(&world, &sources, &mut routes);
+    nest::read(&world, &sources, &mut routes);
+    next::read(&world, tree, &sources, &mut routes);
+    not_looked_into(&world, unread);
+    routes
+}
+
+fn not_looked_into(world: &World<'_>, unread: &mut Vec<String>) {
+    if let Some(path) = world.cut_at() {
+        unread.push(format!("{path} and later sources: more code than is searched for routes"));
+    }
 }
 
 /// The routes of the project's OpenAPI document, all of one file.
@@ -58,173 +102,86 @@ pub(crate) fn against_specification(specified: &[Route], routes: &[Route]) -> Ve
     openapi::compare(specified, routes)
 }
 
-/// A router (blueprint, app) by the file and the name that it has there.
-type Router = (String, String);
-
 /// Which router is mounted on which, under which prefix.
 #[derive(Debug, Default)]
 struct Mounts {
-    /// Router to (parent, prefix). A router can be mounted more than once.
-    on: BTreeMap<Router, Vec<(Option<Router>, String)>>,
+    /// Router to (parent, prefix). A router can be mounted more than once; a prefix of `None` is not known.
+    on: BTreeMap<Id, Vec<(Option<Id>, Option<String>)>>,
     /// A mount whose router could not be told: then nothing may be called unmounted.
     unclear: bool,
 }
 
 impl Mounts {
-    /// All prefixes under which a router is reached; `roots` are applications, reached under no prefix.
-    fn prefixes(&self, router: &Router, roots: &[Router], depth: usize) -> Vec<String> {
-        if roots.contains(router) {
-            return vec![String::new()];
-        }
-        let Some(mounts) = self.on.get(router).filter(|_| depth < MAX_NESTING) else { return Vec::new() };
-        mounts
-            .iter()
-            .take(MAX_MOUNTS)
-            .flat_map(|(parent, prefix)| match parent {
-                Some(parent) => {
-                    let above = self.prefixes(parent, roots, depth + 1);
-                    // A parent that we do not know is taken for an application.
-                    let above = if above.is_empty() && !self.on.contains_key(parent) {
-                        vec![String::new()]
-                    } else {
-                        above
-                    };
-                    above.into_iter().map(|a| format!("{a}{prefix}")).collect::<Vec<_>>()
-                }
-                None => vec![prefix.clone()],
-            })
-            .collect()
-    }
-}
-
-/// Where the names of a Python file come from: name to (module file, name there; empty for the module itself).
-/// `from routes import support` may mean a name in `routes/__init__.py` or the module `routes/support.py`, in this order.
-type Imports = BTreeMap<String, Vec<(String, String)>>;
-
-/// The imports of all Python files, each looked at when it is first asked for: in a large tree few files are.
-struct PythonImports<'a> {
-    tree: &'a Tree,
-    sources: HashMap<&'a str, &'a Source>,
-    known: RefCell<HashMap<&'a str, Rc<Imports>>>,
-}
-
-impl<'a> PythonImports<'a> {
-    fn new(tree: &'a Tree, sources: &'a [Source]) -> Self {
-        let sources = python(sources).map(|source| (source.path.as_str(), source)).collect();
-        Self { tree, sources, known: RefCell::default() }
-    }
-
-    fn of(&self, file: &str) -> Option<Rc<Imports>> {
-        let (path, source) = self.sources.get_key_value(file)?;
-        if let Some(known) = self.known.borrow().get(path) {
-            return Some(Rc::clone(known));
-        }
-        let imports = Rc::new(python_imports(self.tree, source));
-        self.known.borrow_mut().insert(path, Rc::clone(&imports));
-        Some(imports)
-    }
-}
-
-fn python_imports(tree: &Tree, source: &Source) -> Imports {
-    static FROM: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?m)^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]*(?:\(([^)]*)\)|([^\n]*))")
-            .expect("the pattern is a constant and covered by tests")
-    });
-    static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?m)^[ \t]*import[ \t]+([\w.]+)(?:[ \t]+as[ \t]+(\w+))?")
-            .expect("the pattern is a constant and covered by tests")
-    });
-    let mut imports = Imports::new();
-    let module_file = |module: &str| python_module(tree, &source.path, module);
-    for c in FROM.captures_iter(&source.code) {
-        let module = &c[1];
-        let names = c.get(2).or_else(|| c.get(3)).map_or("", |m| m.as_str());
-        for item in names.split(',') {
-            let mut words = item.split_whitespace();
-            let Some(name) = words.next() else { continue };
-            let local = words.nth(1).unwrap_or(name);
-            let dot = if module.ends_with('.') { "" } else { "." };
-            let origins = imports.entry(local.to_owned()).or_default();
-            origins.extend(module_file(module).map(|file| (file, name.to_owned())));
-            origins.extend(module_file(&format!("{module}{dot}{name}")).map(|file| (file, String::new())));
+    fn add(&mut self, router: Id, parent: Option<Id>, prefix: Option<String>) {
+        let mounts = self.on.entry(router).or_default();
+        let mount = (parent, prefix);
+        if mounts.len() < MAX_MOUNTS && !mounts.contains(&mount) {
+            mounts.push(mount);
         }
     }
-    for c in PLAIN.captures_iter(&source.code) {
-        if let Some(file) = module_file(&c[1]) {
-            let local = c.get(2).map_or(&c[1], |m| m.as_str());
-            imports.entry(local.to_owned()).or_default().push((file, String::new()));
-        }
-    }
-    imports
-}
 
-/// The file of a module as seen from another file; leading dots are relative (PEP 328).
-fn python_module(tree: &Tree, from: &str, module: &str) -> Option<String> {
-    let dots = module.bytes().take_while(|b| *b == b'.').count();
-    let rest = module[dots..].replace('.', "/");
-    let candidates = |base: &str| {
-        let join = |tail: String| if base.is_empty() { tail } else { format!("{base}/{tail}") };
-        if rest.is_empty() {
-            vec![join("__init__.py".to_owned())]
-        } else {
-            vec![join(format!("{rest}.py")), join(format!("{rest}/__init__.py"))]
-        }
-    };
-    let mut folder = parent(from);
-    if dots > 0 {
-        for _ in 1..dots {
-            folder = parent(folder);
-        }
-        return candidates(folder).into_iter().find(|c| tree.has(c));
+    fn is_empty(&self) -> bool {
+        self.on.is_empty()
     }
-    if rest.is_empty() {
-        return None;
-    }
-    // Absolute imports begin at some folder on the import path: the root, `src`, or one above the file itself.
-    let mut bases = vec!["", "src"];
-    while !folder.is_empty() {
-        bases.push(folder);
-        folder = parent(folder);
-    }
-    bases.into_iter().find_map(|base| candidates(base).into_iter().find(|c| tree.has(c)))
-}
 
-/// Follows names that packages hand on (`from .support import bp` in an `__init__.py`) to where they are defined.
-fn resolve(
-    name: &str,
-    file: &str,
-    imports: &PythonImports<'_>,
-    known: &dyn Fn(&Router) -> bool,
-) -> Option<Router> {
-    follow((file.to_owned(), name.to_owned()), imports, known, 0)
-}
+    /// All prefixes under which a router is reached. `unmounted` says what is in front of one that is mounted nowhere
+    /// (`None`: it is not reached); its second argument is whether the question is about a parent.
+    fn prefixes(&self, router: &Id, unmounted: &dyn Fn(&Id, bool) -> Option<String>) -> Vec<String> {
+        self.above(router, unmounted, &|_| Some(String::new()), 0)
+    }
 
-fn follow(
-    here: Router,
-    imports: &PythonImports<'_>,
-    known: &dyn Fn(&Router) -> bool,
-    depth: usize,
-) -> Option<Router> {
-    if known(&here) {
-        return Some(here);
+    /// The same where a router has a prefix of its own behind that of each mount.
+    fn prefixes_with(
+        &self,
+        router: &Id,
+        unmounted: &dyn Fn(&Id, bool) -> Option<String>,
+        own: &dyn Fn(&Id) -> Option<String>,
+    ) -> Vec<String> {
+        self.above(router, unmounted, own, 0)
     }
-    if depth >= MAX_NESTING {
-        return None;
-    }
-    let (module, attribute) = here.1.split_once('.').unwrap_or((&here.1, ""));
-    // Two origins at most are worth following; a name that is imported again and again is not a router.
-    imports.of(&here.0)?.get(module)?.iter().take(2).find_map(|(file, inner)| {
-        let next = match (inner.is_empty(), attribute.is_empty()) {
-            (true, _) => attribute.to_owned(),
-            (false, true) => inner.clone(),
-            (false, false) => format!("{inner}.{attribute}"),
+
+    fn above(
+        &self,
+        router: &Id,
+        unmounted: &dyn Fn(&Id, bool) -> Option<String>,
+        own: &dyn Fn(&Id) -> Option<String>,
+        depth: usize,
+    ) -> Vec<String> {
+        let Some(own_prefix) = own(router) else { return Vec::new() };
+        let Some(mounts) = self.on.get(router) else {
+            return unmounted(router, depth > 0)
+                .map(|before| put_together(&before, &own_prefix))
+                .into_iter()
+                .collect();
         };
-        follow((file.clone(), next), imports, known, depth + 1)
-    })
+        if depth >= MAX_NESTING {
+            return Vec::new();
+        }
+        let mut all: Vec<String> = Vec::new();
+        for (parent, prefix) in mounts {
+            let Some(prefix) = prefix else { continue };
+            let above = match parent {
+                Some(parent) => self.above(parent, unmounted, own, depth + 1),
+                None => vec![String::new()],
+            };
+            for above in above {
+                let path = put_together(&put_together(&above, prefix), &own_prefix);
+                if !all.contains(&path) {
+                    all.push(path);
+                }
+            }
+        }
+        all
+    }
 }
 
-fn python(sources: &[Source]) -> impl Iterator<Item = &Source> {
-    sources.iter().filter(|s| s.language == Language::Python)
+/// Two parts of a path, with one slash between them.
+fn put_together(before: &str, after: &str) -> String {
+    match (before.is_empty(), after.is_empty()) {
+        (true, _) => after.to_owned(),
+        (_, true) => before.to_owned(),
+        _ => format!("{}/{}", before.trim_end_matches('/'), after.trim_start_matches('/')),
+    }
 }
 
 #[cfg(test)]
@@ -233,13 +190,63 @@ mod tests {
     use crate::tree::tests::tree;
 
     /// Routes as `METHODS path place`.
-    pub(super) fn check(files: &[(&str, &str)], expected: &[&str]) {
+    pub(in crate::routes) fn check(files: &[(&str, &str)], expected: &[&str]) {
         let (_dir, tree) = tree(files);
         let sources = crate::source::load(&tree, &mut Vec::new());
-        let shown: Vec<String> = read(&tree, &sources)
+        let mut unread = Vec::new();
+        let shown: Vec<String> = read(&tree, &sources, &mut unread)
             .iter()
             .map(|r| format!("{} {} {}", r.methods.join(","), r.path, r.place))
             .collect();
         assert_eq!(shown, expected);
+        assert!(unread.is_empty(), "{unread:?}");
+    }
+
+    #[test]
+    fn more_routes_than_are_kept_are_said() {
+        let python: String =
+            (0..MAX_ROUTES).map(|n| format!("@app.get('/{n}')\ndef f{n}(): pass\n")).collect();
+        let few = ("a.py", format!("from flask import Flask\napp = Flask(__name__)\n{python}"));
+        let script: String = (0..=MAX_ROUTES).map(|n| format!("app.get('/{n}', f);\n")).collect();
+        let many = ("a.js", format!("const app = express();\n{script}"));
+        for ((path, text), said) in [(few, 0), (many, 1)] {
+            let (_dir, tree) = tree(&[(path, &text)]);
+            let sources = crate::source::load(&tree, &mut Vec::new());
+            let mut unread = Vec::new();
+            assert_eq!(read(&tree, &sources, &mut unread).len(), MAX_ROUTES);
+            assert_eq!(unread.len(), said, "{unread:?}");
+            assert!(unread.iter().all(|reason| reason.contains("more than 1000")), "{unread:?}");
+        }
+    }
+
+    #[test]
+    fn modules_that_import_each_other_and_functions_that_call_themselves_end() {
+        check(
+            &[
+                ("a.py", "from b import app\n@app.get('/x')\ndef x(): pass\n"),
+                (
+                    "b.py",
+                    "from a import app\ndef f(): return f()\nrouter = f()\n@router.get('y')\ndef y(): pass\n",
+                ),
+            ],
+            &["GET /x a.py:2"],
+        );
+        check(
+            &[
+                (
+                    "a.js",
+                    "const app = require('./b');\napp.get('/x', f);\nmodule.exports = app;\nexpress();\n",
+                ),
+                ("b.js", "const g = () => g();\nmodule.exports = require('./a') || g();\n"),
+            ],
+            &[],
+        );
+        let deep = format!("const app = express();\napp.get({}'/x', f);\n", "(".repeat(5_000));
+        let chain = format!("const app = express();\napp{};\n", ".get('/x', f)".repeat(3_000));
+        for text in [deep, chain] {
+            let (_dir, tree) = tree(&[("a.js", &text)]);
+            let sources = crate::source::load(&tree, &mut Vec::new());
+            read(&tree, &sources, &mut Vec::new());
+        }
     }
 }

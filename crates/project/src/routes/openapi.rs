@@ -50,7 +50,7 @@ pub(super) fn read(tree: &Tree, unread: &mut Vec<String>) -> Option<Vec<Route>> 
             None => text.to_owned(),
         })
         .unwrap_or_default();
-    let routes = paths
+    let mut routes: Vec<Route> = paths
         .entries()
         .iter()
         .flat_map(|(path, item)| {
@@ -63,8 +63,16 @@ pub(super) fn read(tree: &Tree, unread: &mut Vec<String>) -> Option<Vec<Route>> 
                 },
             )
         })
-        .take(super::MAX_ROUTES)
+        .take(super::MAX_ROUTES + 1)
         .collect();
+    if routes.len() > super::MAX_ROUTES {
+        unread.push(format!(
+            "{}: names more than {} routes, and the rest was not read",
+            file.path,
+            super::MAX_ROUTES
+        ));
+        routes.truncate(super::MAX_ROUTES);
+    }
     Some(routes)
 }
 
@@ -77,7 +85,8 @@ fn alike(path: &str) -> String {
     join("", &parts.collect::<Vec<_>>().join("/"))
 }
 
-/// Both directions. Nothing when either side is empty: then one of the two was not read, and no difference is known.
+/// Both directions. Nothing when either side is empty: then one of the two was not read, and no difference is known. Nor
+/// is anything missing from a side that was cut off.
 pub(super) fn compare(named: &[Route], served: &[Route]) -> Vec<Noticed> {
     if named.is_empty() || served.is_empty() {
         return Vec::new();
@@ -103,13 +112,14 @@ pub(super) fn compare(named: &[Route], served: &[Route]) -> Vec<Noticed> {
     // A catch-all route serves what no other names.
     let catches = served.iter().any(|r| r.path.ends_with('*') || r.path.contains("<path:"));
     let mut found = Vec::new();
-    for route in named {
+    let whole = |routes: &[Route]| routes.len() < super::MAX_ROUTES;
+    for route in named.iter().filter(|_| whole(served)) {
         let method = &route.methods[0];
         if !catches && !has(&done, &alike(&route.path), method) {
             found.push((SignWord::SpecRouteMissing, route.place.clone(), format!("{method} {}", route.path)));
         }
     }
-    for route in served {
+    for route in served.iter().filter(|_| whole(named)) {
         let path = alike(&route.path);
         let known = said.iter().any(|(p, _)| *p == path)
             && (route.methods.is_empty() || route.methods.iter().any(|m| has(&said, &path, m)));
@@ -161,6 +171,18 @@ mod tests {
             ]
         );
         assert!(compare(&named, &[]).is_empty(), "no route was read from the code");
+        let many = vec![route("GET", "/health"); super::super::MAX_ROUTES];
+        assert!(compare(&named, &many).is_empty(), "what was cut off is not known to be missing");
+    }
+
+    #[test]
+    fn more_routes_than_are_kept_are_said() {
+        let paths: String =
+            (0..=super::super::MAX_ROUTES).map(|n| format!("  /{n}: {{get: {{}}}}\n")).collect();
+        let (_dir, tree) = tree(&[("openapi.yaml", &format!("openapi: 3.1.0\npaths:\n{paths}"))]);
+        let mut unread = Vec::new();
+        assert_eq!(read(&tree, &mut unread).unwrap().len(), super::super::MAX_ROUTES);
+        assert_eq!(unread, ["openapi.yaml: names more than 1000 routes, and the rest was not read"]);
     }
 
     #[test]
