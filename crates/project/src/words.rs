@@ -55,6 +55,7 @@ const WORDS: &[&str] = &[
     "Addr:",
     "allowed_hosts",
     "allowedHosts",
+    "Api(",
     "APIRouter",
     "app.Run",
     "asynchat",

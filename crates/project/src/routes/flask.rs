@@ -1,13 +1,15 @@
-//! Flask applications and blueprints, FastAPI applications and routers, Starlette's tables of routes.
+//! Flask applications and blueprints, the resources of Flask-RESTful and Flask-RESTX, FastAPI applications and routers,
+//! Starlette's tables of routes.
 //!
-//! Sources: flask.palletsprojects.com (Blueprints; API, `Blueprint.register`), fastapi.tiangolo.com (Bigger
+//! Sources: flask.palletsprojects.com (Blueprints; API, `Blueprint.register`; Class-based Views),
+//! flask-restful.readthedocs.io (API Docs), flask-restx.readthedocs.io (API, `Namespace`), fastapi.tiangolo.com (Bigger
 //! Applications, Sub Applications), starlette.io/routing.
 
 use std::collections::{BTreeSet, HashSet};
 
 use landfall_evidence::Route;
 
-use super::code::{Call, Expr, Id, Use, Value, World};
+use super::code::{Call, Decorator, Expr, Id, Made, Use, Value, World};
 use super::{MAX_ROUTES, Mounts, put_together};
 use crate::source::Source;
 use crate::words::words;
@@ -15,12 +17,14 @@ use crate::words::words;
 /// Whether a callee of this name makes what routes are registered on.
 pub(super) fn makes(name: &str) -> bool {
     let applications = matches!(name, "Flask" | "FastAPI" | "Starlette" | "Quart" | "Sanic");
-    applications || matches!(name, "Blueprint" | "APIRouter" | "Router")
+    applications || matches!(name, "Blueprint" | "APIRouter" | "Router" | "Api" | "Namespace" | "namespace")
 }
 
 /// Decorators and their kind.
 const VERBS: &[&str] =
     &["route", "get", "post", "put", "patch", "delete", "head", "options", "api_route", "websocket"];
+/// Methods that classes of views have methods for.
+const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 /// Files read at a time, before it is asked whether the routes are enough.
 const SHARE: usize = 512;
 
@@ -35,7 +39,10 @@ pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut V
         "Sanic(",
         "register_blueprint",
         "include_router",
-        ".mount"
+        ".mount",
+        "Api(",
+        "add_namespace",
+        "add_resource"
     ];
     let (links, rest): (Vec<&Source>, Vec<&Source>) = sources.iter().copied().partition(|s| s.says(linking));
     world.load(&links);
@@ -94,6 +101,20 @@ impl Linker<'_, '_> {
         for Use { call, inside } in &file.calls {
             match (call.method(), call.callee.last()) {
                 (Some((owner, "register_blueprint" | "include_router")), _) => self.mount(path, owner, call),
+                (Some((owner, "add_namespace")), _) => self.mount(path, owner, call),
+                (Some((owner, "namespace")), _) => self.under(path, call, owner),
+                // `Api(blueprint)`, and `api.init_app(blueprint)` where it was made without one.
+                (_, Some("Api")) => {
+                    if let Some(on) = call.argument(0, "app") {
+                        self.under(path, call, on);
+                    }
+                }
+                (Some((owner, "init_app")), _) => {
+                    let Some(on) = call.argument(0, "app") else { continue };
+                    for child in self.world.routers(path, owner) {
+                        self.below(child, self.world.routers(path, on));
+                    }
+                }
                 (Some((owner, "mount")), _) => {
                     let (Some(prefix), Some(app)) = (call.argument(0, "path"), call.argument(1, "app"))
                     else {
@@ -125,20 +146,38 @@ impl Linker<'_, '_> {
         }
     }
 
-    /// `app.register_blueprint(bp, url_prefix="/x")` and `app.include_router(router, prefix="/x")`.
+    /// What a call makes is mounted on a router where it is made.
+    fn under(&mut self, path: &str, call: &Call, on: &Expr) {
+        let parents = self.world.routers(path, on);
+        for child in self.world.routers(path, &Expr::Call(Box::new(call.clone()))) {
+            self.below(child, parents.clone());
+        }
+    }
+
+    /// Mounts a router on others behind the prefix that it has by itself.
+    fn below(&mut self, child: Id, parents: Vec<Id>) {
+        let own = self.own(&child);
+        for parent in parents.into_iter().filter(|parent| *parent != child) {
+            self.mounts.add(child.clone(), Some(parent), own.clone());
+        }
+    }
+
+    /// `app.register_blueprint(bp, url_prefix="/x")`, `app.include_router(router, prefix="/x")` and
+    /// `api.add_namespace(ns, path="/x")`.
     fn mount(&mut self, path: &str, owner: &Expr, call: &Call) {
-        let child =
-            call.arguments.first().or_else(|| call.named("blueprint")).or_else(|| call.named("router"));
+        let child = ["blueprint", "router", "ns"].iter().find_map(|name| call.argument(0, name));
         let children = child.map(|child| self.world.routers(path, child)).unwrap_or_default();
         if children.is_empty() {
             self.mounts.unclear = true;
             return;
         }
         let parents = self.world.routers(path, owner);
-        let given = call.named("url_prefix").or_else(|| call.named("prefix"));
+        let given = ["url_prefix", "prefix", "path"].iter().find_map(|name| call.named(name));
         for child in children {
             let made = self.world.made(&child);
             let is_router = made.as_ref().is_some_and(|made| made.name == "APIRouter");
+            // Which router a parameter stands for is known to the callers alone.
+            self.mounts.unclear |= made.is_none();
             let given = given.filter(|given| !is_none(given)).map(|given| self.world.text(path, given));
             let own = self.own(&child);
             // Flask's own prefix is replaced by one at registration, FastAPI's is added to it. A prefix that is computed
@@ -161,6 +200,13 @@ impl Linker<'_, '_> {
     /// The prefix that a router has by itself; `None` when it is computed.
     fn own(&self, router: &Id) -> Option<String> {
         let Some(made) = self.world.made(router) else { return Some(String::new()) };
+        if matches!(made.name.as_str(), "Namespace" | "namespace") {
+            return match made.call.named("path").filter(|path| !is_none(path)) {
+                Some(path) => self.world.text(&router.0, path),
+                // Without a path its name is the path.
+                None => Some(format!("/{}", self.world.text(&router.0, made.call.argument(0, "name")?)?)),
+            };
+        }
         let prefix = made.call.named("url_prefix").or_else(|| made.call.named("prefix"));
         match prefix.filter(|prefix| !is_none(prefix)) {
             Some(prefix) => self.world.text(&router.0, prefix),
@@ -232,8 +278,9 @@ impl Linker<'_, '_> {
     fn prefixes(&self, router: &Id) -> Vec<String> {
         let unmounted = |router: &Id, is_parent: bool| {
             let made = self.world.made(router);
-            let mountable =
-                made.as_ref().is_some_and(|m| matches!(m.name.as_str(), "Blueprint" | "APIRouter"));
+            let mountable = made
+                .as_ref()
+                .is_some_and(|m| matches!(m.name.as_str(), "Blueprint" | "APIRouter" | "Namespace"));
             // Mounted in a way that we cannot follow, its own prefix is the best that is known. Otherwise what is never
             // mounted is not served; a parent of others is taken for an application.
             let served = !mountable || is_parent || self.mounts.unclear || self.mounts.is_empty();
@@ -246,15 +293,32 @@ impl Linker<'_, '_> {
     fn routes(&self, source: &Source, routes: &mut Vec<Route>) {
         let path = source.path.as_str();
         let Some(file) = self.world.file(path) else { return };
-        for call in &file.decorators {
+        for Decorator { call, class } in &file.decorators {
             if let Some((owner, verb)) = call.method().filter(|(_, verb)| VERBS.contains(verb)) {
-                self.declared(source, call, Some(owner), verb, routes);
+                let class = class.and_then(|class| self.answered(path, class));
+                self.declared(source, call, owner, verb, class, routes);
             }
         }
         for Use { call, inside } in &file.calls {
             match (call.method(), call.callee.last()) {
                 (Some((owner, "add_url_rule" | "add_api_route" | "add_route")), _) => {
-                    self.declared(source, call, Some(owner), "rule", routes);
+                    // `view_func=Items.as_view("items")`
+                    let view = match call.named("view_func").or_else(|| call.arguments.get(2)) {
+                        Some(Expr::Call(view)) => {
+                            view.method().and_then(|(class, _)| self.class(path, class))
+                        }
+                        _ => None,
+                    };
+                    self.declared(source, call, owner, "rule", view, routes);
+                }
+                (Some((owner, "add_resource")), _) => {
+                    let Some((class, paths)) = call.arguments.split_first() else { continue };
+                    let methods = self.class(path, class).unwrap_or_default();
+                    for router in self.world.routers(path, owner) {
+                        for under in paths.iter().filter_map(|under| self.world.text(path, under)) {
+                            self.add(source, call, &methods, &under, self.prefixes(&router), routes);
+                        }
+                    }
                 }
                 (_, Some("Route")) if source.says(words!["Starlette"]) => {
                     let Some(under) = call.argument(0, "path").and_then(|p| self.world.text(path, p)) else {
@@ -275,30 +339,60 @@ impl Linker<'_, '_> {
         }
     }
 
+    /// The methods that a class of views answers: those that it has a method for.
+    fn answered(&self, path: &str, class: usize) -> Option<Vec<String>> {
+        let file = self.world.file(path)?;
+        let names = file.classes.get(class)?.attributes.iter().map(|(name, _)| name.to_uppercase());
+        let mut all: Vec<String> = names.filter(|name| METHODS.contains(&name.as_str())).collect();
+        all.sort();
+        all.dedup();
+        // One that inherits all of them does not say which.
+        Some(all)
+    }
+
+    fn class(&self, path: &str, expr: &Expr) -> Option<Vec<String>> {
+        self.world.values(path, expr).into_iter().find_map(|value| match value {
+            Value::Class(there, class) => self.answered(&there, class),
+            _ => None,
+        })
+    }
+
     fn declared(
         &self,
         source: &Source,
         call: &Call,
-        owner: Option<&Expr>,
+        owner: &Expr,
         verb: &str,
+        class: Option<Vec<String>>,
         routes: &mut Vec<Route>,
     ) {
         let file = source.path.as_str();
-        let path = call.arguments.first().or_else(|| call.named("rule")).or_else(|| call.named("path"));
+        let path = ["rule", "path"].iter().find_map(|name| call.argument(0, name));
         let Some(path) = path.and_then(|path| self.world.text(file, path)) else { return };
         let methods = match verb {
             "websocket" => return,
-            "route" | "api_route" | "rule" => self.methods(file, call),
+            "route" | "api_route" | "rule" => match class {
+                Some(methods) if call.named("methods").is_none() => methods,
+                _ => self.methods(file, call),
+            },
             verb => vec![verb.to_uppercase()],
         };
-        let routers = owner.map(|owner| self.world.routers(file, owner)).unwrap_or_default();
-        let prefixes: Vec<String> = match routers.is_empty() {
-            false => routers.iter().flat_map(|router| self.prefixes(router)).collect(),
-            // An application made by a function that we do not know, an import from a package.
-            true if path.starts_with('/') => vec![String::new()],
-            true => return,
-        };
-        self.add(source, call, &methods, &path, prefixes, routes);
+        let routers = self.world.routers(file, owner);
+        // An application made by a function that we do not know, an import from a package.
+        if routers.is_empty() && path.starts_with('/') {
+            self.add(source, call, &methods, &path, vec![String::new()], routes);
+        }
+        for router in routers {
+            let prefixes = self.prefixes(&router);
+            self.add(source, call, &methods, &path, prefixes, routes);
+            // Flask-RESTX takes any number of paths.
+            let resources = |made: Made| matches!(made.name.as_str(), "Api" | "Namespace" | "namespace");
+            if self.world.made(&router).is_some_and(resources) {
+                for path in call.arguments.iter().skip(1).filter_map(|path| self.world.text(file, path)) {
+                    self.add(source, call, &methods, &path, self.prefixes(&router), routes);
+                }
+            }
+        }
     }
 
     /// Without a list the frameworks answer GET (Flask and Starlette add HEAD and OPTIONS by themselves).
@@ -517,6 +611,44 @@ mod tests {
                  NOTE = \"Route('/no', no)\"\napp = Starlette(routes=[\n    Mount('/api', routes=api),\n    Route('/', home),\n])\n",
             )],
             &["GET / a.py:14", "GET /api/users/me a.py:5", "GET /api/v1/x a.py:9"],
+        );
+    }
+
+    #[test]
+    fn resources_namespaces_and_classes_of_views() {
+        check(
+            &[
+                (
+                    "app.py",
+                    "from flask import Flask, Blueprint\nfrom flask_restx import Api\nfrom users import ns as users\n\
+                     app = Flask(__name__)\nbp = Blueprint('api', __name__, url_prefix='/api')\napi = Api(bp, prefix='/v1')\n\
+                     api.add_namespace(users)\nthings = api.namespace('things')\n@things.route('/', '/all')\nclass Things(Resource):\n    def get(self): pass\n    def post(self): pass\n\
+                     api.add_resource(Things, '/old')\napp.register_blueprint(bp)\n\
+                     class Page(MethodView):\n    def put(self): pass\napp.add_url_rule('/page', view_func=Page.as_view('page'))\n",
+                ),
+                (
+                    "users.py",
+                    "ns = Namespace('users', description='Users')\n@ns.route('/<id>')\nclass User(Resource):\n    def delete(self, id): pass\n",
+                ),
+            ],
+            &[
+                "GET,POST /api/v1/old app.py:13",
+                "GET,POST /api/v1/things/ app.py:9",
+                "GET,POST /api/v1/things/all app.py:9",
+                "DELETE /api/v1/users/<id> users.py:2",
+                "PUT /page app.py:17",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_router_that_is_mounted_by_a_function_keeps_its_own_prefix() {
+        check(
+            &[(
+                "a.py",
+                "def add(app, part):\n    app.register_blueprint(part)\nbp = Blueprint('x', __name__, url_prefix='/own')\n@bp.get('/x')\ndef x(): pass\nadd(app, bp)\n",
+            )],
+            &["GET /own/x a.py:4"],
         );
     }
 }

@@ -102,11 +102,15 @@ pub(crate) fn against_specification(specified: &[Route], routes: &[Route]) -> Ve
     openapi::compare(specified, routes)
 }
 
+/// On what a router is mounted (`None`: on something that is taken for an application), and under which prefix (`None`: it
+/// is not known).
+type Mount = (Option<Id>, Option<String>);
+
 /// Which router is mounted on which, under which prefix.
 #[derive(Debug, Default)]
 struct Mounts {
-    /// Router to (parent, prefix). A router can be mounted more than once; a prefix of `None` is not known.
-    on: BTreeMap<Id, Vec<(Option<Id>, Option<String>)>>,
+    /// A router can be mounted more than once.
+    on: BTreeMap<Id, Vec<Mount>>,
     /// A mount whose router could not be told: then nothing may be called unmounted.
     unclear: bool,
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use tree_sitter::Node;
 
 pub(super) use script::VERBS;
-pub(super) use world::{Dialect, Value, World};
+pub(super) use world::{Dialect, Made, Value, World};
 
 use crate::source::{Language, Source};
 use crate::syntax::Parsers;
@@ -150,6 +150,13 @@ pub(super) struct Use {
     pub(super) inside: Vec<usize>,
 }
 
+/// A call that decorates a function, or a class by its index in the file.
+#[derive(Debug)]
+pub(super) struct Decorator {
+    pub(super) call: Call,
+    pub(super) class: Option<usize>,
+}
+
 /// One file.
 #[derive(Debug, Default)]
 pub(super) struct File {
@@ -157,8 +164,8 @@ pub(super) struct File {
     pub(super) functions: Vec<Function>,
     pub(super) classes: Vec<Class>,
     pub(super) calls: Vec<Use>,
-    /// Calls that decorate functions (Python), each beside where its line begins.
-    pub(super) decorators: Vec<Call>,
+    /// Calls that decorate functions and classes. Python's only; JavaScript's stand in their classes.
+    pub(super) decorators: Vec<Decorator>,
     /// What other files find here, by name (JavaScript); `module.exports` is `=`.
     pub(super) exports: Vec<(String, Expr)>,
     /// Modules all of whose names are handed on.
@@ -237,5 +244,61 @@ impl<T> Around<T> {
 
     fn innermost(&self) -> Option<&T> {
         self.open.last().map(|(_, what)| what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::read;
+    use crate::source::load;
+    use crate::tree::tests::tree;
+
+    const PIECES: &[&str] = &[
+        "app = Flask(__name__)\n",
+        "@app.get('/é')\n",
+        "def f(a, *, b=1):\n    return app\n",
+        "class A(B):\n    x: str = '/y'\n",
+        "self.r = f(self)\n",
+        "const a = express();\n",
+        "a.use(`/${x}`, r);\n",
+        "r.route('/x').get(f)\n",
+        "export default r;\n",
+        "module.exports = { a, b: [r] }\n",
+        "class C { @Get('x') m(@Q() q) {} constructor(private r: R) {} }\n",
+        "urlpatterns += [path('x', include(",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "\"",
+        "'",
+        "`",
+        "=",
+        ",",
+        ".",
+        "f'{",
+        "=> ",
+        "import r, { a as b } from './b'\n",
+        "from .b import app as r\n",
+        "\n",
+        "    ",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_order_of_such_pieces_ends(a in proptest::collection::vec(0..PIECES.len(), 0..40), b in proptest::collection::vec(0..PIECES.len(), 0..20)) {
+            let text = |parts: &[usize]| parts.iter().map(|at| PIECES[*at]).collect::<String>();
+            let (a, b) = (text(&a), text(&b));
+            let (_dir, tree) = tree(&[("a.py", &a), ("b.py", &b), ("a.ts", &a), ("b.js", &b)]);
+            let sources = load(&tree, &mut Vec::new());
+            for route in read(&tree, &sources, &mut Vec::new()) {
+                prop_assert!(route.path.starts_with('/'), "{route:?}");
+            }
+        }
     }
 }

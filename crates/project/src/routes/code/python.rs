@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use tree_sitter::{Node, Tree};
 
-use super::{Around, Call, Class, Expr, File, Function, MAX_DEPTH, MAX_ITEMS, MODULE, Use};
+use super::{Around, Call, Class, Decorator, Expr, File, Function, MAX_DEPTH, MAX_ITEMS, MODULE, Use};
 use crate::syntax::{children, text, walk};
 
 /// Calls whose routes stand inside of them.
@@ -80,11 +80,14 @@ impl<'s> Lower<'s> {
                 }
             }
             "decorated_definition" => {
+                // The class that is visited next.
+                let definition = node.child_by_field_name("definition").map(|d| d.kind());
+                let class = (definition == Some("class_definition")).then_some(self.file.classes.len());
                 for decorator in children(node).into_iter().filter(|c| c.kind() == "decorator") {
                     if let Some(Expr::Call(mut call)) = children(decorator).first().map(|c| self.expr(*c, 0))
                     {
                         call.shown = decorator.start_byte();
-                        self.file.decorators.push(*call);
+                        self.file.decorators.push(Decorator { call: *call, class });
                     }
                 }
             }
@@ -105,6 +108,11 @@ impl<'s> Lower<'s> {
                 | "mount"
                 | "Route"
                 | "WebSocketRoute"
+                | "Api"
+                | "init_app"
+                | "namespace"
+                | "add_namespace"
+                | "add_resource"
                 | "add_url_rule"
                 | "add_api_route"
                 | "add_route"

@@ -262,7 +262,7 @@ impl<'a> World<'a> {
                     ([Value::Text(other)], [Value::Text(text)]) => other == text,
                     _ => false,
                 };
-            return if rest.iter().all(|other| same(other)) { values } else { Vec::new() };
+            return if rest.iter().all(same) { values } else { Vec::new() };
         }
         if !values.is_empty() {
             return values;
