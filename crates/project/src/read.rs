@@ -5,6 +5,7 @@ use std::thread;
 
 use landfall_evidence::{NamedHost, Observed, ProbeFault, ProjectSnapshot, redact_text};
 
+use crate::syntax::Trees;
 use crate::tree::Tree;
 use crate::{checks, deploy, entry, git, routes, schedulers, settings, signs, source, stack};
 
@@ -55,12 +56,14 @@ fn files(root: &Path) -> ProjectSnapshot {
     let sources = source::load(&tree, &mut unread);
     let deploys = deploy::read(&tree, &mut unread);
     let environment = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let of_both = |source: &&source::Source| routes::may_read(source) && settings::may_read(source);
+    let trees = Trees::of(sources.iter().filter(of_both));
     // None of these readers needs another one, and each goes over all sources.
     let (mut of_stacks, mut of_settings, mut of_routes) = (Vec::new(), Vec::new(), Vec::new());
     let (stacks, (settings, mut noticed), routes, schedulers, hosts) = thread::scope(|scope| {
         let settings =
-            scope.spawn(|| settings::read(&tree, &sources, &deploys, environment, &mut of_settings));
-        let routes = scope.spawn(|| routes::read(&tree, &sources, &mut of_routes));
+            scope.spawn(|| settings::read(&tree, &sources, &trees, &deploys, environment, &mut of_settings));
+        let routes = scope.spawn(|| routes::read(&tree, &sources, &trees, &mut of_routes));
         let rest = scope.spawn(|| (schedulers::read(&sources), crate::hosts::read(&tree)));
         let stacks = stack::read(&tree, &sources, &mut of_stacks);
         // A reader that fails costs what it would have shown, and says so.

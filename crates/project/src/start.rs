@@ -19,6 +19,7 @@ use tokio::process::Command;
 use url::Url;
 
 use crate::deploy::{self, Deploy};
+use crate::syntax::Trees;
 use crate::tests_run::run::{Group, Kept, exit_of, find_program, search_path};
 use crate::tree::Tree;
 
@@ -127,7 +128,8 @@ fn recipe(root: &Path) -> Result<Recipe, String> {
     }
     let sources = crate::source::load(&tree, &mut unread);
     let present = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let (settings, _) = crate::settings::read(&tree, &sources, &deploys, present, &mut unread);
+    let (settings, _) =
+        crate::settings::read(&tree, &sources, &Trees::default(), &deploys, present, &mut unread);
     let mut names: BTreeSet<String> = settings.declared.iter().cloned().collect();
     names.extend(settings.read.iter().map(|r| r.name.clone()));
     names.remove("PORT");

@@ -3,7 +3,9 @@
 //! A file with mistakes still gives a tree: what the grammar cannot place stands under an `ERROR` node, and the rest is
 //! read. So a reader that looks for calls finds those around a mistake, and a mistake never ends a reading.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tree_sitter::{Node, ParseOptions, Parser, Tree};
@@ -60,6 +62,39 @@ impl Parsers {
         // A parse that was given up would be continued by the next call.
         parser.reset();
         tree
+    }
+}
+
+/// Sources' bytes whose trees are kept: the trees take some ten times as much.
+const MAX_KEPT_BYTE: usize = 4 << 20;
+
+/// The trees of sources that more than one reader looks into, so that each is parsed once. All others are parsed when
+/// they are asked for, and dropped: the trees of a whole project would not be bounded memory.
+#[derive(Debug, Default)]
+pub(crate) struct Trees<'s> {
+    kept: HashMap<&'s str, OnceLock<Option<Tree>>>,
+}
+
+impl<'s> Trees<'s> {
+    /// Keeps the trees of these sources once they were asked for, as far as the bound reaches.
+    pub(crate) fn of(shared: impl Iterator<Item = &'s Source>) -> Self {
+        let mut left = MAX_KEPT_BYTE;
+        let mut kept = HashMap::new();
+        for source in shared {
+            if let Some(rest) = left.checked_sub(source.code.len()) {
+                left = rest;
+                kept.insert(source.path.as_str(), OnceLock::new());
+            }
+        }
+        Self { kept }
+    }
+
+    /// The tree of a source, as [`Parsers::parse`] makes it.
+    pub(crate) fn get(&self, source: &Source, parsers: &mut Parsers) -> Option<Tree> {
+        match self.kept.get(source.path.as_str()) {
+            Some(slot) => slot.get_or_init(|| parsers.parse(source)).clone(),
+            None => parsers.parse(source),
+        }
     }
 }
 
@@ -144,6 +179,18 @@ mod tests {
             });
             assert!(nodes > 3, "{path}: {}", tree.root_node().to_sexp());
         }
+    }
+
+    #[test]
+    fn what_is_shared_is_parsed_once() {
+        let source = |path: &str| Source::new(path, Language::Python, "x = 1\n");
+        let (shared, other) = (source("a.py"), source("b.py"));
+        let trees = Trees::of([&shared].into_iter());
+        let root = |source: &Source| trees.get(source, &mut Parsers::default()).unwrap().root_node().id();
+        // A copy of a tree has the same nodes.
+        assert_eq!(root(&shared), root(&shared));
+        assert_eq!(trees.kept.len(), 1);
+        assert!(trees.get(&other, &mut Parsers::default()).is_some());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use landfall_evidence::Route;
 use super::code::{Call, Decorator, Expr, Id, Made, Use, Value, World};
 use super::{MAX_ROUTES, Mounts, put_together};
 use crate::source::Source;
-use crate::words::words;
+use crate::words::{Words, words};
 
 /// Whether a callee of this name makes what routes are registered on.
 pub(super) fn makes(name: &str) -> bool {
@@ -28,30 +28,38 @@ const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPT
 /// Files read at a time, before it is asked whether the routes are enough.
 const SHARE: usize = 512;
 
+/// Words of what makes and mounts.
+const LINKING: Words = words![
+    "Flask(",
+    "FastAPI(",
+    "Starlette",
+    "Quart(",
+    "Sanic(",
+    "register_blueprint",
+    "include_router",
+    ".mount",
+    "Api(",
+    "add_namespace",
+    "add_resource"
+];
+
+/// Whether a file mounts something or declares routes, as far as its text alone tells.
+pub(super) fn may_read(source: &Source) -> bool {
+    source.says(LINKING)
+        || source.says(words!["add_url_rule", "add_api_route", "add_route"])
+        || decorates(source)
+}
+
 /// Adds the routes of these frameworks.
 pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut Vec<Route>) {
     // Who mounts what has to be known before any path is.
-    let linking = words![
-        "Flask(",
-        "FastAPI(",
-        "Starlette",
-        "Quart(",
-        "Sanic(",
-        "register_blueprint",
-        "include_router",
-        ".mount",
-        "Api(",
-        "add_namespace",
-        "add_resource"
-    ];
-    let (links, rest): (Vec<&Source>, Vec<&Source>) = sources.iter().copied().partition(|s| s.says(linking));
+    let (links, rest): (Vec<&Source>, Vec<&Source>) = sources.iter().copied().partition(|s| s.says(LINKING));
     world.load(&links);
     let mut linker = Linker { world, mounts: Mounts::default(), tables: HashSet::new() };
     for source in &links {
         linker.links(&source.path);
     }
-    let declaring = words!["add_url_rule", "add_api_route", "add_route"];
-    let rest: Vec<&Source> = rest.into_iter().filter(|s| decorates(s) || s.says(declaring)).collect();
+    let rest: Vec<&Source> = rest.into_iter().filter(|s| may_read(s)).collect();
     for share in [links.as_slice()].into_iter().chain(rest.chunks(SHARE)) {
         world.load(share);
         for source in share {

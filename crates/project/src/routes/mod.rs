@@ -21,6 +21,7 @@ use code::{Dialect, Id, World};
 
 use crate::settings::Noticed;
 use crate::source::{Language, Source};
+use crate::syntax::Trees;
 use crate::tree::Tree;
 
 /// Routes kept; an application with more is generated.
@@ -30,10 +31,24 @@ const MAX_NESTING: usize = 6;
 /// Mounts of one router that are followed; with the nesting this bounds the work for one route.
 const MAX_MOUNTS: usize = 4;
 
+/// Whether routes are read from the syntax tree of this source, as far as its text alone tells.
+pub(crate) fn may_read(source: &Source) -> bool {
+    match source.language {
+        Language::Python => flask::may_read(source),
+        Language::JavaScript => express::may_read(source) || nest::may_read(source),
+        _ => false,
+    }
+}
+
 /// Reads the routes of a project, in the order of their paths. What was cut off is said in `unread`.
-pub(crate) fn read(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) -> Vec<Route> {
-    let mut routes = python(tree, sources, unread);
-    let scripts = scripts(tree, sources, unread);
+pub(crate) fn read(
+    tree: &Tree,
+    sources: &[Source],
+    trees: &Trees<'_>,
+    unread: &mut Vec<String>,
+) -> Vec<Route> {
+    let mut routes = python(tree, sources, trees, unread);
+    let scripts = scripts(tree, sources, trees, unread);
     // A reader that has found more reads no further.
     let cut = routes.len().max(scripts.len()) > MAX_ROUTES;
     routes.extend(scripts);
@@ -50,7 +65,7 @@ pub(crate) fn read(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) ->
     routes
 }
 
-fn python(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) -> Vec<Route> {
+fn python(tree: &Tree, sources: &[Source], trees: &Trees<'_>, unread: &mut Vec<String>) -> Vec<Route> {
     let sources: Vec<&Source> = sources.iter().filter(|s| s.language == Language::Python).collect();
     let dialect = Dialect {
         module: code::modules::python,
@@ -60,7 +75,7 @@ fn python(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) -> Vec<Rout
         chained: |_| false,
         exports: false,
     };
-    let world = World::new(tree, sources.iter().copied(), dialect);
+    let world = World::new(tree, sources.iter().copied(), trees, dialect);
     let mut routes = Vec::new();
     flask::read(&world, &sources, &mut routes);
     django::read(&world, &sources, &mut routes);
@@ -68,7 +83,7 @@ fn python(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) -> Vec<Rout
     routes
 }
 
-fn scripts(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) -> Vec<Route> {
+fn scripts(tree: &Tree, sources: &[Source], trees: &Trees<'_>, unread: &mut Vec<String>) -> Vec<Route> {
     let sources: Vec<&Source> = sources.iter().filter(|s| s.language == Language::JavaScript).collect();
     let dialect = Dialect {
         module: code::modules::script,
@@ -77,7 +92,7 @@ fn scripts(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) -> Vec<Rou
         chained: express::chained,
         exports: true,
     };
-    let world = World::new(tree, sources.iter().copied(), dialect);
+    let world = World::new(tree, sources.iter().copied(), trees, dialect);
     let mut routes = Vec::new();
     express::read(&world, &sources, &mut routes);
     nest::read(&world, &sources, &mut routes);
@@ -198,7 +213,7 @@ mod tests {
         let (_dir, tree) = tree(files);
         let sources = crate::source::load(&tree, &mut Vec::new());
         let mut unread = Vec::new();
-        let shown: Vec<String> = read(&tree, &sources, &mut unread)
+        let shown: Vec<String> = read(&tree, &sources, &Trees::default(), &mut unread)
             .iter()
             .map(|r| format!("{} {} {}", r.methods.join(","), r.path, r.place))
             .collect();
@@ -217,7 +232,7 @@ mod tests {
             let (_dir, tree) = tree(&[(path, &text)]);
             let sources = crate::source::load(&tree, &mut Vec::new());
             let mut unread = Vec::new();
-            assert_eq!(read(&tree, &sources, &mut unread).len(), MAX_ROUTES);
+            assert_eq!(read(&tree, &sources, &Trees::default(), &mut unread).len(), MAX_ROUTES);
             assert_eq!(unread.len(), said, "{unread:?}");
             assert!(unread.iter().all(|reason| reason.contains("more than 1000")), "{unread:?}");
         }
@@ -250,7 +265,7 @@ mod tests {
         for text in [deep, chain] {
             let (_dir, tree) = tree(&[("a.js", &text)]);
             let sources = crate::source::load(&tree, &mut Vec::new());
-            read(&tree, &sources, &mut Vec::new());
+            read(&tree, &sources, &Trees::default(), &mut Vec::new());
         }
     }
 }

@@ -24,10 +24,14 @@ struct Front {
     version: Vec<String>,
 }
 
+/// Whether a file holds controllers.
+pub(super) fn may_read(source: &Source) -> bool {
+    source.says(words!["@Controller"])
+}
+
 /// Adds the routes of the project's controllers.
 pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut Vec<Route>) {
-    let controllers: Vec<&Source> =
-        sources.iter().copied().filter(|s| s.says(words!["@Controller"])).collect();
+    let controllers: Vec<&Source> = sources.iter().copied().filter(|s| may_read(s)).collect();
     if controllers.is_empty() {
         return;
     }

@@ -14,6 +14,7 @@ use regex::Regex;
 
 use crate::deploy::Deploy;
 use crate::source::Source;
+use crate::syntax::Trees;
 use crate::tree::Tree;
 
 /// Files that declare settings without carrying them.
@@ -28,17 +29,23 @@ static DECLARATION: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is a constant and covered by tests")
 });
 
+/// Whether the variables of this source are read from its syntax tree.
+pub(crate) fn may_read(source: &Source) -> bool {
+    readings::may_read(source)
+}
+
 /// Reads the settings of a project. `environment` tells whether this process has a non-empty variable of that name.
 pub(crate) fn read(
     tree: &Tree,
     sources: &[Source],
+    trees: &Trees<'_>,
     deploys: &[Deploy],
     environment: impl Fn(&str) -> bool,
     unread: &mut Vec<String>,
 ) -> (SettingsInventory, Vec<Noticed>) {
     let mut read: BTreeMap<String, SettingRead> = BTreeMap::new();
     let mut noticed = Vec::new();
-    let readings = readings::read(sources);
+    let readings = readings::read(sources, trees);
     if let Some(path) = readings.cut_at {
         unread
             .push(format!("{path} and later sources: the variables that they read, for there are too many"));
@@ -183,7 +190,7 @@ mod tests {
     fn read_all(files: &[(&str, &str)], environment: &[&str]) -> SettingsInventory {
         let (_dir, tree) = tree(files);
         let sources = crate::source::load(&tree, &mut Vec::new());
-        read(&tree, &sources, &[], |name| environment.contains(&name), &mut Vec::new()).0
+        read(&tree, &sources, &Trees::default(), &[], |name| environment.contains(&name), &mut Vec::new()).0
     }
 
     fn shown(inventory: &SettingsInventory) -> Vec<String> {

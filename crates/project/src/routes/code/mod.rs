@@ -15,7 +15,7 @@ pub(super) use script::VERBS;
 pub(super) use world::{Dialect, Made, Value, World};
 
 use crate::source::{Language, Source};
-use crate::syntax::Parsers;
+use crate::syntax::{Parsers, Trees};
 
 /// Expressions inside of expressions; what is deeper is not looked at.
 const MAX_DEPTH: usize = 64;
@@ -212,8 +212,8 @@ impl File {
 }
 
 /// Reads a source by its tree; `None` where there is none.
-fn lower(source: &Source, parsers: &mut Parsers) -> Option<File> {
-    let tree = parsers.parse(source)?;
+fn lower(source: &Source, trees: &Trees<'_>, parsers: &mut Parsers) -> Option<File> {
+    let tree = trees.get(source, parsers)?;
     Some(match source.language {
         Language::Python => python::lower(&tree, &source.code),
         _ => script::lower(&tree, &source.code),
@@ -253,6 +253,7 @@ mod tests {
 
     use super::super::read;
     use crate::source::load;
+    use crate::syntax::Trees;
     use crate::tree::tests::tree;
 
     const PIECES: &[&str] = &[
@@ -296,7 +297,7 @@ mod tests {
             let (a, b) = (text(&a), text(&b));
             let (_dir, tree) = tree(&[("a.py", &a), ("b.py", &b), ("a.ts", &a), ("b.js", &b)]);
             let sources = load(&tree, &mut Vec::new());
-            for route in read(&tree, &sources, &mut Vec::new()) {
+            for route in read(&tree, &sources, &Trees::default(), &mut Vec::new()) {
                 prop_assert!(route.path.starts_with('/'), "{route:?}");
             }
         }

@@ -35,8 +35,18 @@ pub(in crate::routes) fn python(tree: &Tree, from: &str, module: &str) -> Option
 
 /// The file behind a relative import.
 pub(in crate::routes) fn script(tree: &Tree, from: &str, target: &str) -> Option<String> {
+    let is_own = ["./", "../", "@/", "~/"].iter().any(|start| target.starts_with(start))
+        || matches!(target, "." | "..");
+    if !is_own {
+        // A package, also where a file of the project has its name.
+        return None;
+    }
     let mut folder = parent(from).to_owned();
-    let mut rest = target;
+    let mut rest = match target {
+        "." => "./",
+        ".." => "../",
+        target => target,
+    };
     // The usual alias of the source folder.
     if let Some(tail) = target.strip_prefix("@/").or_else(|| target.strip_prefix("~/")) {
         folder = "src".to_owned();
@@ -52,10 +62,15 @@ pub(in crate::routes) fn script(tree: &Tree, from: &str, target: &str) -> Option
             break;
         }
     }
-    let base = if folder.is_empty() { rest.to_owned() } else { format!("{folder}/{rest}") };
+    let base = match (folder.is_empty(), rest.is_empty()) {
+        (true, _) => rest.to_owned(),
+        (false, true) => folder,
+        (false, false) => format!("{folder}/{rest}"),
+    };
     let stem = base.strip_suffix(".js").unwrap_or(&base);
     ["", ".js", ".ts", ".mjs", ".cjs", "/index.js", "/index.ts"]
         .iter()
         .flat_map(|end| [format!("{base}{end}"), format!("{stem}{end}")])
+        .map(|candidate| candidate.trim_start_matches('/').to_owned())
         .find(|candidate| tree.has(candidate))
 }

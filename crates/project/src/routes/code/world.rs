@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{AT_MODULE, Call, Expr, File, Id, lower};
 use crate::source::Source;
-use crate::syntax::Parsers;
+use crate::syntax::{Parsers, Trees};
 use crate::tree::{Tree, side_by_side};
 
 /// Steps from one name to the next.
@@ -61,6 +61,7 @@ pub(in crate::routes) struct Made {
 /// The sources of one language, read by their trees when they are first asked for.
 pub(in crate::routes) struct World<'a> {
     tree: &'a Tree,
+    trees: &'a Trees<'a>,
     sources: HashMap<&'a str, &'a Source>,
     dialect: Dialect,
     files: RefCell<HashMap<&'a str, Option<Arc<File>>>>,
@@ -76,10 +77,12 @@ impl<'a> World<'a> {
     pub(in crate::routes) fn new(
         tree: &'a Tree,
         sources: impl Iterator<Item = &'a Source>,
+        trees: &'a Trees<'a>,
         dialect: Dialect,
     ) -> Self {
         Self {
             tree,
+            trees,
             sources: sources.map(|source| (source.path.as_str(), source)).collect(),
             dialect,
             files: RefCell::default(),
@@ -128,7 +131,7 @@ impl<'a> World<'a> {
             static PARSERS: RefCell<Parsers> = RefCell::default();
         }
         let read = side_by_side(&new, |source| {
-            PARSERS.with_borrow_mut(|parsers| lower(source, parsers).map(Arc::new))
+            PARSERS.with_borrow_mut(|parsers| lower(source, self.trees, parsers).map(Arc::new))
         });
         let mut files = self.files.borrow_mut();
         files.extend(new.iter().map(|s| s.path.as_str()).zip(read));
@@ -143,7 +146,7 @@ impl<'a> World<'a> {
         if !self.within(source) {
             return None;
         }
-        let file = lower(source, &mut self.parsers.borrow_mut()).map(Arc::new);
+        let file = lower(source, self.trees, &mut self.parsers.borrow_mut()).map(Arc::new);
         self.files.borrow_mut().insert(path, file.clone());
         file
     }

@@ -32,23 +32,31 @@ pub(super) fn chained(method: &str) -> bool {
 /// Files read at a time, before it is asked whether the routes are enough.
 const SHARE: usize = 512;
 
+/// What makes an application or a router.
+static MADE: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(
+        words!["express", "fastify", "Koa", "Hono", "Router"],
+        r#"(?i)\b(?:express|fastify|koa|hono|router)\s*(?:<[^>()]*>)?\(|\b(?:express|fastify|koa|hono|router)["']\s*\)\s*\("#,
+    )
+});
+/// What mounts one.
+static MOUNTS: LazyLock<Pattern> =
+    LazyLock::new(|| Pattern::new(words![".use", ".route", ".register"], r"\.(?:use|route|register)\s*\("));
+/// What has the form of a declared route.
+static ROUTE: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(
+        words![".get", ".post", ".put", ".patch", ".delete", ".head", ".options", ".all"],
+        r#"\.(?:get|post|put|patch|delete|head|options|all)\s*\(\s*["'`]/"#,
+    )
+});
+
+/// Whether a file makes, mounts or declares something, as far as its text alone tells.
+pub(super) fn may_read(source: &Source) -> bool {
+    MADE.is_match(source) || MOUNTS.is_match(source) || ROUTE.is_match(source)
+}
+
 /// Adds the routes of these frameworks.
 pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut Vec<Route>) {
-    static MADE: LazyLock<Pattern> = LazyLock::new(|| {
-        Pattern::new(
-            words!["express", "fastify", "Koa", "Hono", "Router"],
-            r#"(?i)\b(?:express|fastify|koa|hono|router)\s*(?:<[^>()]*>)?\(|\b(?:express|fastify|koa|hono|router)["']\s*\)\s*\("#,
-        )
-    });
-    static MOUNTS: LazyLock<Pattern> = LazyLock::new(|| {
-        Pattern::new(words![".use", ".route", ".register"], r"\.(?:use|route|register)\s*\(")
-    });
-    static ROUTE: LazyLock<Pattern> = LazyLock::new(|| {
-        Pattern::new(
-            words![".get", ".post", ".put", ".patch", ".delete", ".head", ".options", ".all"],
-            r#"\.(?:get|post|put|patch|delete|head|options|all)\s*\(\s*["'`]/"#,
-        )
-    });
     let (makers, rest): (Vec<&Source>, Vec<&Source>) =
         sources.iter().copied().partition(|s| MADE.is_match(s));
     if makers.is_empty() {

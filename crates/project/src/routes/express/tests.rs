@@ -176,3 +176,41 @@ fn koas_routers_inside_of_routers_and_hono() {
         &["GET /books app.ts:2", "POST /books/:id app.ts:2"],
     );
 }
+
+#[test]
+fn modules_in_the_forms_that_code_hands_them_on() {
+    let router =
+        "const express = require('express');\nconst router = express.Router();\nrouter.get('/x', f);\n";
+    let with = |export: &str| format!("{router}{export}\n");
+    check(
+        &[
+            (
+                "src/app.js",
+                "const express = require('express');\nconst app = express();\nimport parts from '.';\napp.use('/a', require('./a').router);\n\
+                 app.use('/b', require('./b').default);\napp.use('/c', parts.c);\nconst { d: renamed } = require('./d');\napp.use('/d', renamed);\n\
+                 import * as all from '@/e';\napp.use('/e', all.router);\nmodule.exports = app;\n",
+            ),
+            ("src/index.js", "export default { c: require('./c') };\n"),
+            ("src/express.js", "module.exports = () => 'not the package';\n"),
+            ("src/a.js", &with("module.exports = { router };")),
+            ("src/b.js", &with("export default router;")),
+            ("src/c/index.js", &with("module.exports = exports = router;")),
+            ("src/d.js", &with("exports.d = router;")),
+            ("src/e.ts", &with("export { router };")),
+            ("src/f.ts", &with("export = router;")),
+            (
+                "src/other.ts",
+                "import app from './app.js';\nimport f = require('./f');\napp.use('/f', f);\napp.get('/other', f);\n",
+            ),
+        ],
+        &[
+            "GET /a/x src/a.js:3",
+            "GET /b/x src/b.js:3",
+            "GET /c/x src/c/index.js:3",
+            "GET /d/x src/d.js:3",
+            "GET /e/x src/e.ts:3",
+            "GET /f/x src/f.ts:3",
+            "GET /other src/other.ts:4",
+        ],
+    );
+}

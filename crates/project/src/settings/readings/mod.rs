@@ -15,7 +15,7 @@ use others::by_pattern;
 pub(super) use others::placeholders;
 
 use crate::source::{Language, Source};
-use crate::syntax::{Parsers, arguments, children, string, text, walk};
+use crate::syntax::{Parsers, Trees, arguments, children, string, text, walk};
 
 /// One reading of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,11 +60,11 @@ impl Bound {
     }
 }
 
-pub(super) fn read(sources: &[Source]) -> Readings {
-    read_within(sources, BOUND)
+pub(super) fn read(sources: &[Source], trees: &Trees<'_>) -> Readings {
+    read_within(sources, trees, BOUND)
 }
 
-fn read_within(sources: &[Source], mut bound: Bound) -> Readings {
+fn read_within(sources: &[Source], trees: &Trees<'_>, mut bound: Bound) -> Readings {
     let mut parsers = Parsers::default();
     let mut found = Readings::default();
     let mut helpers: BTreeSet<(u8, String)> = BTreeSet::new();
@@ -73,7 +73,7 @@ fn read_within(sources: &[Source], mut bound: Bound) -> Readings {
             found.cut_at = Some(source.path.clone());
             break;
         }
-        if let Some(tree) = parsers.parse(source) {
+        if let Some(tree) = trees.get(source, &mut parsers) {
             let (readings, own) = of_tree(source, &tree);
             found.of.extend(readings.into_iter().map(|r| (at, r)));
             helpers.extend(own.into_iter().map(|(language, name)| (language as u8, name)));
@@ -95,7 +95,7 @@ fn read_within(sources: &[Source], mut bound: Bound) -> Readings {
                 found.cut_at.get_or_insert_with(|| source.path.clone());
                 break;
             }
-            let Some(tree) = parsers.parse(source) else { continue };
+            let Some(tree) = trees.get(source, &mut parsers) else { continue };
             walk(&tree, |node| {
                 found.of.extend(helper_call(source, node, &mine).map(|r| (at, r)));
                 ControlFlow::Continue(())
@@ -107,7 +107,7 @@ fn read_within(sources: &[Source], mut bound: Bound) -> Readings {
 }
 
 /// Whether the text holds any word that a reading begins with; most files hold none and are not parsed.
-fn may_read(source: &Source) -> bool {
+pub(in crate::settings) fn may_read(source: &Source) -> bool {
     let words: &[&str] = match source.language {
         Language::Python => &["environ", "getenv", "BaseSettings", "config(", "env("],
         Language::JavaScript => &[".env"],
@@ -341,7 +341,7 @@ mod tests {
         let source = |path: &str| Source::new(path, Language::Python, "import os\nos.environ['A']\n");
         let sources = [source("a.py"), Source::new("b.py", Language::Python, "x = 1\n"), source("c.py")];
         let read = |files, bytes| {
-            let found = read_within(&sources, Bound { files, bytes });
+            let found = read_within(&sources, &Trees::default(), Bound { files, bytes });
             (found.of.len(), found.cut_at)
         };
         assert_eq!(read(2, 1_000), (2, None), "a file that reads nothing is not counted");
@@ -352,7 +352,7 @@ mod tests {
     /// Each name with whether a default and a literal default stand beside its first reading.
     fn names(sources: &[Source]) -> BTreeMap<String, (bool, bool)> {
         let mut all = BTreeMap::new();
-        for (_, reading) in read(sources).of {
+        for (_, reading) in read(sources, &Trees::default()).of {
             all.entry(reading.name).or_insert((reading.has_default, reading.literal_default));
         }
         all
