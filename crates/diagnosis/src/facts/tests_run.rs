@@ -84,6 +84,8 @@ fn as_declared(run: &TestRun, id: &ObservationId, facts: &mut Facts) {
         .iter()
         .filter(|e| e.gap.is_none())
         .filter_map(|e| Some(MISSING_MODULE.captures(&e.message)?.get(1)?.as_str().to_owned()))
+        // Node: a name that begins as a path is that of a file, not of a package (nodejs.org, "ECMAScript modules").
+        .filter(|name| !name.starts_with(['.', '/']))
         .collect();
     facts.known_list(FactKey::TestsForeign, "", foreign, id());
 }
