@@ -181,7 +181,10 @@ fn gradle(output: &str) -> Outcome {
         LazyLock::new(|| regex(r"(?m)^(\d+) tests? completed(?:, (\d+) failed)?(?:, (\d+) skipped)?"));
     static FAILED: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^(\S+ > .+?) FAILED$"));
     static COMPILE: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r"(?m)^(?:e: )?(?:file://)?(\S+\.(?:java|kt)):(\d+)(?::\d+)?:? (?:error: )?(.+)$")
+        // Older versions print the compiler's first line behind the name of the task.
+        regex(
+            r"(?m)^(?::[\w:-]+)?(?:e: )?(?:file://)?([^:\s]\S*?\.(?:java|kt)):(\d+)(?::\d+)?:? (?:error: )?(.+)$",
+        )
     });
     if !output.contains("BUILD ")
         || !(output.contains("> Task")
@@ -317,6 +320,11 @@ mod tests {
             ),
             (
                 "> Task :compileTestJava FAILED\n/p/A.java:7: error: cannot find symbol\nBUILD FAILED in 1s\n",
+                "/p/A.java",
+                7,
+            ),
+            (
+                ":compileJava\n:compileTestJava/p/A.java:7: error: cannot find symbol\n FAILED\nBUILD FAILED in 1s\n",
                 "/p/A.java",
                 7,
             ),
