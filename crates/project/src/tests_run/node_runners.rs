@@ -120,7 +120,9 @@ fn jest(output: &str) -> Outcome {
     static SUMMARY: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^Tests: +(.*?)\d+ total$"));
     static NONE: LazyLock<Regex> =
         LazyLock::new(|| regex(r"(?m)^No tests found(?:, exiting with code \d+| related to )"));
-    static FAIL: LazyLock<Regex> = LazyLock::new(|| regex(r"^FAIL (?:.* )?(\S+?)(?: \([\d.]+ m?s\))?$"));
+    static FAIL: LazyLock<Regex> = LazyLock::new(|| regex(r"^ ?FAIL +(?:.* )?(\S+?)(?: \([\d.]+ m?s\))?$"));
+    // In colour the word has a space on either side.
+    static WORD: LazyLock<Regex> = LazyLock::new(|| regex(r"^ ?(?:FAIL|PASS) "));
     let Some(c) = SUMMARY.captures_iter(output).last() else {
         let counts = NONE.is_match(output).then(TestCounts::default);
         return Outcome { counts, ..Outcome::default() };
@@ -132,15 +134,14 @@ fn jest(output: &str) -> Outcome {
     for (i, line) in lines.iter().enumerate() {
         if let Some(c) = FAIL.captures(line) {
             file = c.get(1).map_or("", |m| m.as_str());
-        } else if line.starts_with("PASS ") {
+        } else if WORD.is_match(line) {
             file = "";
         } else if let Some(title) = line.strip_prefix("  ● ").filter(|_| !file.is_empty()) {
             match title.trim() {
                 "Test suite failed to run" => {
                     let ends = |line: &&&str| {
                         !(line.starts_with("  ● ")
-                            || line.starts_with("FAIL ")
-                            || line.starts_with("PASS ")
+                            || WORD.is_match(line)
                             || line.starts_with("Test Suites: "))
                     };
                     let block: Vec<&str> =
@@ -344,6 +345,8 @@ mod tests {
     fn jest_says_why_a_file_does_not_load() {
         let output = "FAIL miss/slug.test.js\n  ● Test suite failed to run\n\n    Cannot find module '../slugs' from 'miss/slug.test.js'\n\n    > 1 | const { slug } = require('../slugs');\n        |                  ^\n      2 | test('lower', () => {});\n\n      at Resolver._throwModNotFoundError (../node_modules/jest-resolve/build/index.js:1031:11)\n      at Object.require (miss/slug.test.js:1:18)\n\nFAIL a/syn.test.js\n  ● Test suite failed to run\n\n    Jest encountered an unexpected token\n\n    Details:\n\n    SyntaxError: /p/a/syn.test.js: Unexpected token (2:0)\n\n      1 | test('a', () => {\n    > 2 |\n        | ^\n\n      at constructor (../node_modules/@babel/parser/src/parse-error.ts:96:45)\n\nFAIL a/throws.test.js\n  ● Test suite failed to run\n\n    TypeError: Cannot read properties of undefined (reading 'trim')\n\n    > 1 | exports.slug = (t) => t.trim();\n        |                         ^\n\n      at trim (slug.js:1:25)\n      at Object.slug (a/throws.test.js:5:1)\n\nPASS miss/other.test.js\n\nTest Suites: 3 failed, 1 passed, 4 total\nTests:       1 passed, 1 total\n";
         let outcome = read(output);
+        // In colour, without the colours.
+        assert_eq!(read(&output.replace("\nPASS", "\n PASS ").replace("FAIL", " FAIL ")), outcome);
         assert_eq!(counts(&outcome), (1, 1, 0, 3, 0));
         assert_eq!(
             places(&outcome),
