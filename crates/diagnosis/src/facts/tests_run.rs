@@ -45,7 +45,8 @@ fn outcome(run: &TestRun) -> &'static str {
         Exit::TimedOut { .. } => "timed-out",
         _ if !run.collection_errors.is_empty() => "collection-error",
         _ if counts.failed > 0 || (counts.errors > 0 && ran > 0) => "failed",
-        _ if run.counts.is_some() && counts.collected == 0 && ran == 0 && counts.errors == 0 => "none-ran",
+        // Tests that are all left out are none that ran.
+        _ if run.counts.is_some() && counts.passed == 0 && counts.errors == 0 => "none-ran",
         // pytest says with this status that it found nothing to run.
         Exit::Code { code: 5 } if run.runner == "pytest" => "none-ran",
         Exit::Code { code: 0 } => "passed",
@@ -84,6 +85,8 @@ fn as_declared(run: &TestRun, id: &ObservationId, facts: &mut Facts) {
         .iter()
         .filter(|e| e.gap.is_none())
         .filter_map(|e| Some(MISSING_MODULE.captures(&e.message)?.get(1)?.as_str().to_owned()))
+        // Node: a name that begins as a path is that of a file, not of a package (nodejs.org, "ECMAScript modules").
+        .filter(|name| !name.starts_with(['.', '/']))
         .collect();
     facts.known_list(FactKey::TestsForeign, "", foreign, id());
 }
@@ -154,6 +157,8 @@ fn remedy(what: &str, run: &TestRun, id: &ObservationId, facts: &mut Facts) {
 
 #[cfg(test)]
 mod tests {
+    use landfall_evidence::TestCounts;
+
     use super::*;
 
     fn kinds(output: &str) -> Vec<&'static str> {
@@ -166,6 +171,22 @@ mod tests {
             output_tail: output.to_owned(),
         };
         failures(&run).into_iter().collect()
+    }
+
+    #[test]
+    fn tests_that_are_all_left_out_are_none_that_ran() {
+        let of = |passed: u32, skipped: u32| {
+            let counts = TestCounts { collected: passed + skipped, passed, skipped, ..TestCounts::default() };
+            outcome(&TestRun {
+                runner: "mix".to_owned(),
+                exit: Exit::Code { code: 0 },
+                counts: Some(counts),
+                collection_errors: Vec::new(),
+                failed: Vec::new(),
+                output_tail: String::new(),
+            })
+        };
+        assert_eq!((of(0, 3), of(1, 2), of(0, 0)), ("none-ran", "passed", "none-ran"));
     }
 
     #[test]

@@ -36,7 +36,13 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
                     Some(quoted) => format!("{} cannot load the tests: {quoted}", seen.command),
                     None => format!("{} cannot load the tests", seen.command),
                 },
-                "No test runs, so nothing guards the next deployment.",
+                match run.counts {
+                    // Jest, Vitest, Node's runner and go run the files that do load.
+                    Some(counts) if counts.passed + counts.failed > 0 => {
+                        "The tests of what cannot be loaded do not run; only the others do."
+                    }
+                    _ => "No test runs, so nothing guards the next deployment.",
+                },
                 match run.collection_errors.iter().find_map(|e| e.gap.as_ref()) {
                     Some(gap) => format!(
                         "Put {} on the import path: it holds {}.",
@@ -255,6 +261,32 @@ mod tests {
             );
         }
         assert_eq!(codes(&deployed()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_suite_of_which_a_part_runs_is_not_said_to_run_no_test() {
+        use crate::testworld::deployed;
+        let error = |message: &str| CollectionError {
+            file: "cart.test.js".into(),
+            line: Some(1),
+            statement: None,
+            exception: "Error".into(),
+            message: message.into(),
+            gap: None,
+        };
+        for (counts, begin) in
+            [((4, 4, 0, 1), "The tests of what cannot be loaded do not run"), ((0, 0, 0, 1), "No test runs")]
+        {
+            let world = deployed().edit_tests(|run| {
+                *run = self::run(1, Some(counts));
+                run.collection_errors = vec![error("Cannot find module './carts' from 'cart.test.js'")];
+            });
+            let diagnosis = world.diagnose();
+            let found = diagnosis.findings.iter().find(|f| f.code == "LF-TEST-001").expect("a finding");
+            assert!(found.impact.starts_with(begin), "{}", found.impact);
+            // A path is no package that could be installed.
+            assert!(!format!("{diagnosis:?}").contains("a package is not installed"));
+        }
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(super) fn run(args: &FixArgs) -> Result<ExitStatus, Failure> {
     }
     output::print(&shown(&fixes))?;
     if !args.apply {
-        output::print("# Nothing was changed. landfall fix --apply makes these changes.\n")?;
+        let tests = if args.tests { " --tests" } else { "" };
+        output::print(&format!("# Nothing was changed. landfall fix{tests} --apply makes these changes.\n"))?;
         return Ok(ExitStatus::Failing);
     }
     let failed: Vec<String> = fixes.iter().filter_map(|fix| fix.apply(root).err()).collect();

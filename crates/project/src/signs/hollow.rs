@@ -38,7 +38,7 @@ fn bodies(source: &Source) -> Vec<(usize, String)> {
     static PYTHON: LazyLock<Regex> =
         LazyLock::new(|| regex(r"(?m)^([ \t]*)(?:async[ \t]+)?def[ \t]+test\w*[ \t]*\([^)]*\)[^:\n]*:"));
     static SCRIPT: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r"(?m)^[ \t]*(?:it|test)[ \t]*\([^\n]*?(?:=>|function[ \t]*\w*[ \t]*\([^)]*\))[ \t]*\{")
+        regex(r"(?m)^[ \t]*(?:it|test)[ \t]*(\()[^\n]*?(?:=>|function[ \t]*\w*[ \t]*\([^)]*\))[ \t]*(\{)?")
     });
     static GO: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^func[ \t]+Test\w*\([^)]*\)[ \t]*\{"));
     static RUST: LazyLock<Regex> = LazyLock::new(|| regex(r"#\[(?:\w+::)?test\][^{]*\{"));
@@ -73,7 +73,21 @@ fn bodies(source: &Source) -> Vec<(usize, String)> {
     match source.language {
         Language::Python => indented(&PYTHON),
         Language::Ruby => indented(&RUBY),
-        Language::JavaScript => braced(&SCRIPT),
+        // An arrow may lead to one expression instead of a block; it ends with the call of `test`.
+        Language::JavaScript => SCRIPT
+            .captures_iter(code)
+            .filter_map(|c| {
+                let (all, call) = (c.get(0)?, c.get(1)?.start());
+                let body = match c.get(2) {
+                    Some(brace) => crate::source::bracketed(code, brace.start())?,
+                    None => {
+                        let call_end = call + 1 + crate::source::bracketed(code, call)?.len();
+                        code.get(all.end()..call_end)?.trim()
+                    }
+                };
+                Some((all.start(), body.to_owned()))
+            })
+            .collect(),
         Language::Go => braced(&GO),
         Language::Rust => braced(&RUST),
         _ => Vec::new(),
@@ -109,6 +123,10 @@ mod tests {
             &[("a.test.js", "test('works', () => {\n  expect(true).toBe(true);\n});\n")],
             "tests-assert-nothing its one test",
         );
+        has(
+            &[("a.test.js", "test('works', () => expect(true).toBe(true));\nit('is', () => {});\n")],
+            "tests-assert-nothing all 2 tests",
+        );
         has(&[("a_test.go", "package a\nfunc TestA(t *testing.T) {\n}\n")], "tests-assert-nothing");
         has(&[("tests/a.rs", "#[test]\nfn works() {\n    assert!(true);\n}\n")], "tests-assert-nothing");
         has(
@@ -129,6 +147,7 @@ mod tests {
             ),
             ("tests/test_a.py", "def test_smoke():\n    import app\n    app.create()\n"),
             ("a.test.js", "test('adds', () => { expect(add(1, 2)).toBe(3) })\n"),
+            ("a.test.js", "test('later', () => {});\ntest('adds', () => expect(add(1, 2)).toBe(3));\n"),
             (
                 "a_test.go",
                 "package a\nfunc TestA(t *testing.T) {\n\tif Add(1, 2) != 3 { t.Fatal(\"x\") }\n}\n",

@@ -8,6 +8,7 @@ mod detect;
 mod import_gap;
 mod junit;
 mod more_runners;
+mod node_runners;
 mod other_runners;
 mod pytest;
 mod reports;
@@ -192,6 +193,10 @@ fn read(tree: &Tree, plan: &Plan, finished: Finished) -> Observed<TestRun> {
     outcome.failed.truncate(MAX_FAILED);
     outcome.errors.truncate(MAX_ERRORS);
     for error in &mut outcome.errors {
+        // Some runners name their files by the whole path, which says nothing more and differs from place to place.
+        if let Ok(inside) = Path::new(&error.file).strip_prefix(&tree.root) {
+            error.file = inside.display().to_string();
+        }
         error.gap = import_gap::find(tree, &error.exception, &error.message);
         error.message = redact_text(&error.message);
         error.statement = error.statement.take().map(|s| redact_text(&s));

@@ -181,7 +181,10 @@ fn gradle(output: &str) -> Outcome {
         LazyLock::new(|| regex(r"(?m)^(\d+) tests? completed(?:, (\d+) failed)?(?:, (\d+) skipped)?"));
     static FAILED: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^(\S+ > .+?) FAILED$"));
     static COMPILE: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r"(?m)^(?:e: )?(?:file://)?(\S+\.(?:java|kt)):(\d+)(?::\d+)?:? (?:error: )?(.+)$")
+        // Older versions print the compiler's first line behind the name of the task.
+        regex(
+            r"(?m)^(?::[\w:-]+)?(?:e: )?(?:file://)?([^:\s]\S*?\.(?:java|kt)):(\d+)(?::\d+)?:? (?:error: )?(.+)$",
+        )
     });
     if !output.contains("BUILD ")
         || !(output.contains("> Task")
@@ -240,8 +243,23 @@ fn exunit(output: &str) -> Outcome {
     static COMPILE: LazyLock<Regex> = LazyLock::new(|| {
         regex(r"(?m)^\*\* \((?:CompileError|SyntaxError|TokenMissingError)\) ([^:\s]+):(\d+)(?::\d+)?: (.+)$")
     });
-    static NOTHING: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^There are no tests to run"));
-    let errors = compile_errors(&COMPILE, output, "CompileError");
+    static NOTHING: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"(?m)^(?:There are no tests to run$|Finished in [^\n]*\n0 failures$)"));
+    // Since Elixir 1.15 the compiler says where before it says that the module is not compiled.
+    static LOGGED: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"(?m)^\s*error: ([^\n]+)\n(?:[^\n└]*\n){0,8}[^\n└]*└─ ([^:\s]+):(\d+)"));
+    let mut errors = compile_errors(&COMPILE, output, "CompileError");
+    if errors.is_empty() && output.contains("(errors have been logged)") {
+        let logged = LOGGED.captures_iter(output).take(MAX).map(|c| CollectionError {
+            file: c[2].to_owned(),
+            line: c[3].parse().ok(),
+            statement: None,
+            exception: "CompileError".to_owned(),
+            message: c[1].trim().to_owned(),
+            gap: None,
+        });
+        errors.extend(logged);
+    }
     if !errors.is_empty() {
         return uncompiled(errors);
     }
@@ -308,6 +326,16 @@ mod tests {
     }
 
     #[test]
+    fn exunit_without_a_test() {
+        for output in [
+            "There are no tests to run\n",
+            "Generated sluice app\n\nFinished in 0.00 seconds (0.00s async, 0.00s sync)\n0 failures\n\nRandomized with seed 801401\n",
+        ] {
+            check(output, (0, 0, 0, 0, 0), &[]);
+        }
+    }
+
+    #[test]
     fn code_that_does_not_compile_is_a_collection_error() {
         for (output, file, line) in [
             (
@@ -317,6 +345,11 @@ mod tests {
             ),
             (
                 "> Task :compileTestJava FAILED\n/p/A.java:7: error: cannot find symbol\nBUILD FAILED in 1s\n",
+                "/p/A.java",
+                7,
+            ),
+            (
+                ":compileJava\n:compileTestJava/p/A.java:7: error: cannot find symbol\n FAILED\nBUILD FAILED in 1s\n",
                 "/p/A.java",
                 7,
             ),
@@ -332,6 +365,11 @@ mod tests {
                 3,
             ),
             ("** (CompileError) lib/item.ex:4: undefined function x/0\n", "lib/item.ex", 4),
+            (
+                "    error: undefined variable \"far\"\n    │\n  3 │   test \"x\", do: assert far\n    │                  ^^^\n    │\n    └─ test/item_test.exs:3:24: ItemTest.\"test x\"/1\n\n\n== Compilation error in file test/item_test.exs ==\n** (CompileError) test/item_test.exs: cannot compile module ItemTest (errors have been logged)\n",
+                "test/item_test.exs",
+                3,
+            ),
         ] {
             let outcome = READERS.iter().map(|r| r(output)).find(|o| *o != Outcome::default()).expect(output);
             assert_eq!((outcome.errors[0].file.as_str(), outcome.errors[0].line), (file, Some(line)));

@@ -1,11 +1,11 @@
-//! Outputs of cargo, go, Node's runners and Python's unittest, as far as their summaries tell.
+//! Outputs of cargo, go, RSpec and Python's unittest, as far as their summaries tell.
 
 use std::sync::LazyLock;
 
 use landfall_evidence::{CollectionError, TestCounts};
 use regex::Regex;
 
-use super::{Outcome, more_runners, pytest};
+use super::{Outcome, more_runners, node_runners, pytest};
 
 /// Collection errors kept of one output.
 const MAX_ERRORS: usize = 50;
@@ -19,11 +19,6 @@ struct Patterns {
     unittest_ran: Regex,
     unittest_end: Regex,
     unittest_failed: Regex,
-    jest: Regex,
-    jest_part: Regex,
-    mocha: Regex,
-    tap: Regex,
-    tap_failed: Regex,
     go_failed: Regex,
     go_ended: Regex,
     go_build: Regex,
@@ -44,11 +39,6 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         unittest_ran: compile(r"(?m)^Ran (\d+) tests? in "),
         unittest_end: compile(r"(?m)^(?:OK|FAILED)(?: \((.*)\))?$"),
         unittest_failed: compile(r"(?m)^(?:FAIL|ERROR): (\S+ \([^)]*\))"),
-        jest: compile(r"(?m)^\s*Tests:?\s{1,8}(.*\d+ (?:passed|failed|skipped|todo|total).*)$"),
-        jest_part: compile(r"(\d+) (passed|failed|skipped|todo|total|pending)"),
-        mocha: compile(r"(?m)^\s*(\d+) (passing|failing|pending)\b"),
-        tap: compile(r"(?m)^(?:#|ℹ) (tests|pass|fail|skipped|cancelled|todo) (\d+)$"),
-        tap_failed: compile(r"(?m)^\s*not ok \d+ - (.+?)(?: # .*)?$"),
         go_ended: compile(r"(?m)^--- (PASS|FAIL|SKIP): \S+"),
         go_build: compile(r"(?m)^(?:vet: )?(\S+\.go):(\d+):\d+: (.+)$"),
         go_failed: compile(r"(?m)^\s*--- FAIL: (\S+)"),
@@ -62,7 +52,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
 
 /// Reads the output of a runner that may be any of several: a declared command hides which.
 pub(super) fn read(output: &str) -> Outcome {
-    let own: [fn(&str) -> Outcome; 5] = [cargo, unittest, node, rspec, go];
+    let own: [fn(&str) -> Outcome; 5] = [cargo, unittest, node_runners::read, rspec, go];
     for reader in more_runners::READERS.iter().chain(&own) {
         let outcome = reader(output);
         if outcome != Outcome::default() {
@@ -175,40 +165,6 @@ fn unittest_unloaded(output: &str) -> Vec<CollectionError> {
         .collect()
 }
 
-fn node(output: &str) -> Outcome {
-    let p = &*PATTERNS;
-    let mut counts = TestCounts::default();
-    let mut any = false;
-    let mut add = |what: &str, n: u32| {
-        any = true;
-        match what {
-            "passed" | "passing" | "pass" => counts.passed = n,
-            "failed" | "failing" | "fail" => counts.failed = n,
-            "skipped" | "pending" | "todo" => counts.skipped = counts.skipped.saturating_add(n),
-            "cancelled" => counts.errors = n,
-            _ => {}
-        }
-    };
-    if let Some(line) = p.jest.captures_iter(output).last() {
-        for c in p.jest_part.captures_iter(&line[1]) {
-            add(&c[2], number(c.get(1)));
-        }
-    } else if p.tap.is_match(output) {
-        for c in p.tap.captures_iter(output) {
-            add(&c[1], number(c.get(2)));
-        }
-    } else {
-        for c in p.mocha.captures_iter(output) {
-            add(&c[2], number(c.get(1)));
-        }
-    }
-    if !any {
-        return Outcome::default();
-    }
-    counts.collected = counts.passed.saturating_add(counts.failed).saturating_add(counts.skipped);
-    Outcome { counts: Some(counts), failed: names(&p.tap_failed, output), errors: Vec::new() }
-}
-
 fn rspec(output: &str) -> Outcome {
     let p = &*PATTERNS;
     let Some(c) = p.rspec.captures_iter(output).last() else { return Outcome::default() };
@@ -302,19 +258,6 @@ mod tests {
         assert_eq!((error.file.as_str(), error.line), ("/p/tests/test_a.py", Some(3)));
         assert_eq!(error.message, "cannot import name 'send' from 'mailer'");
         assert!(unloaded.failed.is_empty());
-        assert_eq!(
-            counts("Test Suites: 1 failed, 1 total\nTests:       1 failed, 2 passed, 3 total\n"),
-            (3, 2, 1, 0, 0)
-        );
-        assert_eq!(
-            counts(" Test Files  1 passed (1)\n      Tests  4 passed | 1 skipped (5)\n"),
-            (5, 4, 0, 0, 1)
-        );
-        assert_eq!(counts("  3 passing (10ms)\n  1 failing\n"), (4, 3, 1, 0, 0));
-        assert_eq!(
-            counts("# tests 3\n# pass 2\n# fail 1\n# cancelled 0\n# skipped 0\n# todo 0\n"),
-            (3, 2, 1, 0, 0)
-        );
         assert_eq!(counts("10 examples, 2 failures, 1 pending\n"), (10, 7, 2, 0, 1));
         assert_eq!(
             read("2 examples, 1 failure\n\nFailed examples:\n\nrspec ./spec/a_spec.rb:9 # a holds\n").failed,

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{Outcome, junit};
@@ -22,6 +22,11 @@ const FOLDERS: &[&str] = &[
     "TestResults",
     "coverage",
 ];
+/// Where each module of a Maven or Gradle build has its own.
+const OF_MODULES: &[&str] =
+    &["target/surefire-reports", "target/failsafe-reports", "build/test-results/test"];
+/// Modules looked at.
+const MAX_MODULES: usize = 100;
 /// Reports read, and the longest.
 const MAX_REPORTS: usize = 60;
 const MAX_BYTE: u64 = 8 << 20;
@@ -32,8 +37,10 @@ const COARSE: Duration = Duration::from_secs(2);
 pub(super) fn written_since(root: &Path, begun: SystemTime) -> Vec<String> {
     let mut texts = Vec::new();
     let since = begun.checked_sub(COARSE).unwrap_or(begun);
-    for folder in FOLDERS {
-        let Ok(entries) = fs::read_dir(root.join(folder)) else { continue };
+    let of_modules =
+        modules(root).into_iter().flat_map(|module| OF_MODULES.iter().map(move |f| module.join(f)));
+    for folder in FOLDERS.iter().map(|folder| root.join(folder)).chain(of_modules) {
+        let Ok(entries) = fs::read_dir(folder) else { continue };
         let mut paths: Vec<_> = entries
             .flatten()
             .filter(|e| e.path().extension().is_some_and(|end| end == "xml"))
@@ -58,6 +65,19 @@ pub(super) fn written_since(root: &Path, begun: SystemTime) -> Vec<String> {
         }
     }
     texts
+}
+
+/// Folders right below that are built by themselves: with `-q` Maven says nothing of tests that pass, so without their
+/// reports a build of several modules would look as if no test had run.
+fn modules(root: &Path) -> Vec<PathBuf> {
+    let built = |folder: &PathBuf| {
+        ["pom.xml", "build.gradle", "build.gradle.kts"].iter().any(|file| folder.join(file).is_file())
+    };
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let folders = entries.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())).map(|e| e.path());
+    let mut modules: Vec<PathBuf> = folders.filter(built).take(MAX_MODULES).collect();
+    modules.sort();
+    modules
 }
 
 /// All reports together; `None` without any.
@@ -95,11 +115,15 @@ mod tests {
             ("target/surefire-reports/TEST-A.xml", &report("A", "<failure message=\"no\"/>")),
             ("target/surefire-reports/TEST-B.xml", &report("B", "<skipped/>")),
             ("pom.xml", "<project/>"),
+            ("api/pom.xml", "<project/>"),
+            ("api/target/surefire-reports/TEST-C.xml", &report("C", "")),
+            ("docs/target/surefire-reports/TEST-D.xml", &report("D", "")),
         ]);
         let texts = written_since(dir.path(), SystemTime::now());
         let outcome = outcome(&texts).unwrap();
         let c = outcome.counts.unwrap();
-        assert_eq!((c.collected, c.passed, c.failed, c.skipped), (4, 2, 1, 1));
+        // Those of the two here and of the one module; a folder that is not built has none.
+        assert_eq!((c.collected, c.passed, c.failed, c.skipped), (6, 4, 1, 1));
         assert_eq!(outcome.failed, ["A::b"]);
         assert!(written_since(dir.path(), SystemTime::now() + Duration::from_secs(60)).is_empty());
     }

@@ -19,7 +19,7 @@ impl Wrong {
         }
     }
 
-    fn has(&mut self, what: &str, want: &[String], got: &[String]) {
+    pub(crate) fn has(&mut self, what: &str, want: &[String], got: &[String]) {
         let got: BTreeSet<&String> = got.iter().collect();
         for one in want.iter().filter(|one| !got.contains(one)) {
             self.0.push(format!("{what}: no {one:?} in {got:?}"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -78,6 +78,26 @@ fn write(root: &Path, files: &BTreeMap<String, String>, crlf: &[String]) {
         fs::create_dir_all(target.parent().expect("a parent")).expect("a folder");
         let text = if crlf.contains(path) { text.replace('\n', "\r\n") } else { text.clone() };
         fs::write(&target, text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+}
+
+/// Puts packages of scripts/runner-modules into the project's `node_modules`, each as a link into a store with all that
+/// it needs itself, which is how pnpm installs.
+pub(crate) fn install(root: &Path, packages: &[String]) {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/runners/node_modules");
+    if !store.join(".landfall-lock").is_file() {
+        let made = Command::new(repository.join("scripts/runner-modules")).status();
+        assert!(made.expect("scripts/runner-modules runs").success(), "scripts/runner-modules failed");
+    }
+    let modules = root.join("node_modules");
+    fs::create_dir_all(modules.join(".bin")).expect("a folder");
+    for package in packages {
+        for name in [package.clone(), format!(".bin/{package}")] {
+            let installed = store.join(&name);
+            assert!(installed.exists(), "scripts/runner-modules installs no {name}");
+            symlink(installed, modules.join(name)).expect("a link");
+        }
     }
 }
 

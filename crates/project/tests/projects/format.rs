@@ -143,9 +143,20 @@ pub(crate) enum Step {
 pub(crate) struct Run {
     /// The program that runs the tests.
     pub(crate) needs: String,
+    /// Packages that stand in the project's `node_modules`, of those that scripts/runner-modules installs.
+    #[serde(default)]
+    pub(crate) installed: Vec<String>,
     /// `passed`, `failed`, `collection-error`, `none-ran`.
     pub(crate) outcome: String,
     /// Tests that pass, where the runner counts.
     pub(crate) passed: Option<u32>,
     pub(crate) failed: Option<u32>,
+    /// Tests that are left out.
+    pub(crate) skipped: Option<u32>,
+    /// Beginnings of collection errors, as ``FILE:LINE `statement`: exception: message``.
+    #[serde(default)]
+    pub(crate) errors: Vec<String>,
+    /// Names of failed tests.
+    #[serde(default)]
+    pub(crate) names: Vec<String>,
 }

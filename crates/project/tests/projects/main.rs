@@ -11,16 +11,17 @@ mod format;
 mod holdings;
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use landfall_diagnosis::{Catalogue, Diagnosis, diagnose};
 use landfall_evidence::{
-    Evidence, Exit, Observation, Observed, ProjectObservation, ProjectSnapshot, Requests, SCHEMA, Seen,
-    Settings, Target, TestRun, Tool, Vantage,
+    CollectionError, Evidence, Exit, Observation, Observed, ProjectObservation, ProjectSnapshot, Requests,
+    SCHEMA, Seen, Settings, Target, TestRun, Tool, Vantage,
 };
 
 use differences::{Wrong, facts, truths};
-use folder::{corpus, unpack};
+use folder::{corpus, install, unpack};
 use format::Project;
 
 fn observation(id: String, seen: Seen) -> Observation {
@@ -87,6 +88,12 @@ fn outcome(run: &TestRun) -> &'static str {
     }
 }
 
+fn told(error: &CollectionError) -> String {
+    let line = error.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let statement = error.statement.as_ref().map(|s| format!(" `{s}`")).unwrap_or_default();
+    format!("{}{line}{statement}: {}: {}", error.file, error.exception, error.message)
+}
+
 /// Prints the differences of projects with a gap, and fails with those of all others.
 fn settle(all: Vec<(&str, &Project, Wrong)>) {
     let mut lines = Vec::new();
@@ -128,28 +135,49 @@ fn every_project_shows_its_fault_and_nothing_else() {
 #[tokio::test]
 async fn the_tests_of_projects_are_really_run() {
     let corpus = corpus();
-    let mut all = Vec::new();
-    for (name, project) in corpus.iter().filter(|(name, _)| chosen(name)) {
-        let Some(want) = &project.run else { continue };
-        let mut wrong = Wrong::default();
-        let (_guard, root) = unpack(name, project);
-        let runs = landfall_project::run_tests(&root, None, Duration::from_secs(240)).await;
-        let Some(run) = runs[0].observation.answer.present() else {
-            panic!("{name}: {:?}: is {} there? See scripts/setup.", runs[0].observation.answer, want.needs)
-        };
-        if outcome(run) != want.outcome {
-            wrong.0.push(format!("the tests end {} and not {}: {run:#?}", outcome(run), want.outcome));
+    let all = Mutex::new(Vec::new());
+    let waiting = Mutex::new(corpus.iter().filter(|(name, project)| project.run.is_some() && chosen(name)));
+    // Two at a time: most runners wait for a virtual machine or a compiler of one thread.
+    let worker = || async {
+        loop {
+            let next = waiting.lock().expect("unbroken").next();
+            let Some((name, project)) = next else { break };
+            let wrong = run(name, project).await;
+            all.lock().expect("unbroken").push((name.as_str(), project, wrong));
         }
-        wrong.is("passed", want.passed, run.counts.map(|c| c.passed));
-        wrong.is("failed", want.failed, run.counts.map(|c| c.failed));
-        let seen: Vec<Observation> = (0..)
-            .zip(&runs)
-            .map(|(n, run)| observation(format!("tests/{n}"), Seen::Tests(run.observation.clone())))
-            .collect();
-        let (seen, diagnosis) = judge(&root, seen);
-        facts(&project.expect, &root, &seen, &mut wrong);
-        truths(&project.truth, &seen, &diagnosis, &mut wrong);
-        all.push((name.as_str(), project, wrong));
+    };
+    tokio::join!(worker(), worker());
+    settle(all.into_inner().expect("unbroken"));
+}
+
+async fn run(name: &str, project: &Project) -> Wrong {
+    let mut wrong = Wrong::default();
+    let Some(want) = &project.run else { return wrong };
+    let (_guard, root) = unpack(name, project);
+    if !want.installed.is_empty() {
+        install(&root, &want.installed);
     }
-    settle(all);
+    let runs = landfall_project::run_tests(&root, None, Duration::from_secs(240)).await;
+    let Some(run) = runs[0].observation.answer.present() else {
+        panic!("{name}: {:?}: is {} there? See scripts/setup.", runs[0].observation.answer, want.needs)
+    };
+    if outcome(run) != want.outcome {
+        wrong.0.push(format!("the tests end {} and not {}: {run:#?}", outcome(run), want.outcome));
+    }
+    wrong.is("passed", want.passed, run.counts.map(|c| c.passed));
+    wrong.is("failed", want.failed, run.counts.map(|c| c.failed));
+    wrong.is("skipped", want.skipped, run.counts.map(|c| c.skipped));
+    wrong.has("names", &want.names, &run.failed);
+    let errors: Vec<String> = run.collection_errors.iter().map(told).collect();
+    for want in want.errors.iter().filter(|want| !errors.iter().any(|e| e.starts_with(want.as_str()))) {
+        wrong.0.push(format!("errors: no {want:?} in {errors:?}"));
+    }
+    let seen: Vec<Observation> = (0..)
+        .zip(&runs)
+        .map(|(n, run)| observation(format!("tests/{n}"), Seen::Tests(run.observation.clone())))
+        .collect();
+    let (seen, diagnosis) = judge(&root, seen);
+    facts(&project.expect, &root, &seen, &mut wrong);
+    truths(&project.truth, &seen, &diagnosis, &mut wrong);
+    wrong
 }
