@@ -332,7 +332,9 @@ impl Hypothesis {
                 }
             }
             LimiterClass::Penalty => {
-                if refused && at >= self.state.until {
+                // A refusal that no rule explains sets nothing off, or it would explain those that follow.
+                let tripped = self.of.others > 0.0 || self.room(history, i, at) == 0;
+                if refused && tripped && at >= self.state.until {
                     self.state.until = self.set_off(history, i, at) + self.of.penalty;
                     self.state.begun += 1;
                     self.state.count[0] = 0;

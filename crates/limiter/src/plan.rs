@@ -26,6 +26,8 @@ use crate::random::Random;
 
 /// A kind with this weight is certain.
 pub(crate) const CERTAIN: f64 = 0.95;
+/// With this weight of one kind, what is left to find out are its figures.
+const SETTLED: f64 = 0.85;
 /// A period is known when its interval is narrower than this part of it.
 const KNOWN: f64 = 0.06;
 /// A limit is known when one value has this weight.
@@ -38,8 +40,17 @@ const SPACING: f64 = 0.1;
 const WEIGHED: usize = 48;
 /// What is learnt of parameters counts this much against what is learnt of the kind.
 const OF_PARAMETERS: f64 = 0.35;
+/// When the period is known this well, another trip can be timed by it.
+const TIMED: f64 = 0.2;
+/// What another trip is worth at least, in nats, when its times are chosen well.
+const OF_A_TRIP: f64 = 0.15;
 /// Less than this is not worth a request.
 const LEAST_GAIN: f64 = 0.012;
+
+/// Requests that go before another trip, to find the release and to be refused once more.
+const PROBES: f64 = 15.0;
+/// What it costs to let a met limit go that cannot be met again.
+const OF_A_LOST_TRIP: f64 = 0.8;
 
 /// Times that the limit is met once more.
 const MOST_TRIPS: u32 = 6;
@@ -164,7 +175,7 @@ impl Plan {
                 let go_on = row < ALL_FULL && self.refused + 3 < self.budget.refusals;
                 if go_on { Stage::Drain(row) } else { Stage::Seek }
             }
-            Stage::Burst | Stage::Again(_) | Stage::Pause(_) if self.may_drain(&exchange) => Stage::Drain(1),
+            _ if self.may_drain(&exchange) => Stage::Drain(u32::from(exchange.refused)),
             _ if exchange.refused => Stage::Seek,
             Stage::LeadIn if self.sent >= self.budget.lead_in => Stage::Burst,
             Stage::Again(pause) => Stage::Pause(exchange.sent + pause),
@@ -265,13 +276,24 @@ impl Plan {
 
     /// Whether to go on through refusals: of several counters only what passes until the last is full tells their limit.
     fn may_drain(&self, exchange: &Exchange) -> bool {
-        if !exchange.refused || exchange.retry_after.is_some() || !self.budget.deep || self.trips == 0 {
+        if exchange.retry_after.is_some() || !self.budget.deep {
+            return false;
+        }
+        let met_again = exchange.refused && self.trips > 0 && self.stage != Stage::Seek;
+        if !met_again && !self.passed_right_after_a_refusal() {
             return false;
         }
         let fit = self.posterior.fit();
         fit.best().0 == LimiterClass::SeveralCounters
             && fit.limit_share <= LIMIT_KNOWN
             && self.refused + 2 * ALL_FULL <= self.budget.refusals
+    }
+
+    /// Whether the last answer was a pass where the one before it, in the same burst, was a refusal.
+    fn passed_right_after_a_refusal(&self) -> bool {
+        let [.., before, last] = self.posterior.history.exchanges() else { return false };
+        let at_once = last.sent - before.sent < 2.0 * SPACING.max(before.latency());
+        at_once && before.refused && !last.refused
     }
 
     fn refused_at_all(&self) -> bool {
@@ -316,8 +338,18 @@ impl Plan {
         if soonest >= end {
             return Err(Stop::Time);
         }
-        let single = self.most_telling(soonest, end);
+        let single = self.most_telling(soonest, end, self.last_chance(&fit));
         let several = self.several_at_once(soonest).filter(|gain| *gain >= LEAST_GAIN);
+        let passes = self.posterior.history.exchanges().last().is_some_and(|last| !last.refused);
+        let timed = timing.is_some_and(|t| t.relative_width() < TIMED);
+        let little =
+            single.is_none_or(|(_, gain)| gain < OF_A_TRIP) && several.is_none_or(|gain| gain < OF_A_TRIP);
+        if little && passes && timed && fit.limit_share > LIMIT_KNOWN {
+            // What is left is the kind, and kinds part where the places of one trip are taken at different times.
+            if let Ok(at) = self.second_trip(&fit, soonest, end) {
+                return Ok(at);
+            }
+        }
         match (single, several) {
             (Some((at, gain)), Some(ahead)) => Ok(if ahead > 1.3 * gain { soonest } else { at }),
             (Some((at, _)), None) => Ok(at),
@@ -365,6 +397,15 @@ impl Plan {
         best
     }
 
+    /// Whether the limit is met now and cannot be met again with the requests that are left: the first pass ends what can be
+    /// learnt of its release.
+    fn last_chance(&self, fit: &Fit) -> bool {
+        let met = self.posterior.history.exchanges().last().is_some_and(|last| last.refused);
+        let left = f64::from(self.budget.requests - self.sent);
+        met && self.refused < self.budget.refusals - 2
+            && fit.limit.is_some_and(|limit| limit.likely + PROBES > left)
+    }
+
     /// Meets the limit once more, in two parts.
     fn second_trip(&mut self, fit: &Fit, soonest: f64, end: f64) -> Result<f64, Stop> {
         let (Some(limit), Some(period)) = (fit.limit, Self::timing(fit)) else {
@@ -379,13 +420,27 @@ impl Plan {
             return Err(Stop::NothingToLearn);
         }
         self.trips += 1;
-        let pause = (0.35 * period.likely).min((end - soonest) / 4.0);
+        if fit.best().1 >= SETTLED && fit.limit_share <= LIMIT_KNOWN {
+            // Only how much is let through is still open: from a quiet start that shows at once.
+            let quiet = if fit.best().0 == LimiterClass::SlidingCounter { 2.1 } else { 1.2 };
+            let until =
+                self.last_sent(soonest).max(soonest - SPACING) + quiet * period.high.min(1.5 * period.likely);
+            if until + limit.likely * SPACING < end {
+                self.stage = Stage::Pause(until);
+                return Ok(until);
+            }
+        }
+        // Long enough for every kind that is still possible to show where it counts from.
+        let longest =
+            [fit.period, fit.penalty].into_iter().flatten().map(|t| t.likely).fold(period.likely, f64::max);
+        let longest = if longest < 4.0 * period.likely { longest } else { period.likely };
+        let pause = (0.35 * longest).min((end - soonest) / 4.0);
         self.stage = Stage::Again(pause);
         Ok(soonest)
     }
 
     /// The time to send at whose answer tells most, and what that is worth.
-    fn most_telling(&mut self, soonest: f64, end: f64) -> Option<(f64, f64)> {
+    fn most_telling(&mut self, soonest: f64, end: f64, last_chance: bool) -> Option<(f64, f64)> {
         let history = &self.posterior.history;
         let i = history.len();
         let way = history.base() / 2.0;
@@ -406,16 +461,18 @@ impl Plan {
         times.sort_by(f64::total_cmp);
         times.dedup_by(|a, b| *a - *b < 0.01);
         let left = (end - soonest).max(1e-9);
+        let used = f64::from(self.refused);
         let score = |at: f64| {
             let arrival = history.expected(at);
             let (gain, refused) = gain(&sample, |h| self.posterior.chance_of_refusal(h, arrival));
-            let cost = 0.025 * refused + 0.25 * (at - soonest) / left;
-            (gain, gain - cost)
+            let lost = if last_chance { OF_A_LOST_TRIP * (1.0 - refused) } else { 0.0 };
+            let cost = 0.025 * (1.0 + used / 6.0) * refused + 0.25 * (at - soonest) / left + lost;
+            (gain, gain - cost, refused)
         };
         let scored = times.into_iter().map(|at| (at, score(at)));
         // Waiting costs nothing when nothing can be learnt sooner.
-        let telling = scored.filter(|(_, (gain, _))| *gain >= LEAST_GAIN);
-        telling.max_by(|a, b| a.1.1.total_cmp(&b.1.1)).map(|(at, (gain, _))| (at, gain))
+        let telling = scored.filter(|(_, (gain, _, refused))| *gain >= LEAST_GAIN + 0.004 * used * refused);
+        telling.max_by(|a, b| a.1.1.total_cmp(&b.1.1)).map(|(at, (gain, ..))| (at, gain))
     }
 }
 

@@ -25,7 +25,7 @@ const LEAST_EFFECTIVE: f64 = 0.4;
 const DOUBT: f64 = 1.9;
 /// By how much more where others use the same quota: their requests are weighed by their number alone and not one by one, so
 /// that every answer that they had a part in says less than its likelihood.
-const MORE_DOUBT: f64 = 2.0;
+const MORE_DOUBT: f64 = 2.6;
 /// Parts into which one answer's likelihood is divided at most.
 const MOST_PARTS: usize = 10;
 

@@ -10,6 +10,14 @@ use crate::random::Random;
 /// Periods that people write down, in seconds.
 const USUAL: [f64; 16] =
     [1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
+/// Times for one place of a bucket that people write down, in seconds: so many a second, so many a minute, or the time itself.
+const USUAL_PLACES: [f64; 25] = [
+    0.01, 0.02, 0.04, 0.05, 0.1, 0.125, 0.2, 0.25, 0.333, 0.5, 0.6, 1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0,
+    10.0, 12.0, 15.0, 20.0, 30.0, 60.0,
+];
+/// Share of buckets that are written down by the time for a place and a size (nginx, governor), and not by how many within which
+/// time.
+const SHARE_BY_PLACE: f64 = 0.5;
 /// Share of limiters whose period is one of these.
 const SHARE_OF_USUAL: f64 = 0.7;
 /// How closely a real timer keeps to what was written down, as a part of it.
@@ -31,7 +39,14 @@ pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
     // Of a queue that is asked one at a time only its pace shows.
     let queue = class == LimiterClass::LeakyBucket;
     let limit = if queue { 1 } else { limit(random, f64::from(counters)) };
-    let period = if queue { random.log_between(SHORTEST_PACE, LONGEST_PACE) } else { period(random) };
+    let by_place = class == LimiterClass::TokenBucket && random.chance(SHARE_BY_PLACE);
+    let period = match () {
+        () if queue => random.log_between(SHORTEST_PACE, LONGEST_PACE),
+        () if by_place => {
+            (usual_or_any(random, &USUAL_PLACES) * f64::from(limit)).clamp(1.01 * SHORTEST, 0.99 * LONGEST)
+        }
+        () => period(random),
+    };
     let others = others(class, random, limit, period);
     let of = Parameters {
         limit,
@@ -53,8 +68,12 @@ fn limit(random: &mut Random, counters: f64) -> u32 {
 }
 
 fn period(random: &mut Random) -> f64 {
+    usual_or_any(random, &USUAL)
+}
+
+fn usual_or_any(random: &mut Random, usual: &[f64]) -> f64 {
     if random.chance(SHARE_OF_USUAL) {
-        USUAL[random.below(USUAL.len())] * (1.0 + CLOSENESS * random.normal())
+        usual[random.below(usual.len())] * (1.0 + CLOSENESS * random.normal())
     } else {
         random.log_between(SHORTEST, LONGEST)
     }
@@ -92,7 +111,15 @@ pub(crate) fn log_density(class: LimiterClass, of: &Parameters) -> f64 {
         return if possible { 0.0 } else { f64::NEG_INFINITY };
     }
     // Whole numbers from a logarithmic density.
-    let mut density = -limit.ln() + of_period(of.period);
+    let mut density = -limit.ln();
+    density += if class == LimiterClass::TokenBucket {
+        let by_place = density_of(of.place(), &USUAL_PLACES);
+        let possible = (SHORTEST..=LONGEST).contains(&of.period);
+        let both = (1.0 - SHARE_BY_PLACE) * density_of(of.period, &USUAL) + SHARE_BY_PLACE * by_place;
+        if possible { both.ln() } else { f64::NEG_INFINITY }
+    } else {
+        of_period(of.period)
+    };
     if class == LimiterClass::Penalty {
         density += of_period(of.penalty);
     }
@@ -118,15 +145,20 @@ fn of_period(period: f64) -> f64 {
     if !(SHORTEST..=LONGEST).contains(&period) {
         return f64::NEG_INFINITY;
     }
-    let any = (1.0 - SHARE_OF_USUAL) / (LONGEST / SHORTEST).ln();
-    (any + SHARE_OF_USUAL / USUAL.len() as f64 * usualness(period)).ln()
+    density_of(period, &USUAL).ln()
 }
 
-/// Sum of the densities of periods near each usual one.
-fn usualness(period: f64) -> f64 {
-    let sum: f64 = USUAL
+/// Density of a time, by its logarithm, where these are usual.
+fn density_of(time: f64, usual: &[f64]) -> f64 {
+    (1.0 - SHARE_OF_USUAL) / (LONGEST / SHORTEST).ln()
+        + SHARE_OF_USUAL / usual.len() as f64 * usualness(time, usual)
+}
+
+/// Sum of the densities of times near each usual one.
+fn usualness(time: f64, usual: &[f64]) -> f64 {
+    let sum: f64 = usual
         .iter()
-        .map(|usual| ((period / usual).ln() / CLOSENESS).powi(2))
+        .map(|usual| ((time / usual).ln() / CLOSENESS).powi(2))
         .filter(|square| *square < 40.0)
         .map(|square| (-0.5 * square).exp())
         .sum();
@@ -186,7 +218,11 @@ pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) ->
         (8, _) => (of.period, back) = suggested(of.period, gaps, random),
         (2 | 7, LimiterClass::LeakyBucket) => of.period *= scale(random),
         (0, _) => of.period *= scale(random),
-        (1, _) => (of.period, back) = near(of.period, random),
+        (1, LimiterClass::TokenBucket) if random.chance(0.5) => {
+            let (place, way_back) = near(of.place(), &USUAL_PLACES, random);
+            (of.period, back) = (place * f64::from(of.limit), way_back);
+        }
+        (1, _) => (of.period, back) = near(of.period, &USUAL, random),
         (2, class)
             if class != LimiterClass::SeveralCounters && !gaps.limits.is_empty() && random.chance(0.5) =>
         {
@@ -232,7 +268,7 @@ pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) ->
                     // Now and then with another period.
                     match random.below(4) {
                         0 => (of.period, back) = suggested(of.period, gaps, random),
-                        1 => (of.period, back) = near(of.period, random),
+                        1 => (of.period, back) = near(of.period, &USUAL, random),
                         _ => {}
                     }
                 }
@@ -245,11 +281,11 @@ pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) ->
             if random.chance(0.5) {
                 of.period *= scale(random);
             } else {
-                (of.period, back) = near(of.period, random);
+                (of.period, back) = near(of.period, &USUAL, random);
             }
         }
         (3, LimiterClass::Penalty) => of.penalty *= scale(random),
-        (4, LimiterClass::Penalty) => (of.penalty, back) = near(of.penalty, random),
+        (4, LimiterClass::Penalty) => (of.penalty, back) = near(of.penalty, &USUAL, random),
         (5, class) => {
             if may_count_refused(class) && random.chance(0.5) {
                 of.counts_refused = !of.counts_refused;
@@ -297,14 +333,14 @@ fn suggested(period: f64, gaps: &Gaps, random: &mut Random) -> (f64, f64) {
 /// How far [`near`] looks, in log-periods.
 const NEAR: f64 = 0.41;
 
-/// Another period within a factor of 1.5, usual ones preferred; with the logarithm of back by there.
-fn near(period: f64, random: &mut Random) -> (f64, f64) {
+/// Another time within a factor of 1.5, usual ones preferred; with the logarithm of back by there.
+fn near(period: f64, usual: &[f64], random: &mut Random) -> (f64, f64) {
     let close = |usual: &&f64| (*usual / period).ln().abs() < NEAR;
-    let count = USUAL.iter().filter(close).count();
-    let to = match USUAL.iter().filter(close).nth(random.below(count)) {
+    let count = usual.iter().filter(close).count();
+    let to = match usual.iter().filter(close).nth(random.below(count)) {
         Some(usual) if random.chance(0.5) => usual * (1.0 + CLOSENESS * random.normal()),
         _ => period * random.between(-NEAR, NEAR).exp(),
     };
-    let density = |period: f64| 0.5 / (2.0 * NEAR) + 0.5 * usualness(period) / count.max(1) as f64;
+    let density = |period: f64| 0.5 / (2.0 * NEAR) + 0.5 * usualness(period, usual) / count.max(1) as f64;
     (to, density(period).ln() - density(to).ln())
 }

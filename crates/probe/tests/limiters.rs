@@ -208,6 +208,25 @@ async fn express_rate_limit_is_found_out() {
     }
 }
 
+/// GCRA: the governor crate behind tower_governor, which says when the next place is free in whole seconds, rounded down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tower_governor_is_found_out() {
+    let slow = Server::governor(4, Duration::from_millis(1000)).await;
+    let fast = Server::governor(7, Duration::from_millis(600)).await;
+    let runs = tokio::join!(find_out(&slow, BOUNDS), find_out(&fast, BOUNDS));
+    for (name, server, run, burst, place) in
+        [("a place a second", &slow, &runs.0, 4, 1000), ("a place in 0.6 s", &fast, &runs.1, 7, 600)]
+    {
+        let class = LimiterClass::TokenBucket;
+        holds(
+            name,
+            server,
+            run,
+            &Want { class, limit: Some(burst), place_ms: Some(place), status: Some(429) },
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_deep_the_first_refusal_ends_it() {
     let server = Server::nginx(

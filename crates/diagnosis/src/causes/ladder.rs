@@ -132,6 +132,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             }
             Some(_) => RungState::Ok,
         },
+        Rung::EdgeOrigin if refused_by_limit(facts) => RungState::Ok,
         Rung::EdgeOrigin => match (site, word(SiteMeaning, "edge")) {
             // The platform's own word for a stopped application: it was reached and asked.
             (Some("suspended" | "starting"), _) => RungState::Ok,
@@ -170,6 +171,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         Rung::Platform if facts.at(SiteDevServer, Some("edge")).any(|fact| fact.known().is_some()) => {
             RungState::Ok
         }
+        Rung::Platform if name_refused_by_program(facts) => RungState::Ok,
         // It slept, and who woke it waited too long.
         Rung::Platform
             if facts.text(SiteWake, "edge") == Some("slow-first")
@@ -227,11 +229,13 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
         {
             RungState::Broken
         }
+        Rung::App if name_refused_by_program(facts) => RungState::Broken,
         Rung::App => app_state(facts, reaches_app),
         // The log says that clients share one counter; that this audit was not refused proves nothing against it.
         Rung::RateLimit if facts.of(LogHarms).any(|fact| fact.text() == Some("clients-as-one")) => {
             RungState::Broken
         }
+        Rung::RateLimit if refused_by_limit(facts) => RungState::Broken,
         Rung::RateLimit => match word(LimitTight, "") {
             Some("no") => RungState::Ok,
             Some(_) => RungState::Broken,
@@ -417,6 +421,34 @@ fn listed(facts: &Facts, key: FactKey, word: &str) -> bool {
         Some(crate::facts::Value::List(words)) => words.iter().any(|w| w == word),
         _ => false,
     })
+}
+
+/// Whether the program behind refuses the name on every path, in the words of a list of its own: it was reached.
+fn name_refused_by_program(facts: &Facts) -> bool {
+    facts.text(FactKey::SiteKind, "edge") == Some("nothing-here")
+        && facts.text(FactKey::SiteHosted, "edge") == Some("no")
+        && matches!(facts.text(FactKey::SiteMeaning, "edge"), Some("host-rejected" | "unknown-host"))
+        && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+            fact.symptom && fact.text() == Some("host-refused") && !is_bare_421(facts, &fact.subject)
+        })
+}
+
+/// Whether the proxy's log says that it limits, and what fails now and then is a proxy's 503 or 429: nothing behind it was asked.
+fn refused_by_limit(facts: &Facts) -> bool {
+    let mut failing = facts
+        .at(FactKey::EndpointOutcome, Some("edge"))
+        .filter(|fact| fact.symptom && fact.text() == Some("gateway-error"))
+        .peekable();
+    listed(facts, FactKey::LogSays, "proxy-limits")
+        && facts.text(FactKey::SiteRepeat, "edge") == Some("alternating")
+        && failing.peek().is_some()
+        && failing.all(|fact| {
+            matches!(facts.number(FactKey::HttpStatus, &fact.subject), Some(503 | 429))
+                && matches!(
+                    facts.text(FactKey::HttpWriter, &fact.subject),
+                    Some("server" | "edge" | "balancer")
+                )
+        })
 }
 
 /// Whether a hop says that the way to the server behind it is broken, for an endpoint that fails.
@@ -815,6 +847,8 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     });
     if plain && store_refuses {
         RungState::Broken
+    } else if fails_unsigned(facts) {
+        RungState::Broken
     } else if !reaches_app {
         RungState::Unknown
     } else if respelled
@@ -829,6 +863,19 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     } else {
         ok_if(outcomes.contains(&"ok"))
     }
+}
+
+/// Whether some paths fail with an error of a program that nobody on the way signed, while others of the same site are served.
+fn fails_unsigned(facts: &Facts) -> bool {
+    let outcomes = || facts.at(FactKey::EndpointOutcome, Some("edge"));
+    facts.text(FactKey::SiteKind, "edge") == Some("application")
+        && outcomes().any(|fact| fact.text() == Some("ok"))
+        && outcomes().any(|fact| {
+            let writer = facts.text(FactKey::HttpWriter, &fact.subject);
+            fact.symptom
+                && fact.text() == Some("app-error")
+                && !matches!(writer, Some("edge" | "platform" | "server" | "balancer"))
+        })
 }
 
 fn ok_if(seen: bool) -> RungState {

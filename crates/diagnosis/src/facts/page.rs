@@ -454,8 +454,19 @@ fn kept_for(response: &HttpResponse) -> Option<u64> {
         .and_then(|age| age.trim_matches('"').parse().ok())
 }
 
-/// A page that browsers keep for a week or longer; its name stays the same when its content changes.
+/// A page that browsers keep for a week or longer; its name stays the same when its content changes. Only the page of a build: a
+/// document that loads nothing may be kept for as long as its author likes.
 fn kept(x: &Exchange<'_>, response: &HttpResponse, facts: &mut Facts) {
+    static LOADS: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(r#"(?i)<script\b|<link\b[^>]*rel\s*=\s*["']?(?:stylesheet|modulepreload|manifest)"#)
+    });
+    let path = x.path.split(['?', '#']).next().unwrap_or_default();
+    let of_a_build = path == "/"
+        || path.ends_with("/index.html")
+        || response.body.text.as_deref().is_some_and(|text| LOADS.is_match(text));
+    if !of_a_build {
+        return;
+    }
     if let Some(age) = kept_for(response).filter(|age| *age >= KEPT_S) {
         let subject = x.subject();
         facts.known(FactKey::PageKept, subject.as_str(), "html", [x.id()]).symptom = true;
@@ -828,6 +839,16 @@ mod tests {
         assert_eq!(kept("public, max-age=31536000, immutable"), "html");
         assert_eq!(kept("public, max-age=300"), "");
         assert_eq!(kept("no-cache, max-age=31536000"), "");
+        let at = |path: &str, text: &str| {
+            let page = response(200).html(text).header("cache-control", "public, max-age=31536000");
+            list(&facts_of(path, page.build()), FactKey::PageKept, path)
+        };
+        assert_eq!(at("/app", "<!doctype html><script src=/a.1f.js></script>"), "html");
+        assert_eq!(
+            at("/law/7", "<!doctype html><title>Article 7</title><p>text"),
+            "",
+            "nothing that a build replaces"
+        );
     }
 
     #[test]

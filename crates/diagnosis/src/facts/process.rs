@@ -8,12 +8,12 @@ use landfall_evidence::{Evidence, HttpResponse, ObservationId, Observed, Phase, 
 use super::{Exchange, Exchanges, FactKey, Facts};
 
 /// `Server` headers of servers that say of themselves that they are for development. Werkzeug: the banner that
-/// `flask run` prints; wsgiref: `manage.py runserver`; SimpleHTTP and BaseHTTP: http.server's own documentation.
+/// `flask run` prints; wsgiref: `manage.py runserver`; SimpleHTTP: `python -m http.server`, by
+/// its own documentation. BaseHTTP is the banner of whatever somebody wrote on the same module, a device or a small service.
 const DEV_SERVERS: &[(&str, &str)] = &[
     ("werkzeug/", "Werkzeug"),
     ("wsgiserver/", "Django's runserver (wsgiref)"),
     ("simplehttp/", "Python's http.server"),
-    ("basehttp/", "Python's http.server"),
     ("webrick/", "WEBrick"),
 ];
 

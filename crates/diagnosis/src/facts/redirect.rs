@@ -37,7 +37,10 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
             && x.purpose != Purpose::Control
             && x.endpoint.is_some_and(is_named);
         // 301, 302 and 303 let a client go on with GET; 307 and 308 do not (RFC 9110, section 15.4).
-        if x.purpose == Purpose::RouteExistence && !has("host") && !has("path") && !has("login") {
+        // Where 405 is an expected answer to this question, the path is there for another method.
+        let for_another_method = x.purpose == Purpose::RouteExistence
+            || x.endpoint.is_some_and(|endpoint| endpoint.expect.status.contains(&405));
+        if for_another_method && !has("host") && !has("path") && !has("login") {
             let word = if matches!(response.status, 307 | 308) { "keeps-method" } else { "turns-into-get" };
             facts.known(FactKey::RouteRedirect, subject.as_str(), word, [x.id()]).symptom =
                 word == "turns-into-get" && x.vantage != Vantage::Local && x.endpoint.is_some_and(is_named);
@@ -178,6 +181,12 @@ fn end<'a>(
             return Chain { end: "loop", last: None, ids };
         }
         if next.host_str() != from.host_str() {
+            // The other host may be the origin, or production seen from the origin, and was asked the same there.
+            if let Some((hop, to)) = sent_back(exchanges, x, from, &next) {
+                ids.push(hop);
+                next = to;
+                continue;
+            }
             return elsewhere(exchanges, x, from, &next, ids);
         }
         // The target of a redirect may be an endpoint that was asked for its own sake.
@@ -196,6 +205,24 @@ fn end<'a>(
         }
     }
     Chain { end: "loop", last: None, ids }
+}
+
+/// Where the other vantage's answer to this URL sends back to the host that the chain came from.
+fn sent_back(
+    exchanges: &Exchanges<'_>,
+    x: &Exchange<'_>,
+    from: &Url,
+    next: &Url,
+) -> Option<(ObservationId, Url)> {
+    let other = match x.vantage {
+        Vantage::Edge => Vantage::Origin,
+        Vantage::Origin => Vantage::Edge,
+        Vantage::Workspace | Vantage::Local | Vantage::ThirdParty => return None,
+    };
+    let asked = exchanges.at(other, Purpose::Endpoint, next.path())?;
+    let same = Url::parse(&asked.seen.request.url).is_ok_and(|url| url == *next);
+    let to = asked.response()?.redirect_to.as_deref().and_then(|to| Url::parse(to).ok())?;
+    (same && to.host_str() == from.host_str()).then(|| (asked.id(), to))
 }
 
 /// The end of a chain that leaves for another host: the audit asks the same address for that host.

@@ -388,7 +388,9 @@ fn vantage(evidence: &Evidence, facts: &mut Facts) {
         }
     }
     for (observation, seen) in evidence.http().filter(|(o, _)| outside(o.vantage)) {
-        if seen.request.address.is_some_and(|address| !is_local(address.ip())) {
+        // QUIC goes over UDP, where a firewall that drops and a server that does not speak it are alike.
+        let tells = seen.request.version != HttpVersion::H3 || seen.answer.present().is_some();
+        if tells && seen.request.address.is_some_and(|address| !is_local(address.ip())) {
             note(&observation.vantage.to_string(), tcp_word(&seen.answer), &observation.id);
         }
     }

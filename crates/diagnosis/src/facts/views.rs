@@ -19,7 +19,12 @@ pub(super) fn split_that_matters(evidence: &Evidence, facts: &mut Facts) {
     if views.is_empty() {
         return;
     }
-    let lacks = facts.of(FactKey::DnsDifference).any(|fact| fact.text() == Some("more"));
+    // One side lacks the name: the public one, or the one inside that is asked here.
+    let lacks = facts.of(FactKey::DnsDifference).any(|fact| match fact.text() {
+        Some("more") => true,
+        Some("absent" | "empty") => views.contains(&fact.subject),
+        _ => false,
+    });
     let of = |role: DnsServerRole| -> BTreeSet<IpAddr> {
         let answers = evidence.dns().filter(|(_, s)| s.question.server.role == role);
         let host = evidence.target.production.as_ref().and_then(|url| url.domain());

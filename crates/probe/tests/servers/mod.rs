@@ -7,9 +7,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tower_governor::GovernorLayer;
+use tower_governor::governor::GovernorConfigBuilder;
 
 /// How long a server may take to come up, or to write its log, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -164,6 +169,31 @@ impl Server {
             address,
         );
         Self { address, folder, log, children: vec![child], own: None }
+    }
+
+    /// tower_governor before an axum server: a bucket of `burst` that gets one place back every `place`.
+    pub(crate) async fn governor(burst: u32, place: Duration) -> Self {
+        let config = GovernorConfigBuilder::default().period(place).burst_size(burst).finish();
+        let limiter = GovernorLayer::new(config.expect("neither is 0"));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = log.clone();
+        let write = from_fn(move |request: Request, next: Next| {
+            let lines = lines.clone();
+            async move {
+                let head = format!("{} {} HTTP/1.1", request.method(), request.uri());
+                let answer = next.run(request).await;
+                lines.lock().expect("no panic").push(format!("{head} {} ", answer.status().as_u16()));
+                answer
+            }
+        });
+        let app = Router::new().fallback(|| async { "ok" }).layer(limiter).layer(write);
+        let listener = TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).await.expect("loopback");
+        let address = listener.local_addr().expect("bound");
+        let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("none");
+        Self { address, folder, log: file, children: Vec::new(), own: Some(log) }
     }
 
     /// An edge rule: more than `limit` requests within `window` of the first, and everything is refused for `penalty`.

@@ -56,7 +56,7 @@ fn nginx(file: &str, text: &str, found: &mut Found) {
     static BLOCKS: LazyLock<Regex> =
         LazyLock::new(|| regex(r"\b(?:deny\s+([^;\s]+)\s*;|if\s*\(\s*\$http_user_agent[^)]*\))"));
     let text = without_comments(text);
-    let Some(pass) = PASS.captures(&text) else { return };
+    let Some(pass) = PASS.captures(&text) else { return apache(file, &text, found) };
     let at = |offset: usize| place(file, &text, offset);
     let passed = pass.get(0).map_or(0, |m| m.start());
     match HOST.captures(&text) {
@@ -102,6 +102,24 @@ fn nginx(file: &str, text: &str, found: &mut Found) {
     }
     if let Some(rule) = BLOCKS.find(&text) {
         found.add(SignWord::ProxyBlocks, at(rule.start()), rule.as_str());
+    }
+}
+
+/// Apache httpd, which names its site files `.conf` as well (mod_proxy's directive ProxyPreserveHost, Off unless it is said). What is
+/// on this machine is rarely chosen by name.
+fn apache(file: &str, text: &str, found: &mut Found) {
+    static PASS: LazyLock<Regex> = LazyLock::new(|| {
+        regex(r#"(?mi)^[ \t]*ProxyPass(?:Match)?[ \t]+\S+[ \t]+"?https?://(\[[^\]]*\]|[^\s"/:]+)"#)
+    });
+    static HOST: LazyLock<Regex> = LazyLock::new(|| {
+        regex(r"(?mi)^[ \t]*(?:ProxyPreserveHost[ \t]+On\b|RequestHeader[ \t]+set[ \t]+Host\b)")
+    });
+    let elsewhere =
+        PASS.captures_iter(text).find(|pass| !matches!(&pass[1], "127.0.0.1" | "localhost" | "[::1]"));
+    if let Some(pass) = elsewhere.filter(|_| !HOST.is_match(text)) {
+        let offset = pass.get(0).map_or(0, |m| m.start());
+        let why = "no ProxyPreserveHost On: Apache sends the upstream's name";
+        found.add(SignWord::ProxyHostNotForwarded, place(file, text, offset), why);
     }
 }
 
@@ -293,6 +311,15 @@ mod tests {
             ["proxy-caches-errors nginx.conf:5", "proxy-limit-503 nginx.conf:3"]
         );
         assert!(words(&[("other.conf", "listen 80;")]).is_empty());
+    }
+
+    #[test]
+    fn apache_sends_the_upstreams_name_unless_told() {
+        let site = "<VirtualHost *:443>\n  # ProxyPreserveHost On\n  ProxyPass / http://shop.internal:8000/\n</VirtualHost>\n";
+        let of = |text: &str| words(&[("sites-available/shop.conf", text)]);
+        assert_eq!(of(site), ["proxy-host-not-forwarded sites-available/shop.conf:3"]);
+        assert!(of(&site.replace("# Proxy", "Proxy")).is_empty());
+        assert!(of(&site.replace("shop.internal", "127.0.0.1")).is_empty());
     }
 
     #[test]

@@ -218,8 +218,8 @@ pub(super) fn differences(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
             _ => continue,
         };
         // A resolver that keeps back what the zone's own servers give is trouble for whoever asks it, though others resolve.
-        let kept_back =
-            matches!(difference, "absent" | "sinkhole" | "empty") && authoritative.as_deref() == Some("ok");
+        // One server of the zone that gives the addresses is enough: the rest may be unreachable from here.
+        let kept_back = matches!(difference, "absent" | "sinkhole" | "empty") && !own.is_empty();
         facts.known(FactKey::DnsDifference, who.as_str(), difference, ids.clone()).symptom = kept_back;
         if difference == "same" || difference == "fails" {
             continue;
@@ -250,9 +250,10 @@ pub(super) fn differences(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
             facts.known(FactKey::DnsNegativeSoa, who.as_str(), word, says.ids.clone());
         }
         let runs = facts.text(FactKey::DnsTtlRuns, who).map(str::to_owned);
-        if matches!(difference, "other-address" | "more")
-            && (says.authority || runs.as_deref() == Some("still"))
-        {
+        let made_here = says.authority || runs.as_deref() == Some("still");
+        // A zone of the same name that stands inside (an Active Directory's, say) denies what the public one has.
+        let denied_here = matches!(difference, "absent" | "empty") && says.authority && says.own_soa;
+        if (matches!(difference, "other-address" | "more") && made_here) || denied_here {
             // What is audited from here is not what the public sees. Whether that does harm shows at the addresses.
             facts.known(FactKey::DnsSplit, who.as_str(), "yes", ids);
         }
