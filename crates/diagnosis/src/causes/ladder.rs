@@ -845,9 +845,7 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
         let says = matches!(fact.known(), Some(crate::facts::Value::List(words)) if words.iter().any(|word| word == "storage-denied"));
         says && facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
     });
-    if plain && store_refuses {
-        RungState::Broken
-    } else if fails_unsigned(facts) {
+    if (plain && store_refuses) || fails_unsigned(facts) {
         RungState::Broken
     } else if !reaches_app {
         RungState::Unknown
