@@ -37,10 +37,7 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
             && x.purpose != Purpose::Control
             && x.endpoint.is_some_and(is_named);
         // 301, 302 and 303 let a client go on with GET; 307 and 308 do not (RFC 9110, section 15.4).
-        // Where 405 is an expected answer to this question, the path is there for another method.
-        let for_another_method = x.purpose == Purpose::RouteExistence
-            || x.endpoint.is_some_and(|endpoint| endpoint.expect.status.contains(&405));
-        if for_another_method && !has("host") && !has("path") && !has("login") {
+        if x.purpose == Purpose::RouteExistence && !has("host") && !has("path") && !has("login") {
             let word = if matches!(response.status, 307 | 308) { "keeps-method" } else { "turns-into-get" };
             facts.known(FactKey::RouteRedirect, subject.as_str(), word, [x.id()]).symptom =
                 word == "turns-into-get" && x.vantage != Vantage::Local && x.endpoint.is_some_and(is_named);
