@@ -36,6 +36,7 @@ mod world;
 pub use edge::EdgeRequest;
 pub use error::LabError;
 pub use lab::{Access, Lab, LabOptions};
+pub use python::find as python_environment;
 pub use scenario::{
     Expected, ExpectedCauses, ExpectedRateLimit, ExpectedReadiness, ExpectedVerify, Scenario, Truth, load,
     scenarios,

@@ -13,7 +13,7 @@ const USUAL: &str = ".lab/venv";
 const PROGRAMS: [&str; 3] = ["bin/python", "bin/gunicorn", "bin/pytest"];
 
 /// The environment: as told, else from [`VARIABLE`], else `.lab/venv` in a folder above the working directory or the program.
-pub(crate) fn find(told: Option<&Path>) -> Result<PathBuf, LabError> {
+pub fn find(told: Option<&Path>) -> Result<PathBuf, LabError> {
     if let Some(path) = told.map(Path::to_owned).or_else(|| env::var_os(VARIABLE).map(PathBuf::from)) {
         return first(vec![path]);
     }

@@ -22,13 +22,7 @@ const FILES: &[(&str, &str)] = &[
 
 /// The Python environment with pytest that scripts/lab-venv makes.
 fn venv() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let venv = std::env::var_os("LANDFALL_LAB_VENV").map_or_else(|| root.join(".lab/venv"), PathBuf::from);
-    if !venv.join("bin/pytest").exists() {
-        let made = Command::new(root.join("scripts/lab-venv")).status().expect("scripts/lab-venv runs");
-        assert!(made.success(), "scripts/lab-venv failed: {made}");
-    }
-    venv.canonicalize().expect("the environment is there")
+    landfall_lab::python_environment(None).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn project() -> tempfile::TempDir {

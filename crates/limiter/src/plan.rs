@@ -6,10 +6,13 @@
 //!    is the end.
 //! 3. **Seek**: the next request goes out when its answer tells most of the kind and of the parameters, for what it costs in
 //!    time and refusals, and never sooner than Retry-After allows.
-//! 4. **Second trip**: when no single request tells anything more, the limit is met once more with a pause in between: then a
-//!    window, a log and a penalty let go at different times.
+//!    While the limit is met and could not be met again with the requests that are left, a request that is likely to pass
+//!    costs more: the first pass ends what can be learnt of the release.
+//! 4. **Second trip**: when the period is known and neither one request nor several in a row tell much more of the kind, the limit is
+//!    met once more with a pause in between: then a window, a log and a penalty let go at different times. Where only the limit is
+//!    still open, the pause comes first, and the trip begins from a quiet start.
 //! 5. **Drain**: several counters are likely by then, and nothing asks for a pause: on through refusals until so many come in a row
-//!    that no counter has a place left, because only what passes until then is their limit.
+//!    that no counter has a place left, because only what passes until then is their limit. A pass right after a refusal begins it.
 //!
 //! It stops when one kind is certain and its period is known, when nothing can be learnt within the time left, and when
 //! requests, refusals or time run out. Every wait is lengthened at random, so that probes do not march in step.
@@ -406,7 +409,7 @@ impl Plan {
             && fit.limit.is_some_and(|limit| limit.likely + PROBES > left)
     }
 
-    /// Meets the limit once more, in two parts.
+    /// Meets the limit once more, in two parts; from a quiet start where only the limit is open.
     fn second_trip(&mut self, fit: &Fit, soonest: f64, end: f64) -> Result<f64, Stop> {
         let (Some(limit), Some(period)) = (fit.limit, Self::timing(fit)) else {
             return Err(Stop::NothingToLearn);
@@ -423,8 +426,7 @@ impl Plan {
         if fit.best().1 >= SETTLED && fit.limit_share <= LIMIT_KNOWN {
             // Only how much is let through is still open: from a quiet start that shows at once.
             let quiet = if fit.best().0 == LimiterClass::SlidingCounter { 2.1 } else { 1.2 };
-            let until =
-                self.last_sent(soonest).max(soonest - SPACING) + quiet * period.high.min(1.5 * period.likely);
+            let until = soonest - SPACING + quiet * period.high.min(1.5 * period.likely);
             if until + limit.likely * SPACING < end {
                 self.stage = Stage::Pause(until);
                 return Ok(until);

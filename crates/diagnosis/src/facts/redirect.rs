@@ -321,6 +321,23 @@ mod tests {
     }
 
     #[test]
+    fn two_names_that_send_to_each_other_are_a_loop() {
+        let ends = |back: &str| {
+            let mut world = World::new("https://example.test");
+            world.origin("https://www.example.test");
+            world.endpoint("GET", "/items", EndpointSource::Declared, false, &[]);
+            let there = response(301).redirect("https://www.example.test/items").build();
+            world.http(Vantage::Edge, Purpose::Endpoint, "/items", there);
+            world.http(Vantage::Origin, Purpose::Endpoint, "/items", response(301).redirect(back).build());
+            let facts = Facts::derive(&world.build(), Catalogue::embedded());
+            ["edge /items", "origin /items"]
+                .map(|at| facts.text(FactKey::RedirectEnd, at).unwrap_or_default().to_owned())
+        };
+        assert_eq!(ends("https://example.test/items"), ["loop", "loop"]);
+        assert_eq!(ends("https://shop.example.test/items"), ["other-host", "other-host"]);
+    }
+
+    #[test]
     fn a_post_that_becomes_a_get_is_a_symptom_only_where_the_path_stays() {
         let mut world = World::new("http://api.example.test");
         for path in ["/hook", "/form"] {

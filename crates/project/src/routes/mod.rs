@@ -31,6 +31,9 @@ const MAX_NESTING: usize = 6;
 /// Mounts of one router that are followed; with the nesting this bounds the work for one route.
 const MAX_MOUNTS: usize = 4;
 
+/// Files read at a time, before it is asked whether the routes are enough.
+const SHARE: usize = 512;
+
 /// Whether routes are read from the syntax tree of this source, as far as its text alone tells.
 pub(crate) fn may_read(source: &Source) -> bool {
     match source.language {
@@ -104,6 +107,25 @@ fn scripts(tree: &Tree, sources: &[Source], trees: &Trees<'_>, unread: &mut Vec<
 fn not_looked_into(world: &World<'_>, unread: &mut Vec<String>) {
     if let Some(path) = world.cut_at() {
         unread.push(format!("{path} and later sources: more code than is searched for routes"));
+    }
+}
+
+/// Adds what `declares` finds in the linking files, then in the rest, until there are more routes than are kept.
+fn declared_by<'a>(
+    world: &World<'a>,
+    links: &[&'a Source],
+    rest: &[&'a Source],
+    routes: &mut Vec<Route>,
+    mut declares: impl FnMut(&'a Source, &mut Vec<Route>),
+) {
+    for share in [links].into_iter().chain(rest.chunks(SHARE)) {
+        world.load(share);
+        for source in share {
+            declares(source, routes);
+            if routes.len() > MAX_ROUTES {
+                return;
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use landfall_evidence::Route;
 
 use super::code::{Call, Expr, File, Id, Use, VERBS, Value, World};
 use super::lexical::methods_in;
-use super::{MAX_ROUTES, Mounts, put_together};
+use super::{MAX_ROUTES, Mounts, declared_by, put_together};
 use crate::source::Source;
 use crate::words::{Pattern, words};
 
@@ -28,9 +28,6 @@ pub(super) fn chained(method: &str) -> bool {
     VERBS.contains(&method)
         || matches!(method, "use" | "route" | "register" | "routes" | "middleware" | "prefix" | "basePath")
 }
-
-/// Files read at a time, before it is asked whether the routes are enough.
-const SHARE: usize = 512;
 
 /// What makes an application or a router.
 static MADE: LazyLock<Pattern> = LazyLock::new(|| {
@@ -81,15 +78,7 @@ pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut V
     }
     let rest: Vec<&Source> =
         rest.into_iter().filter(|s| linker.visited.contains(&s.path) || ROUTE.is_match(s)).collect();
-    for share in [links.as_slice()].into_iter().chain(rest.chunks(SHARE)) {
-        world.load(share);
-        for source in share {
-            linker.routes(source, routes);
-            if routes.len() > MAX_ROUTES {
-                return;
-            }
-        }
-    }
+    declared_by(world, &links, &rest, routes, |source, routes| linker.routes(source, routes));
 }
 
 struct Linker<'w, 'a> {

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet};
 use landfall_evidence::Route;
 
 use super::code::{Call, Decorator, Expr, Id, Made, Use, Value, World};
-use super::{MAX_ROUTES, Mounts, put_together};
+use super::{MAX_ROUTES, Mounts, declared_by, put_together};
 use crate::source::Source;
 use crate::words::{Words, words};
 
@@ -25,9 +25,6 @@ const VERBS: &[&str] =
     &["route", "get", "post", "put", "patch", "delete", "head", "options", "api_route", "websocket"];
 /// Methods that classes of views have methods for.
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-/// Files read at a time, before it is asked whether the routes are enough.
-const SHARE: usize = 512;
-
 /// Words of what makes and mounts.
 const LINKING: Words = words![
     "Flask(",
@@ -60,15 +57,7 @@ pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut V
         linker.links(&source.path);
     }
     let rest: Vec<&Source> = rest.into_iter().filter(|s| may_read(s)).collect();
-    for share in [links.as_slice()].into_iter().chain(rest.chunks(SHARE)) {
-        world.load(share);
-        for source in share {
-            linker.routes(source, routes);
-            if routes.len() > MAX_ROUTES {
-                return;
-            }
-        }
-    }
+    declared_by(world, &links, &rest, routes, |source, routes| linker.routes(source, routes));
 }
 
 /// Whether a line begins with a decorator that could be a route's: most files hold none and are not parsed.
