@@ -155,7 +155,7 @@ pub enum Denial {
     },
     /// The answer went past one of our bounds and was cut off.
     TooLarge {
-        /// Which bound: "headers", "header count", "body", "records".
+        /// Which bound: "headers", "header count", "interim responses", "body", "records".
         what: String,
         /// The bound, in bytes or in items as `what` says.
         limit: u64,

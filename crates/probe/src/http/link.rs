@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::body::Intake;
-use super::{h3, sort};
+use super::{h3, interim, sort};
 use crate::connect::{self, Fault, within};
 use crate::net::Context;
 use crate::tls::{self, Offer, Session};
@@ -104,7 +104,7 @@ pub(crate) struct Link {
 }
 
 enum Kind {
-    H1(http1::SendRequest<Full<Bytes>>),
+    H1(http1::SendRequest<Full<Bytes>>, Arc<interim::Count>),
     H2(http2::SendRequest<Full<Bytes>>),
     H3(h3::Client),
 }
@@ -246,6 +246,7 @@ where
     // and a server that makes a thousand checks a second cannot.
     let most = if ctx.deadline_counts { 1024 } else { 16_384 };
     let slots = (ctx.limits.header_byte / 4).min(most).max(ctx.limits.header_count);
+    let (stream, interim) = interim::Counted::new(stream);
     let (sender, connection) = http1::Builder::new()
         .max_headers(slots)
         .max_header_size(ctx.limits.header_byte)
@@ -256,7 +257,7 @@ where
         .map_err(|error| sort::hyper(&error, Phase::Wait, ctx.limits.header_byte))?;
     // The driver's error reaches the exchange through the sender.
     let driver = Driver::spawn(async move { drop(connection.await) });
-    Ok(Opened { version: HttpVersion::H1, kind: Kind::H1(sender), driver, session: None })
+    Ok(Opened { version: HttpVersion::H1, kind: Kind::H1(sender, interim), driver, session: None })
 }
 
 async fn shake_h2<S>(ctx: &Context, stream: S) -> Result<Opened, Fault>
@@ -281,7 +282,7 @@ impl Link {
     /// A second handle to the same connection, where the version can carry several exchanges at once.
     pub(crate) fn share(&self) -> Option<Self> {
         let kind = match &self.kind {
-            Kind::H1(_) => return None,
+            Kind::H1(..) => return None,
             Kind::H2(sender) => Kind::H2(sender.clone()),
             Kind::H3(client) => Kind::H3(client.clone()),
         };
@@ -300,7 +301,7 @@ impl Link {
         // A connection that is neither ready nor closed soon after its last answer is of no use either.
         let patience = Duration::from_secs(1);
         match &mut self.kind {
-            Kind::H1(sender) => matches!(tokio::time::timeout(patience, sender.ready()).await, Ok(Ok(()))),
+            Kind::H1(sender, _) => matches!(tokio::time::timeout(patience, sender.ready()).await, Ok(Ok(()))),
             Kind::H2(sender) => matches!(tokio::time::timeout(patience, sender.ready()).await, Ok(Ok(()))),
             Kind::H3(client) => client.is_open(),
         }
@@ -372,11 +373,16 @@ impl Link {
     async fn head(
         &mut self,
         ctx: &Context,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
     ) -> Result<(Parts, Incoming), Fault> {
         let limit = ctx.limits.header_byte;
         let response = match &mut self.kind {
-            Kind::H1(sender) => sender.send_request(request).await,
+            Kind::H1(sender, interim) => {
+                interim.begin(&mut request);
+                let response = sender.send_request(request).await;
+                interim.answered();
+                response
+            }
             Kind::H2(sender) => sender.send_request(request).await,
             Kind::H3(client) => {
                 let (response, stream) = client.send(request, limit).await?;

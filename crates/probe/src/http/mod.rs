@@ -10,6 +10,7 @@ mod deep;
 mod exchange;
 mod fetch;
 mod h3;
+mod interim;
 mod likeness;
 mod link;
 mod pace;

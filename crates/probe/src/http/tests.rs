@@ -420,6 +420,25 @@ async fn endless_and_oversized_headers_are_cut_off() {
     assert_eq!(denied(&seen), &Denial::TooLarge { what: "headers".into(), limit: 65_536 });
 }
 
+/// The peer never pauses, so without the bound no limit in time would be met: the thread is not handed back.
+#[tokio::test]
+async fn interim_responses_are_borne_with_up_to_a_bound() {
+    let endless = drip("", "HTTP/1.1 100 Continue\r\n\r\n", Duration::ZERO).await;
+    let seen = fetch(&led(&[("192.0.2.1:80", endless)]), "http://api.example.test/", None).await;
+    assert_eq!(denied(&seen), &Denial::TooLarge { what: "interim responses".into(), limit: 100 });
+
+    let patient = raw(|mut stream| async move {
+        if read_request(&mut stream).await {
+            let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(100);
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            let _ = stream.write_all([&interim, answer].concat().as_bytes()).await;
+        }
+    })
+    .await;
+    let seen = fetch(&led(&[("192.0.2.1:80", patient)]), "http://api.example.test/", None).await;
+    assert_eq!((present(&seen).status, present(&seen).body.text.as_deref()), (200, Some("ok")));
+}
+
 /// RFC 9114 section 7.2.2: a HEADERS frame, type 1, here with an announced length of 2^30 bytes that keep coming.
 #[tokio::test]
 async fn an_endless_http3_header_block_is_cut_off() {
