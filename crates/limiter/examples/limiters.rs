@@ -1,12 +1,17 @@
 //! Meets many simulated limiters and prints what the estimator says of them.
 //!
-//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED]`
+//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--misses]`
+//!
+//! `--misses` also prints the limiters whose kind or limit was missed without anybody else's traffic.
 
 use landfall_limiter::Budget;
 use landfall_limiter::measure;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let (options, numbers): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|a| a.starts_with("--"));
+    let misses = options.iter().any(|o| o == "--misses");
+    let mut arguments = numbers.into_iter();
     let mut number = |otherwise: u64| arguments.next().and_then(|a| a.parse().ok()).unwrap_or(otherwise);
     let (runs, seed) = (number(500), number(1));
     let shorter = Budget { requests: 60, seconds: 90.0, ..Budget::DEEP };
@@ -15,5 +20,30 @@ fn main() {
     {
         let tally = measure::measure(budget, runs, seed);
         println!("{name}\n{tally}");
+        if !misses {
+            continue;
+        }
+        for outcome in tally.outcomes.iter().filter(|o| o.truth.others == 0.0) {
+            let (kind, share) = outcome.fit.best();
+            let limit = outcome.fit.limit.map(|l| (l.likely.round(), l.low, l.high));
+            let total = f64::from(outcome.truth.total());
+            if kind == outcome.truth.class && limit.is_none_or(|(likely, ..)| likely == total) {
+                continue;
+            }
+            let of = &outcome.truth;
+            println!(
+                "{} of {total} ({} x {}) per {:.1} s{}{}: said {kind} ({share:.2}), limit {limit:?}, {} requests, {} refusals, {:.0} s, {:?}",
+                of.class,
+                of.counters,
+                of.limit,
+                of.visible_period(),
+                if of.tells { ", tells" } else { "" },
+                if of.counts_refused { ", counts refused" } else { "" },
+                outcome.requests,
+                outcome.refusals,
+                outcome.seconds,
+                outcome.stop,
+            );
+        }
     }
 }

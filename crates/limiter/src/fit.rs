@@ -4,7 +4,10 @@ use landfall_evidence::LimiterClass;
 
 use crate::hypothesis::Hypothesis;
 use crate::posterior::Posterior;
+use crate::trips;
 
+/// When a period is known this well, it is known where a trip begins.
+const TIMED: f64 = 0.2;
 /// Kinds are reported while those left out together weigh less than this.
 const LEFT_OUT: f64 = 0.015;
 
@@ -98,11 +101,10 @@ impl Posterior {
             members.iter().filter(|(_, h)| what(h)).map(|(w, _)| w).sum::<f64>() / sum
         };
         use LimiterClass::{LeakyBucket, Penalty, SeveralCounters, TokenBucket};
-        let total = |h: &Hypothesis| f64::from(h.of.limit) * f64::from(h.of.counters);
-        let limit = over(&|c| c != LeakyBucket, &total);
+        let (limit, limit_share) = limit(&members, best, &self.limits_of_several());
         Fit {
             limit,
-            limit_share: share_of(&|h| limit.is_some_and(|l| l.likely == total(h))),
+            limit_share,
             // In which window a penalty counts says nothing of how long others' windows are.
             period: over(&|c| c != LeakyBucket && (c != Penalty || best == Penalty), &|h| h.of.period),
             place: over(&|c| matches!(c, LeakyBucket | TokenBucket), &|h| h.of.place()),
@@ -114,6 +116,49 @@ impl Posterior {
             set,
         }
     }
+}
+
+impl Posterior {
+    /// The limits of several counters with their weights, where whole trips say more than the cloud does.
+    fn limits_of_several(&self) -> Vec<(u32, f64)> {
+        let Some(cloud) = self.clouds.iter().find(|cloud| cloud.class == LimiterClass::SeveralCounters)
+        else {
+            return Vec::new();
+        };
+        let periods = cloud.members.iter().zip(cloud.weights()).map(|(m, w)| (w, m.hypothesis.of.period));
+        let period = quantity(periods.collect(), Vec::new()).filter(|period| period.relative_width() < TIMED);
+        let trips = period.and_then(|period| self.history.trips((period.low, period.high)));
+        trips.map(|trips| trips::limits(&trips)).unwrap_or_default()
+    }
+}
+
+/// The limit of all kinds but queues, with the weight of the most likely. `of_several` stands in place of what the cloud of
+/// several counters says, unless it is empty.
+fn limit(
+    members: &[(f64, &Hypothesis)],
+    best: LimiterClass,
+    of_several: &[(u32, f64)],
+) -> (Option<Quantity>, f64) {
+    use LimiterClass::{LeakyBucket, SeveralCounters};
+    let replaced = |class: LimiterClass| class == SeveralCounters && !of_several.is_empty();
+    let total = |h: &Hypothesis| f64::from(h.of.limit) * f64::from(h.of.counters);
+    let weight: f64 = members.iter().filter(|(_, h)| replaced(h.class)).map(|(w, _)| w).sum();
+    let mut all: Vec<(f64, f64)> =
+        of_several.iter().map(|(total, w)| (weight * w, f64::from(*total))).collect();
+    let kept = |of: &dyn Fn(LimiterClass) -> bool| {
+        let kept =
+            members.iter().filter(|(_, h)| h.class != LeakyBucket && !replaced(h.class) && of(h.class));
+        kept.map(|(w, h)| (*w, total(h))).collect::<Vec<_>>()
+    };
+    all.extend(kept(&|_| true));
+    let mut limit = quantity(all.clone(), kept(&|class| class == best));
+    if let (true, Some(limit), Some((likely, _))) = (replaced(best), &mut limit, of_several.first()) {
+        let likely = f64::from(*likely);
+        *limit = Quantity { likely, low: limit.low.min(likely), high: limit.high.max(likely) };
+    }
+    let sum: f64 = members.iter().map(|(w, _)| w).sum();
+    let of_likely = all.iter().filter(|(_, total)| limit.is_some_and(|l| l.likely == *total));
+    (limit, of_likely.map(|(w, _)| w).sum::<f64>() / sum)
 }
 
 /// The interval of all values, with the most likely of the best kind's, or of all when the best kind has none.

@@ -14,6 +14,7 @@ mod posterior;
 mod prior;
 mod random;
 pub mod simulate;
+mod trips;
 
 pub use fit::{Fit, Quantity};
 pub use history::Exchange;

@@ -57,6 +57,8 @@ const OF_A_LOST_TRIP: f64 = 0.8;
 
 /// Times that the limit is met once more.
 const MOST_TRIPS: u32 = 6;
+/// The same where each trip tells only by chance how much there is: several counters that may not be asked on.
+const MOST_TRIPS_BY_CHANCE: u32 = 15;
 
 /// So many refusals in a row mean that no counter has a place left.
 const ALL_FULL: u32 = 5;
@@ -341,6 +343,9 @@ impl Plan {
         if soonest >= end {
             return Err(Stop::Time);
         }
+        if self.only_trips_tell(&fit) {
+            return self.second_trip(&fit, soonest, end);
+        }
         let single = self.most_telling(soonest, end, self.last_chance(&fit));
         let several = self.several_at_once(soonest).filter(|gain| *gain >= LEAST_GAIN);
         let passes = self.posterior.history.exchanges().last().is_some_and(|last| !last.refused);
@@ -400,6 +405,17 @@ impl Plan {
         best
     }
 
+    /// Whether only the limit of several counters is open, and each refusal asks for a pause: then nothing but whole trips
+    /// from a quiet start tells more of it.
+    fn only_trips_tell(&self, fit: &Fit) -> bool {
+        let told = self.posterior.history.exchanges().iter().rev().find(|exchange| exchange.refused);
+        fit.best().0 == LimiterClass::SeveralCounters
+            && fit.best().1 >= SETTLED
+            && fit.limit_share <= LIMIT_KNOWN
+            && fit.period.is_some_and(|period| period.relative_width() < TIMED)
+            && told.is_some_and(|last| last.retry_after.is_some())
+    }
+
     /// Whether the limit is met now and cannot be met again with the requests that are left: the first pass ends what can be
     /// learnt of its release.
     fn last_chance(&self, fit: &Fit) -> bool {
@@ -415,23 +431,28 @@ impl Plan {
             return Err(Stop::NothingToLearn);
         };
         let requests = f64::from(self.budget.requests - self.sent);
-        let affordable = self.trips < MOST_TRIPS
-            && limit.likely + 4.0 <= requests
-            && self.refused + 3 <= self.budget.refusals
-            && soonest + 1.4 * period.likely + limit.likely * SPACING < end;
-        if !affordable {
+        let by_chance = self.only_trips_tell(fit);
+        let most = if by_chance { MOST_TRIPS_BY_CHANCE } else { MOST_TRIPS };
+        // By chance a trip is nearly always over before all places are taken.
+        let longest = if by_chance { 0.85 * limit.likely } else { limit.likely };
+        if self.trips >= most || longest + 4.0 > requests || self.refused + 3 > self.budget.refusals {
             return Err(Stop::NothingToLearn);
         }
-        self.trips += 1;
         if fit.best().1 >= SETTLED && fit.limit_share <= LIMIT_KNOWN {
             // Only how much is let through is still open: from a quiet start that shows at once.
             let quiet = if fit.best().0 == LimiterClass::SlidingCounter { 2.1 } else { 1.2 };
-            let until = soonest - SPACING + quiet * period.high.min(1.5 * period.likely);
-            if until + limit.likely * SPACING < end {
+            let last = self.last_sent(soonest);
+            let until = soonest.max(last + quiet * period.high.min(1.5 * period.likely));
+            if until + longest * SPACING < end {
+                self.trips += 1;
                 self.stage = Stage::Pause(until);
                 return Ok(until);
             }
         }
+        if by_chance || soonest + 1.4 * period.likely + limit.likely * SPACING >= end {
+            return Err(Stop::NothingToLearn);
+        }
+        self.trips += 1;
         // Long enough for every kind that is still possible to show where it counts from.
         let longest =
             [fit.period, fit.penalty].into_iter().flatten().map(|t| t.likely).fold(period.likely, f64::max);

@@ -30,12 +30,15 @@ const LONGEST_PACE: f64 = 600.0;
 const LARGEST_LIMIT: f64 = 400.0;
 /// Requests by others in one period, at most.
 const MOST_OF_OTHERS: f64 = 0.7 * MOST as f64;
+/// How many counters there are where there are several, with the share of each: most often two.
+pub(crate) const COUNTERS: [(u32, f64); 3] = [(2, 0.5), (3, 0.25), (4, 0.25)];
+/// The first of them.
+pub(crate) const FEWEST_COUNTERS: usize = 2;
 /// Chance that others use the same quota.
 const SHARE_OF_OTHERS: f64 = 0.2;
 
 pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
-    let counters =
-        if class == LimiterClass::SeveralCounters { 2 + random.below(MOST_COUNTERS - 1) as u8 } else { 1 };
+    let counters = if class == LimiterClass::SeveralCounters { counters(random) } else { 1 };
     // Of a queue that is asked one at a time only its pace shows.
     let queue = class == LimiterClass::LeakyBucket;
     let limit = if queue { 1 } else { limit(random, f64::from(counters)) };
@@ -61,6 +64,15 @@ pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
         rounds_down: random.chance(0.5),
     };
     Hypothesis::new(class, of)
+}
+
+fn counters(random: &mut Random) -> u8 {
+    let mut left = random.unit();
+    let drawn = COUNTERS.iter().find(|(_, share)| {
+        left -= share;
+        left < 0.0
+    });
+    drawn.map_or(MOST_COUNTERS as u8, |(counters, _)| *counters as u8)
 }
 
 fn limit(random: &mut Random, counters: f64) -> u32 {

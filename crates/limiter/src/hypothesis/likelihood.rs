@@ -97,6 +97,11 @@ impl Hypothesis {
             _ => next,
         };
         let next = if self.class == LimiterClass::SeveralCounters { all } else { next };
+        // Where refused requests count, the wait may be reckoned with this one or without it.
+        let with_it = match self.class {
+            LimiterClass::SlidingLog if self.of.counts_refused => self.release_after(history, i + 1, at) - at,
+            _ => next,
+        };
         let constant = if self.class == LimiterClass::Penalty { self.of.penalty } else { self.of.period };
         let anything = 0.12 / (told + 1.0);
         // The place that frees first may be another's, taken at any time.
@@ -106,6 +111,12 @@ impl Hypothesis {
             LimiterClass::TokenBucket if told <= self.of.place() + 1.0 => 0.5 / (self.of.place() + 1.0),
             _ => 0.0,
         };
-        (another + 0.5 * near(next) + 0.2 * near(all) + 0.1 * near(constant) + 0.2 * anything).max(1e-6).ln()
+        (another
+            + 0.25 * (near(next) + near(with_it))
+            + 0.2 * near(all)
+            + 0.1 * near(constant)
+            + 0.2 * anything)
+            .max(1e-6)
+            .ln()
     }
 }
