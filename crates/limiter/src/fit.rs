@@ -3,11 +3,8 @@
 use landfall_evidence::LimiterClass;
 
 use crate::hypothesis::Hypothesis;
-use crate::posterior::Posterior;
-use crate::trips;
+use crate::posterior::{Cloud, Posterior};
 
-/// When a period is known this well, it is known where a trip begins.
-const TIMED: f64 = 0.2;
 /// Kinds are reported while those left out together weigh less than this.
 const LEFT_OUT: f64 = 0.015;
 
@@ -101,7 +98,7 @@ impl Posterior {
             members.iter().filter(|(_, h)| what(h)).map(|(w, _)| w).sum::<f64>() / sum
         };
         use LimiterClass::{LeakyBucket, Penalty, SeveralCounters, TokenBucket};
-        let (limit, limit_share) = limit(&members, best, &self.limits_of_several());
+        let (limit, limit_share) = limit(&members, best, &self.limits_of_several);
         Fit {
             limit,
             limit_share,
@@ -118,18 +115,10 @@ impl Posterior {
     }
 }
 
-impl Posterior {
-    /// The limits of several counters with their weights, where whole trips say more than the cloud does.
-    fn limits_of_several(&self) -> Vec<(u32, f64)> {
-        let Some(cloud) = self.clouds.iter().find(|cloud| cloud.class == LimiterClass::SeveralCounters)
-        else {
-            return Vec::new();
-        };
-        let periods = cloud.members.iter().zip(cloud.weights()).map(|(m, w)| (w, m.hypothesis.of.period));
-        let period = quantity(periods.collect(), Vec::new()).filter(|period| period.relative_width() < TIMED);
-        let trips = period.and_then(|period| self.history.trips((period.low, period.high)));
-        trips.map(|trips| trips::limits(&trips)).unwrap_or_default()
-    }
+/// The period of one kind.
+pub(crate) fn period(cloud: &Cloud) -> Option<Quantity> {
+    let periods = cloud.members.iter().zip(cloud.weights()).map(|(m, w)| (w, m.hypothesis.of.period));
+    quantity(periods.collect(), Vec::new())
 }
 
 /// The limit of all kinds but queues, with the weight of the most likely. `of_several` stands in place of what the cloud of

@@ -7,10 +7,12 @@
 
 use landfall_evidence::LimiterClass;
 
+use crate::fit;
 use crate::history::{Arrival, Exchange, Gaps, History};
 use crate::hypothesis::{Hypothesis, State};
 use crate::prior::{self, Known};
 use crate::random::Random;
+use crate::trips::Trips;
 
 /// Hypotheses of each kind.
 const CLOUD: usize = 400;
@@ -26,6 +28,10 @@ const DOUBT: f64 = 1.9;
 /// By how much more where others use the same quota: their requests are weighed by their number alone and not one by one, so
 /// that every answer that they had a part in says less than its likelihood.
 const MORE_DOUBT: f64 = 2.6;
+/// A kind with less weight is not worth the time that its trips take to reckon.
+const LEAST_WEIGHT: f64 = 0.01;
+/// When a period is known this well, it is known where a trip begins.
+const TIMED: f64 = 0.2;
 /// Parts into which one answer's likelihood is divided at most.
 const MOST_PARTS: usize = 10;
 
@@ -55,6 +61,9 @@ pub struct Posterior {
     pub(crate) clouds: Vec<Cloud>,
     stated: Option<(u32, Option<f64>)>,
     random: Random,
+    trips: Trips,
+    /// The limits of several counters with their weights, where whole trips say more than the cloud does.
+    pub(crate) limits_of_several: Vec<(u32, f64)>,
 }
 
 impl Posterior {
@@ -62,7 +71,14 @@ impl Posterior {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let clouds = LimiterClass::ALL.into_iter().map(|class| Cloud::drawn(class, &mut random)).collect();
-        Self { history: History::default(), clouds, stated: None, random }
+        Self {
+            history: History::default(),
+            clouds,
+            stated: None,
+            random,
+            trips: Trips::default(),
+            limits_of_several: Vec::new(),
+        }
     }
 
     /// Takes the next exchange into account, in the order in which the limiter counted them.
@@ -71,6 +87,21 @@ impl Posterior {
         for cloud in &mut self.clouds {
             cloud.observe(&self.history, &mut self.random);
         }
+        self.limits_of_several = self.from_trips();
+    }
+
+    fn from_trips(&mut self) -> Vec<(u32, f64)> {
+        let cloud = self.clouds.iter().position(|cloud| cloud.class == LimiterClass::SeveralCounters);
+        let Some(cloud) = cloud.filter(|at| self.weights()[*at] > LEAST_WEIGHT) else { return Vec::new() };
+        let period = fit::period(&self.clouds[cloud]).filter(|period| period.relative_width() < TIMED);
+        let Some(period) = period else { return Vec::new() };
+        // Where nothing asks for a pause after a refusal, requests go on and fall into windows of which some are over and
+        // some are not. Whole trips leave those out, and the cloud knows more.
+        if self.history.exchanges().iter().any(|e| e.refused && e.retry_after.is_none()) {
+            return Vec::new();
+        }
+        let trips = self.history.trips((period.low, period.high));
+        self.trips.limits(&trips)
     }
 
     /// Believes a stated limit: half of every cloud takes it over, and it stays likelier than others from then on.

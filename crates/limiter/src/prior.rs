@@ -32,8 +32,6 @@ const LARGEST_LIMIT: f64 = 400.0;
 const MOST_OF_OTHERS: f64 = 0.7 * MOST as f64;
 /// How many counters there are where there are several, with the share of each: most often two.
 pub(crate) const COUNTERS: [(u32, f64); 3] = [(2, 0.5), (3, 0.25), (4, 0.25)];
-/// The first of them.
-pub(crate) const FEWEST_COUNTERS: usize = 2;
 /// Chance that others use the same quota.
 const SHARE_OF_OTHERS: f64 = 0.2;
 

@@ -177,7 +177,8 @@ fn window_in_words(window: Interval) -> String {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     };
     match window.high {
-        Some(high) if high == window.low => format!("{} s", seconds(high)),
+        // Ends that read the same are one.
+        Some(high) if seconds(high) == seconds(window.low) => format!("{} s", seconds(high)),
         Some(high) => format!("{} to {} s", seconds(window.low), seconds(high)),
         None => format!("{} s or more", seconds(window.low)),
     }
@@ -261,6 +262,7 @@ mod tests {
         assert_eq!(window_in_words(Interval::exactly(10_000)), "10 s");
         assert_eq!(window_in_words(Interval { low: 500, high: Some(1250) }), "0.5 to 1.2 s");
         assert_eq!(window_in_words(Interval { low: 9000, high: Some(10_001) }), "9 to 10 s");
+        assert_eq!(window_in_words(Interval { low: 11_980, high: Some(12_031) }), "12 s");
         assert_eq!(window_in_words(Interval::at_least(60_000)), "60 s or more");
     }
 }
