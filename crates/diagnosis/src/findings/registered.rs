@@ -58,7 +58,7 @@ fn in_short(route: &Route) -> String {
 /// Endings of the files that each framework's applications are written in.
 fn endings(framework: &str) -> &'static [&'static str] {
     match framework {
-        "express" => &[".js", ".cjs", ".mjs", ".ts", ".cts", ".mts", ".jsx", ".tsx"],
+        "express" | "fastify" => &[".js", ".cjs", ".mjs", ".ts", ".cts", ".mts", ".jsx", ".tsx"],
         _ => &[".py"],
     }
 }

@@ -6,8 +6,8 @@
 //! application does when it is loaded it does once more, as it does in each worker of the server.
 //!
 //! Python: `routes.py` loads the application as its server would, and reads Flask's and Quart's `url_map`, Starlette's and
-//! FastAPI's `routes`, Django's resolver. Node: `routes.js` is preloaded, and reads Express's routers when the application
-//! would listen.
+//! FastAPI's `routes`, Django's resolver. Node: `routes.js` is preloaded, and reads Express's routers, or what Fastify has told
+//! of its routes, when the application would listen.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -193,16 +193,18 @@ fn python_target(arguments: &[String]) -> Result<Vec<String>, String> {
     let has = |name: &str| rest.iter().any(|word| word == name);
     let name = base_name(server);
     let target = || {
-        let whole: Vec<String> = [name.to_owned()].into_iter().chain(rest.iter().cloned()).collect();
+        // Hypercorn may be told the kind of the application in front of it.
+        let bare = |word: &String| {
+            ["asgi:", "wsgi:"].iter().find_map(|kind| word.strip_prefix(kind)).unwrap_or(word).to_owned()
+        };
+        let whole: Vec<String> = [name.to_owned()].into_iter().chain(rest.iter().map(bare)).collect();
         parse_vector(&whole).target.ok_or_else(|| format!("the command of {name} names no application"))
     };
     let mut said = match name {
         "flask" => words(&["flask", &target().unwrap_or_default()]),
         "gunicorn" => words(&["object", &target()?]),
         "uvicorn" | "hypercorn" | "daphne" | "granian" | "waitress-serve" => {
-            let found = target()?;
-            let bare = ["asgi:", "wsgi:"].iter().find_map(|kind| found.strip_prefix(kind)).unwrap_or(&found);
-            words(&["object", bare, "default=app"])
+            words(&["object", &target()?, "default=app"])
         }
         "fastapi" => {
             let file = rest.iter().find(|word| word.ends_with(".py")).ok_or("fastapi was given no file")?;

@@ -1,4 +1,4 @@
-// Lists the routes of an Express application at the moment when it would begin to listen. Preloaded by `node -r`.
+// Lists the routes of an Express or Fastify application at the moment when it would begin to listen. Preloaded by `node -r`.
 //
 // LANDFALL_ROUTES names the file that the list is written to, as JSON. The process then ends: it never listens.
 'use strict'
@@ -6,7 +6,8 @@
 const fs = require('fs')
 const net = require('net')
 const path = require('path')
-const { createRequire } = require('module')
+const Module = require('module')
+const { createRequire } = Module
 
 const MAX_ROUTES = 1000
 const MAX_DEPTH = 12
@@ -59,6 +60,39 @@ function watch (from) {
     return uses.apply(this, given)
   }
   Object.defineProperty(application, 'landfall', { value: true })
+}
+
+// Fastify tells each route when it is added, with all prefixes (fastify.dev/docs/latest/Reference/Hooks/#onroute). The hook
+// has to be there before the first route, so the function that makes an instance is replaced while its module is loaded:
+// a module of ECMAScript that imports it sees what the load left behind.
+const told = []
+const files = new Set()
+let fastify = null
+
+function hear (from) {
+  try {
+    const find = createRequire(from)
+    const file = find.resolve('fastify')
+    fastify = fastify || createRequire(file)('./package.json').version
+    files.add(file)
+  } catch (error) { /* the project does without it */ }
+}
+
+const load = Module._extensions['.js']
+Module._extensions['.js'] = function (module, file) {
+  const result = load.call(this, module, file)
+  const made = module.exports
+  if (!files.has(file) || typeof made !== 'function') return result
+  const make = function (...given) {
+    const instance = made.apply(this, given)
+    instance.addHook('onRoute', (route) => {
+      const methods = [route.method].flat().filter((name) => name !== 'HEAD').sort()
+      if (methods.length) told.push({ path: route.url || '/', methods: methods.length > 7 ? [] : methods })
+    })
+    return instance
+  }
+  module.exports = Object.assign(make, made, { fastify: make, default: make })
+  return result
 }
 
 function paths (given) {
@@ -118,17 +152,22 @@ if (answer) {
     let real = from
     try { real = fs.realpathSync(from) } catch (error) { /* it may lack its ending, or be a name for a loader */ }
     watch(real)
+    hear(real)
   }
   const listen = net.Server.prototype.listen
   net.Server.prototype.listen = function (...given) {
     // What opens other servers first (an inspector, a metrics port of another kind) is let be.
     if (typeof this.listeners !== 'function' || this.listenerCount('request') === 0) return listen.apply(this, given)
+    if (told.length) {
+      const routes = told.slice(0, MAX_ROUTES)
+      return tell({ framework: 'fastify', version: fastify, routes, opaque: [], more: told.length > MAX_ROUTES })
+    }
     const out = { framework: 'express', version, routes: [], opaque: [], more: false }
     const served = this.listeners('request').filter((one) => typeof one === 'function' && one.handle && one.set)
     const used = new Set()
     for (const app of applications) for (const [, child] of children.get(app) || []) used.add(child)
     const roots = served.length ? served : applications.filter((app) => !used.has(app))
-    if (!roots.length) return tell({ unknown: 'a server of Node that no Express application answers for' })
+    if (!roots.length) return tell({ unknown: 'a server of Node that neither Express nor Fastify answers for' })
     try {
       for (const app of roots) below(app, '', out, 0)
     } catch (error) {

@@ -32,14 +32,14 @@ fn python(files: &[(&str, &str)]) -> TempDir {
     dir
 }
 
-/// A folder with one line of Express among its modules.
-fn express(line: &str, files: &[(&str, &str)]) -> TempDir {
+/// A folder with one package of `node_modules` under the name that the project knows it by.
+fn node(package: &str, name: &str, files: &[(&str, &str)]) -> TempDir {
     let dir = folder(files);
     let module =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/frameworks/express/node_modules").join(line);
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/frameworks/node/node_modules").join(package);
     let module = module.canonicalize().expect("scripts/framework-modules installs it");
     std::fs::create_dir(dir.path().join("node_modules")).expect("made");
-    std::os::unix::fs::symlink(module, dir.path().join("node_modules/express")).expect("linked");
+    std::os::unix::fs::symlink(module, dir.path().join("node_modules").join(name)).expect("linked");
     dir
 }
 
@@ -307,8 +307,9 @@ async fn express_lists_routers_in_routers_in_both_of_its_lines() {
             ("server.js", format!("{EXPRESS}{by_hand}"), "node server.js"),
             ("server.mjs", format!("{module}{listens}"), "node server.mjs"),
         ] {
-            let dir = express(
+            let dir = node(
                 line,
+                "express",
                 &[
                     ("Procfile", &format!("web: {start}\n")),
                     ("package.json", "{\"name\": \"a\", \"scripts\": {\"start\": \"node server.js\"}}"),
@@ -322,6 +323,36 @@ async fn express_lists_routers_in_routers_in_both_of_its_lines() {
             let routes: Vec<&str> = routes.iter().map(|route| route.trim_start()).collect();
             assert_eq!((routes, framework), (wanted.to_vec(), "express"), "{line} {start}");
         }
+    }
+}
+
+#[tokio::test]
+async fn fastify_lists_plugins_in_plugins() {
+    let server = "import Fastify from 'fastify'
+const app = Fastify()
+app.get('/health', async () => ({ ok: true }))
+app.register(async (api) => {
+  api.route({ method: ['GET', 'POST'], url: '/items', handler: async () => [] })
+  api.register(async (deep) => { deep.delete('/x/:id', async () => ({})) }, { prefix: '/deep' })
+}, { prefix: process.env.PREFIX })
+app.listen({ port: Number(process.env.PORT), host: '0.0.0.0' })
+";
+    let required = server.replace("import Fastify from 'fastify'", "const Fastify = require('fastify')");
+    for (file, text) in [("server.mjs", server), ("server.cjs", &required)] {
+        let dir = node(
+            "fastify",
+            "fastify",
+            &[
+                ("Procfile", &format!("web: node {file}\n")),
+                (file, text),
+                (".env", "PREFIX=/v9\n"),
+                (".env.example", "PREFIX=\n"),
+            ],
+        );
+        let registered = ask(dir.path(), LIMIT).await;
+        let (routes, framework) = own(&registered);
+        let wanted = ["DELETE /v9/deep/x/:id", "GET /health", "GET,POST /v9/items"];
+        assert_eq!((routes, framework), (wanted.map(str::to_owned).to_vec(), "fastify"), "{file}");
     }
 }
 
