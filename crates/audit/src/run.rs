@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use landfall_diagnosis::Catalogue;
 use landfall_evidence::{
     Endpoint, EndpointSource, Evidence, Expectation, Header, HostRole, LogObservation, Observation,
-    ObservationId, Observed, ProbeFault, ProjectObservation, ProjectSnapshot, Purpose, SCHEMA, Seen,
-    Settings, Target, TestPurpose, TestsObservation, Tool, Vantage,
+    ObservationId, Observed, ProbeFault, ProjectObservation, ProjectSnapshot, Purpose, RegisteredRoutes,
+    SCHEMA, Seen, Settings, StartRun, Target, TestPurpose, TestsObservation, Tool, Vantage,
 };
 use landfall_probe::net::{Context, Ledger, Limits, Waits};
 use landfall_probe::tls::Roots;
@@ -41,6 +41,9 @@ const ADDRESSES: usize = 8;
 /// How long an application gets to listen after its start. Platforms give a minute (Heroku's boot timeout) or less.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long the framework of a started application gets to list its routes. It loads the application once more for that.
+const ROUTES_LIMIT: Duration = Duration::from_secs(30);
+
 /// Rounds of deciding observations at most. Each round begins from all that is known by then.
 const ROUNDS: usize = 3;
 
@@ -57,7 +60,7 @@ const REQUESTS_A_ROUND: u32 = 6;
 /// When the plan cannot be started at all (a root certificate file that cannot be read).
 pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) -> Result<Evidence, PlanError> {
     if !plan.start {
-        return collect_from(plan, catalogue, progress).await;
+        return collect_from(plan, catalogue, progress, None).await;
     }
     // What is started lives as long as the questions to it, and ends on every way out: its value does that when the
     // future is dropped.
@@ -65,29 +68,28 @@ pub async fn collect(plan: &Plan, catalogue: &Catalogue, progress: &Progress) ->
     progress.begin(Step::Start);
     let limit = START_LIMIT.min(plan.timeout);
     let started = landfall_project::start(Path::new(&folder), limit).await;
+    let registered = landfall_project::registered(&started, ROUTES_LIMIT.min(plan.timeout)).await;
     progress.end(Step::Start);
     let mut of_started = plan.clone();
     of_started.start = false;
     of_started.target.local = started.url.clone();
-    let collected = collect_from(&of_started, catalogue, progress).await;
-    let run = started.run.clone();
+    let begun = Begun { run: started.run.clone(), registered };
+    let collected = collect_from(&of_started, catalogue, progress, Some(&begun)).await;
     started.end().await;
-    let mut evidence = collected?;
-    for observation in &mut evidence.observations {
-        if let Seen::Project(ProjectObservation { answer: Observed::Present(snapshot), .. }) =
-            &mut observation.seen
-        {
-            snapshot.started = Some(run.clone());
-        }
-    }
-    evidence.redact();
-    Ok(evidence)
+    collected
+}
+
+/// What is known of the application before the audit begins, because it was started for it.
+struct Begun {
+    run: StartRun,
+    registered: RegisteredRoutes,
 }
 
 async fn collect_from(
     plan: &Plan,
     catalogue: &Catalogue,
     progress: &Progress,
+    begun: Option<&Begun>,
 ) -> Result<Evidence, PlanError> {
     let started = Instant::now();
     let started_at = Timestamp::now();
@@ -102,7 +104,7 @@ async fn collect_from(
     let mut first = Vec::new();
     if target.endpoints.is_empty() {
         // The questions to the network depend on what the folder names, so the folder has to be read first.
-        let (project, found) = read_project(&ctx, plan, progress).await;
+        let (project, found) = read_project(&ctx, plan, progress, begun).await;
         target.endpoints = if found.is_empty() { guessed() } else { found };
         first.extend(project);
     }
@@ -133,7 +135,11 @@ async fn collect_from(
     let tests = bounded(&ctx, run_tests(&ctx, plan, progress));
     let rest = async {
         let project = async {
-            if plan.target.endpoints.is_empty() { None } else { read_project(&ctx, plan, progress).await.0 }
+            if plan.target.endpoints.is_empty() {
+                None
+            } else {
+                read_project(&ctx, plan, progress, begun).await.0
+            }
         };
         let (project, mut survey) = tokio::join!(project, ask_network(&ctx, plan, &target, progress));
         // The application writes of our own requests too, and what it says of them is what we want to know.
@@ -143,6 +149,7 @@ async fn collect_from(
         if !plan.endpoints_alone {
             cross_origin(&ctx, plan, &target, &mut survey).await;
             other_host(&ctx, plan, &mut survey).await;
+            described(&ctx, plan, &mut survey).await;
             look_deeper(&ctx, plan, &mut survey).await;
             decide(&ctx, plan, catalogue, &mut survey, &assemble, progress).await;
         }
@@ -249,6 +256,67 @@ async fn other_host(ctx: &Context, plan: &Plan, survey: &mut Survey) {
         host: Some(host),
     };
     survey.observations.extend(bounded(ctx, http::trial(ctx, site, &request)).await);
+}
+
+/// Asks for the OpenAPI document where the project's own packages serve it: the local backend at two paths at most, and
+/// production once, where the local backend has it. It says which operations that build has.
+async fn described(ctx: &Context, plan: &Plan, survey: &mut Survey) {
+    let paths = survey.observations.iter().find_map(|observation| match &observation.seen {
+        Seen::Project(seen) => {
+            seen.answer.present().map(|snapshot| landfall_project::openapi_paths(snapshot))
+        }
+        _ => None,
+    });
+    let Some(mut paths) = paths.filter(|paths| !paths.is_empty()) else { return };
+    for vantage in [Vantage::Local, Vantage::Edge] {
+        let Some(site) = survey.sites.iter().find(|site| site.vantage == vantage && may_ask(plan, vantage))
+        else {
+            continue;
+        };
+        // Whoever answered no plain question will not answer this one, and a limiter is not asked for more.
+        let of_site = |o: &&Observation| o.vantage == vantage && matches!(&o.seen, Seen::Http(_));
+        let answers = survey.observations.iter().filter(of_site).filter_map(|o| match &o.seen {
+            Seen::Http(seen) => seen.answer.present(),
+            _ => None,
+        });
+        let (answered, limited) = answers.fold((false, false), |(_, limited), response| {
+            (true, limited || http::refused_by_limiter(response))
+        });
+        let plain = site.endpoints.iter().find(|e| e.is_safe()).map_or("/", |e| e.path.as_str()).to_owned();
+        if !answered || limited {
+            continue;
+        }
+        if vantage == Vantage::Edge {
+            paths.truncate(1);
+        }
+        let mut serving = None;
+        for path in &paths {
+            let request = http::TrialRequest {
+                name: "openapi".to_owned(),
+                serial: None,
+                method: "GET".to_owned(),
+                path: path.clone(),
+                plain: plain.clone(),
+                // Some serve YAML unless they are asked for JSON.
+                headers: vec![Header { name: "accept".to_owned(), value: "application/json".to_owned() }],
+                host: None,
+            };
+            let Some(answer) = bounded(ctx, http::trial(ctx, site, &request)).await else { return };
+            let is_document = matches!(&answer.seen, Seen::Http(seen)
+                if seen.answer.present().is_some_and(|response| response.body.document.is_some()));
+            survey.observations.push(answer);
+            if is_document {
+                serving = Some(path.clone());
+                break;
+            }
+        }
+        match (vantage, serving) {
+            (Vantage::Local, Some(path)) => paths = vec![path],
+            // The local backend serves none; production is not asked for what this build does not have.
+            (Vantage::Local, None) => return,
+            _ => {}
+        }
+    }
 }
 
 /// The further questions of `landfall http`, which an audit does not put.
@@ -427,6 +495,7 @@ async fn read_project(
     ctx: &Context,
     plan: &Plan,
     progress: &Progress,
+    begun: Option<&Begun>,
 ) -> (Option<Observation>, Vec<Endpoint>) {
     let Some(root) = plan.target.project.clone() else { return (None, Vec::new()) };
     let began = Instant::now();
@@ -435,7 +504,14 @@ async fn read_project(
         let folder = root.clone();
         let answer = reading(ctx, "the folder", move || landfall_project::read(Path::new(&folder))).await;
         progress.end(Step::Project);
-        answer
+        // Before the endpoints are chosen: a route that only the framework knows is one of them.
+        answer.map(|mut snapshot| {
+            if let Some(begun) = begun {
+                snapshot.started = Some(begun.run.clone());
+                snapshot.registered = Some(begun.registered.clone());
+            }
+            snapshot
+        })
     } else {
         Observed::Unasked(ProbeFault::Skipped)
     };

@@ -43,6 +43,7 @@ fn body(bytes: &[u8]) -> Body {
         sha256,
         opening: None,
         simhash: None,
+        document: None,
         decoded: None,
         read: ReadOnce::default(),
     }

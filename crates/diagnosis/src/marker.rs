@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use landfall_evidence::{GitState, HttpResponse, ObservationId, Purpose, Vantage};
+use landfall_evidence::{GitState, HttpResponse, ObservationId, Purpose, ServedDocument, Vantage};
 use regex::Regex;
 
 use crate::case::Case;
@@ -48,9 +48,13 @@ pub(crate) fn standing(case: &Case<'_>, vantage: Vantage) -> Option<Told> {
     let told = by_commit(case, &good)
         .or_else(|| by_field(case, &good))
         .or_else(|| by_scripts(case, vantage))
+        .or_else(|| by_document(case, vantage).filter(|(standing, _)| matches!(standing, Standing::Other(_))))
         .or_else(|| by_etag(case, &good))
         .or_else(|| by_route(case, vantage));
     Some(told.unwrap_or_else(|| {
+        if let Some(told) = by_document(case, vantage) {
+            return told;
+        }
         let missing = if marks(&good).is_empty() {
             "its answers name no commit, version or build"
         } else if case.evidence().project().is_none() && answers(case, Vantage::Local).is_empty() {
@@ -243,6 +247,59 @@ fn by_etag(case: &Case<'_>, good: &[Answer<'_>]) -> Option<Told> {
     })
 }
 
+/// The OpenAPI document that a vantage serves, asked for in an audit or in the deep look.
+pub(crate) fn document<'a>(case: &Case<'a>, vantage: Vantage) -> Option<(&'a ServedDocument, ObservationId)> {
+    case.evidence().trials().filter(|(o, _)| o.vantage == vantage).find_map(|(o, seen)| {
+        let asked = seen.request.trial.as_ref()?;
+        let response = seen.answer.present().filter(|r| r.status == 200)?;
+        let document = response.body.document.as_deref()?;
+        matches!(asked.name.as_str(), "openapi" | "self").then(|| (document, o.id.clone()))
+    })
+}
+
+/// The OpenAPI document there against the local backend's: operations that one of them has alone, or another version of the
+/// API, are another build. The same operations are the same interface, behind which the code may differ: that proves no
+/// build, and is said as what cannot be told.
+///
+/// `None` when either side serves none.
+pub(crate) fn by_document(case: &Case<'_>, vantage: Vantage) -> Option<Told> {
+    let (there, id) = document(case, vantage)?;
+    let (here, local) = document(case, Vantage::Local)?;
+    let ids = vec![id, local];
+    let of = |document: &ServedDocument| -> BTreeSet<String> {
+        let alike = |operation: &String| match operation.split_once(' ') {
+            Some((method, path)) => format!("{method} {}", landfall_evidence::path_shape(path)),
+            None => operation.clone(),
+        };
+        document.operations.iter().map(alike).collect()
+    };
+    let (theirs, ours) = (of(there), of(here));
+    let whole = !there.more && !here.more;
+    let lacks: Vec<&String> = ours.difference(&theirs).filter(|_| whole).take(3).collect();
+    let adds: Vec<&String> = theirs.difference(&ours).filter(|_| whole).take(3).collect();
+    let standing = if !lacks.is_empty() {
+        Standing::Other(format!(
+            "its OpenAPI document lacks {}, which the local backend's has",
+            in_words(&lacks)
+        ))
+    } else if !adds.is_empty() {
+        Standing::Other(format!(
+            "its OpenAPI document has {}, which the local backend's lacks",
+            in_words(&adds)
+        ))
+    } else if let (Some(theirs), Some(ours)) = (&there.version, &here.version)
+        && theirs != ours
+    {
+        Standing::Other(format!("its OpenAPI document is of version {theirs}, the local backend's of {ours}"))
+    } else {
+        let operations = count(there.operations.len(), "operation");
+        Standing::CannotTell(format!(
+            "its OpenAPI document has the same {operations} as the local backend's, as two builds of one interface have"
+        ))
+    };
+    Some((standing, ids))
+}
+
 /// A route that the application there denies, and the local backend serves.
 fn by_route(case: &Case<'_>, vantage: Vantage) -> Option<Told> {
     let denied = case.view.readings(vantage).into_iter().find_map(|r| {
@@ -313,6 +370,44 @@ mod tests {
         let branch = with_commit("9876598765");
         assert!(matches!(&branch, Some(Standing::Other(why)) if why.contains("branch next")), "{branch:?}");
         assert!(matches!(with_commit("fffffff0"), Some(Standing::Other(_))), "the whole history is known");
+    }
+
+    fn documents(there: &[&str], here: &[&str], versions: [&str; 2]) -> Option<Standing> {
+        let mut world = world();
+        let plain = || response(200).json("{}").build();
+        world.http(Vantage::Edge, Purpose::Endpoint, "/version", plain());
+        world.http(Vantage::Local, Purpose::Endpoint, "/version", plain());
+        for (vantage, operations, version) in
+            [(Vantage::Edge, there, versions[0]), (Vantage::Local, here, versions[1])]
+        {
+            let mut answer = plain();
+            answer.body.document = Some(Box::new(ServedDocument {
+                format: "3.1.0".into(),
+                version: Some(version.to_owned()),
+                operations: operations.iter().map(|text| (*text).to_owned()).collect(),
+                ..ServedDocument::default()
+            }));
+            let trial = landfall_evidence::Trial { name: "openapi".into(), plain: "/version".into() };
+            world
+                .http(vantage, Purpose::Trial, "/openapi.json", answer)
+                .change_last(|seen| seen.request.trial = Some(trial));
+        }
+        told(&world.build())
+    }
+
+    #[test]
+    fn served_documents_tell_another_build_and_never_the_same_one() {
+        let other = documents(&["GET /a"], &["GET /a", "POST /b"], ["1", "1"]);
+        assert!(matches!(&other, Some(Standing::Other(why)) if why.contains("lacks POST /b")), "{other:?}");
+        let newer = documents(&["GET /a", "POST /b"], &["GET /a"], ["1", "1"]);
+        assert!(matches!(&newer, Some(Standing::Other(why)) if why.contains("has POST /b")), "{newer:?}");
+        let version = documents(&["GET /a/{id}"], &["GET /a/{item}"], ["1.0", "1.1"]);
+        assert!(matches!(&version, Some(Standing::Other(why)) if why.contains("version 1.0")), "{version:?}");
+        let same = documents(&["GET /a/{id}"], &["GET /a/{item}"], ["1", "1"]);
+        assert!(
+            matches!(&same, Some(Standing::CannotTell(why)) if why.contains("same 1 operation")),
+            "{same:?}"
+        );
     }
 
     fn both(there: HttpResponse, here: HttpResponse) -> Option<Standing> {

@@ -122,7 +122,8 @@ fn stripe_webhooks(case: &Case<'_>) -> Option<Check> {
     };
     let readings = feature(case, |r| is_webhook(&r.endpoint.path));
     if readings.is_empty() {
-        let in_code = case.evidence().project().filter(|(_, p)| p.routes.iter().any(|r| is_webhook(&r.path)));
+        let in_code =
+            case.evidence().project().filter(|(_, p)| p.known_routes().any(|r| is_webhook(&r.path)));
         let (observation, _) = in_code?;
         let note = "the code has a webhook route, but no endpoint of the target asks for it";
         return check(ID, TITLE, Status::Unknown, note, vec![observation.id.clone()]);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_evidence::{
-    DeployConfig, HttpVersion, ObservationId, Observed, ProjectSnapshot, Purpose, ServerSetting, Stack,
-    Vantage,
+    DeployConfig, HttpVersion, ObservationId, Observed, ProjectSnapshot, Purpose, RegisteredAnswer,
+    ServerSetting, Stack, Vantage,
 };
 
 use crate::Specification;
@@ -91,6 +91,34 @@ fn backend(case: &Case<'_>, rows: &mut Vec<Specification>) {
         },
         id(),
     ));
+    if let Some(registered) = &project.registered {
+        rows.push(row(GROUP, "Registered routes", registered_in_words(project, &registered.answer), id()));
+    }
+}
+
+fn registered_in_words(project: &ProjectSnapshot, answer: &RegisteredAnswer) -> Result<String, String> {
+    match answer {
+        RegisteredAnswer::Listed { framework, version, routes, more, .. } => {
+            let version = version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+            let at_least = if *more { "at least " } else { "" };
+            let mut words =
+                format!("{at_least}{}, as {framework}{version} lists them", count(routes.len(), "route"));
+            let not_read = project.known_routes().count() - project.routes.len();
+            if not_read > 0 {
+                words.push_str(&format!("; {not_read} that the code was not seen to declare"));
+            }
+            let missing = findings::unregistered_routes(project).len();
+            if missing > 0 {
+                words.push_str(&format!("; {missing} of the code are not among them"));
+            }
+            Ok(words)
+        }
+        RegisteredAnswer::Failed { reason } => Err(format!("the application could not be loaded: {reason}")),
+        RegisteredAnswer::Silent { limit_us } => {
+            Err(format!("the framework did not say within {:.0} s", *limit_us as f64 / 1e6))
+        }
+        RegisteredAnswer::NotAsked { reason } => Err(format!("it was not asked: {reason}")),
+    }
 }
 
 /// A server setting, from the configuration of production before any other.
@@ -270,6 +298,17 @@ fn edge(case: &Case<'_>, rows: &mut Vec<Specification>) {
             Some((standing, evidence)) => rows.push(row(GROUP, name, Ok(standing.in_words()), evidence)),
             None => rows.push(row(GROUP, name, Err("no good answer was seen".into()), Vec::new())),
         }
+    }
+    if let Some((document, id)) = marker::document(case, Vantage::Edge) {
+        let operations = count(document.operations.len(), "operation");
+        let (against, ids) = match marker::by_document(case, Vantage::Edge) {
+            Some((marker::Standing::Other(why), ids)) => {
+                (format!("another than the local backend's: {why}"), ids)
+            }
+            Some((_, ids)) => ("the same as the local backend's".to_owned(), ids),
+            None => ("no local backend serves one to compare with".to_owned(), vec![id]),
+        };
+        rows.push(row(GROUP, "OpenAPI document", Ok(format!("{operations}; {against}")), ids));
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn response(status: u16) -> ResponseBuilder {
             sha256: sha256(""),
             opening: None,
             simhash: None,
+            document: None,
             decoded: None,
             read: ReadOnce::default(),
         },
@@ -60,6 +61,7 @@ impl ResponseBuilder {
             sha256: sha256(text),
             opening: None,
             simhash: None,
+            document: None,
             decoded: None,
             read: ReadOnce::default(),
         };

@@ -136,6 +136,23 @@ impl HttpResponse {
     }
 }
 
+/// What an OpenAPI document names, and no more of it (spec.openapis.org/oas; version 2.0 was called Swagger).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServedDocument {
+    /// The version of the format: `3.1.0`, `2.0`.
+    pub format: String,
+    /// `info.version`: the version of the API, by its own word.
+    pub version: Option<String>,
+    /// The path under which all others lie: that of the first server's URL, or `basePath`. Empty without one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub base: String,
+    /// `METHOD /path` as the document has them, without the base, in order. At most 1,000.
+    pub operations: Vec<String>,
+    /// Whether there were more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+}
+
 /// One header field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Header {
@@ -166,6 +183,9 @@ pub struct Body {
     /// alike differ in few bits. `None` when the body is no text or has too few words for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simhash: Option<Box<str>>,
+    /// The OpenAPI document that it is; `None` when it is none, or was not complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Box<ServedDocument>>,
     /// What came out when the named content coding was undone; `None` when none was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoded: Option<Box<Decoded>>,
@@ -266,6 +286,7 @@ mod tests {
             sha256: String::new(),
             opening: None,
             simhash: None,
+            document: None,
             decoded: None,
             read: ReadOnce::default(),
         }

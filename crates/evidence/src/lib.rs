@@ -33,7 +33,7 @@ pub use evidence::{Evidence, LoadError, Requests, SCHEMA, Settings, Tool};
 pub use field_list::split_unquoted;
 pub use http::{
     Body, Decoded, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, ReadOnce,
-    Timings, Trial,
+    ServedDocument, Timings, Trial,
 };
 pub use log::{LogEvent, LogObservation, LogTail};
 pub use observation::{Observation, ObservationId, Seen, Vantage};
@@ -41,8 +41,9 @@ pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
     BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
     HostRole, LeftOut, NamedCheck, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot,
-    ProvidedSetting, Route, Runtime, Scheduler, ServerSetting, SettingRead, SettingShape, SettingsInventory,
-    Stack, StartCommand, StartOutcome, StartRun, ValueShape,
+    ProvidedSetting, RegisteredAnswer, RegisteredRoutes, Route, Runtime, Scheduler, ServerSetting,
+    SettingRead, SettingShape, SettingsInventory, Stack, StartCommand, StartOutcome, StartRun, ValueShape,
+    path_shape,
 };
 pub use rate_limit::{
     Alignment, ClassWeight, Estimated, Interval, LimiterClass, RateBudget, RateEstimate, RateFit,

@@ -1,5 +1,7 @@
 //! What the project folder shows. Names and shapes of settings only, never their values.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,79 @@ pub struct ProjectSnapshot {
     /// for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<StartRun>,
+    /// Routes that the code declares on a router which nothing is seen to mount; a path begins at its router. At most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmounted: Vec<Route>,
+    /// What the framework itself says it has registered, asked after a start; `None` when the application was not started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered: Option<RegisteredRoutes>,
+}
+
+impl ProjectSnapshot {
+    /// All routes that are known of: those of the code, then what the framework has registered and the code was not seen
+    /// to declare.
+    pub fn known_routes(&self) -> impl Iterator<Item = &Route> {
+        let declared: BTreeSet<String> = self.routes.iter().map(Route::shape).collect();
+        let registered = self.registered.as_ref().map(RegisteredRoutes::routes).unwrap_or_default();
+        self.routes.iter().chain(registered.iter().filter(move |route| !declared.contains(&route.shape())))
+    }
+}
+
+/// What a framework says of its own routes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RegisteredRoutes {
+    /// What was asked, as a command without our own program: `python3 run:app`. Empty when nothing could be asked.
+    pub asked: String,
+    /// What came of it.
+    pub answer: RegisteredAnswer,
+}
+
+impl RegisteredRoutes {
+    /// The routes that were listed.
+    pub fn routes(&self) -> &[Route] {
+        match &self.answer {
+            RegisteredAnswer::Listed { routes, .. } => routes,
+            _ => &[],
+        }
+    }
+}
+
+/// What came of asking a framework for its routes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum RegisteredAnswer {
+    /// It listed them.
+    Listed {
+        /// `flask`, `fastapi`, `starlette`, `django`, `express`, …
+        framework: String,
+        /// Its version, when it says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+        /// The routes, in the framework's own order of trying them, at most 1,000. The place is that of the handler: `file:line`
+        /// in the folder, else its dotted name; empty when the framework does not tell.
+        routes: Vec<Route>,
+        /// Prefixes below which it holds something that lists no routes: static files, an application of another kind.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        opaque: Vec<String>,
+        /// Whether there were more than are kept.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
+    },
+    /// The application did not come to the point where it has routes.
+    Failed {
+        /// Its own word, masked: the last line of a trace.
+        reason: String,
+    },
+    /// It said nothing within the limit.
+    Silent {
+        /// The limit, in microseconds.
+        limit_us: u64,
+    },
+    /// It was not asked: no way to ask it is known, or this side could not. Says nothing about the application.
+    NotAsked {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A path that a check of the project's own asks for.
@@ -428,6 +503,23 @@ pub struct Route {
     pub path: String,
     /// `file:line`.
     pub place: String,
+}
+
+impl Route {
+    /// Its path's [`path_shape`].
+    pub fn shape(&self) -> String {
+        path_shape(&self.path)
+    }
+}
+
+/// A path with all its parameters alike and without a slash at the end, so that `/items/{id}`, `/items/:item` and
+/// `/items/<int:id>/` are one.
+pub fn path_shape(path: &str) -> String {
+    let alike = path.split('/').filter(|part| !part.is_empty()).map(|part| {
+        let parameter = part.starts_with([':', '<', '{', '*', '(']) || part.contains(['{', '<']);
+        if parameter { "{}" } else { part }
+    });
+    format!("/{}", alike.collect::<Vec<_>>().join("/"))
 }
 
 /// A scheduler found in the code.

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::{
     Denial, DoorAnswer, Evidence, Header, HttpObservation, HttpResponse, Observation, Observed, ProbeFault,
-    Seen,
+    RegisteredAnswer, Seen,
 };
 
 /// What stands in place of a secret.
@@ -215,6 +215,10 @@ fn clean_response(response: &mut HttpResponse) {
     if let Some(text) = &mut response.body.text {
         clean(text);
     }
+    if let Some(document) = &mut response.body.document {
+        document.version.iter_mut().chain(&mut document.operations).for_each(clean);
+        clean(&mut document.base);
+    }
     if let Some(url) = &mut response.redirect_to {
         clean_url_text(url);
     }
@@ -290,6 +294,14 @@ impl Observation {
                         }
                     }
                     snapshot.unread.iter_mut().for_each(clean);
+                    if let Some(registered) = &mut snapshot.registered {
+                        clean(&mut registered.asked);
+                        if let RegisteredAnswer::Failed { reason } | RegisteredAnswer::NotAsked { reason } =
+                            &mut registered.answer
+                        {
+                            clean(reason);
+                        }
+                    }
                 }
             }
             Seen::Log(seen) => {

@@ -48,7 +48,7 @@ pub fn endpoints(snapshot: &ProjectSnapshot) -> Vec<Endpoint> {
     let p = &*PATTERNS;
     let fixed =
         |route: &&Route| !route.path.contains(['<', '{', ':', '*', '(', '[']) && route.path.starts_with('/');
-    let gets = || snapshot.routes.iter().filter(fixed).filter(|r| answers(r, "GET"));
+    let gets = || snapshot.known_routes().filter(fixed).filter(|r| answers(r, "GET"));
     let safe = |route: &&Route| !p.unsafe_words.is_match(&route.path);
 
     // The shortest health route is the application's own; longer ones are those of its parts.
@@ -72,14 +72,13 @@ pub fn endpoints(snapshot: &ProjectSnapshot) -> Vec<Endpoint> {
             .collect();
         // A collection that can also be written to is what the product is about.
         let written =
-            |route: &Route| snapshot.routes.iter().any(|r| r.path == route.path && answers(r, "POST"));
+            |route: &Route| snapshot.known_routes().any(|r| r.path == route.path && answers(r, "POST"));
         candidates.sort_by_key(|r| (!written(r), r.path.matches('/').count(), r.path.as_str()));
         candidates.first().map(|r| r.path.as_str())
     };
     let root = gets().map(|r| r.path.as_str()).find(|path| *path == "/");
     let mut webhooks: Vec<&str> = snapshot
-        .routes
-        .iter()
+        .known_routes()
         .filter(fixed)
         .filter(|r| {
             !r.methods.is_empty() && answers(r, "POST") && !answers(r, "GET") && p.webhook.is_match(&r.path)

@@ -7,12 +7,14 @@
 mod checks;
 mod command;
 mod deploy;
+mod described;
 mod domains;
 mod endpoints;
 mod entry;
 mod fix;
 mod git;
 mod hosts;
+mod introspect;
 mod log;
 mod process;
 mod read;
@@ -29,9 +31,11 @@ mod tree;
 mod words;
 mod yaml;
 
+pub use described::openapi_paths;
 pub use domains::{Named, domains};
 pub use endpoints::endpoints;
 pub use fix::{Change, Fix, fix_tests, fixes};
+pub use introspect::registered;
 pub use log::{read_log, reduce as reduce_log};
 pub use read::{hosts, read};
 pub use start::{Started, start};

@@ -78,12 +78,13 @@ fn files(root: &Path) -> ProjectSnapshot {
         });
         let routes = routes.join().unwrap_or_else(|_| {
             lost("routes");
-            Vec::new()
+            Default::default()
         });
         (stacks, settings, routes, schedulers, hosts)
     });
     unread.extend(of_stacks.into_iter().chain(of_settings).chain(of_routes));
     let specified = routes::specified(&tree, &mut unread);
+    let routes::Declared { routes, unmounted } = routes;
     let mut snapshot = ProjectSnapshot {
         root: root.display().to_string(),
         stacks,
@@ -100,6 +101,8 @@ fn files(root: &Path) -> ProjectSnapshot {
         left_out: signs::left_out(&tree),
         unread: Vec::new(),
         started: None,
+        unmounted,
+        registered: None,
     };
     noticed.extend(settings::near_misses(&snapshot));
     noticed.extend(routes::against_specification(&specified, &snapshot.routes));

@@ -40,7 +40,11 @@ pub struct Started {
     /// Where it answers on this machine.
     pub url: Option<Url>,
     group: Option<Group>,
-    mark: String,
+    pub(crate) mark: String,
+    /// The folder it was started in.
+    pub(crate) folder: PathBuf,
+    /// The values that it was given, which no text of its own may tell.
+    pub(crate) values: Vec<String>,
 }
 
 impl Started {
@@ -102,7 +106,7 @@ fn not_started(reason: String) -> Started {
         output_tail: String::new(),
         development: None,
     };
-    Started { run, url: None, group: None, mark: String::new() }
+    Started { run, url: None, group: None, mark: String::new(), folder: PathBuf::new(), values: Vec::new() }
 }
 
 fn recipe(root: &Path) -> Result<Recipe, String> {
@@ -161,7 +165,7 @@ fn recipe(root: &Path) -> Result<Recipe, String> {
 }
 
 /// A port that nothing listens on at this moment. Another program may take it before ours does; then ours says so.
-fn free_port() -> Result<u16, String> {
+pub(crate) fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| format!("a free port: {e}"))?;
     listener.local_addr().map(|address| address.port()).map_err(|e| format!("a free port: {e}"))
 }
@@ -302,11 +306,12 @@ async fn launch(recipe: Recipe, limit: Duration) -> Result<Started, String> {
         development: recipe.development,
     };
     let url = answers.and_then(|port| Url::parse(&format!("http://127.0.0.1:{port}")).ok());
-    Ok(Started { run, url, group, mark })
+    let values = recipe.values.into_values().collect();
+    Ok(Started { run, url, group, mark, folder: recipe.folder, values })
 }
 
 /// A text without the values that the process was given: what it prints of its settings must not reach the evidence.
-fn without<'a>(text: &str, values: impl Iterator<Item = &'a String>) -> String {
+pub(crate) fn without<'a>(text: &str, values: impl Iterator<Item = &'a String>) -> String {
     let mut values: Vec<&String> = values.filter(|value| value.chars().count() >= SHORTEST_SECRET).collect();
     // The longest first, as a shorter one may be a part of it.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
@@ -349,34 +354,51 @@ pub(crate) fn sweep(mark: &str) {
     }
 }
 
-/// The addresses on which marked processes listen (proc(5): net/tcp, and the sockets among a process's descriptors).
+/// The addresses on which marked processes listen.
 fn listening(mark: &str) -> Vec<SocketAddr> {
-    let mut inodes: BTreeSet<String> = BTreeSet::new();
-    for pid in marked(mark) {
-        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
-        for entry in entries.flatten() {
-            if let Ok(to) = fs::read_link(entry.path())
-                && let Some(inode) = to.to_str().and_then(|t| t.strip_prefix("socket:[")?.strip_suffix(']'))
-            {
-                inodes.insert(inode.to_owned());
-            }
-        }
-    }
+    let inodes: BTreeSet<String> = marked(mark).into_iter().flat_map(sockets).collect();
     if inodes.is_empty() {
         return Vec::new();
     }
-    let mut found = BTreeSet::new();
+    let found: BTreeSet<SocketAddr> =
+        listeners().into_iter().filter(|(inode, _)| inodes.contains(inode)).map(|(_, at)| at).collect();
+    found.into_iter().collect()
+}
+
+/// The marked processes that hold a listening socket, the oldest first: a server's first process before its workers.
+pub(crate) fn servers(mark: &str) -> Vec<u32> {
+    let listeners: BTreeSet<String> = listeners().into_iter().map(|(inode, _)| inode).collect();
+    let mut found: Vec<u32> = marked(mark)
+        .into_iter()
+        .filter(|pid| sockets(*pid).iter().any(|inode| listeners.contains(inode)))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// The sockets among a process's descriptors, by their inodes (proc(5), /proc/pid/fd).
+fn sockets(pid: u32) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    links
+        .filter_map(|to| Some(to.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect()
+}
+
+/// Every listening socket of this machine by its inode (proc(5), /proc/net/tcp).
+fn listeners() -> Vec<(String, SocketAddr)> {
+    let mut found = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let Ok(text) = fs::read_to_string(table) else { continue };
         for line in text.lines().skip(1) {
             let fields: Vec<&str> = line.split_whitespace().collect();
             // State 0A is LISTEN.
-            if fields.get(3) == Some(&"0A") && fields.get(9).is_some_and(|inode| inodes.contains(*inode)) {
-                found.extend(fields.get(1).and_then(|text| address(text)));
+            if let ([_, local, _, "0A", ..], Some(inode)) = (fields.as_slice(), fields.get(9)) {
+                found.extend(address(local).map(|at| ((*inode).to_owned(), at)));
             }
         }
     }
-    found.into_iter().collect()
+    found
 }
 
 /// `0100007F:1F90`: the address in the machine's byte order, word by word, and the port.

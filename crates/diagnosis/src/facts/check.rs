@@ -308,7 +308,7 @@ fn paths(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let known: BTreeMap<&str, ObservationId> = evidence
         .project()
         .map(|(observation, snapshot)| {
-            let routes = snapshot.routes.iter().map(|route| route.path.as_str());
+            let routes = snapshot.known_routes().map(|route| route.path.as_str());
             let configured = snapshot.deploy.iter().filter_map(|config| config.health_path.as_deref());
             let checks = snapshot.checks.iter().map(|check| check.path.as_str());
             routes.chain(configured).chain(checks).map(|path| (path, observation.id.clone())).collect()

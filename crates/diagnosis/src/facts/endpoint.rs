@@ -346,7 +346,7 @@ fn local_only(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts)
 fn fresh_file(evidence: &Evidence, path: &str, fresh: &mut (BTreeSet<String>, BTreeSet<ObservationId>)) {
     let Some((observation, snapshot)) = evidence.project() else { return };
     let Some(git) = &snapshot.git else { return };
-    for route in snapshot.routes.iter().filter(|route| route.path == path) {
+    for route in snapshot.known_routes().filter(|route| route.path == path) {
         let file = route.place.rsplit_once(':').map_or(route.place.as_str(), |(file, _)| file);
         if git.uncommitted.iter().chain(&git.untracked).any(|name| name == file) {
             fresh.0.insert(file.to_owned());
@@ -364,12 +364,12 @@ fn spelled(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     };
     for x in exchanges.all.iter().filter(|x| x.purpose == Purpose::Endpoint) {
         if facts.text(FactKey::EndpointOutcome, &x.subject()) != Some("not-found")
-            || snapshot.routes.iter().any(|route| route.path == x.path)
+            || snapshot.known_routes().any(|route| route.path == x.path)
         {
             continue;
         }
         let wanted = fold(x.path);
-        let other = snapshot.routes.iter().find(|route| !wanted.is_empty() && fold(&route.path) == wanted);
+        let other = snapshot.known_routes().find(|route| !wanted.is_empty() && fold(&route.path) == wanted);
         if let Some(route) = other {
             let ids = [x.id(), observation.id.clone()];
             facts.known(FactKey::RouteSpelled, x.subject(), route.path.as_str(), ids);

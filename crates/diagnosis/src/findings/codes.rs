@@ -869,6 +869,14 @@ codes! {
         "The code listens on a fixed port where the platform chooses it"
         "The platform tells the port in the variable PORT, and waits for a server there."
         "PORT=7654 START-COMMAND, and in another shell: curl -i http://localhost:7654/";
+    PROJ_UNREGISTERED = "LF-PROJ-041" Medium
+        "The code declares a route that the framework has not registered"
+        "The started application was asked for its routes, and this one is not among them: its blueprint is never registered, its router never mounted, or a condition leaves it out. It is answered as any path that does not exist, wherever the application runs."
+        "landfall audit --start; in Flask: flask routes; in Django: manage.py show_urls (django-extensions); in Rails: bin/rails routes";
+    PROJ_SERVED_SPEC = "LF-PROJ-042" Low
+        "The OpenAPI document that is served names operations that the project does not have"
+        "Clients are made from the document. What it names and neither the code nor the framework has is either answered with 404, or served by another build than this one."
+        "curl -s URL/openapi.json, and compare its paths with the routes of the code";
 }
 
 #[cfg(test)]

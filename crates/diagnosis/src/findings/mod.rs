@@ -20,6 +20,7 @@ mod project_signs;
 mod rate_limit;
 #[cfg(test)]
 mod rate_limit_tests;
+mod registered;
 mod security;
 mod started;
 mod tests_run;
@@ -34,6 +35,7 @@ use landfall_evidence::ObservationId;
 
 pub(crate) use codes::*;
 pub use codes::{FindingCode, finding_codes};
+pub(crate) use registered::missing as unregistered_routes;
 pub(crate) use security::headers_in_words;
 pub(crate) use tests_run::{
     TestOutcome, declared as declared_tests, error_in_words, folder, outcome as test_outcome,
@@ -68,6 +70,7 @@ pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     findings.extend(started::findings(case));
     findings.extend(project::findings(case));
     findings.extend(project_signs::findings(case));
+    findings.extend(registered::findings(case));
     for finding in &mut findings {
         attribute(finding, case);
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use landfall_evidence::{Body, ReadOnce};
 use sha2::{Digest, Sha256};
 
-use super::{coding, likeness};
+use super::{coding, document, likeness};
 
 /// Bytes that show a content coding: the longest mark is that of Zstandard (RFC 8878, section 3.1.1).
 const OPENING_BYTE: usize = 4;
@@ -21,6 +21,8 @@ pub(crate) struct Intake {
     words: Option<likeness::Words>,
     /// The coding that is to be undone, and the coded bytes.
     coded: Option<(String, Vec<u8>)>,
+    /// All bytes of what may be an OpenAPI document.
+    document: Option<Vec<u8>>,
 }
 
 impl Intake {
@@ -34,7 +36,15 @@ impl Intake {
             digest: Sha256::new(),
             words: None,
             coded: None,
+            document: None,
         }
+    }
+
+    /// Also reads an OpenAPI document, should it be one. Its bytes are held until the end, all of them within the limit;
+    /// those of anything else until its beginning shows what it is.
+    pub(crate) fn with_document(mut self) -> Self {
+        self.document = Some(Vec::new());
+        self
     }
 
     /// Also notes how the text reads, so that it can be told from others that are nearly alike.
@@ -60,6 +70,12 @@ impl Intake {
         }
         if let Some((_, coded)) = &mut self.coded {
             coded.extend_from_slice(taken);
+        }
+        if let Some(document) = &mut self.document {
+            document.extend_from_slice(taken);
+            if document.len() >= 4 * 1024 && !document::may_be(document) {
+                self.document = None;
+            }
         }
         let wanted = self.keep.saturating_sub(self.kept.len()).min(taken.len());
         self.kept.extend_from_slice(&taken[..wanted]);
@@ -87,6 +103,8 @@ impl Intake {
             .filter(|_| text.is_some())
             .and_then(likeness::Words::finish)
             .map(String::into_boxed_str);
+        let document = self.document.filter(|_| cut.is_none() && !encoded);
+        let document = document.and_then(|bytes| document::read(&bytes)).map(Box::new);
         Body {
             byte_count: self.count,
             complete: cut.is_none(),
@@ -95,6 +113,7 @@ impl Intake {
             sha256: hexadecimal(&self.digest.finalize()),
             opening,
             simhash,
+            document,
             decoded,
             read: ReadOnce::default(),
         }

@@ -350,9 +350,13 @@ impl Link {
         let coding = coding.join(", ");
         let encoded = !coding.is_empty() && !coding.eq_ignore_ascii_case("identity");
         let mut intake = Intake::new(ctx.limits.body_byte, ctx.limits.body_kept_byte);
-        // A server that makes a thousand checks a second has no use for either.
+        // A server that makes a thousand checks a second has no use for any of these.
         if !ctx.deadline_counts {
             intake = intake.with_likeness();
+            let media = headers.iter().find(|h| h.name == "content-type").map_or("", |h| h.value.as_str());
+            if parts.status == StatusCode::OK && !encoded && media.to_ascii_lowercase().contains("json") {
+                intake = intake.with_document();
+            }
             if encoded && method != Method::HEAD && parts.status != StatusCode::NOT_MODIFIED {
                 intake = intake.with_coding(coding);
             }

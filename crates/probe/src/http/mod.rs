@@ -7,6 +7,7 @@
 mod body;
 mod coding;
 mod deep;
+mod document;
 mod exchange;
 mod fetch;
 mod h3;

@@ -86,6 +86,7 @@ mod tests {
                 sha256: String::new(),
                 opening: None,
                 simhash: None,
+                document: None,
                 decoded: None,
                 read: ReadOnce::default(),
             },

@@ -43,15 +43,19 @@ pub(crate) fn may_read(source: &Source) -> bool {
     }
 }
 
+/// What the code declares.
+#[derive(Debug, Default)]
+pub(crate) struct Declared {
+    pub(crate) routes: Vec<Route>,
+    /// On a router that nothing is seen to mount; a path begins at its router.
+    pub(crate) unmounted: Vec<Route>,
+}
+
 /// Reads the routes of a project, in the order of their paths. What was cut off is said in `unread`.
-pub(crate) fn read(
-    tree: &Tree,
-    sources: &[Source],
-    trees: &Trees<'_>,
-    unread: &mut Vec<String>,
-) -> Vec<Route> {
-    let mut routes = python(tree, sources, trees, unread);
-    let scripts = scripts(tree, sources, trees, unread);
+pub(crate) fn read(tree: &Tree, sources: &[Source], trees: &Trees<'_>, unread: &mut Vec<String>) -> Declared {
+    let mut unmounted = Vec::new();
+    let mut routes = python(tree, sources, trees, &mut unmounted, unread);
+    let scripts = scripts(tree, sources, trees, &mut unmounted, unread);
     // A reader that has found more reads no further.
     let cut = routes.len().max(scripts.len()) > MAX_ROUTES;
     routes.extend(scripts);
@@ -59,16 +63,25 @@ pub(crate) fn read(
     routes.extend(rust::read(sources));
     routes.extend(ruby::read(sources));
     routes.extend(others::read(tree, sources));
-    routes.sort_by(|a, b| (&a.path, &a.methods, &a.place).cmp(&(&b.path, &b.methods, &b.place)));
-    routes.dedup();
+    for list in [&mut routes, &mut unmounted] {
+        list.sort_by(|a, b| (&a.path, &a.methods, &a.place).cmp(&(&b.path, &b.methods, &b.place)));
+        list.dedup();
+    }
+    unmounted.truncate(MAX_ROUTES);
     if cut || routes.len() > MAX_ROUTES {
         unread.push(format!("routes: the code declares more than {MAX_ROUTES}, and the rest was not read"));
         routes.truncate(MAX_ROUTES);
     }
-    routes
+    Declared { routes, unmounted }
 }
 
-fn python(tree: &Tree, sources: &[Source], trees: &Trees<'_>, unread: &mut Vec<String>) -> Vec<Route> {
+fn python(
+    tree: &Tree,
+    sources: &[Source],
+    trees: &Trees<'_>,
+    unmounted: &mut Vec<Route>,
+    unread: &mut Vec<String>,
+) -> Vec<Route> {
     let sources: Vec<&Source> = sources.iter().filter(|s| s.language == Language::Python).collect();
     let dialect = Dialect {
         module: code::modules::python,
@@ -80,13 +93,19 @@ fn python(tree: &Tree, sources: &[Source], trees: &Trees<'_>, unread: &mut Vec<S
     };
     let world = World::new(tree, sources.iter().copied(), trees, dialect);
     let mut routes = Vec::new();
-    flask::read(&world, &sources, &mut routes);
+    unmounted.extend(flask::read(&world, &sources, &mut routes));
     django::read(&world, &sources, &mut routes);
     not_looked_into(&world, unread);
     routes
 }
 
-fn scripts(tree: &Tree, sources: &[Source], trees: &Trees<'_>, unread: &mut Vec<String>) -> Vec<Route> {
+fn scripts(
+    tree: &Tree,
+    sources: &[Source],
+    trees: &Trees<'_>,
+    unmounted: &mut Vec<Route>,
+    unread: &mut Vec<String>,
+) -> Vec<Route> {
     let sources: Vec<&Source> = sources.iter().filter(|s| s.language == Language::JavaScript).collect();
     let dialect = Dialect {
         module: code::modules::script,
@@ -97,7 +116,7 @@ fn scripts(tree: &Tree, sources: &[Source], trees: &Trees<'_>, unread: &mut Vec<
     };
     let world = World::new(tree, sources.iter().copied(), trees, dialect);
     let mut routes = Vec::new();
-    express::read(&world, &sources, &mut routes);
+    unmounted.extend(express::read(&world, &sources, &mut routes));
     nest::read(&world, &sources, &mut routes);
     next::read(&world, tree, &sources, &mut routes);
     not_looked_into(&world, unread);
@@ -163,6 +182,20 @@ impl Mounts {
 
     fn is_empty(&self) -> bool {
         self.on.is_empty()
+    }
+
+    /// Whether a router is mounted nowhere, or only on such ones. `mountable` says whether a router without a mount is one that
+    /// has to be mounted to be reached. A mount whose prefix is not known is one.
+    fn unreached(&self, router: &Id, mountable: &dyn Fn(&Id) -> bool, depth: usize) -> bool {
+        match self.on.get(router) {
+            None => mountable(router),
+            Some(mounts) => {
+                depth < MAX_NESTING
+                    && mounts.iter().all(|(parent, _)| {
+                        parent.as_ref().is_some_and(|parent| self.unreached(parent, mountable, depth + 1))
+                    })
+            }
+        }
     }
 
     /// All prefixes under which a router is reached. `unmounted` says what is in front of one that is mounted nowhere
@@ -236,6 +269,7 @@ mod tests {
         let sources = crate::source::load(&tree, &mut Vec::new());
         let mut unread = Vec::new();
         let shown: Vec<String> = read(&tree, &sources, &Trees::default(), &mut unread)
+            .routes
             .iter()
             .map(|r| format!("{} {} {}", r.methods.join(","), r.path, r.place))
             .collect();
@@ -254,7 +288,7 @@ mod tests {
             let (_dir, tree) = tree(&[(path, &text)]);
             let sources = crate::source::load(&tree, &mut Vec::new());
             let mut unread = Vec::new();
-            assert_eq!(read(&tree, &sources, &Trees::default(), &mut unread).len(), MAX_ROUTES);
+            assert_eq!(read(&tree, &sources, &Trees::default(), &mut unread).routes.len(), MAX_ROUTES);
             assert_eq!(unread.len(), said, "{unread:?}");
             assert!(unread.iter().all(|reason| reason.contains("more than 1000")), "{unread:?}");
         }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use landfall_evidence::{Route, SignWord};
+use landfall_evidence::{Route, SignWord, path_shape};
 
 use super::lexical::join;
 use crate::settings::Noticed;
@@ -76,15 +76,6 @@ pub(super) fn read(tree: &Tree, unread: &mut Vec<String>) -> Option<Vec<Route>> 
     Some(routes)
 }
 
-/// A path with all its parameters alike, so that `/items/{id}` and `/items/:item` are one.
-fn alike(path: &str) -> String {
-    let parts =
-        path.trim_end_matches('/').split('/').filter(|p| !p.is_empty()).map(|part| {
-            if part.starts_with([':', '<', '{', '*']) || part.contains('{') { "{}" } else { part }
-        });
-    join("", &parts.collect::<Vec<_>>().join("/"))
-}
-
 /// Both directions. Nothing when either side is empty: then one of the two was not read, and no difference is known. Nor
 /// is anything missing from a side that was cut off.
 pub(super) fn compare(named: &[Route], served: &[Route]) -> Vec<Noticed> {
@@ -97,7 +88,7 @@ pub(super) fn compare(named: &[Route], served: &[Route]) -> Vec<Noticed> {
         routes
             .iter()
             .flat_map(|r| {
-                let path = alike(&r.path);
+                let path = path_shape(&r.path);
                 let any = ["*".to_owned()];
                 let methods = if r.methods.is_empty() { any.to_vec() } else { r.methods.clone() };
                 methods.into_iter().map(move |m| (path.clone(), m))
@@ -115,12 +106,12 @@ pub(super) fn compare(named: &[Route], served: &[Route]) -> Vec<Noticed> {
     let whole = |routes: &[Route]| routes.len() < super::MAX_ROUTES;
     for route in named.iter().filter(|_| whole(served)) {
         let method = &route.methods[0];
-        if !catches && !has(&done, &alike(&route.path), method) {
+        if !catches && !has(&done, &path_shape(&route.path), method) {
             found.push((SignWord::SpecRouteMissing, route.place.clone(), format!("{method} {}", route.path)));
         }
     }
     for route in served.iter().filter(|_| whole(named)) {
-        let path = alike(&route.path);
+        let path = path_shape(&route.path);
         let known = said.iter().any(|(p, _)| *p == path)
             && (route.methods.is_empty() || route.methods.iter().any(|m| has(&said, &path, m)));
         // Health, documents and pages are seldom part of a specification.

@@ -297,7 +297,7 @@ mod tests {
             let (a, b) = (text(&a), text(&b));
             let (_dir, tree) = tree(&[("a.py", &a), ("b.py", &b), ("a.ts", &a), ("b.js", &b)]);
             let sources = load(&tree, &mut Vec::new());
-            for route in read(&tree, &sources, &Trees::default(), &mut Vec::new()) {
+            for route in read(&tree, &sources, &Trees::default(), &mut Vec::new()).routes {
                 prop_assert!(route.path.starts_with('/'), "{route:?}");
             }
         }

@@ -3,6 +3,7 @@
 //!
 //! Sources: expressjs.com (Routing), github.com/koajs/router (API), fastify.dev (Routes, Plugins), hono.dev (Routing).
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
@@ -52,12 +53,12 @@ pub(super) fn may_read(source: &Source) -> bool {
     MADE.is_match(source) || MOUNTS.is_match(source) || ROUTE.is_match(source)
 }
 
-/// Adds the routes of these frameworks.
-pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut Vec<Route>) {
+/// Adds the routes of these frameworks, and gives those of routers that nothing mounts.
+pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut Vec<Route>) -> Vec<Route> {
     let (makers, rest): (Vec<&Source>, Vec<&Source>) =
         sources.iter().copied().partition(|s| MADE.is_match(s));
     if makers.is_empty() {
-        return;
+        return Vec::new();
     }
     let (mounting, rest): (Vec<&Source>, Vec<&Source>) = rest.into_iter().partition(|s| MOUNTS.is_match(s));
     let links: Vec<&Source> = makers.into_iter().chain(mounting).collect();
@@ -68,6 +69,7 @@ pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut V
         own: BTreeMap::new(),
         visited: HashSet::new(),
         reached: Vec::new(),
+        unmounted: RefCell::default(),
     };
     for source in &links {
         linker.links(&source.path);
@@ -79,6 +81,7 @@ pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut V
     let rest: Vec<&Source> =
         rest.into_iter().filter(|s| linker.visited.contains(&s.path) || ROUTE.is_match(s)).collect();
     declared_by(world, &links, &rest, routes, |source, routes| linker.routes(source, routes));
+    linker.unmounted.into_inner()
 }
 
 struct Linker<'w, 'a> {
@@ -89,6 +92,7 @@ struct Linker<'w, 'a> {
     visited: HashSet<String>,
     /// Files with functions that are given a router, not visited yet.
     reached: Vec<String>,
+    unmounted: RefCell<Vec<Route>>,
 }
 
 impl Linker<'_, '_> {
@@ -311,8 +315,20 @@ impl Linker<'_, '_> {
                 _ => None,
             };
             let Some((methods, paths)) = declared else { continue };
+            let mountable =
+                |router: &Id| self.world.made(router).is_some_and(|made| !is_application(&made.name));
             for router in self.world.routers(path, owner) {
-                for prefix in self.prefixes(&router) {
+                let prefixes = self.prefixes(&router);
+                if self.mounts.unreached(&router, &mountable, 0) {
+                    let place = || source.place(call.shown);
+                    let own = paths.iter().filter(|path| path.starts_with('/')).map(|path| Route {
+                        methods: methods.clone(),
+                        path: path.clone(),
+                        place: place(),
+                    });
+                    self.unmounted.borrow_mut().extend(own);
+                }
+                for prefix in prefixes {
                     for under in &paths {
                         if routes.len() > MAX_ROUTES {
                             return;

@@ -5,6 +5,7 @@
 //! flask-restful.readthedocs.io (API Docs), flask-restx.readthedocs.io (API, `Namespace`), fastapi.tiangolo.com (Bigger
 //! Applications, Sub Applications), starlette.io/routing.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
 use landfall_evidence::Route;
@@ -47,17 +48,19 @@ pub(super) fn may_read(source: &Source) -> bool {
         || decorates(source)
 }
 
-/// Adds the routes of these frameworks.
-pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut Vec<Route>) {
+/// Adds the routes of these frameworks, and gives those of blueprints and routers that nothing mounts.
+pub(super) fn read<'a>(world: &World<'a>, sources: &[&'a Source], routes: &mut Vec<Route>) -> Vec<Route> {
     // Who mounts what has to be known before any path is.
     let (links, rest): (Vec<&Source>, Vec<&Source>) = sources.iter().copied().partition(|s| s.says(LINKING));
     world.load(&links);
-    let mut linker = Linker { world, mounts: Mounts::default(), tables: HashSet::new() };
+    let mut linker =
+        Linker { world, mounts: Mounts::default(), tables: HashSet::new(), unmounted: RefCell::default() };
     for source in &links {
         linker.links(&source.path);
     }
     let rest: Vec<&Source> = rest.into_iter().filter(|s| may_read(s)).collect();
     declared_by(world, &links, &rest, routes, |source, routes| linker.routes(source, routes));
+    linker.unmounted.into_inner()
 }
 
 /// Whether a line begins with a decorator that could be a route's: most files hold none and are not parsed.
@@ -89,6 +92,7 @@ struct Linker<'w, 'a> {
     mounts: Mounts,
     /// Starlette's `Mount`, which have prefixes of their own.
     tables: HashSet<Id>,
+    unmounted: RefCell<Vec<Route>>,
 }
 
 impl Linker<'_, '_> {
@@ -271,13 +275,16 @@ impl Linker<'_, '_> {
         }
     }
 
+    /// Whether a router is of a kind that serves nothing unless it is mounted.
+    fn is_mountable(&self, router: &Id) -> bool {
+        let made = self.world.made(router);
+        made.is_some_and(|made| matches!(made.name.as_str(), "Blueprint" | "APIRouter" | "Namespace"))
+    }
+
     /// The prefixes under which a router is reached.
     fn prefixes(&self, router: &Id) -> Vec<String> {
         let unmounted = |router: &Id, is_parent: bool| {
-            let made = self.world.made(router);
-            let mountable = made
-                .as_ref()
-                .is_some_and(|m| matches!(m.name.as_str(), "Blueprint" | "APIRouter" | "Namespace"));
+            let mountable = self.is_mountable(router);
             // Mounted in a way that we cannot follow, its own prefix is the best that is known. Otherwise what is never
             // mounted is not served; a parent of others is taken for an application.
             let served = !mountable || is_parent || self.mounts.unclear || self.mounts.is_empty();
@@ -381,6 +388,11 @@ impl Linker<'_, '_> {
         }
         for router in routers {
             let prefixes = self.prefixes(&router);
+            if !self.mounts.unclear && self.mounts.unreached(&router, &|router| self.is_mountable(router), 0)
+            {
+                let own = self.own(&router).unwrap_or_default();
+                self.add(source, call, &methods, &path, vec![own], &mut self.unmounted.borrow_mut());
+            }
             self.add(source, call, &methods, &path, prefixes, routes);
             // Flask-RESTX takes any number of paths.
             let resources = |made: Made| matches!(made.name.as_str(), "Api" | "Namespace" | "namespace");
