@@ -58,13 +58,15 @@ impl Deployed {
             .stderr(output)
             .spawn()
             .expect("scripts/framework-venv installs uvicorn");
+        // From here on it ends with its value.
+        let deployed = Self { child, port, log };
         for _ in 0..1200 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Self { child, port, log };
+                return deployed;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("uvicorn does not listen: {}", std::fs::read_to_string(&log).unwrap_or_default());
+        panic!("uvicorn does not listen: {}", std::fs::read_to_string(&deployed.log).unwrap_or_default());
     }
 
     /// The lines of its log of requests for a path.
@@ -89,7 +91,7 @@ async fn audit(folder: &Path, production: Option<u16>) -> (Evidence, Diagnosis) 
     (evidence, diagnosis)
 }
 
-fn documents<'a>(evidence: &'a Evidence, vantage: Vantage) -> Vec<&'a HttpObservation> {
+fn documents(evidence: &Evidence, vantage: Vantage) -> Vec<&HttpObservation> {
     let named =
         |seen: &&HttpObservation| seen.request.trial.as_ref().is_some_and(|trial| trial.name == "openapi");
     evidence.trials().filter(|(o, _)| o.vantage == vantage).map(|(_, seen)| seen).filter(named).collect()

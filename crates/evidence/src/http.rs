@@ -178,7 +178,7 @@ pub struct Body {
     /// The first four bytes, hexadecimal, where the body names a content coding or is not text: they show whether a
     /// named coding was really applied, or one that nobody named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub opening: Option<String>,
+    pub opening: Option<Box<str>>,
     /// A hash of the words of the first 500 000 bytes of a text, 64 bits as 16 hexadecimal digits: texts that are nearly
     /// alike differ in few bits. `None` when the body is no text or has too few words for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

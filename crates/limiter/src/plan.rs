@@ -82,7 +82,7 @@ impl Budget {
     /// The usual bounds without `--deep`.
     pub const DEFAULT: Self = Self { requests: 60, refusals: 1, seconds: 90.0, deep: false, lead_in: 3 };
     /// The bounds with `--deep`.
-    pub const DEEP: Self = Self { requests: 120, refusals: 17, seconds: 300.0, deep: true, lead_in: 3 };
+    pub const DEEP: Self = Self { requests: 120, refusals: 15, seconds: 300.0, deep: true, lead_in: 3 };
 }
 
 /// What to do now.
@@ -489,7 +489,7 @@ impl Plan {
             let arrival = history.expected(at);
             let (gain, refused) = gain(&sample, |h| self.posterior.chance_of_refusal(h, arrival));
             let lost = if last_chance { OF_A_LOST_TRIP * (1.0 - refused) } else { 0.0 };
-            let cost = 0.025 * (1.0 + used / 6.0) * refused + 0.25 * (at - soonest) / left + lost;
+            let cost = 0.028 * (1.0 + used / 6.0) * refused + 0.25 * (at - soonest) / left + lost;
             (gain, gain - cost, refused)
         };
         let scored = times.into_iter().map(|at| (at, score(at)));

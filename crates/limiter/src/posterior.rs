@@ -27,7 +27,7 @@ const LEAST_EFFECTIVE: f64 = 0.4;
 const DOUBT: f64 = 1.9;
 /// By how much more where others use the same quota: their requests are weighed by their number alone and not one by one, so
 /// that every answer that they had a part in says less than its likelihood.
-const MORE_DOUBT: f64 = 2.6;
+const MORE_DOUBT: f64 = 4.0;
 /// A kind with less weight is not worth the time that its trips take to reckon.
 const LEAST_WEIGHT: f64 = 0.01;
 /// When a period is known this well, it is known where a trip begins.
@@ -87,10 +87,10 @@ impl Posterior {
         for cloud in &mut self.clouds {
             cloud.observe(&self.history, &mut self.random);
         }
-        self.limits_of_several = self.from_trips();
+        self.limits_of_several = self.limits_by_trips();
     }
 
-    fn from_trips(&mut self) -> Vec<(u32, f64)> {
+    fn limits_by_trips(&mut self) -> Vec<(u32, f64)> {
         let cloud = self.clouds.iter().position(|cloud| cloud.class == LimiterClass::SeveralCounters);
         let Some(cloud) = cloud.filter(|at| self.weights()[*at] > LEAST_WEIGHT) else { return Vec::new() };
         let period = fit::period(&self.clouds[cloud]).filter(|period| period.relative_width() < TIMED);

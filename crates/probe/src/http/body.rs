@@ -93,7 +93,7 @@ impl Intake {
         let partial = self.count > self.kept.len() as u64;
         let text = if encoded { None } else { text(&self.kept, partial) };
         let opening = text.is_none() && !self.kept.is_empty();
-        let opening = opening.then(|| hexadecimal(&self.kept[..self.kept.len().min(OPENING_BYTE)]));
+        let opening = opening.then(|| hexadecimal(&self.kept[..self.kept.len().min(OPENING_BYTE)]).into());
         let decoded = self
             .coded
             .and_then(|(named, bytes)| coding::decoded(&named, &bytes, cut.is_none() && !bytes.is_empty()))
