@@ -24,7 +24,7 @@ use landfall_evidence::LimiterClass;
 use crate::fit::{Fit, Quantity};
 use crate::history::Exchange;
 use crate::hypothesis::Hypothesis;
-use crate::posterior::Posterior;
+use crate::posterior::{Posterior, TIMED};
 use crate::random::Random;
 
 /// A kind with this weight is certain.
@@ -43,8 +43,6 @@ const SPACING: f64 = 0.1;
 const WEIGHED: usize = 48;
 /// What is learnt of parameters counts this much against what is learnt of the kind.
 const OF_PARAMETERS: f64 = 0.35;
-/// When the period is known this well, another trip can be timed by it.
-const TIMED: f64 = 0.2;
 /// What another trip is worth at least, in nats, when its times are chosen well.
 const OF_A_TRIP: f64 = 0.15;
 /// Less than this is not worth a request.

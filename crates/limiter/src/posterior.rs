@@ -30,8 +30,8 @@ const DOUBT: f64 = 1.9;
 const MORE_DOUBT: f64 = 4.0;
 /// A kind with less weight is not worth the time that its trips take to reckon.
 const LEAST_WEIGHT: f64 = 0.01;
-/// When a period is known this well, it is known where a trip begins.
-const TIMED: f64 = 0.2;
+/// When a period is known this well, it is known where a trip begins, and another one can be timed by it.
+pub(crate) const TIMED: f64 = 0.2;
 /// Parts into which one answer's likelihood is divided at most.
 const MOST_PARTS: usize = 10;
 

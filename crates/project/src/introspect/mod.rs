@@ -366,9 +366,16 @@ fn understood(said: Said, process: &Process, started: &Started) -> RegisteredAns
             reason: mask(started, &format!("its routes cannot be listed here: {unknown}")),
         },
         Said::Listed { framework, version, routes, mut opaque, more } => {
+            for prefix in &mut opaque {
+                if let Some(before) = before_a_value(prefix, &started.values) {
+                    *prefix = before;
+                }
+            }
+            opaque.extend(routes.iter().filter_map(|route| before_a_value(&route.path, &started.values)));
             opaque.sort();
             opaque.dedup();
-            let routes = routes.into_iter().map(|route| Route {
+            let told = routes.into_iter().filter(|r| before_a_value(&r.path, &started.values).is_none());
+            let routes = told.map(|route| Route {
                 methods: route.methods,
                 path: route.path,
                 place: place(route.file.as_deref(), route.line, &process.folder, &started.folder)
@@ -378,6 +385,20 @@ fn understood(said: Said, process: &Process, started: &Started) -> RegisteredAns
             RegisteredAnswer::Listed { framework, version, routes: routes.collect(), opaque, more }
         }
     }
+}
+
+/// What of a path lies before a value that the process was given, where it has one: a path may be made with a secret (a
+/// webhook's token), which must not be told. Below what is left, nothing is known of the routes.
+fn before_a_value(path: &str, values: &[String]) -> Option<String> {
+    let mut told = String::new();
+    for part in path.split_inclusive('/') {
+        told.push_str(part);
+        if without(&told, values.iter()) != told {
+            told.truncate(told.len() - part.len());
+            return Some(told);
+        }
+    }
+    None
 }
 
 /// `file:line` of a handler that is the project's own.
@@ -423,6 +444,14 @@ mod tests {
         ] {
             assert_eq!(asked(command), expected, "{command}");
         }
+    }
+
+    #[test]
+    fn a_path_made_with_a_value_is_told_up_to_it() {
+        let values = ["tok-5f3a9c21".to_owned(), "80".to_owned()];
+        assert_eq!(before_a_value("/hooks/tok-5f3a9c21/paid", &values).as_deref(), Some("/hooks/"));
+        assert_eq!(before_a_value("/tok-5f3a9c21", &values).as_deref(), Some("/"));
+        assert_eq!(before_a_value("/items/80", &values), None, "too short for a secret");
     }
 
     #[test]
