@@ -379,6 +379,10 @@ fn outcome(seen: &HttpObservation) -> String {
 /// What came of an attack is told as what it is: an answer that was cut, a denial, or a silence; never a fault of ours.
 fn check(name: &str, seen: &HttpObservation) {
     assert!(seen.answer.was_asked(), "{name}: {:?}", seen.answer);
+    if name.starts_with("interim responses") {
+        let bounded = Denial::TooLarge { what: "interim responses".to_owned(), limit: 100 };
+        assert_eq!(seen.answer, Observed::Denied(bounded), "{name}");
+    }
     match &seen.answer {
         Observed::Present(response) => {
             let body = &response.body;

@@ -11,7 +11,7 @@ use http_body_util::Full;
 use landfall_evidence::{Denial, Phase};
 
 use super::link::Driver;
-use super::sort;
+use super::{interim, sort};
 use crate::connect::{Fault, guard, within};
 use crate::net::Context;
 use crate::tls;
@@ -22,9 +22,6 @@ const HANDSHAKE: Duration = Duration::from_secs(2);
 
 /// Flow control window of one stream, in bytes: what a peer may send before we have read it.
 const STREAM_WINDOW: u32 = 256 * 1024;
-
-/// Interim responses (RFC 9110, section 15.2) that may come before the final one.
-const INTERIM: usize = 8;
 
 /// A handle to an HTTP/3 connection.
 #[derive(Clone)]
@@ -110,14 +107,14 @@ impl Client {
         let head = async {
             let mut stream = sender.send_request(request.map(|_| ())).await.map_err(sorted)?;
             stream.finish().await.map_err(sorted)?;
-            for _ in 0..INTERIM {
+            // The answer itself is the one past the bound.
+            for _ in 0..=interim::MOST {
                 let response = stream.recv_response().await.map_err(sorted)?;
                 if !response.status().is_informational() {
                     return Ok((response, Stream(stream)));
                 }
             }
-            let detail = format!("more than {INTERIM} interim responses");
-            Err(Fault::Denied(Denial::Malformed { phase: Phase::Wait, detail }))
+            Err(interim::too_many())
         };
         tokio::select! {
             head = head => head,

@@ -105,7 +105,7 @@ pub(crate) struct Link {
 
 enum Kind {
     H1(http1::SendRequest<Full<Bytes>>, Arc<interim::Count>),
-    H2(http2::SendRequest<Full<Bytes>>),
+    H2(http2::SendRequest<Full<Bytes>>, Arc<interim::Count>),
     H3(h3::Client),
 }
 
@@ -246,7 +246,7 @@ where
     // and a server that makes a thousand checks a second cannot.
     let most = if ctx.deadline_counts { 1024 } else { 16_384 };
     let slots = (ctx.limits.header_byte / 4).min(most).max(ctx.limits.header_count);
-    let (stream, interim) = interim::Counted::new(stream);
+    let (stream, interim) = interim::Counted::h1(stream);
     let (sender, connection) = http1::Builder::new()
         .max_headers(slots)
         .max_header_size(ctx.limits.header_byte)
@@ -265,6 +265,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let window = u32::try_from(ctx.limits.body_byte).unwrap_or(u32::MAX).clamp(64 * 1024, 2 * 1024 * 1024);
+    let (stream, interim) = interim::Counted::h2(stream);
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         // Past its own bound the library answers as to any malformed block, so that bound is set wide, and the real one
         // is checked on the parsed fields.
@@ -275,7 +276,7 @@ where
         .await
         .map_err(|error| sort::hyper(&error, Phase::Wait, ctx.limits.header_byte))?;
     let driver = Driver::spawn(async move { drop(connection.await) });
-    Ok(Opened { version: HttpVersion::H2, kind: Kind::H2(sender), driver, session: None })
+    Ok(Opened { version: HttpVersion::H2, kind: Kind::H2(sender, interim), driver, session: None })
 }
 
 impl Link {
@@ -283,7 +284,7 @@ impl Link {
     pub(crate) fn share(&self) -> Option<Self> {
         let kind = match &self.kind {
             Kind::H1(..) => return None,
-            Kind::H2(sender) => Kind::H2(sender.clone()),
+            Kind::H2(sender, interim) => Kind::H2(sender.clone(), Arc::clone(interim)),
             Kind::H3(client) => Kind::H3(client.clone()),
         };
         Some(Self {
@@ -302,7 +303,7 @@ impl Link {
         let patience = Duration::from_secs(1);
         match &mut self.kind {
             Kind::H1(sender, _) => matches!(tokio::time::timeout(patience, sender.ready()).await, Ok(Ok(()))),
-            Kind::H2(sender) => matches!(tokio::time::timeout(patience, sender.ready()).await, Ok(Ok(()))),
+            Kind::H2(sender, _) => matches!(tokio::time::timeout(patience, sender.ready()).await, Ok(Ok(()))),
             Kind::H3(client) => client.is_open(),
         }
     }
@@ -380,20 +381,24 @@ impl Link {
         mut request: Request<Full<Bytes>>,
     ) -> Result<(Parts, Incoming), Fault> {
         let limit = ctx.limits.header_byte;
-        let response = match &mut self.kind {
+        let (response, too_many) = match &mut self.kind {
             Kind::H1(sender, interim) => {
-                interim.begin(&mut request);
-                let response = sender.send_request(request).await;
-                interim.answered();
-                response
+                let _awaiting = interim.begin_h1(&mut request);
+                (sender.send_request(request).await, interim.exceeded())
             }
-            Kind::H2(sender) => sender.send_request(request).await,
+            Kind::H2(sender, interim) => {
+                let _awaiting = interim.begin_h2();
+                (sender.send_request(request).await, interim.exceeded())
+            }
             Kind::H3(client) => {
                 let (response, stream) = client.send(request, limit).await?;
                 return Ok((Parts::of(&response), Incoming::H3(Box::new(stream))));
             }
         };
-        let response = response.map_err(|error| sort::hyper(&error, Phase::Wait, limit))?;
+        let response = response.map_err(|error| match too_many {
+            true => interim::too_many(),
+            false => sort::hyper(&error, Phase::Wait, limit),
+        })?;
         Ok((Parts::of(&response), Incoming::Hyper(response.into_body())))
     }
 }

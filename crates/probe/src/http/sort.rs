@@ -6,7 +6,6 @@ use std::io;
 use h2::Reason;
 use landfall_evidence::{Denial, HttpResponse, Phase};
 
-use super::interim;
 use crate::connect::Fault;
 use crate::rate_limit::signal;
 
@@ -58,10 +57,6 @@ fn stream(error: &io::Error, phase: Phase) -> Fault {
             rustls::Error::AlertReceived(description) => crate::tls::alert::denial(u8::from(*description)),
             other => Denial::Malformed { phase, detail: other.to_string() },
         });
-    }
-    if error.get_ref().is_some_and(|inner| inner.is::<interim::TooMany>()) {
-        let what = "interim responses".to_owned();
-        return Fault::Denied(Denial::TooLarge { what, limit: interim::MOST as u64 });
     }
     // The HTTP/2 library hands on no more of an error than its words and its kind.
     if let Some(code) = crate::tls::alert::told(&error.to_string()) {

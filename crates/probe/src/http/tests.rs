@@ -439,6 +439,24 @@ async fn interim_responses_are_borne_with_up_to_a_bound() {
     assert_eq!((present(&seen).status, present(&seen).body.text.as_deref()), (200, Some("ok")));
 }
 
+/// RFC 9114 section 7.2.2: HEADERS frames, type 1, whose field section is `:status: 103`, line 24 of the static table
+/// (RFC 9204, appendix A).
+#[tokio::test]
+async fn interim_responses_over_http3_are_bounded_too() {
+    static HINTS: [u8; 5_000] = {
+        let mut bytes = [0; 5_000];
+        let mut at = 0;
+        while at < bytes.len() {
+            (bytes[at], bytes[at + 1], bytes[at + 4]) = (0x01, 0x03, 0xd8);
+            at += 5;
+        }
+        bytes
+    };
+    let port = raw_h3(&[0x01, 0x03, 0, 0, 0xd8], &HINTS).await;
+    let seen = fetch(&led(&[("192.0.2.1:443", port)]), BASE, Some(HttpVersion::H3)).await;
+    assert_eq!(denied(&seen), &Denial::TooLarge { what: "interim responses".into(), limit: 100 });
+}
+
 /// RFC 9114 section 7.2.2: a HEADERS frame, type 1, here with an announced length of 2^30 bytes that keep coming.
 #[tokio::test]
 async fn an_endless_http3_header_block_is_cut_off() {
