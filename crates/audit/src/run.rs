@@ -143,7 +143,7 @@ async fn collect_from(
         };
         let (project, mut survey) = tokio::join!(project, ask_network(&ctx, plan, &target, progress));
         // The application writes of our own requests too, and what it says of them is what we want to know.
-        survey.observations.extend(read_logs(&ctx, plan).await);
+        survey.observations.extend(read_logs(&ctx, plan, catalogue).await);
         survey.observations.extend(project);
         survey.observations.extend(first);
         if !plan.endpoints_alone {
@@ -532,7 +532,7 @@ async fn read_project(
 }
 
 /// The log files that the caller named. They are read on threads of their own: a file may lie on a slow disk.
-async fn read_logs(ctx: &Context, plan: &Plan) -> Vec<Observation> {
+async fn read_logs(ctx: &Context, plan: &Plan, catalogue: &Catalogue) -> Vec<Observation> {
     let mut names: BTreeMap<String, u32> = BTreeMap::new();
     let each = plan.logs.iter().map(|file| {
         let base =
@@ -542,7 +542,9 @@ async fn read_logs(ctx: &Context, plan: &Plan) -> Vec<Observation> {
         async move {
             let began = Instant::now();
             let path = file.clone();
-            let answer = reading(ctx, "the log", move || landfall_project::read_log(&path)).await;
+            let catalogue = catalogue.clone();
+            let read = move || landfall_project::read_log(&path, &|line| catalogue.knows_log_line(line));
+            let answer = reading(ctx, "the log", read).await;
             Observation {
                 id: format!("log/{name}").into(),
                 vantage: Vantage::Workspace,

@@ -245,6 +245,11 @@ impl LineIndex {
         self.compiled.get_or_init(|| Compiled::new(&self.lines))
     }
 
+    /// Whether a pattern finds something in a line; what an entry asks of its place is left out.
+    pub(crate) fn knows_line(&self, text: &str) -> bool {
+        self.compiled().matches(text).next().is_some()
+    }
+
     /// What a line says, each entry once, in the order of the file.
     pub(crate) fn says(&self, text: &str, place: Option<&str>) -> Vec<Said<'_>> {
         let compiled = self.compiled();

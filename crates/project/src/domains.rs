@@ -57,6 +57,17 @@ pub fn domains(root: &Path) -> Vec<Named> {
             }
         }
     }
+    let kamal = "config/deploy.yml";
+    if let Some(Ok(text)) = tree.text(kamal) {
+        for document in documents(&text).unwrap_or_default() {
+            let proxy = document.get("proxy");
+            let one = proxy.and_then(|proxy| proxy.get("host"));
+            let more = proxy.and_then(|proxy| proxy.get("hosts")).map(Node::items).unwrap_or_default();
+            for host in one.into_iter().chain(more) {
+                add(host.text().unwrap_or_default(), format!("{kamal}:{}", host.line));
+            }
+        }
+    }
     for (file, text) in crate::deploy::manifests(&tree) {
         for document in documents(&text).unwrap_or_default() {
             let kind = document.get("kind").and_then(Node::text).unwrap_or_default();
@@ -114,6 +125,7 @@ mod tests {
         let dir = folder(&[
             ("render.yaml", "services:\n- type: web\n  name: a\n  domains:\n  - api.example.com\n"),
             (".do/app.yaml", "services: []\ndomains:\n- domain: do.example.com\n  type: PRIMARY\n"),
+            ("config/deploy.yml", "service: s\nimage: i\nproxy:\n  ssl: true\n  host: kamal.example.com\n"),
             (
                 "k8s/ingress.yaml",
                 "apiVersion: networking.k8s.io/v1\nkind: Ingress\nspec:\n  rules:\n  - host: k8s.example.com\n  - host: web.local\n",
@@ -131,6 +143,7 @@ mod tests {
             [
                 "api.example.com render.yaml:5",
                 "do.example.com .do/app.yaml:3",
+                "kamal.example.com config/deploy.yml:5",
                 "k8s.example.com k8s/ingress.yaml:5",
                 "caddy.example.com Caddyfile:1",
                 "edge.example.com wrangler.toml:2",

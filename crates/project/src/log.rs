@@ -1,7 +1,7 @@
 //! The end of a log file, brought down to its telling lines.
 //!
 //! Which lines are kept is decided by words that programs of every kind use for errors, starts, listening, exits and
-//! signals; nothing here knows a program. Lines that differ only in times and ids are counted, not repeated. Bounds: the
+//! signals, and by whether the caller knows the line; nothing here knows a program. Lines that differ only in times and ids are counted, not repeated. Bounds: the
 //! last [`TAIL_BYTE`] of the file, [`LINE_BYTE`] of a line, [`EVENTS`] events of [`TEXT`] characters.
 
 use std::collections::HashMap;
@@ -97,11 +97,13 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
 
 /// Reads the end of a log file.
 ///
-/// What cannot be read (no such file, a folder, not text) is unasked, with the reason and the mend.
-pub fn read_log(file: &Path) -> Observed<LogTail> {
+/// `known` says of a line, as it would be kept, whether somebody can tell what it means; it is asked of those that show none
+/// of the words by which a line is kept otherwise. What cannot be read (no such file, a folder, not text) is unasked, with
+/// the reason and the mend.
+pub fn read_log(file: &Path, known: &dyn Fn(&str) -> bool) -> Observed<LogTail> {
     match tail(file) {
         Ok((bytes, size_byte, cut)) => match sniff(file, &bytes) {
-            Ok(()) => Observed::Present(LogTail { size_byte, ..reduce(&bytes, cut) }),
+            Ok(()) => Observed::Present(LogTail { size_byte, ..reduce(&bytes, cut, known) }),
             Err(detail) => Observed::Unasked(ProbeFault::Local { detail }),
         },
         Err(detail) => Observed::Unasked(ProbeFault::Local { detail }),
@@ -156,10 +158,10 @@ struct Trace {
     wants_code: bool,
 }
 
-#[derive(Default)]
-struct Reducer {
+struct Reducer<'a> {
+    known: &'a dyn Fn(&str) -> bool,
     events: Vec<LogEvent>,
-    known: HashMap<String, usize>,
+    places: HashMap<String, usize>,
     dropped: u64,
     trace: Trace,
     /// The event that the frames of a Node trace, which follow it, belong to.
@@ -169,8 +171,19 @@ struct Reducer {
 }
 
 /// Brings the text of a log down to its telling lines. `cut` says that the first line is the end of another.
-pub fn reduce(bytes: &[u8], cut: bool) -> LogTail {
-    let mut reducer = Reducer::default();
+///
+/// `known` as for [`read_log`].
+pub fn reduce(bytes: &[u8], cut: bool, known: &dyn Fn(&str) -> bool) -> LogTail {
+    let mut reducer = Reducer {
+        known,
+        events: Vec::new(),
+        places: HashMap::new(),
+        dropped: 0,
+        trace: Trace::default(),
+        thrown: None,
+        first_at: None,
+        last_at: None,
+    };
     let mut count = 0;
     let skip = usize::from(cut);
     for line in bytes.split(|byte| *byte == b'\n').skip(skip).filter(|line| !line.is_empty()) {
@@ -200,7 +213,7 @@ pub fn reduce(bytes: &[u8], cut: bool) -> LogTail {
     }
 }
 
-impl Reducer {
+impl Reducer<'_> {
     fn line(&mut self, number: u64, raw: &str) {
         let p = &*PATTERNS;
         let line: String =
@@ -235,7 +248,7 @@ impl Reducer {
             self.keep(number, key, line, None);
             return;
         }
-        if !p.telling.is_match(&line) {
+        if !self.tells(&line) {
             return;
         }
         let key = p.time.replace_all(&line, "#");
@@ -244,6 +257,10 @@ impl Reducer {
             self.trace.frames.then(|| self.trace.own.take().unwrap_or_else(|| "(library)".to_owned()));
         self.trace = Trace::default();
         self.thrown = self.keep(number, key, line, place);
+    }
+
+    fn tells(&self, line: &str) -> bool {
+        PATTERNS.telling.is_match(line) || (self.known)(&clip(line.trim()))
     }
 
     /// A line that is one JSON object (pino, winston, bunyan, zap, slog, structlog, Caddy): its words are put together,
@@ -299,7 +316,7 @@ impl Reducer {
             _ => {}
         }
         let told: String = told.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if !PATTERNS.telling.is_match(&told) {
+        if !self.tells(&told) {
             return false;
         }
         let trace = trace.or_else(|| text(&["stack", "stacktrace", "stack_trace"])).unwrap_or_default();
@@ -365,7 +382,7 @@ impl Reducer {
     fn keep(&mut self, number: u64, key: String, text: String, place: Option<String>) -> Option<usize> {
         let text = clip(&redact_log_line(text.trim()));
         let place = place.map(|place| clip(&redact_log_line(&place)));
-        if let Some(at) = self.known.get(&key) {
+        if let Some(at) = self.places.get(&key) {
             let event = &mut self.events[*at];
             event.count += 1;
             event.last_line = number;
@@ -377,7 +394,7 @@ impl Reducer {
             self.dropped += 1;
             return None;
         }
-        self.known.insert(key, self.events.len());
+        self.places.insert(key, self.events.len());
         self.events.push(LogEvent { line: number, last_line: number, count: 1, text, place });
         Some(self.events.len() - 1)
     }
@@ -423,7 +440,23 @@ mod tests {
     use super::*;
 
     fn texts(log: &str) -> Vec<(u64, String)> {
-        reduce(log.as_bytes(), false).events.into_iter().map(|event| (event.count, event.text)).collect()
+        reduce(log.as_bytes(), false, &|_| false)
+            .events
+            .into_iter()
+            .map(|event| (event.count, event.text))
+            .collect()
+    }
+
+    #[test]
+    fn a_line_that_somebody_knows_is_kept_without_any_of_the_words() {
+        let log = "[info] Running ShopWeb.Endpoint with Bandit 1.8.0 at :::4000 (http)\n\
+                   {\"level\":\"info\",\"msg\":\"Running ShopWeb.Endpoint with Bandit 1.8.0\"}\n\
+                   hello world\n";
+        assert!(texts(log).is_empty());
+        let found = reduce(log.as_bytes(), false, &|line| line.contains("Bandit"));
+        let kept: Vec<&str> = found.events.iter().map(|event| event.text.as_str()).collect();
+        let plain = "[info] Running ShopWeb.Endpoint with Bandit 1.8.0 at :::4000 (http)";
+        assert_eq!(kept, [plain, "info Running ShopWeb.Endpoint with Bandit 1.8.0"]);
     }
 
     #[test]
@@ -433,7 +466,7 @@ mod tests {
                    [2026-11-25 20:56:09 +0000] [7511] [ERROR] Worker (pid:7512) exited with code 3.\n\
                    [2026-11-25 20:56:09 +0000] [7511] [ERROR] Worker (pid:7513) exited with code 1.\n\
                    hello world\n";
-        let found = reduce(log.as_bytes(), false);
+        let found = reduce(log.as_bytes(), false, &|_| false);
         assert_eq!(found.events.len(), 3, "{found:#?}");
         assert_eq!((found.events[0].count, found.events[0].line, found.events[0].last_line), (2, 1, 2));
         assert_eq!(found.lines, 5);
@@ -490,7 +523,7 @@ mod tests {
             r#"2026-11-25T20:56:08.1Z app[web.1]: {"level":"error","logger":"http.log.error","msg":"dial tcp 127.0.0.1:3000: connect: connection refused","request":{"method":"GET","uri":"/"},"status":502}"#,
             r#"{"level":"info","msg":"a quiet word"}"#,
         );
-        let found = reduce(log.as_bytes(), false).events;
+        let found = reduce(log.as_bytes(), false, &|_| false).events;
         let told: Vec<&str> = found.iter().map(|event| event.text.as_str()).collect();
         assert_eq!(
             told,
@@ -514,7 +547,7 @@ mod tests {
         .iter()
         .map(|line| format!("2026-11-25T20:56:08.123456+00:00 app[web.1]: {line}\n"))
         .collect();
-        let found = reduce(log.as_bytes(), false).events;
+        let found = reduce(log.as_bytes(), false, &|_| false).events;
         assert_eq!(found.len(), 1, "{found:#?}");
         assert_eq!(found[0].place.as_deref(), Some("/app/a.py:4 URL = os.environ['DATABASE_URL']"));
     }
@@ -522,7 +555,7 @@ mod tests {
     #[test]
     fn a_python_trace_becomes_its_exception_with_the_innermost_frame_of_the_project() {
         let log = "Traceback (most recent call last):\n  File \"/venv/lib/python3.11/site-packages/gunicorn/util.py\", line 3, in x\n    importlib.import_module(module)\n  File \"/app/envmiss.py\", line 4, in <module>\n    URL = os.environ['DATABASE_URL']\n          ~~~~~~~~~~^^^^^^^^^^^^^^^^\n  File \"<frozen os>\", line 679, in __getitem__\nKeyError: 'DATABASE_URL'\nTraceback (most recent call last):\n  File \"/venv/lib/python3.11/site-packages/gunicorn/util.py\", line 3, in x\n    importlib.import_module(module)\nModuleNotFoundError: No module named 'nosuch'\n";
-        let found = reduce(log.as_bytes(), false).events;
+        let found = reduce(log.as_bytes(), false, &|_| false).events;
         assert_eq!(found[0].text, "KeyError: 'DATABASE_URL'");
         assert_eq!(found[0].place.as_deref(), Some("/app/envmiss.py:4 URL = os.environ['DATABASE_URL']"));
         assert_eq!(found[1].place.as_deref(), Some("(library)"));
@@ -532,7 +565,7 @@ mod tests {
     #[test]
     fn a_node_trace_names_the_projects_frame() {
         let log = "Error: Cannot find module './dist/server'\nRequire stack:\n- /app/own.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1140:15)\n    at Object.<anonymous> (/app/own.js:1:1)\n    at Module._compile (node:internal/modules/cjs/loader:1364:14)\n";
-        let found = reduce(log.as_bytes(), false).events;
+        let found = reduce(log.as_bytes(), false, &|_| false).events;
         assert_eq!(found[0].place.as_deref(), Some("/app/own.js:1"), "{found:#?}");
     }
 
@@ -573,7 +606,7 @@ mod tests {
             "\u{1b}[31merror\u{1b}[0m postgres://app:hunter2@db/shop for jane@example.test {}\u{7}\r\n",
             "x".repeat(20_000)
         );
-        let found = reduce(long.as_bytes(), false).events;
+        let found = reduce(long.as_bytes(), false, &|_| false).events;
         assert_eq!(found[0].text.chars().count(), TEXT);
         assert!(
             found[0].text.starts_with("error postgres://[redacted]@db/shop for [redacted] x"),
@@ -587,7 +620,7 @@ mod tests {
         let letters =
             |n: usize| -> String { format!("{n:05}").bytes().map(|b| char::from(b'a' + b - b'0')).collect() };
         let log: String = (0..1000).map(|n| format!("error {}\n", letters(n))).collect();
-        let found = reduce(log.as_bytes(), false);
+        let found = reduce(log.as_bytes(), false, &|_| false);
         assert_eq!(found.events.len(), EVENTS);
         assert_eq!(found.dropped, 1000 - EVENTS as u64);
         assert_eq!(found.events[0].text, format!("error {}", letters(0)));
@@ -608,19 +641,19 @@ mod tests {
             (file("x.gz", &[0x1f, 0x8b, 8, 0]), "gzip -dc"),
             (file("x.bin", b"abc\0def"), "not text"),
         ] {
-            match read_log(&path) {
+            match read_log(&path, &|_| false) {
                 Observed::Unasked(ProbeFault::Local { detail }) => assert!(detail.contains(want), "{detail}"),
                 other => panic!("{path:?}: {other:?}"),
             }
         }
         let mut long = "x".repeat(usize::try_from(TAIL_BYTE).expect("it fits") + 50).into_bytes();
         long.extend(b"\nerror at the end\n");
-        let found = read_log(&file("long.log", &long));
+        let found = read_log(&file("long.log", &long), &|_| false);
         let found = found.present().expect("it is text");
         assert_eq!(found.lines, 1);
         assert_eq!(found.size_byte, long.len() as u64);
         assert_eq!(found.read_byte, TAIL_BYTE);
-        let empty = read_log(&file("empty.log", b""));
+        let empty = read_log(&file("empty.log", b""), &|_| false);
         assert_eq!(empty.present().expect("an empty log is a log").lines, 0);
     }
 }

@@ -226,6 +226,12 @@ impl Catalogue {
         &self.hash
     }
 
+    /// Whether an entry of `log-lines.toml` may have something to say of a line of a log, so that whoever reads a log keeps
+    /// it.
+    pub fn knows_log_line(&self, line: &str) -> bool {
+        self.lines.knows_line(line)
+    }
+
     /// The layers of the ladder, as the catalogue lists them.
     pub fn layers(&self) -> impl Iterator<Item = &Layer> {
         self.faults.layers.iter()

@@ -509,7 +509,8 @@ mod tests {
         let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{file}: {e}"));
         // The first line is the command that made it.
         let log = bytes.split(|b| *b == b'\n').skip(1).collect::<Vec<_>>().join(&b'\n');
-        let events = landfall_project::reduce_log(&log, false).events;
+        let catalogue = Catalogue::embedded();
+        let events = landfall_project::reduce_log(&log, false, &|line| catalogue.knows_log_line(line)).events;
         let found = facts(events);
         let state = found.text(FactKey::LogState, "log app.log").unwrap_or_default().to_owned();
         (list(&found, FactKey::LogSays), state, found)
@@ -541,6 +542,22 @@ mod tests {
             let Some(name) = name.strip_suffix(".log") else { continue };
             assert!(table.contains_key(name), "{name} stands in no case of expected.toml");
         }
+    }
+
+    /// Whoever reads a log keeps what the catalogue can tell of.
+    #[test]
+    fn every_line_that_the_catalogue_knows_is_kept() {
+        let catalogue = Catalogue::embedded();
+        let examples: Vec<&String> = catalogue.lines.iter().flat_map(|line| &line.examples).collect();
+        // Frames of a trace are told by its exception, and an access line by what was answered.
+        let lost = |known: &dyn Fn(&str) -> bool| {
+            let kept = |text: &str| landfall_project::reduce_log(text.as_bytes(), false, known).events;
+            examples.iter().filter(|text| kept(text).is_empty()).collect::<Vec<_>>()
+        };
+        let by_words = lost(&|_| false);
+        let lost = lost(&|line| catalogue.knows_log_line(line));
+        assert!(lost.is_empty(), "{lost:#?}");
+        assert!(!by_words.is_empty(), "words alone would do, and the catalogue need not be asked");
     }
 
     #[test]

@@ -8,8 +8,28 @@ use landfall_evidence::HttpResponse;
 use super::structured::{Bare, list};
 
 /// The fields that are read, in the order in which they count.
-pub(super) const FIELDS: &[&str] =
-    &["cache-status", "cf-cache-status", "x-vercel-cache", "x-cache", "x-cache-status", "age"];
+///
+/// After the vendors with words of their own: Bunny (`cdn-cache`), Sucuri, LiteSpeed and QUIC.cloud, Kinsta, the names that
+/// people give to nginx's `$upstream_cache_status`, and Akamai's and SiteGround's.
+pub(super) const FIELDS: &[&str] = &[
+    "cache-status",
+    "cf-cache-status",
+    "x-vercel-cache",
+    "x-cache",
+    "x-cache-status",
+    "cdn-cache",
+    "x-cdn-cache-status",
+    "x-edge-cache-status",
+    "x-sucuri-cache",
+    "x-litespeed-cache",
+    "x-qc-cache",
+    "x-kinsta-cache",
+    "x-proxy-cache",
+    "x-nginx-cache",
+    "x-fastcgi-cache",
+    "x-srcache-fetch-status",
+    "age",
+];
 
 /// What a cache did with the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +191,12 @@ mod tests {
             ("x-cache", "Miss from cloudfront", Some(Asked)),
             ("x-cache", "Error from cloudfront", None),
             ("x-cache", "MISS, HIT", Some(Stored)),
+            ("cdn-cache", "HIT", Some(Stored)),
+            ("cdn-cache", "EXPIRED", Some(Asked)),
+            ("x-sucuri-cache", "BYPASS", Some(Passed)),
+            ("x-litespeed-cache", "hit,private", Some(Stored)),
+            ("x-fastcgi-cache", "MISS", Some(Asked)),
+            ("x-proxy-cache", "-", None),
             ("x-cache", "TCP_HIT from a23-1-2-3.deploy.akamaitechnologies.com", Some(Stored)),
             ("x-cache", "TCP_MISS from a23-1-2-3", Some(Asked)),
             ("age", "12", Some(Stored)),

@@ -1,5 +1,5 @@
-//! Deploy files in YAML: Render blueprints, heroku.yml, App Engine's app.yaml, compose files, and Kubernetes manifests
-//! with the services of Knative (Cloud Run) among them.
+//! Deploy files in YAML: Render blueprints, heroku.yml, App Engine's app.yaml, Kamal's deploy.yml, compose files, and
+//! Kubernetes manifests with the services of Knative (Cloud Run) among them.
 //!
 //! Sources: render.com/docs/blueprint-spec, devcenter.heroku.com/articles/build-docker-images-heroku-yml,
 //! docs.docker.com/reference/compose-file/services, kubernetes.io/docs/reference/kubernetes-api.
@@ -272,9 +272,74 @@ pub(super) fn app_platform(file: &str, text: &str) -> Result<Vec<Deploy>, String
     Ok(all)
 }
 
+/// Kamal's file (kamal-deploy.org/docs/configuration): the role `web`, before which kamal-proxy stands. It leads to port 80
+/// of the container unless `app_port` says otherwise, and lets a new one serve once `/up` answers 200 unless `healthcheck`
+/// names another path. Another program's file of that name has no `service` with an `image`.
+pub(super) fn kamal(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
+    let mut all = Vec::new();
+    for document in documents(text)? {
+        if document.get("service").is_none() || document.get("image").is_none() {
+            continue;
+        }
+        let mut deploy = Deploy::new(file, "kamal", DeployStage::Production);
+        let servers = document.get("servers");
+        let web = servers.and_then(|servers| servers.get("web"));
+        let own = web.and_then(|web| web.get("proxy")).filter(|proxy| !proxy.entries().is_empty());
+        let proxy = own.or_else(|| document.get("proxy"));
+        if let Some(command) = web.and_then(|web| web.get("cmd")) {
+            start(&mut deploy, command, true);
+        }
+        let said = |path: &[&str]| proxy.and_then(|proxy| proxy.at(path));
+        let local = said(&["app_port"]).and_then(Node::port).unwrap_or(80);
+        let clear = said(&["ssl"]).and_then(Node::text).is_none_or(|ssl| ssl == "false");
+        deploy.config.ports.push(PortMap { local, external: if clear { 80 } else { 443 } });
+        let path = said(&["healthcheck", "path"]).and_then(Node::text).unwrap_or("/up");
+        deploy.config.health_path = Some(path.to_owned());
+        // A list of hosts alone is the role `web`.
+        let hosts = web.map(|web| web.get("hosts").unwrap_or(web)).or(servers).map_or(&[][..], Node::items);
+        deploy.config.replicas = u32::try_from(hosts.len()).ok().filter(|count| *count > 0);
+        let mut env = BTreeMap::new();
+        for part in [document.get("env"), web.and_then(|web| web.get("env"))].into_iter().flatten() {
+            let apart = part.get("clear").is_some() || part.get("secret").is_some();
+            env.extend(variables(if apart { part.get("clear") } else { Some(part) }));
+            let secrets = part.get("secret").map(Node::items).unwrap_or_default();
+            // `NAME:OTHER` takes the value from a secret of another name.
+            let names = secrets.iter().filter_map(|name| name.text()?.split(':').next());
+            deploy.config.sets.extend(names.map(str::to_owned));
+        }
+        deploy.defaults(&env);
+        deploy.config.sets.extend(env.into_keys());
+        deploy.config.sets.sort();
+        deploy.config.sets.dedup();
+        all.push(deploy);
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kamal_leads_to_80_and_asks_for_up_unless_it_says_otherwise() {
+        let text = "service: shop\nimage: me/shop\nservers:\n  web:\n    - 192.0.2.10\n    - 192.0.2.11\n  job:\n    hosts: [192.0.2.10]\n    cmd: bin/jobs\nproxy:\n  ssl: true\n  host: shop.example.com\nenv:\n  clear:\n    RAILS_LOG_LEVEL: info\n  secret:\n    - RAILS_MASTER_KEY\n    - DATABASE_URL:SHOP_DATABASE_URL\n";
+        let config = kamal("config/deploy.yml", text).unwrap().remove(0).config;
+        assert_eq!(config.ports, [PortMap { local: 80, external: 443 }]);
+        assert_eq!((config.health_path.as_deref(), config.replicas), (Some("/up"), Some(2)));
+        assert_eq!(config.sets, ["DATABASE_URL", "RAILS_LOG_LEVEL", "RAILS_MASTER_KEY"]);
+        assert_eq!(config.start, None);
+
+        let text = "service: shop\nimage: me/shop\nservers:\n  web:\n    hosts: [192.0.2.10]\n    cmd: bin/rails server -b 0.0.0.0 -p 3000\nproxy:\n  app_port: 3000\n  healthcheck: {path: /healthz}\nenv:\n  RAILS_ENV: production\n";
+        let deploy = kamal("config/deploy.yml", text).unwrap().remove(0);
+        assert_eq!(deploy.config.ports, [PortMap { local: 3000, external: 80 }]);
+        assert_eq!(deploy.config.health_path.as_deref(), Some("/healthz"));
+        assert_eq!((deploy.config.replicas, deploy.config.sets), (Some(1), vec!["RAILS_ENV".to_owned()]));
+        assert!(deploy.config.start.is_some());
+
+        let list = "service: shop\nimage: me/shop\nservers:\n  - 192.0.2.10\n";
+        assert_eq!(kamal("config/deploy.yml", list).unwrap()[0].config.replicas, Some(1));
+        assert!(kamal("config/deploy.yml", "strategy: rolling\n").unwrap().is_empty());
+    }
 
     #[test]
     fn a_blueprint_gives_its_web_services() {

@@ -108,6 +108,7 @@ const FILES: &[(&str, Reader)] = &[
     ("docker-compose.yaml", blueprint::compose),
     (".do/app.yaml", blueprint::app_platform),
     (".do/deploy.template.yaml", blueprint::app_platform),
+    ("config/deploy.yml", blueprint::kamal),
     ("Caddyfile", hosts_of_own::caddy),
 ];
 
