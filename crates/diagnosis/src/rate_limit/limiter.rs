@@ -139,15 +139,23 @@ impl Limiter {
         }
     }
 
+    /// How far a moment lies behind the last boundary.
+    fn into_window(&self, phase: u64, at_ms: u64) -> u64 {
+        // Counted from one window before the use, so that a boundary inside it has a beginning to its left.
+        let from = at_ms.saturating_add(self.window_ms).saturating_sub(phase % self.window_ms);
+        from % self.window_ms
+    }
+
+    /// The first boundary after a moment, of windows that are cut by the clock.
+    fn next_boundary(&self, at_ms: u64) -> u64 {
+        let Cut::At(phase) = self.cut else { return at_ms.saturating_add(self.window_ms) };
+        at_ms.saturating_add(self.window_ms - self.into_window(phase, at_ms))
+    }
+
     /// The beginning of the window that this moment lies in, where a window is open from `open` on.
     fn window_start(&self, open: Option<u64>, at_ms: u64) -> u64 {
         match (self.cut, open) {
-            (Cut::At(phase), _) => {
-                let phase = phase % self.window_ms;
-                // Counted from one window before the use, so that a boundary inside it has a beginning to its left.
-                let from = at_ms.saturating_add(self.window_ms).saturating_sub(phase);
-                at_ms - (from % self.window_ms).min(at_ms)
-            }
+            (Cut::At(phase), _) => at_ms - self.into_window(phase, at_ms).min(at_ms),
             (Cut::FirstRequest, Some(start)) if at_ms < start.saturating_add(self.window_ms) => start,
             (Cut::FirstRequest, _) => at_ms,
         }
@@ -210,10 +218,11 @@ impl State {
             }
             Self::Counter { start, before, now } => {
                 let begins = Limiter { cut: sliding_cut(limiter.cut), ..*limiter }.window_start(None, at_ms);
-                if begins >= start.saturating_add(window.saturating_mul(2)) {
-                    (*before, *now) = (0, 0);
-                } else if begins > *start {
-                    (*before, *now) = (*now, 0);
+                // A window that began before the use is cut off at its beginning, so the first step may be a shorter one.
+                match begins.saturating_sub(*start).div_ceil(window) {
+                    0 => {}
+                    1 => (*before, *now) = (*now, 0),
+                    _ => (*before, *now) = (0, 0),
                 }
                 *start = begins;
             }
@@ -234,12 +243,14 @@ impl State {
             Self::Log(taken) => taken.len() as u64,
             Self::Counter { start, before, now } => {
                 let into = at_ms.saturating_sub(*start).min(limiter.window_ms);
-                let left = u128::from(*before) * u128::from(limiter.window_ms - into);
-                u64::try_from(left / u128::from(limiter.window_ms)).unwrap_or(u64::MAX).saturating_add(*now)
+                share_of(*before, limiter.window_ms - into, limiter.window_ms).saturating_add(*now)
             }
             Self::Bucket { level, .. } => {
-                let tokens = *level / u128::from(limiter.window_ms);
-                limiter.limit - u64::try_from(tokens).unwrap_or(u64::MAX).min(limiter.limit)
+                let tokens = match u64::try_from(*level) {
+                    Ok(level) => level / limiter.window_ms,
+                    Err(_) => u64::try_from(*level / u128::from(limiter.window_ms)).unwrap_or(u64::MAX),
+                };
+                limiter.limit - tokens.min(limiter.limit)
             }
         }
     }
@@ -282,30 +293,52 @@ impl State {
         Answered { at_ms, refused, delay_ms, counted }
     }
 
-    /// The first moment from `at_ms` on at which a request would pass, when none comes before it.
+    /// The first moment after a refusal at `at_ms` at which a request would pass, when none comes before it.
     fn free_at(&self, limiter: &Limiter, at_ms: u64) -> u64 {
-        if let Self::Log(taken) = self {
-            let over =
-                (taken.len() as u64).checked_sub(limiter.limit).and_then(|over| usize::try_from(over).ok());
-            let frees = over.and_then(|over| taken.get(over)).map(|at| at.saturating_add(limiter.window_ms));
-            return frees.unwrap_or(at_ms);
+        let (limit, window) = (limiter.limit, limiter.window_ms);
+        match self {
+            Self::Log(taken) => {
+                let over =
+                    (taken.len() as u64).checked_sub(limit).and_then(|over| usize::try_from(over).ok());
+                let frees = over.and_then(|over| taken.get(over)).map(|at| at.saturating_add(window));
+                frees.unwrap_or(at_ms)
+            }
+            Self::Window { shut_until, .. } if *shut_until > at_ms => *shut_until,
+            Self::Window { start, .. } => match limiter.cut {
+                Cut::At(_) => limiter.next_boundary(at_ms),
+                Cut::FirstRequest => start.unwrap_or(at_ms).saturating_add(window),
+            },
+            Self::Counter { start, before, now } => {
+                // The first moment of a window at which what is left of the one before, and what is counted in it, are under
+                // the limit: `before × (window − into) < (limit − now) × window`.
+                let fades = |before: u64, now: u64| {
+                    let room = u128::from(limit.checked_sub(now).filter(|room| *room > 0)?);
+                    let left = (room * u128::from(window)).div_ceil(u128::from(before.max(1))) - 1;
+                    Some(window.saturating_sub(u64::try_from(left).unwrap_or(u64::MAX)))
+                };
+                let next = Limiter { cut: sliding_cut(limiter.cut), ..*limiter }.next_boundary(at_ms);
+                let here = fades(*before, *now).map(|into| start.saturating_add(into));
+                if let Some(here) = here.filter(|at| *at < next) {
+                    return here.max(at_ms);
+                }
+                let then = fades(*now, 0).unwrap_or(window).min(window);
+                next.saturating_add(then)
+            }
+            Self::Bucket { level, .. } => {
+                let lacks = u128::from(window).saturating_sub(*level);
+                let passes = lacks.div_ceil(u128::from(limit));
+                at_ms.saturating_add(u64::try_from(passes).unwrap_or(u64::MAX))
+            }
         }
-        let passes = |at: u64| {
-            let mut then = self.clone();
-            then.advance(limiter, at);
-            then.counted(limiter, at) < limiter.limit
-        };
-        // Without requests nothing is counted any more after two windows, or after the penalty.
-        let mut passing = at_ms
-            .saturating_add(limiter.window_ms.saturating_mul(2))
-            .saturating_add(limiter.penalty_ms)
-            .saturating_add(1);
-        let mut refusing = at_ms;
-        while passing - refusing > 1 {
-            let middle = refusing + (passing - refusing) / 2;
-            if passes(middle) { passing = middle } else { refusing = middle }
-        }
-        passing
+    }
+}
+
+/// The whole part of `a × b / by`.
+fn share_of(a: u64, b: u64, by: u64) -> u64 {
+    // Foreign numbers may be large; the usual ones need no division of 128 bits, which takes many times longer.
+    match a.checked_mul(b) {
+        Some(product) => product / by,
+        None => u64::try_from(u128::from(a) * u128::from(b) / u128::from(by)).unwrap_or(u64::MAX),
     }
 }
 
@@ -319,6 +352,8 @@ fn sliding_cut(cut: Cut) -> Cut {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     pub(crate) fn of(class: LimiterClass, limit: u64, window_ms: u64) -> Limiter {
@@ -392,6 +427,39 @@ mod tests {
             (Limiter { penalty_ms: 60_000, ..of(Penalty, 5, 10_000) }, 60_000),
         ] {
             assert_eq!(limiter.answer(&at_once).shut_ms, want, "{limiter:?}");
+        }
+    }
+
+    proptest! {
+        /// The moment that is reckoned is the one that a search finds, and nothing passes before it.
+        #[test]
+        fn the_moment_of_the_next_pass_is_the_one_that_a_search_finds(
+            class in prop::sample::select(LimiterClass::ALL.to_vec()),
+            limit in 1_u64..6,
+            window_ms in 1_u64..40,
+            phase in 0_u64..40,
+            by_clock in any::<bool>(),
+            counts_refused in any::<bool>(),
+            penalty_ms in 0_u64..60,
+            gaps in prop::collection::vec(0_u64..15, 1..40),
+        ) {
+            let cut = if by_clock { Cut::At(phase) } else { Cut::FirstRequest };
+            let limiter = Limiter { limit, cut, counts_refused, penalty_ms, ..of(class, limit, window_ms) };
+            let mut state = State::new(&limiter);
+            let mut at = 0;
+            for gap in gaps {
+                at += gap;
+                if !state.put(&limiter, at).refused {
+                    continue;
+                }
+                let passes = |at: &u64| {
+                    let mut then = state.clone();
+                    then.advance(&limiter, *at);
+                    then.counted(&limiter, *at) < limiter.limit
+                };
+                let most = at + 3 * window_ms + penalty_ms + 1;
+                prop_assert_eq!(Some(state.free_at(&limiter, at)), (at..=most).find(passes), "{:?} at {}", state, at);
+            }
         }
     }
 
