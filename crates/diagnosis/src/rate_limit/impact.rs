@@ -34,7 +34,7 @@ pub(crate) fn passes(profile: &UsageProfile, known: &Known) -> bool {
     let requests = laid_out(profile, known);
     let (lanes, sent) = (lanes(&requests, known), sent(&requests));
     (looked_long_enough(&requests, known) || sent <= known.limit.low)
-        && lanes.iter().all(|(_, times)| !known.trials(times).iter().any(|(_, l)| l.refuses_any(times)))
+        && lanes.iter().all(|(_, times)| !known.may_refuse(times))
 }
 
 /// Whether every limiter that fits refuses something of a use: [`hold`] without the figures.

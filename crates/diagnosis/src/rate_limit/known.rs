@@ -1,5 +1,7 @@
 //! What is known of a limiter, and every limiter that fits it.
 
+use std::collections::BTreeMap;
+
 use landfall_evidence::{Alignment, Estimated, Interval, LimiterClass, RateLimitRun};
 
 use super::limiter::{Cut, Limiter};
@@ -145,23 +147,42 @@ impl Known {
         }
     }
 
-    /// Every limiter that fits, each with the choices that make it.
-    pub(super) fn trials(&self, times_ms: &[u64]) -> Vec<(Choices, Limiter)> {
-        let mut all = Vec::new();
+    /// Every kind, limit and window that fits.
+    fn kinds(&self) -> impl Iterator<Item = (LimiterClass, u64, u64)> + '_ {
         let unbounded = self.window_ms.high.is_none().then_some(WINDOW_MS.1.max(self.window_ms.low));
         let windows: Vec<u64> = self.window_ms.trials().into_iter().chain(unbounded).collect();
-        for class in &self.classes {
-            for limit in self.limit.trials() {
-                for window_ms in &windows {
-                    for (way, limiter) in self.ways(*class, limit, *window_ms, times_ms) {
-                        let choices =
-                            Choices { class: *class, limit, window_ms: *window_ms, way, shared: false };
-                        all.push((choices, limiter));
-                    }
-                }
-            }
-        }
-        all
+        let limits = self.limit.trials();
+        self.classes.iter().flat_map(move |class| {
+            let windows = windows.clone();
+            limits.clone().into_iter().flat_map(move |limit| {
+                windows.clone().into_iter().map(move |window_ms| (*class, limit, window_ms))
+            })
+        })
+    }
+
+    /// Every limiter that fits, each with the choices that make it.
+    pub(super) fn trials(&self, times_ms: &[u64]) -> Vec<(Choices, Limiter)> {
+        self.kinds()
+            .flat_map(|(class, limit, window_ms)| {
+                self.ways(class, limit, window_ms, times_ms).into_iter().map(move |(way, limiter)| {
+                    (Choices { class, limit, window_ms, way, shared: false }, limiter)
+                })
+            })
+            .collect()
+    }
+
+    /// Whether a limiter that fits refuses any of the requests at these times, which are in order.
+    pub(super) fn may_refuse(&self, times_ms: &[u64]) -> bool {
+        // No kind looks back further than over two windows, so most need not be tried.
+        let mut busiest: BTreeMap<u64, u64> = BTreeMap::new();
+        self.kinds().any(|(class, limit, window_ms)| {
+            let most = busiest
+                .entry(window_ms)
+                .or_insert_with(|| most_within(times_ms, window_ms.saturating_mul(2)));
+            let counters = Limiter { class, counters: self.counters.1, ..self.likeliest() }.states();
+            limit / (counters as u64) < *most
+                && self.ways(class, limit, window_ms, times_ms).iter().any(|(_, l)| l.refuses_any(times_ms))
+        })
     }
 
     /// The limiters of one kind, limit and window.
@@ -225,6 +246,19 @@ impl Known {
     }
 }
 
+/// The most of these moments, which are in order, that lie within a stretch of this length.
+fn most_within(times_ms: &[u64], span_ms: u64) -> u64 {
+    let mut from = 0;
+    let mut most = 0;
+    for (at, time) in times_ms.iter().enumerate() {
+        while times_ms[from].saturating_add(span_ms) <= *time {
+            from += 1;
+        }
+        most = most.max(at - from + 1);
+    }
+    most as u64
+}
+
 /// Moments at which a window may be cut that make a difference: at the start, and right at or after a request.
 fn cuts(times_ms: &[u64], window_ms: u64) -> Vec<u64> {
     let mut all: Vec<u64> =
@@ -248,7 +282,28 @@ pub(super) struct Choices {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::impact::tests::known;
     use super::*;
+
+    proptest! {
+        /// What is left out because it cannot refuse does not.
+        #[test]
+        fn who_may_refuse_is_found_as_by_trying_all(
+            classes in prop::collection::vec(prop::sample::select(LimiterClass::ALL.to_vec()), 1..4),
+            limit in 1_u64..12,
+            more in 0_u64..4,
+            window_ms in 1_u64..50,
+            gaps in prop::collection::vec(0_u64..20, 1..40),
+        ) {
+            let limit = Range { low: limit, likely: limit, high: Some(limit + more) };
+            let known = known(&classes, limit, Some(Range::exactly(window_ms)), Keyed::Address);
+            let times: Vec<u64> = gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }).collect();
+            let all = known.trials(&times).iter().any(|(_, limiter)| limiter.refuses_any(&times));
+            prop_assert_eq!(known.may_refuse(&times), all);
+        }
+    }
 
     #[test]
     fn ends_within_a_factor_of_four_make_a_window_known() {

@@ -131,7 +131,7 @@ impl Limiter {
         answers
     }
 
-    fn states(&self) -> usize {
+    pub(super) fn states(&self) -> usize {
         match self.class {
             // More processes than requests cannot be told apart from one a request; the bound keeps foreign numbers harmless.
             LimiterClass::SeveralCounters => usize::try_from(self.counters.clamp(1, 64)).unwrap_or(1),
