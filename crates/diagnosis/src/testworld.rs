@@ -758,6 +758,7 @@ fn snapshot() -> ProjectSnapshot {
             commits: Vec::new(),
             branches: Vec::new(),
             default_branch: None,
+            routes_written: Vec::new(),
             deploy_history: vec![HistoricChange {
                 commit: "0123456".into(),
                 at: None,

@@ -41,9 +41,9 @@ pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
     BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
     HostRole, LeftOut, NamedCheck, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot,
-    ProvidedSetting, RegisteredAnswer, RegisteredRoutes, Route, Runtime, Scheduler, ServerSetting,
-    SettingRead, SettingShape, SettingsInventory, Stack, StartCommand, StartOutcome, StartRun, ValueShape,
-    path_shape,
+    ProvidedSetting, RegisteredAnswer, RegisteredRoutes, Route, RouteWritten, Runtime, Scheduler,
+    ServerSetting, SettingRead, SettingShape, SettingsInventory, Stack, StartCommand, StartOutcome, StartRun,
+    ValueShape, path_shape,
 };
 pub use rate_limit::{
     Alignment, ClassWeight, Estimated, Interval, LimiterClass, RateBudget, RateEstimate, RateFit,

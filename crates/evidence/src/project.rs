@@ -539,7 +539,7 @@ pub struct Scheduler {
 }
 
 /// The state of version control.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GitState {
     /// The commit checked out; empty in a repository without commits.
     pub head: String,
@@ -566,6 +566,20 @@ pub struct GitState {
     /// The branch that the remote calls its own: what `origin/HEAD` names, without the remote's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_branch: Option<String>,
+    /// When the lines of routes were last written, newest first, at most 40; files that differ from the head are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes_written: Vec<RouteWritten>,
+}
+
+/// When the line of a route was last written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RouteWritten {
+    /// `file:line`, as in [`Route::place`].
+    pub place: String,
+    /// The full id of the commit that wrote it.
+    pub commit: String,
+    /// When that was committed.
+    pub at: Timestamp,
 }
 
 /// One commit of the history.

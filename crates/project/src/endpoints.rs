@@ -1,7 +1,8 @@
 //! Which endpoints to ask when nobody has declared any.
 //!
 //! Few, since each costs a request from every vantage and a limiter may allow five: the health routes, the root, one
-//! route of the product itself, and webhooks, of which a GET tells whether they exist.
+//! route of the product itself, the routes that were written last, which an older build does not have, and webhooks, of
+//! which a GET tells whether they exist.
 
 use std::sync::LazyLock;
 
@@ -16,6 +17,7 @@ pub(crate) fn is_health(path: &str) -> bool {
 const MAX: usize = 8;
 const MAX_HEALTH: usize = 4;
 const MAX_WEBHOOKS: usize = 2;
+const MAX_NEWEST: usize = 2;
 
 /// Statuses by which a route that needs credentials or parameters shows that it is there and works.
 const ALIVE: &[u16] = &[200, 201, 202, 204, 301, 302, 303, 307, 308, 400, 401, 403, 422];
@@ -77,6 +79,7 @@ pub fn endpoints(snapshot: &ProjectSnapshot) -> Vec<Endpoint> {
         candidates.first().map(|r| r.path.as_str())
     };
     let root = gets().map(|r| r.path.as_str()).find(|path| *path == "/");
+    let newest = newest(snapshot, gets().filter(safe), product);
     let mut webhooks: Vec<&str> = snapshot
         .known_routes()
         .filter(fixed)
@@ -97,10 +100,34 @@ pub fn endpoints(snapshot: &ProjectSnapshot) -> Vec<Endpoint> {
     };
     let mut all: Vec<Endpoint> = health.into_iter().map(|path| make("GET", path, false, &[])).collect();
     all.extend(product.map(|path| make("GET", path, true, ALIVE)));
+    all.extend(newest.into_iter().map(|path| make("GET", path, false, ALIVE)));
     all.extend(root.map(|path| make("GET", path, false, ALIVE)));
     all.extend(webhooks.into_iter().map(|path| make("POST", path, false, &[])));
     all.truncate(MAX);
     all
+}
+
+/// The routes that were written after the others, newest first. Where all are of one commit none is newer.
+fn newest<'a>(
+    snapshot: &'a ProjectSnapshot,
+    candidates: impl Iterator<Item = &'a Route>,
+    product: Option<&str>,
+) -> Vec<&'a str> {
+    let p = &*PATTERNS;
+    let written = snapshot.git.as_ref().map(|git| git.routes_written.as_slice()).unwrap_or_default();
+    let Some(first) = written.iter().map(|line| line.at).min() else { return Vec::new() };
+    let mut dated: Vec<_> = candidates
+        .filter(|route| {
+            !p.health.is_match(&route.path) && !p.webhook.is_match(&route.path) && route.path != "/"
+        })
+        .filter_map(|route| {
+            Some((written.iter().find(|line| line.place == route.place)?.at, route.path.as_str()))
+        })
+        .filter(|(at, path)| *at > first && Some(*path) != product)
+        .collect();
+    dated.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    dated.dedup_by_key(|(_, path)| *path);
+    dated.into_iter().take(MAX_NEWEST).map(|(_, path)| path).collect()
 }
 
 fn answers(route: &Route, method: &str) -> bool {
@@ -128,6 +155,38 @@ mod tests {
             .map(|e| format!("{} {}{}", e.method, e.path, if e.core { " core" } else { "" }))
             .collect();
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_was_written_last_is_asked_as_well() {
+        let route = |path: &str, line: u32| Route {
+            methods: vec!["GET".to_owned()],
+            path: path.to_owned(),
+            place: format!("a.py:{line}"),
+        };
+        let routes = vec![
+            route("/api/a", 1),
+            route("/api/b", 2),
+            route("/orders", 3),
+            route("/api/reset", 4),
+            route("/x/<id>", 5),
+            route("/api/c", 6),
+        ];
+        let written = |line: u32, at: i64| landfall_evidence::RouteWritten {
+            place: format!("a.py:{line}"),
+            commit: "0".repeat(40),
+            at: jiff::Timestamp::from_second(at).expect("in range"),
+        };
+        let asked = |routes_written: Vec<landfall_evidence::RouteWritten>| {
+            let git = Some(landfall_evidence::GitState { routes_written, ..Default::default() });
+            let snapshot = ProjectSnapshot { routes: routes.clone(), git, ..ProjectSnapshot::default() };
+            endpoints(&snapshot).into_iter().map(|e| e.path).collect::<Vec<_>>()
+        };
+        // What changes something, or needs a value, is left out however new it is.
+        let dated =
+            vec![written(1, 1), written(2, 5), written(3, 9), written(4, 10), written(5, 11), written(6, 2)];
+        assert_eq!(asked(dated), ["/api/a", "/orders", "/api/b"]);
+        assert_eq!(asked((1..=6).map(|line| written(line, 7)).collect()), ["/api/a"], "none is newer");
     }
 
     #[test]

@@ -4,13 +4,15 @@
 //! The repository is not trusted further than needed: hooks, the file system monitor, external diffs and text
 //! conversions are off, nothing is written (no index refresh), and every answer has a bound.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall_evidence::{BranchHead, Commit, DeployStage, GitState, HistoricChange, StartCommand};
+use landfall_evidence::{
+    BranchHead, Commit, DeployStage, GitState, HistoricChange, Route, RouteWritten, StartCommand,
+};
 
 use crate::deploy;
 use crate::process::{self, Failure};
@@ -28,8 +30,23 @@ const MAX_BRANCHES: usize = 50;
 /// Changes listed.
 const MAX_HISTORY: usize = 10;
 
+/// Files with routes whose lines are dated, and lines in all.
+const MAX_DATED_FILES: usize = 8;
+const MAX_DATED: usize = 40;
+/// The history of one file's lines; a file with ten thousand commits takes longer, and then its routes have no date.
+const DATED_LIMIT: Duration = Duration::from_millis(700);
+
 /// Runs git in the folder. The error is in words.
 fn git(root: &Path, arguments: &[&str], input: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
+    git_within(root, arguments, input, LIMIT)
+}
+
+fn git_within(
+    root: &Path,
+    arguments: &[&str],
+    input: Option<Vec<u8>>,
+    limit: Duration,
+) -> Result<Vec<u8>, String> {
     let mut command = Command::new("git");
     command
         .args([
@@ -53,7 +70,7 @@ fn git(root: &Path, arguments: &[&str], input: Option<Vec<u8>>) -> Result<Vec<u8
     {
         command.env_remove(name);
     }
-    match process::run(&mut command, input, LIMIT, MAX_OUTPUT) {
+    match process::run(&mut command, input, limit, MAX_OUTPUT) {
         Ok(said) if said.success => Ok(said.stdout),
         Ok(said) => Err(said.stderr.lines().next().unwrap_or("it failed without a word").to_owned()),
         Err(Failure::Missing) => Err("no such program; the history was not read".to_owned()),
@@ -180,25 +197,67 @@ fn with_history(ask: &mut Ask<'_>) -> Vec<&'static str> {
     names.into_iter().filter(|name| touched.contains(*name)).collect()
 }
 
+/// When the lines of these routes were last written, newest first. What git does not tell in time is left out.
+pub(crate) fn routes_written(root: &Path, state: &GitState, routes: &[Route]) -> Vec<RouteWritten> {
+    if state.head.is_empty() {
+        return Vec::new();
+    }
+    let changed: HashSet<&str> =
+        state.uncommitted.iter().chain(&state.untracked).map(String::as_str).collect();
+    let mut lines: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for (file, line) in routes.iter().filter_map(|route| route.place.rsplit_once(':')) {
+        if let Ok(line) = line.parse()
+            && !changed.contains(file)
+            && (lines.contains_key(file) || lines.len() < MAX_DATED_FILES)
+        {
+            lines.entry(file).or_default().insert(line);
+        }
+    }
+    let mut room = MAX_DATED;
+    let mut written = Vec::new();
+    for (file, lines) in lines {
+        let lines: Vec<String> = lines.iter().take(room).map(|line| format!("{line},{line}")).collect();
+        room -= lines.len();
+        let mut arguments = vec!["blame", "--no-textconv", "--line-porcelain"];
+        arguments.extend(lines.iter().flat_map(|line| ["-L", line]));
+        arguments.extend(["HEAD", "--", file]);
+        // A file that the head does not have, or a line past its end: then nothing is known of its routes.
+        let Ok(bytes) = git_within(root, &arguments, None, DATED_LIMIT) else { continue };
+        written.extend(parse_blame(&String::from_utf8_lossy(&bytes), file));
+    }
+    written.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.place.cmp(&b.place)));
+    written
+}
+
+/// `git blame --line-porcelain`: for each line its commit with the number that the line has now, headers, and the line behind a tab.
+fn parse_blame(text: &str, file: &str) -> Vec<RouteWritten> {
+    let mut found = Vec::new();
+    let mut commit: Option<(&str, &str)> = None;
+    for line in text.lines() {
+        if let Some(second) = line.strip_prefix("committer-time ") {
+            let at = second.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
+            if let (Some((id, number)), Some(at)) = (commit.take(), at) {
+                let place = format!("{file}:{number}");
+                found.push(RouteWritten { place, commit: id.to_owned(), at });
+            }
+        } else if commit.is_none()
+            && let [id, _, number, ..] = line.split(' ').collect::<Vec<_>>()[..]
+            && id.len() >= 40
+            && id.bytes().all(|b| b.is_ascii_hexdigit())
+        {
+            commit = Some((id, number));
+        }
+    }
+    found
+}
+
 fn fields(bytes: &[u8]) -> impl Iterator<Item = String> {
     bytes.split(|b| *b == 0).filter(|f| !f.is_empty()).map(|f| String::from_utf8_lossy(f).into_owned())
 }
 
 /// `git status --porcelain=v2 --branch -z` (git-status, "Porcelain Format Version 2").
 fn parse_status(bytes: &[u8], prefix: &str) -> GitState {
-    let mut state = GitState {
-        head: String::new(),
-        head_at: None,
-        branch: None,
-        uncommitted: Vec::new(),
-        untracked: Vec::new(),
-        ahead: None,
-        behind: None,
-        deploy_history: Vec::new(),
-        commits: Vec::new(),
-        branches: Vec::new(),
-        default_branch: None,
-    };
+    let mut state = GitState::default();
     let local = |path: &str| path.strip_prefix(prefix).unwrap_or(path).to_owned();
     let add = |to: fn(&mut GitState) -> &mut Vec<String>, state: &mut GitState, path: &str| {
         let names = to(state);
@@ -456,6 +515,32 @@ mod tests {
         assert!(older.start_before.is_none() && older.start_after.is_some());
         let ignored = ignored(&root);
         assert!(ignored.contains(".env") && ignored.contains("gen"), "{ignored:?}");
+    }
+
+    #[test]
+    fn lines_of_routes_are_dated_by_their_commits() {
+        let dir = folder(&[("a.py", "x\n@get('/old')\ndef old(): pass\n"), ("b.py", "@get('/b')\n")]);
+        let root = dir.path();
+        let commit = |at: &str| {
+            run(root, at, &["add", "."]);
+            run(root, at, &["commit", "-qm", "x"]);
+        };
+        run(root, "2026-01-01T00:00:00Z", &["init", "-q"]);
+        commit("2026-01-01T00:00:00Z");
+        let more = "x\n@get('/new')\ndef new(): pass\n@get('/old')\ndef old(): pass\n";
+        std::fs::write(root.join("a.py"), more).unwrap();
+        commit("2026-02-01T00:00:00Z");
+        std::fs::write(root.join("b.py"), "@get('/b')\n# changed\n").unwrap();
+
+        let state = read(root, &mut Vec::new()).unwrap();
+        let route = |place: &str| Route { methods: Vec::new(), path: "/".into(), place: place.into() };
+        let routes = ["a.py:2", "a.py:4", "b.py:1", "gone.py:7", "a.py:900"].map(route);
+        let shown = |routes: &[Route]| -> Vec<String> {
+            let written = routes_written(root, &state, routes);
+            written.iter().map(|w| format!("{} {}", w.place, w.at)).collect()
+        };
+        assert_eq!(shown(&routes[..3]), ["a.py:2 2026-02-01T00:00:00Z", "a.py:4 2026-01-01T00:00:00Z"]);
+        assert_eq!(shown(&routes[3..]), Vec::<String>::new(), "what the head does not have has no date");
     }
 
     #[test]

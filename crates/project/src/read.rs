@@ -39,7 +39,10 @@ pub fn read(root: &Path) -> Observed<Box<ProjectSnapshot>> {
             history.join().unwrap_or_else(|_| (None, vec!["git: the history could not be read".to_owned()])),
         )
     });
-    snapshot.git = git.0;
+    snapshot.git = git.0.map(|mut state| {
+        state.routes_written = git::routes_written(&root, &state, &snapshot.routes);
+        state
+    });
     snapshot.unread.extend(git.1);
     Observed::Present(Box::new(snapshot))
 }

@@ -331,11 +331,19 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
                 && facts.text(FactKey::RedirectKind, &fact.subject) == Some("host")
                 && origin_is_better(facts, &fact.subject)
         });
-    // The redirect after which clients go on with GET bears the form of a hop, not of the application.
-    let turned = facts.at(FactKey::RouteRedirect, Some("edge")).any(|fact| {
-        let writer = facts.text(FactKey::HttpWriter, &fact.subject);
-        fact.symptom && matches!(writer, Some("edge" | "balancer" | "server"))
-    });
+    // The redirect after which clients go on with GET bears the form of a hop, not of the application; or it leads to the host's
+    // other name or scheme, which a hop decides for all paths at once, and nothing shows the application to have written it.
+    let of_a_hop = |subject: &str| match facts.text(FactKey::HttpWriter, subject) {
+        Some("edge" | "balancer" | "server") => true,
+        Some(_) => false,
+        None => matches!(facts.text(FactKey::RedirectKind, subject), Some("host" | "upgrade")),
+    };
+    let turned =
+        facts.at(FactKey::RouteRedirect, Some("edge")).any(|fact| fact.symptom && of_a_hop(&fact.subject))
+            || listed(facts, FactKey::LogSays, "answers-405")
+                && facts
+                    .at(FactKey::EndpointOutcome, Some("edge"))
+                    .any(|fact| fact.symptom && fact.text() == Some("redirect") && of_a_hop(&fact.subject));
     says || refused
         || turned
         || barred

@@ -445,7 +445,7 @@ impl<'a> Context<'a> {
             }
             (Truth::Unknown(reasons), _) => {
                 let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
-                format!("not assessed: {}", reasons.join("; "))
+                reasons.join("; ")
             }
             (Truth::True(_), Some(against)) => against.say.clone(),
             (Truth::True(_), None) => match (told_apart, scored.not_known.first()) {

@@ -572,6 +572,7 @@ mod tests {
                 BranchHead { name: "release".to_owned(), remote: None, commit: commit_of('e') },
             ],
             default_branch: None,
+            routes_written: Vec::new(),
         }
     }
 

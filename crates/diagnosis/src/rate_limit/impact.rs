@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use landfall_evidence::UsageProfile;
 
 use super::known::{Choices, Keyed, Known, WINDOW_MS};
-use super::limiter::Answers;
+use super::limiter::Limiter;
 use super::profile::Requests;
 use crate::words::in_words;
 use crate::{Hit, UseImpact, UseOutcome, UseRequest};
@@ -112,23 +112,30 @@ fn run_all(requests: &Requests, known: &Known) -> Vec<Trial> {
     let mut trials = Vec::new();
     for (addresses, times) in lanes(requests, known) {
         let shared = requests.addresses > 1 && addresses == 1;
+        let idle = known.idle(&times);
         for (choices, limiter) in known.trials(&times) {
-            let outcome = outcome(&limiter.answer(&times), addresses);
+            if idle(&limiter) {
+                trials.push(Trial { choices: Choices { shared, ..choices }, outcome: UseOutcome::default() });
+                continue;
+            }
+            let outcome = outcome(&limiter, &times, addresses);
             trials.push(Trial { choices: Choices { shared, ..choices }, outcome });
         }
     }
     trials
 }
 
-fn outcome(answers: &Answers, addresses: u64) -> UseOutcome {
-    let first = answers.first_refusal();
-    UseOutcome {
-        refused: answers.refused() * addresses,
-        first_refused: first.map(|(place, _)| place as u64 + 1),
-        first_refused_ms: first.map(|(_, at)| at),
-        shut_ms: answers.shut_ms,
-        delay_ms: answers.longest_delay_ms(),
-    }
+fn outcome(limiter: &Limiter, times_ms: &[u64], addresses: u64) -> UseOutcome {
+    let mut outcome = UseOutcome::default();
+    outcome.shut_ms = limiter.put(times_ms, |place, answered| {
+        outcome.delay_ms = outcome.delay_ms.max(answered.delay_ms);
+        if answered.refused {
+            outcome.refused += addresses;
+            outcome.first_refused.get_or_insert(place as u64 + 1);
+            outcome.first_refused_ms.get_or_insert(answered.at_ms);
+        }
+    });
+    outcome
 }
 
 /// What decides whether a use is hit: the choices whose values lead to different ends.
@@ -175,7 +182,6 @@ fn drawn(requests: &Requests, known: &Known) -> Vec<UseRequest> {
     known
         .likeliest()
         .answer(shown)
-        .requests
         .into_iter()
         .map(|r| UseRequest { at_ms: r.at_ms, counted: r.counted, refused: r.refused, delay_ms: r.delay_ms })
         .collect()

@@ -1,6 +1,6 @@
 //! What is known of a limiter, and every limiter that fits it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_evidence::{Alignment, Estimated, Interval, LimiterClass, RateLimitRun};
 
@@ -171,16 +171,27 @@ impl Known {
             .collect()
     }
 
+    /// Tells of a limiter that fits whether it surely leaves the requests at these times, which are in order, as they are. No kind
+    /// looks back further than over two windows, so one whose limit is not met within two does; a leaky bucket still delays.
+    pub(super) fn idle(&self, times_ms: &[u64]) -> impl Fn(&Limiter) -> bool + use<> {
+        let windows: BTreeSet<u64> = self.kinds().map(|(_, _, window_ms)| window_ms).collect();
+        let busiest: BTreeMap<u64, u64> = windows
+            .into_iter()
+            .map(|window_ms| (window_ms, most_within(times_ms, window_ms.saturating_mul(2))))
+            .collect();
+        move |limiter| {
+            let most = busiest.get(&limiter.window_ms).copied().unwrap_or(u64::MAX);
+            limiter.class != LimiterClass::LeakyBucket && limiter.limit / limiter.states() as u64 >= most
+        }
+    }
+
     /// Whether a limiter that fits refuses any of the requests at these times, which are in order.
     pub(super) fn may_refuse(&self, times_ms: &[u64]) -> bool {
-        // No kind looks back further than over two windows, so most need not be tried.
-        let mut busiest: BTreeMap<u64, u64> = BTreeMap::new();
+        let idle = self.idle(times_ms);
         self.kinds().any(|(class, limit, window_ms)| {
-            let most = busiest
-                .entry(window_ms)
-                .or_insert_with(|| most_within(times_ms, window_ms.saturating_mul(2)));
-            let counters = Limiter { class, counters: self.counters.1, ..self.likeliest() }.states();
-            limit / (counters as u64) < *most
+            let most_counters =
+                Limiter { class, limit, window_ms, counters: self.counters.1, ..self.likeliest() };
+            !idle(&most_counters)
                 && self.ways(class, limit, window_ms, times_ms).iter().any(|(_, l)| l.refuses_any(times_ms))
         })
     }
@@ -300,8 +311,14 @@ mod tests {
             let limit = Range { low: limit, likely: limit, high: Some(limit + more) };
             let known = known(&classes, limit, Some(Range::exactly(window_ms)), Keyed::Address);
             let times: Vec<u64> = gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }).collect();
-            let all = known.trials(&times).iter().any(|(_, limiter)| limiter.refuses_any(&times));
+            let trials = known.trials(&times);
+            let all = trials.iter().any(|(_, limiter)| limiter.refuses_any(&times));
             prop_assert_eq!(known.may_refuse(&times), all);
+            let idle = known.idle(&times);
+            for (_, limiter) in trials.iter().filter(|(_, limiter)| idle(limiter)) {
+                let shut = limiter.put(&times, |_, answered| assert!(!answered.refused && answered.delay_ms == 0));
+                prop_assert_eq!(shut, 0);
+            }
         }
     }
 

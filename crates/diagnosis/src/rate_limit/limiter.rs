@@ -58,29 +58,6 @@ pub(crate) struct Answered {
     pub(crate) counted: u64,
 }
 
-/// What became of a use.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Answers {
-    pub(crate) requests: Vec<Answered>,
-    /// The longest stretch in which a request would have been refused, from the refusal that began it, in milliseconds.
-    pub(crate) shut_ms: u64,
-}
-
-impl Answers {
-    pub(crate) fn refused(&self) -> u64 {
-        self.requests.iter().filter(|r| r.refused).count() as u64
-    }
-
-    /// Place (from 0) and time of the first refusal.
-    pub(crate) fn first_refusal(&self) -> Option<(usize, u64)> {
-        self.requests.iter().enumerate().find(|(_, r)| r.refused).map(|(place, r)| (place, r.at_ms))
-    }
-
-    pub(crate) fn longest_delay_ms(&self) -> u64 {
-        self.requests.iter().map(|r| r.delay_ms).max().unwrap_or(0)
-    }
-}
-
 impl Limiter {
     /// Whether it refuses any of the requests at these times.
     pub(crate) fn refuses_any(&self, times_ms: &[u64]) -> bool {
@@ -102,11 +79,12 @@ impl Limiter {
         }
     }
 
-    /// Puts requests at these times, in order, to the limiter from a quiet start.
-    pub(crate) fn answer(&self, times_ms: &[u64]) -> Answers {
+    /// Puts requests at these times, in order, to the limiter from a quiet start, and hands each one's answer on. Gives the
+    /// longest stretch in which a request would have been refused, from the refusal that began it, in milliseconds.
+    pub(super) fn put(&self, times_ms: &[u64], mut each: impl FnMut(usize, Answered)) -> u64 {
         let share = self.share();
         let mut states = vec![State::new(&share); self.states()];
-        let mut answers = Answers::default();
+        let mut longest = 0;
         let mut shut_since: Option<(u64, u64)> = None;
         for (place, at_ms) in times_ms.iter().enumerate() {
             let turn = if self.one_takes_all { 0 } else { place % states.len() };
@@ -118,16 +96,20 @@ impl Limiter {
                 }
                 (None, true) => shut_since = Some((*at_ms, states[turn].free_at(&share, *at_ms))),
                 (Some((since, until)), false) => {
-                    answers.shut_ms = answers.shut_ms.max((*until).min(*at_ms).saturating_sub(*since));
+                    longest = longest.max((*until).min(*at_ms).saturating_sub(*since));
                     shut_since = None;
                 }
                 (Some(_), true) | (None, false) => {}
             }
-            answers.requests.push(answered);
+            each(place, answered);
         }
-        if let Some((since, until)) = shut_since {
-            answers.shut_ms = answers.shut_ms.max(until.saturating_sub(since));
-        }
+        shut_since.map_or(longest, |(since, until)| longest.max(until.saturating_sub(since)))
+    }
+
+    /// What becomes of requests at these times, in order, from a quiet start.
+    pub(crate) fn answer(&self, times_ms: &[u64]) -> Vec<Answered> {
+        let mut answers = Vec::with_capacity(times_ms.len());
+        self.put(times_ms, |_, answered| answers.push(answered));
         answers
     }
 
@@ -370,7 +352,7 @@ mod tests {
     }
 
     fn pattern(limiter: &Limiter, times: &[u64]) -> String {
-        limiter.answer(times).requests.iter().map(|r| if r.refused { 'x' } else { '.' }).collect()
+        limiter.answer(times).iter().map(|r| if r.refused { 'x' } else { '.' }).collect()
     }
 
     const SECONDS: [u64; 14] =
@@ -408,9 +390,10 @@ mod tests {
         assert_eq!(pattern(&bucket, &times), format!("{}xxxx.x..", ".".repeat(21)));
         let shaped = Limiter { class: LimiterClass::LeakyBucket, ..bucket };
         let answers = shaped.answer(&[0; 22]);
-        let delays: Vec<u64> = answers.requests.iter().map(|r| r.delay_ms).collect();
+        let delays: Vec<u64> = answers.iter().map(|r| r.delay_ms).collect();
         assert_eq!(delays[..4], [0, 100, 200, 300]);
-        assert_eq!((answers.longest_delay_ms(), answers.refused()), (2000, 1));
+        let refused = answers.iter().filter(|r| r.refused).count();
+        assert_eq!((delays.iter().max(), refused), (Some(&2000), 1));
     }
 
     #[test]
@@ -426,7 +409,7 @@ mod tests {
             (of(TokenBucket, 5, 10_000), 2000),
             (Limiter { penalty_ms: 60_000, ..of(Penalty, 5, 10_000) }, 60_000),
         ] {
-            assert_eq!(limiter.answer(&at_once).shut_ms, want, "{limiter:?}");
+            assert_eq!(limiter.put(&at_once, |_, _| {}), want, "{limiter:?}");
         }
     }
 
@@ -467,7 +450,7 @@ mod tests {
     fn numbers_from_foreign_headers_do_no_harm() {
         for class in LimiterClass::ALL {
             let huge = Limiter { penalty_ms: u64::MAX, counters: u64::MAX, ..of(class, u64::MAX, u64::MAX) };
-            assert_eq!(huge.answer(&[0, 1, u64::MAX]).refused(), 0, "{class}");
+            assert!(!huge.answer(&[0, 1, u64::MAX]).iter().any(|r| r.refused), "{class}");
             let tiny = Limiter { penalty_ms: u64::MAX, counters: u64::MAX, ..of(class, 1, 1) };
             tiny.answer(&[0, 0, 1, u64::MAX - 1, u64::MAX]);
         }

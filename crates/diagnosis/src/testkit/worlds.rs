@@ -313,6 +313,7 @@ pub(crate) fn project() -> ProjectSnapshot {
             commits: Vec::new(),
             branches: Vec::new(),
             default_branch: None,
+            routes_written: Vec::new(),
             deploy_history: vec![HistoricChange {
                 commit: "7a2bc41".into(),
                 at: None,
