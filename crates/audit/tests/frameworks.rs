@@ -222,3 +222,49 @@ async fn production_is_not_asked_for_what_the_local_backend_does_not_serve() {
     assert_eq!(production.requests_for("/openapi.json"), 0);
     assert_eq!(title(&diagnosis, "LF-PATH-004"), None);
 }
+
+fn git(folder: &Path, at: &str, arguments: &[&str]) {
+    let done = Command::new("git")
+        .args(["-c", "user.name=Dev", "-c", "user.email=dev@example.test", "-c", "commit.gpgsign=false"])
+        .args(arguments)
+        .current_dir(folder)
+        .envs([("GIT_COMMITTER_DATE", at), ("GIT_AUTHOR_DATE", at)])
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
+        .output()
+        .expect("git is installed");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// Nobody has declared an endpoint, and health and the first route of the product are served by the old build as well.
+#[tokio::test]
+async fn an_older_build_is_found_by_the_route_that_was_written_last() {
+    let folder = project(&[
+        ("Procfile", "web: uvicorn main:app --host 0.0.0.0 --port $PORT\n"),
+        ("requirements.txt", "fastapi==0.165.0\nuvicorn==0.54.0\n"),
+        (".gitignore", ".venv\n__pycache__\n"),
+        ("main.py", API),
+    ]);
+    let older = project(&[("main.py", API)]);
+    git(folder.path(), "2026-03-01T00:00:00Z", &["init", "-q"]);
+    git(folder.path(), "2026-03-01T00:00:00Z", &["add", "."]);
+    git(folder.path(), "2026-03-01T00:00:00Z", &["commit", "-qm", "Shop"]);
+    let newer = format!("{API}\n@app.get('/prices')\ndef prices():\n    return [1]\n");
+    std::fs::write(folder.path().join("main.py"), newer).expect("written");
+    git(folder.path(), "2026-04-01T00:00:00Z", &["commit", "-qam", "Prices"]);
+    let production = Deployed::of(older.path(), "main:app");
+    let (evidence, diagnosis) = audit(folder.path(), Some(production.port)).await;
+
+    assert!(production.requests_for("/prices") > 0);
+    let asked: Vec<&str> = evidence.target.endpoints.iter().map(|e| e.path.as_str()).collect();
+    assert_eq!(asked, ["/health", "/api/v2/items", "/prices"]);
+    let first = diagnosis.causes.first().expect("it lacks a route");
+    let of_an_old_build = [
+        "deploy-failed-old-build-live",
+        "auto-deploy-off-or-wrong-branch",
+        "uncommitted-or-unpushed",
+        "route-missing",
+    ];
+    assert!(of_an_old_build.contains(&first.id.as_str()), "{}", first.id);
+}

@@ -871,15 +871,18 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     }
 }
 
-/// Whether some paths fail with an error of a program that nobody on the way signed, while others of the same site are served.
+/// Whether some paths fail with an error of a program that nobody on the way signed, while others of the same site are served. A
+/// status of gateways is the program's as well where its own log has such answers, and the exception behind them.
 fn fails_unsigned(facts: &Facts) -> bool {
     let outcomes = || facts.at(FactKey::EndpointOutcome, Some("edge"));
+    let logged =
+        listed(facts, FactKey::LogSays, "answers-500") && listed(facts, FactKey::LogSays, "exception");
     facts.text(FactKey::SiteKind, "edge") == Some("application")
         && outcomes().any(|fact| fact.text() == Some("ok"))
         && outcomes().any(|fact| {
             let writer = facts.text(FactKey::HttpWriter, &fact.subject);
             fact.symptom
-                && fact.text() == Some("app-error")
+                && (fact.text() == Some("app-error") || logged && fact.text() == Some("gateway-error"))
                 && !matches!(writer, Some("edge" | "platform" | "server" | "balancer"))
         })
 }
