@@ -120,6 +120,7 @@ fn the_corpus_holds_every_stack_and_deploy_file() {
         "google-app-engine",
         "google-cloud-run",
         "app-platform",
+        "kamal",
         "kubernetes",
         "helm",
         "systemd",
