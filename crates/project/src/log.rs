@@ -240,6 +240,10 @@ impl Reducer<'_> {
             let key =
                 if status.starts_with('5') { format!("{status} {}", &request[2]) } else { status.to_owned() };
             self.keep(number, key, format!("{} {} answered {status}", &request[1], &request[2]), None);
+            // What a proxy adds to such a line (Envoy's flags, gorouter's reason) says why.
+            if status.starts_with(['4', '5']) && (self.known)(&clip(line.trim())) {
+                self.keep(number, normal(&line), line, None);
+            }
             return;
         }
         if let Some(session) = p.haproxy.captures(&line) {
@@ -251,8 +255,7 @@ impl Reducer<'_> {
         if !self.tells(&line) {
             return;
         }
-        let key = p.time.replace_all(&line, "#");
-        let key = p.changing.replace_all(&key, "#").into_owned();
+        let key = normal(&line);
         let place =
             self.trace.frames.then(|| self.trace.own.take().unwrap_or_else(|| "(library)".to_owned()));
         self.trace = Trace::default();
@@ -324,8 +327,7 @@ impl Reducer<'_> {
             // Its last line is the exception, and is kept with its frame.
             trace.lines().take(FRAMES).for_each(|line| self.line(number, line));
         }
-        let key = PATTERNS.time.replace_all(&told, "#");
-        let key = PATTERNS.changing.replace_all(&key, "#").into_owned();
+        let key = normal(&told);
         self.trace = Trace::default();
         self.thrown = self.keep(number, key, told, None);
         for frame in trace.lines().take(FRAMES).filter(|line| line.trim_start().starts_with("at ")) {
@@ -417,6 +419,12 @@ fn is_library(file: &str) -> bool {
         || file.starts_with('<')
 }
 
+/// A line without what differs each time that it is written.
+fn normal(line: &str) -> String {
+    let key = PATTERNS.time.replace_all(line, "#");
+    PATTERNS.changing.replace_all(&key, "#").into_owned()
+}
+
 fn clip(text: &str) -> String {
     match text.char_indices().nth(TEXT) {
         Some((at, _)) => text[..at].to_owned(),
@@ -457,6 +465,21 @@ mod tests {
         let kept: Vec<&str> = found.events.iter().map(|event| event.text.as_str()).collect();
         let plain = "[info] Running ShopWeb.Endpoint with Bandit 1.8.0 at :::4000 (http)";
         assert_eq!(kept, [plain, "info Running ShopWeb.Endpoint with Bandit 1.8.0"]);
+    }
+
+    #[test]
+    fn what_a_proxy_adds_to_a_failing_request_is_kept_where_somebody_knows_it() {
+        let log = "[2026-11-26T10:00:00.000Z] \"GET /a HTTP/1.1\" 503 UH no_healthy_upstream - \"-\" 0 19 0 -\n\
+                   [2026-11-26T10:00:01.000Z] \"GET /a HTTP/1.1\" 503 UH no_healthy_upstream - \"-\" 0 19 0 -\n\
+                   [2026-11-26T10:00:02.000Z] \"GET /b HTTP/1.1\" 200 - via_upstream - \"-\" 0 19 0 -\n";
+        assert_eq!(
+            texts(log),
+            [(2, "GET /a answered 503".to_owned()), (1, "GET /b answered 200".to_owned())]
+        );
+        let found = reduce(log.as_bytes(), false, &|line| line.contains("upstream")).events;
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert_eq!(found[1].count, 2);
+        assert!(found[1].text.ends_with("503 UH no_healthy_upstream - \"-\" 0 19 0 -"), "{found:?}");
     }
 
     #[test]

@@ -196,7 +196,7 @@ static HOST_REFUSAL: LazyLock<Regex> = LazyLock::new(|| {
         r"(?:invalid|unknown|disallowed|untrusted|unrecogni[sz]ed|unexpected|blocked|forbidden|bad|illegal)";
     let not = r"(?:is |was )?(?:not (?:allowed|permitted|recogni[sz]ed|in (?:the )?allowed|trusted)|invalid|disallowed)";
     Regex::new(&format!(
-        r"(?i)\b(?:{bad} (?:http_?)?host(?:[ _-]?(?:name|header))?\b|host(?:[ _-]?(?:name|header))? {not}\b|disallowedhost)"
+        r#"(?i)\b(?:{bad} (?:http_?)?host(?:[ _-]?(?:name|header))?\b|host(?:[ _-]?(?:name|header))?:? (?:[("'`]*[\w.:-]+\.[\w:-]+[)"'`]* )?{not}\b|disallowedhost)"#
     ))
     .expect("a built-in pattern compiles; the tests use it")
 });
@@ -238,10 +238,21 @@ fn tells_failure(response: &HttpResponse, expected: &[String]) -> bool {
         return response.body.text.as_deref().is_some_and(|text| ERROR_TEXT.is_match(text));
     };
     let is_false = |name: &str| fields.get(name) == Some(&Json::Bool(false));
-    let status = fields.get("status").and_then(Json::as_str).map(str::to_ascii_lowercase);
-    let bad_status = status.is_some_and(|word| {
+    let bad_status = ["status", "result"].iter().any(|name| {
+        let word = fields.get(*name).and_then(Json::as_str).unwrap_or_default().to_ascii_lowercase();
         matches!(word.as_str(), "error" | "fail" | "failed" | "failure" | "down" | "unhealthy" | "critical")
     });
+    // A number in the place of the status that should have been sent, with words: `{"code":500,"msg":"…"}`.
+    let numbered =
+        ["code", "status", "statusCode", "status_code", "errorCode", "error_code"].iter().any(|name| {
+            fields.get(*name).and_then(Json::as_u64).is_some_and(|number| (400..600).contains(&number))
+                && !expected.iter().any(|key| key == name)
+        });
+    let worded = ["msg", "message", "error", "errorMessage", "error_message", "detail", "title"]
+        .iter()
+        .any(|name| fields.get(*name).is_some_and(Json::is_string));
+    // A response object has a result or an error, never both (jsonrpc.org, specification 2.0, section 5).
+    let remote = fields.contains_key("jsonrpc") && fields.get("error").is_some_and(Json::is_object);
     let error = fields.get("error").is_some_and(|value| match value {
         Json::Null | Json::Bool(false) => false,
         Json::String(text) => {
@@ -258,7 +269,15 @@ fn tells_failure(response: &HttpResponse, expected: &[String]) -> bool {
     // Where a good answer is declared to have the field, it is part of what is served.
     let declared = expected.iter().any(|key| key == "error");
     let (bad_status, error) = (bad_status && !record, error && !record && !declared);
-    is_false("ok") || is_false("success") || is_false("healthy") || bad_status || error || failed
+    let numbered = numbered && worded && !record;
+    is_false("ok")
+        || is_false("success")
+        || is_false("healthy")
+        || bad_status
+        || error
+        || failed
+        || numbered
+        || remote
 }
 
 /// Whether an object is an answer that says, in the form of GraphQL or of JSON:API, that what was asked for failed: a list
@@ -478,6 +497,28 @@ mod tests {
         ] {
             assert!(!tells(title), "{title}");
         }
+    }
+
+    #[test]
+    fn a_refusal_of_the_host_may_name_it() {
+        let refuses = |text: &str| refuses_host(&response(403).html(text).build());
+        assert!(refuses("Host api.example.test is not allowed"));
+        assert!(refuses("The host \"api.example.test\" is not permitted here"));
+        assert!(refuses("Invalid Host header"));
+        assert!(!refuses("The host of the party is not allowed to bet"));
+    }
+
+    #[test]
+    fn a_number_or_a_word_in_the_place_of_the_status_is_a_failure() {
+        let tells = |text: &str, keys: &[String]| tells_failure(&response(200).json(text).build(), keys);
+        assert!(tells(r#"{"code":500,"msg":"internal error","data":null}"#, &[]));
+        assert!(tells(r#"{"statusCode":503,"message":"Service Unavailable"}"#, &[]));
+        assert!(tells(r#"{"result":"failure"}"#, &[]));
+        assert!(tells(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Internal error"}}"#, &[]));
+        assert!(!tells(r#"{"code":0,"msg":"success","data":[]}"#, &[]));
+        assert!(!tells(r#"{"code":452,"name":"Harbour"}"#, &[]), "a number without words is a number");
+        assert!(!tells(r#"{"id":7,"code":404,"message":"a record of a request"}"#, &[]));
+        assert!(!tells(r#"{"code":404,"message":"x"}"#, &["code".to_owned()]), "declared to be there");
     }
 
     #[test]
