@@ -1,6 +1,6 @@
 //! What a line of a log says, by patterns that are data (`log-lines.toml`; its head describes the fields).
 
-mod required;
+pub(crate) mod required;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;

@@ -16,6 +16,7 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::catalogue::{Catalogue, CatalogueError};
+use crate::lines::required::required;
 
 const FILE: &str = "signatures.toml";
 
@@ -208,7 +209,7 @@ impl Signature {
     }
 
     /// Whether all that the entry asks for is in the response; `parts` are its `body_contains` in [`BodyParts`].
-    fn holds(&self, response: &Prepared<'_>, parts: &[usize]) -> bool {
+    fn holds(&self, response: &Prepared<'_>, asked: &Asked) -> bool {
         let compiled = self.compiled();
         let header_holds = |(name, test): &(String, HeaderTest)| {
             response.response.headers.iter().filter(|h| &h.name == name).any(|h| match test {
@@ -226,7 +227,10 @@ impl Signature {
         {
             return false;
         }
-        if !parts.is_empty() && !parts.iter().all(|part| response.parts().contains(part)) {
+        if !asked.all.is_empty() && !asked.all.iter().all(|part| response.parts().contains(part)) {
+            return false;
+        }
+        if !asked.any.is_empty() && !asked.any.iter().any(|part| response.parts().contains(part)) {
             return false;
         }
         compiled.body.as_ref().is_none_or(|pattern| response.text.is_some_and(|text| pattern.is_match(text)))
@@ -258,20 +262,39 @@ impl Signature {
     }
 }
 
+/// A shorter text stands in so many bodies that looking for it would spare nothing.
+const SHORTEST_TEXT: usize = 5;
+
 /// The parts of bodies that all entries ask for, found in one pass: several hundred searches of a large body one after
 /// the other take longer than the rest of a diagnosis.
 #[derive(Debug)]
 pub(crate) struct BodyParts {
     search: AhoCorasick,
-    /// For each entry, the patterns of the search that it asks for.
-    of_entry: Vec<Vec<usize>>,
+    of_entry: Vec<Asked>,
+}
+
+/// What one entry asks for among the patterns of the search.
+#[derive(Debug)]
+struct Asked {
+    /// All of these.
+    all: Vec<usize>,
+    /// One of these, without which its regular expression finds nothing. Empty where nothing long enough is required.
+    any: Vec<usize>,
 }
 
 impl BodyParts {
     fn new(all: &[Signature]) -> Self {
-        let mut patterns: IndexMap<String, ()> = IndexMap::new();
-        let mut place = |part: &String| patterns.insert_full(part.to_ascii_lowercase(), ()).0;
-        let of_entry = all.iter().map(|entry| entry.body_contains.iter().map(&mut place).collect()).collect();
+        let mut patterns: IndexMap<Vec<u8>, ()> = IndexMap::new();
+        let mut place = |part: Vec<u8>| patterns.insert_full(part, ()).0;
+        let mut asked = |entry: &Signature| {
+            let all = entry.body_contains.iter().map(|part| part.to_ascii_lowercase().into_bytes());
+            let all = all.map(&mut place).collect();
+            // Letters without regard to case are those of ASCII here; two letters of Unicode that fold to them are in no page.
+            let texts = entry.body_regex.as_deref().map(required).unwrap_or_default();
+            let long = texts.iter().all(|text| text.len() >= SHORTEST_TEXT);
+            Asked { all, any: if long { texts.into_iter().map(&mut place).collect() } else { Vec::new() } }
+        };
+        let of_entry = all.iter().map(&mut asked).collect();
         let search = AhoCorasick::builder().ascii_case_insensitive(true).build(patterns.keys());
         Self {
             search: search

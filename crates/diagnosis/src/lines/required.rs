@@ -10,7 +10,7 @@ const SHORTEST: usize = 3;
 
 /// Texts in lower case of which at least one, in any case of its letters, is part of every text in which `pattern` (bytes,
 /// ASCII classes) finds something. Empty when there are none, or the pattern is no pattern.
-pub(super) fn required(pattern: &str) -> Vec<Vec<u8>> {
+pub(crate) fn required(pattern: &str) -> Vec<Vec<u8>> {
     let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern);
     parsed.ok().and_then(|hir| of(&hir)).unwrap_or_default()
 }

@@ -122,7 +122,7 @@ impl Limiter {
     }
 
     /// How far a moment lies behind the last boundary.
-    fn into_window(&self, phase: u64, at_ms: u64) -> u64 {
+    fn since_boundary(&self, phase: u64, at_ms: u64) -> u64 {
         // Counted from one window before the use, so that a boundary inside it has a beginning to its left.
         let from = at_ms.saturating_add(self.window_ms).saturating_sub(phase % self.window_ms);
         from % self.window_ms
@@ -131,13 +131,13 @@ impl Limiter {
     /// The first boundary after a moment, of windows that are cut by the clock.
     fn next_boundary(&self, at_ms: u64) -> u64 {
         let Cut::At(phase) = self.cut else { return at_ms.saturating_add(self.window_ms) };
-        at_ms.saturating_add(self.window_ms - self.into_window(phase, at_ms))
+        at_ms.saturating_add(self.window_ms - self.since_boundary(phase, at_ms))
     }
 
     /// The beginning of the window that this moment lies in, where a window is open from `open` on.
     fn window_start(&self, open: Option<u64>, at_ms: u64) -> u64 {
         match (self.cut, open) {
-            (Cut::At(phase), _) => at_ms - self.into_window(phase, at_ms).min(at_ms),
+            (Cut::At(phase), _) => at_ms - self.since_boundary(phase, at_ms).min(at_ms),
             (Cut::FirstRequest, Some(start)) if at_ms < start.saturating_add(self.window_ms) => start,
             (Cut::FirstRequest, _) => at_ms,
         }
