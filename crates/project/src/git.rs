@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use landfall_evidence::{
@@ -33,7 +33,8 @@ const MAX_HISTORY: usize = 10;
 /// Files with routes whose lines are dated, and lines in all.
 const MAX_DATED_FILES: usize = 8;
 const MAX_DATED: usize = 40;
-/// The history of one file's lines; a file with ten thousand commits takes longer, and then its routes have no date.
+/// The history of one file's lines, and when no further file is begun; where there are ten thousand commits it takes longer,
+/// and then the routes have no date.
 const DATED_LIMIT: Duration = Duration::from_millis(700);
 
 /// Runs git in the folder. The error is in words.
@@ -215,7 +216,11 @@ pub(crate) fn routes_written(root: &Path, state: &GitState, routes: &[Route]) ->
     }
     let mut room = MAX_DATED;
     let mut written = Vec::new();
+    let began = Instant::now();
     for (file, lines) in lines {
+        if room == 0 || began.elapsed() > DATED_LIMIT {
+            break;
+        }
         let lines: Vec<String> = lines.iter().take(room).map(|line| format!("{line},{line}")).collect();
         room -= lines.len();
         let mut arguments = vec!["blame", "--no-textconv", "--line-porcelain"];
