@@ -4,6 +4,7 @@
 //! route of the product itself, the routes that were written last, which an older build does not have, and webhooks, of
 //! which a GET tells whether they exist.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use landfall_evidence::{Endpoint, EndpointSource, Expectation, ProjectSnapshot, Route};
@@ -126,8 +127,9 @@ fn newest<'a>(
         .filter(|(at, path)| *at > first && Some(*path) != product)
         .collect();
     dated.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    dated.dedup_by_key(|(_, path)| *path);
-    dated.into_iter().take(MAX_NEWEST).map(|(_, path)| path).collect()
+    // One path may be declared twice, for other methods or in two files.
+    let mut seen = BTreeSet::new();
+    dated.into_iter().map(|(_, path)| path).filter(|path| seen.insert(*path)).take(MAX_NEWEST).collect()
 }
 
 fn answers(route: &Route, method: &str) -> bool {

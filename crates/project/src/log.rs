@@ -1,8 +1,9 @@
 //! The end of a log file, brought down to its telling lines.
 //!
 //! Which lines are kept is decided by words that programs of every kind use for errors, starts, listening, exits and
-//! signals, and by whether the caller knows the line; nothing here knows a program. Lines that differ only in times and ids are counted, not repeated. Bounds: the
-//! last [`TAIL_BYTE`] of the file, [`LINE_BYTE`] of a line, [`EVENTS`] events of [`TEXT`] characters.
+//! signals, and by whether the caller knows the line; nothing here knows a program. Lines that differ only in times and
+//! ids are counted, not repeated. Bounds: the last [`TAIL_BYTE`] of the file, [`LINE_BYTE`] of a line, [`EVENTS`] events of
+//! [`TEXT`] characters.
 
 use std::collections::HashMap;
 use std::fs::File;
