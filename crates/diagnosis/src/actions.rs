@@ -38,6 +38,14 @@ pub(crate) fn actions(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
     actions.extend(remaining_findings(case, drawn));
     actions.extend(monitoring(case, drawn));
     actions.extend(documentation(case, drawn));
+    for action in &mut actions {
+        // A single step in the title's own words tells nothing more.
+        if let [step] = action.steps.as_slice()
+            && step.trim_end_matches('.') == action.title.trim_end_matches('.')
+        {
+            action.steps.clear();
+        }
+    }
     actions.sort_by_key(|a| a.priority);
     actions
 }
