@@ -1,7 +1,8 @@
 //! Meets many simulated limiters and prints what the estimator says of them.
 //!
-//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--misses]`
+//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--misses]`
 //!
+//! `--deep` measures the usual deep budget only.
 //! `--misses` also prints the limiters whose kind or limit was missed without anybody else's traffic.
 
 use landfall_limiter::Budget;
@@ -11,6 +12,7 @@ fn main() {
     let (options, numbers): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|a| a.starts_with("--"));
     let misses = options.iter().any(|o| o == "--misses");
+    let deep_only = options.iter().any(|o| o == "--deep");
     let mut arguments = numbers.into_iter();
     let mut number = |otherwise: u64| arguments.next().and_then(|a| a.parse().ok()).unwrap_or(otherwise);
     let (runs, seed) = (number(500), number(1));
@@ -18,6 +20,9 @@ fn main() {
     for (name, budget) in
         [("deep", Budget::DEEP), ("deep, 60 requests, 90 s", shorter), ("default", Budget::DEFAULT)]
     {
+        if deep_only && name != "deep" {
+            continue;
+        }
         let tally = measure::measure(budget, runs, seed);
         println!("{name}\n{tally}");
         if !misses {

@@ -13,6 +13,8 @@ pub struct Exchange {
     pub retry_after: Option<f64>,
     /// The server's `Date` in seconds since the epoch, where the answer had one.
     pub date: Option<f64>,
+    /// Requests that are left, where the answer states it (`X-RateLimit-Remaining` and its like).
+    pub left: Option<u32>,
 }
 
 impl Exchange {
@@ -47,6 +49,9 @@ pub(crate) struct History {
     base: Option<f64>,
     /// What was known of (server's clock − ours) after each exchange, in seconds.
     clocks: Vec<Option<(f64, f64)>>,
+    /// What was stated last as left before each exchange.
+    left_before: Vec<Option<u32>>,
+    last_left: Option<u32>,
 }
 
 impl History {
@@ -71,6 +76,8 @@ impl History {
             clock = Some(if known.0 < known.1 { known } else { (low, high) });
         }
         self.clocks.push(clock);
+        self.left_before.push(self.last_left);
+        self.last_left = exchange.left.or(self.last_left);
         self.exchanges.push(exchange);
         self.arrivals.push(Arrival { at, spread: arrival.spread });
     }
@@ -98,6 +105,11 @@ impl History {
         } else {
             &self.passed[..self.passed_before.get(i).copied().unwrap_or(self.passed.len())]
         }
+    }
+
+    /// What the last answer before exchange `i` that stated it said is left.
+    pub(crate) fn left_before(&self, i: usize) -> Option<u32> {
+        self.left_before[i]
     }
 
     /// Number of the first exchange that was refused.

@@ -47,6 +47,8 @@ pub(crate) struct Parameters {
     pub(crate) luck: [f32; LUCKS],
     /// Whether the previous window's share is rounded down (`limits`, the library below Flask-Limiter, does) or exact.
     pub(crate) rounds_down: bool,
+    /// Whether what answers state of the requests left is said of this limiter, and not of another one in front or behind.
+    pub(crate) told: bool,
 }
 
 impl Parameters {
@@ -105,8 +107,9 @@ impl Hypothesis {
         Self { class, of, state: State::default(), taken_by: Vec::new() }
     }
 
-    /// Chance of a refusal if a request arrives exactly at `at` as exchange number `i`.
-    fn refuses(&self, history: &History, i: usize, at: f64) -> f64 {
+    /// Chance of a refusal if a request arrives exactly at `at` as exchange number `i`. `foreign` is what others hold then, where
+    /// that was reckoned already.
+    fn refuses(&self, history: &History, i: usize, at: f64, foreign: Option<&Foreign>) -> f64 {
         let (of, state) = (&self.of, &self.state);
         match self.class {
             // Asked one at a time, its queue never grows long enough to refuse; the delay is what shows it.
@@ -120,33 +123,34 @@ impl Hypothesis {
             _ => match self.room(history, i, at) {
                 0 => 1.0,
                 _ if of.others == 0.0 => 0.0,
-                room => self.foreign(at).at_least(room),
+                room => foreign.map_or_else(|| self.foreign(at).at_least(room), |f| f.at_least(room)),
             },
         }
     }
 
-    /// Places that our own requests leave to others and the next.
+    /// Places that our own requests leave to others and the next; those of a log as far as the next needs one.
     fn room(&self, history: &History, i: usize, at: f64) -> u32 {
-        let (of, state) = (&self.of, &self.state);
-        let left = match self.class {
+        if self.class == LimiterClass::SlidingLog && self.of.others == 0.0 {
+            // Times are in order, so one of them tells whether all places are taken.
+            let (log, limit) = (history.before(i, self.of.counts_refused), self.of.limit as usize);
+            return u32::from(log.len() < limit || log[log.len() - limit] <= at - self.of.period);
+        }
+        // One more has to fit as a whole.
+        (self.places(history, i, at, 0) + 1e-9).max(0.0) as u32
+    }
+
+    /// Places that our own requests leave, of counter `w` where there are several.
+    fn places(&self, history: &History, i: usize, at: f64, w: usize) -> f64 {
+        let (of, limit) = (&self.of, f64::from(self.of.limit));
+        match self.class {
             LimiterClass::SlidingLog => {
                 let log = history.before(i, of.counts_refused);
-                let limit = of.limit as usize;
-                // Times are in order, so one of them tells whether all places are taken.
-                if log.len() >= limit && log[log.len() - limit] > at - of.period {
-                    return 0;
-                }
-                if of.others == 0.0 {
-                    return 1;
-                }
-                (limit + log.partition_point(|t| *t <= at - of.period) - log.len()) as f64
+                limit + log.partition_point(|t| *t <= at - of.period) as f64 - log.len() as f64
             }
-            LimiterClass::SlidingCounter => f64::from(of.limit) - self.weighed(at),
-            LimiterClass::TokenBucket => f64::from(of.limit) - (state.full_at - at).max(0.0) / of.place(),
-            _ => f64::from(of.limit.saturating_sub(self.window(at, 0).1)),
-        };
-        // One more has to fit as a whole.
-        (left + 1e-9).max(0.0) as u32
+            LimiterClass::SlidingCounter => limit - self.weighed(at),
+            LimiterClass::TokenBucket => limit - (self.state.full_at - at).max(0.0) / of.place(),
+            _ => limit - f64::from(self.window(at, w).1),
+        }
     }
 
     /// What others hold at `at`.
@@ -246,23 +250,32 @@ impl Hypothesis {
 
     /// Chance of a refusal at an arrival that is known up to its spread, unexplained answers included.
     pub(crate) fn chance_of_refusal(&self, history: &History, i: usize, arrival: Arrival) -> f64 {
+        self.chance_given(history, i, arrival, None)
+    }
+
+    /// The same where it was reckoned already what others hold at the arrival.
+    fn chance_given(&self, history: &History, i: usize, arrival: Arrival, foreign: Option<&Foreign>) -> f64 {
         let Arrival { at, spread } = arrival;
         let (early, late) = (at - 0.8 * spread, at + 0.8 * spread);
-        let middle = self.refuses(history, i, at);
         // What others hold changes little within the spread, and takes time to reckon.
-        let ruled = if self.of.others > 0.0 && self.is_same(history, i, early, late) {
-            middle
-        } else {
-            0.4 * middle + 0.3 * (self.refuses(history, i, early) + self.refuses(history, i, late))
+        let reckoned;
+        let foreign = match foreign {
+            _ if self.of.others == 0.0 || !self.is_same_window(early, late) => None,
+            Some(foreign) => Some(foreign),
+            None => {
+                reckoned = self.foreign(at);
+                Some(&reckoned)
+            }
         };
+        let refuses = |at: f64| self.refuses(history, i, at, foreign);
+        let ruled = 0.4 * refuses(at) + 0.3 * (refuses(early) + refuses(late));
         UNEXPLAINED_REFUSAL + (1.0 - UNEXPLAINED_REFUSAL - UNEXPLAINED_PASS) * ruled
     }
 
-    /// Whether the same window, penalty and room of ours hold at both ends of a stretch.
-    fn is_same(&self, history: &History, i: usize, early: f64, late: f64) -> bool {
+    /// Whether the same window and penalty hold at both ends of a stretch.
+    fn is_same_window(&self, early: f64, late: f64) -> bool {
         self.window(early, 0).0 == self.window(late, 0).0
             && (early < self.state.until) == (late < self.state.until)
-            && self.room(history, i, early) == self.room(history, i, late)
     }
 
     /// The limit that explains a refusal of exchange `first`, the first one that was refused, with the other parameters as they
@@ -305,8 +318,25 @@ impl Hypothesis {
 
     /// Remembers exchange `i`, whose answer is known. `pick` chooses among counters, in `0.0..1.0`.
     pub(crate) fn take(&mut self, history: &History, i: usize, pick: impl FnOnce() -> f64) {
+        let foreign = self.foreign_at(history, i);
+        self.take_given(history, i, pick, foreign);
+    }
+
+    /// What others hold when exchange `i` arrives; `None` where there are none.
+    fn foreign_at(&self, history: &History, i: usize) -> Option<Foreign> {
+        (self.of.others > 0.0).then(|| self.foreign(history.arrival(i).at))
+    }
+
+    /// The same where it was reckoned already what others hold at the arrival.
+    fn take_given(
+        &mut self,
+        history: &History,
+        i: usize,
+        pick: impl FnOnce() -> f64,
+        foreign: Option<Foreign>,
+    ) {
         let (at, refused) = (history.arrival(i).at, history.exchange(i).refused);
-        let of_others = (self.of.others > 0.0).then(|| self.of_others_after(history, i, at, refused));
+        let of_others = foreign.map(|foreign| self.of_others_after(history, i, at, refused, foreign));
         match self.class {
             LimiterClass::FixedWindow => self.count_in_window(at, refused, 0),
             LimiterClass::SlidingLog => {}
@@ -347,7 +377,7 @@ impl Hypothesis {
             LimiterClass::SeveralCounters => {
                 let w = match self.taken_by.get(i) {
                     Some(w) => usize::from(*w),
-                    None => self.choose_counter(at, refused, pick()),
+                    None => self.choose_counter(history, i, pick()),
                 };
                 self.count_in_window(at, refused, w);
             }
@@ -358,10 +388,20 @@ impl Hypothesis {
     }
 
     /// What others hold once the answer to exchange `i` is known.
-    fn of_others_after(&self, history: &History, i: usize, at: f64, refused: bool) -> Foreign {
+    fn of_others_after(
+        &self,
+        history: &History,
+        i: usize,
+        at: f64,
+        refused: bool,
+        foreign: Foreign,
+    ) -> Foreign {
         let room = self.room(history, i, at);
+        if let Some(theirs) = self.told_of_others(history, i, at) {
+            return Foreign::full(theirs);
+        }
         match (refused, self.class) {
-            (false, _) => self.foreign(at).below(room),
+            (false, _) => foreign.below(room),
             // Counted as ours, or gone with the window.
             (true, LimiterClass::TokenBucket | LimiterClass::Penalty) => Foreign::NONE,
             (true, _) => Foreign::full(room),
@@ -378,17 +418,17 @@ impl Hypothesis {
         at - (self.luck() * (at - last + pause) - pause).max(0.0)
     }
 
-    /// The counter that took a request with this answer, drawn among those that explain it.
-    fn choose_counter(&mut self, at: f64, refused: bool, pick: f64) -> usize {
+    /// The counter that took exchange `i`, drawn by how well each explains the answer and what it states.
+    fn choose_counter(&mut self, history: &History, i: usize, pick: f64) -> usize {
         let counters = usize::from(self.of.counters);
-        let explains = |w: &usize| self.counter_is_full(at, *w) == refused;
-        let fitting = (0..counters).filter(explains).count();
-        let nth = |n: usize| ((pick * n as f64) as usize).min(n.saturating_sub(1));
-        let w = if fitting == 0 {
-            nth(counters)
-        } else {
-            (0..counters).filter(explains).nth(nth(fitting)).unwrap_or(0)
-        };
+        let weights: [f64; MOST_COUNTERS] =
+            std::array::from_fn(|w| if w < counters { self.of_counter(history, i, w) } else { 0.0 });
+        let mut left = pick * weights.iter().sum::<f64>();
+        let drawn = weights[..counters].iter().position(|weight| {
+            left -= weight;
+            left < 0.0
+        });
+        let w = drawn.unwrap_or(counters - 1);
         self.taken_by.push(w as u8);
         w
     }

@@ -390,8 +390,14 @@ impl Plan {
             if all_pass < 0.3 {
                 break;
             }
-            let passed =
-                Exchange { sent: at, answered: at + base, refused: false, retry_after: None, date: None };
+            let passed = Exchange {
+                sent: at,
+                answered: at + base,
+                refused: false,
+                retry_after: None,
+                date: None,
+                left: None,
+            };
             history.push(passed);
             for (_, kind) in &mut sample {
                 for hypothesis in kind {

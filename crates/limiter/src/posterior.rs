@@ -14,10 +14,12 @@ use crate::prior::{self, Known};
 use crate::random::Random;
 use crate::trips::Trips;
 
-/// Hypotheses of each kind.
-const CLOUD: usize = 400;
-/// The same for several counters, where a hypothesis also says who took each request.
-const LARGER_CLOUD: usize = 900;
+/// Hypotheses of a kind that may be the true one: the more, the less of its evidence is luck.
+const CLOUD: usize = 900;
+/// Of a kind with less weight than the first figure, this many times fewer.
+const FEWER: [(f64, usize); 2] = [(0.004, 8), (0.04, 3)];
+/// How many times more of several counters, where a hypothesis also says who took each request.
+const MORE_OF_SEVERAL: usize = 2;
 /// Metropolis steps of each hypothesis when its cloud is drawn anew.
 const SWEEPS: usize = 4;
 /// The cloud is renewed when fewer than this part of it are effective.
@@ -40,8 +42,11 @@ const MOST_PARTS: usize = 10;
 pub(crate) struct Weighed {
     pub(crate) hypothesis: Hypothesis,
     log_weight: f64,
-    /// Likelihood of the whole history, and prior.
+    /// Logarithm of the likelihood of the history as it is weighed just now.
     log_likelihood: f64,
+    /// The same of everything before the newest exchange. Only used where that stays the same: not where the counters that took
+    /// each request are drawn, and not of a queue, whose delays are held against the shortest latency so far.
+    log_past: f64,
 }
 
 /// One kind's hypotheses.
@@ -84,8 +89,9 @@ impl Posterior {
     /// Takes the next exchange into account, in the order in which the limiter counted them.
     pub fn observe(&mut self, exchange: Exchange) {
         self.history.push(exchange);
-        for cloud in &mut self.clouds {
-            cloud.observe(&self.history, &mut self.random);
+        let weights = self.weights();
+        for (cloud, weight) in self.clouds.iter_mut().zip(weights) {
+            cloud.observe(&self.history, size(cloud.class, weight), &mut self.random);
         }
         self.limits_of_several = self.limits_by_trips();
     }
@@ -117,7 +123,7 @@ impl Posterior {
             }
             for member in cloud.members.iter_mut().step_by(2) {
                 let of = &mut member.hypothesis.of;
-                of.limit = (quota / u32::from(of.counters)).max(1);
+                of.limit = quota;
                 if let Some(window) = window {
                     of.period = window;
                 }
@@ -129,6 +135,7 @@ impl Posterior {
                     member.log_weight += member.hypothesis.log_likelihood(&self.history, i);
                     member.hypothesis.take(&self.history, i, || self.random.unit());
                 }
+                member.log_past = member.log_weight;
             }
             // The others were weighed by the same answers already.
             let count = cloud.members.len() as f64;
@@ -174,18 +181,30 @@ impl Posterior {
     }
 }
 
+/// How many hypotheses a kind of this weight is worth.
+fn size(class: LimiterClass, weight: f64) -> usize {
+    let fewer = FEWER.iter().find(|(below, _)| weight < *below).map_or(1, |(_, times)| *times);
+    let more = if class == LimiterClass::SeveralCounters { MORE_OF_SEVERAL } else { 1 };
+    more * CLOUD / fewer
+}
+
 impl Cloud {
     fn drawn(class: LimiterClass, random: &mut Random) -> Self {
-        let count = if class == LimiterClass::SeveralCounters { LARGER_CLOUD } else { CLOUD };
-        let members = (0..count)
-            .map(|_| Weighed { hypothesis: prior::draw(class, random), log_weight: 0.0, log_likelihood: 0.0 })
+        let members = (0..size(class, 1.0))
+            .map(|_| Weighed {
+                hypothesis: prior::draw(class, random),
+                log_weight: 0.0,
+                log_likelihood: 0.0,
+                log_past: 0.0,
+            })
             .collect();
         Self { class, members, log_evidence: 0.0, stated: None }
     }
 
     /// Takes the newest exchange into account, by as many parts as it needs: a likelihood that only a few hypotheses
     /// survive is raised to its full power step by step, and the cloud is renewed in between.
-    fn observe(&mut self, history: &History, random: &mut Random) {
+    /// `size` is the number of hypotheses from here on, when it is drawn anew.
+    fn observe(&mut self, history: &History, size: usize, random: &mut Random) {
         let i = history.len() - 1;
         let mut power = 0.0;
         let mut factors: Vec<f64> =
@@ -203,10 +222,11 @@ impl Cloud {
             if power >= 1.0 {
                 break;
             }
-            self.renew(history, power, random);
+            self.renew(history, power, size, random);
             factors = self.members.iter().map(|m| m.hypothesis.log_likelihood(history, i)).collect();
         }
-        for member in &mut self.members {
+        for (member, factor) in self.members.iter_mut().zip(&factors) {
+            member.log_past += factor;
             // For several counters the choice of the counter is part of the hypothesis from now on.
             member.hypothesis.take(history, i, || random.unit());
         }
@@ -223,16 +243,22 @@ impl Cloud {
     }
 
     /// Draws the cloud anew and moves its members, with the newest exchange's likelihood raised to `power`.
-    fn renew(&mut self, history: &History, power: f64, random: &mut Random) {
-        let chosen = systematic(&self.weights(), self.members.len(), random.unit());
+    fn renew(&mut self, history: &History, power: f64, size: usize, random: &mut Random) {
+        let chosen = systematic(&self.weights(), size, random.unit());
         self.members = chosen.into_iter().map(|i| self.members[i].clone()).collect();
         let width = self.width();
         let gaps = history.gaps();
         let stated = self.stated;
+        let several = self.class == LimiterClass::SeveralCounters;
+        let changes = several || self.class == LimiterClass::LeakyBucket;
+        let sweeps = if several { 2 * SWEEPS } else { SWEEPS };
         for member in &mut self.members {
             member.log_weight = 0.0;
-            member.log_likelihood = replay(&mut member.hypothesis, history, power);
-            let sweeps = if self.class == LimiterClass::SeveralCounters { 2 * SWEEPS } else { SWEEPS };
+            member.log_likelihood = if changes {
+                replay(&mut member.hypothesis, history, power)
+            } else {
+                member.log_past + power * member.hypothesis.log_likelihood(history, history.len() - 1)
+            };
             for _ in 0..sweeps {
                 member.step(history, power, (width, &gaps, stated), random);
             }
@@ -305,59 +331,95 @@ impl Weighed {
             return;
         }
         let least = random.unit().ln() + self.log_likelihood - prior - back;
-        let log_likelihood = replay_while(&mut candidate, history, power, least);
+        let Some(log_past) = past_while(&mut candidate, history, least) else { return };
+        let log_likelihood = log_past + power * candidate.log_likelihood(history, history.len() - 1);
         if log_likelihood > least {
-            (self.hypothesis, self.log_likelihood) = (candidate, log_likelihood);
+            (self.hypothesis, self.log_likelihood, self.log_past) = (candidate, log_likelihood, log_past);
         }
     }
 }
 
 /// Replays with counters drawn anew, and returns how well the answers were foreseen.
 fn redraw(hypothesis: &mut Hypothesis, history: &History, power: f64, random: &mut Random) -> f64 {
-    hypothesis.state = State::default();
     hypothesis.taken_by.clear();
+    hypothesis.state = State::default();
     let newest = history.len() - 1;
-    let mut sum = 0.0;
+    let mut sum = LogSum::new(hypothesis.of_the_dates(history, newest), f64::NEG_INFINITY);
     for i in 0..newest {
-        sum += hypothesis.log_likelihood(history, i);
-        hypothesis.take(history, i, || random.unit());
+        sum.add(hypothesis.pass(history, i, || random.unit()));
     }
-    sum + power * hypothesis.log_likelihood(history, newest)
+    sum.log() + power * hypothesis.log_likelihood(history, newest)
 }
 
 /// Replays with the counters in `taken`, and returns how well the answers were foreseen.
 fn foresee(hypothesis: &mut Hypothesis, history: &History, power: f64, taken: &[u8]) -> f64 {
     hypothesis.state = State::default();
-    let mut sum = 0.0;
+    let newest = taken.len();
+    let mut sum = LogSum::new(hypothesis.of_the_dates(history, newest), f64::NEG_INFINITY);
     for (i, by) in taken.iter().enumerate() {
-        sum += hypothesis.log_likelihood(history, i);
-        hypothesis.taken_by.push(*by);
-        hypothesis.take(history, i, || 0.5);
+        sum.add(hypothesis.foresee(history, i, *by));
     }
-    sum + power * hypothesis.log_likelihood(history, taken.len())
+    sum.log() + power * hypothesis.log_likelihood(history, newest)
 }
 
 /// Runs a hypothesis through the history up to the newest exchange, and returns the log-likelihood with that of the newest
 /// multiplied by `power`.
 fn replay(hypothesis: &mut Hypothesis, history: &History, power: f64) -> f64 {
-    replay_while(hypothesis, history, power, f64::NEG_INFINITY)
+    past_while(hypothesis, history, f64::NEG_INFINITY).unwrap_or(f64::NEG_INFINITY)
+        + power * hypothesis.log_likelihood(history, history.len() - 1)
 }
 
-/// The same, given up as soon as it cannot reach `least` any more.
-fn replay_while(hypothesis: &mut Hypothesis, history: &History, power: f64, least: f64) -> f64 {
+/// Runs a hypothesis through everything before the newest exchange, and returns the log-likelihood of that; `None` as soon as it
+/// cannot reach `least` any more.
+fn past_while(hypothesis: &mut Hypothesis, history: &History, least: f64) -> Option<f64> {
     hypothesis.state = State::default();
     let newest = history.len() - 1;
-    let mut sum = 0.0;
-    // What the delay and the date can still add.
+    // What the delay can still add.
     let least = if hypothesis.can_gain() { f64::NEG_INFINITY } else { least };
+    let mut sum = LogSum::new(hypothesis.of_the_dates(history, newest), least);
     for i in 0..newest {
-        if sum < least {
-            return f64::NEG_INFINITY;
+        if sum.is_lost() {
+            return None;
         }
-        sum += hypothesis.log_likelihood(history, i);
-        hypothesis.take(history, i, || 0.5);
+        sum.add(hypothesis.pass(history, i, || 0.5));
     }
-    sum + power * hypothesis.log_likelihood(history, newest)
+    Some(sum.log())
+}
+
+/// A sum of logarithms that is kept as a product where it can be, because logarithms take most of the time of a replay.
+struct LogSum {
+    sum: f64,
+    product: f64,
+    least: f64,
+    /// A product below this makes the sum less than `least`.
+    floor: f64,
+}
+
+/// A product below this is put into the sum, long before it would be too small for a number.
+const SMALL: f64 = 1e-200;
+
+impl LogSum {
+    fn new(sum: f64, least: f64) -> Self {
+        Self { sum, product: 1.0, least, floor: (least - sum).exp() }
+    }
+
+    /// Adds the logarithm of a factor, and what is a logarithm already.
+    fn add(&mut self, (factor, more): (f64, f64)) {
+        self.product *= factor;
+        if more != 0.0 || self.product < SMALL {
+            self.sum += more + self.product.ln();
+            self.product = 1.0;
+            self.floor = (self.least - self.sum).exp();
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        self.product < self.floor
+    }
+
+    fn log(&self) -> f64 {
+        self.sum + self.product.ln()
+    }
 }
 
 /// The largest power, up to `left`, to which the factors can be raised so that half of the cloud stays effective.

@@ -35,6 +35,9 @@ pub(crate) const COUNTERS: [(u32, f64); 3] = [(2, 0.5), (3, 0.25), (4, 0.25)];
 /// Chance that others use the same quota.
 const SHARE_OF_OTHERS: f64 = 0.2;
 
+/// Chance that what answers state of the requests left is said of the limiter that refuses.
+const SHARE_TOLD: f64 = 0.85;
+
 pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
     let counters = if class == LimiterClass::SeveralCounters { counters(random) } else { 1 };
     // Of a queue that is asked one at a time only its pace shows.
@@ -60,6 +63,7 @@ pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
         counters,
         luck: lucks(random),
         rounds_down: random.chance(0.5),
+        told: random.chance(SHARE_TOLD),
     };
     Hypothesis::new(class, of)
 }
@@ -136,13 +140,14 @@ pub(crate) fn log_density(class: LimiterClass, of: &Parameters) -> f64 {
     if of.by_clock {
         density -= of.period.ln();
     }
-    density + of_others(of)
+    density + of_others(of) + if of.told { SHARE_TOLD.ln() } else { (1.0 - SHARE_TOLD).ln() }
 }
 
 /// Logarithm of how much likelier a hypothesis is because the server states the same.
 pub(crate) fn of_stated(of: &Parameters, stated: Option<(u32, Option<f64>)>) -> f64 {
     let Some((quota, window)) = stated else { return 0.0 };
-    let limit = of.limit == (quota / u32::from(of.counters)).max(1);
+    // Of several counters each states its own.
+    let limit = of.limit == quota;
     let period = window.is_some_and(|window| (of.period / window).ln().abs() < 4.0 * CLOSENESS);
     f64::from(limit) * 100f64.ln() + f64::from(period) * 100f64.ln()
 }
@@ -168,8 +173,10 @@ fn density_of(time: f64, usual: &[f64]) -> f64 {
 fn usualness(time: f64, usual: &[f64]) -> f64 {
     let sum: f64 = usual
         .iter()
-        .map(|usual| ((time / usual).ln() / CLOSENESS).powi(2))
-        .filter(|square| *square < 40.0)
+        .map(|usual| time / usual)
+        // A logarithm for each would take most of the time of a step.
+        .filter(|ratio| (ratio - 1.0).abs() < 7.0 * CLOSENESS)
+        .map(|ratio| (ratio.ln() / CLOSENESS).powi(2))
         .map(|square| (-0.5 * square).exp())
         .sum();
     sum / (CLOSENESS * std::f64::consts::TAU.sqrt())
@@ -296,6 +303,7 @@ pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) ->
         }
         (3, LimiterClass::Penalty) => of.penalty *= scale(random),
         (4, LimiterClass::Penalty) => (of.penalty, back) = near(of.penalty, &USUAL, random),
+        (5, _) if random.chance(0.3) => of.told = !of.told,
         (5, class) => {
             if may_count_refused(class) && random.chance(0.5) {
                 of.counts_refused = !of.counts_refused;

@@ -33,6 +33,8 @@ pub struct Configuration {
     pub counters: usize,
     /// Whether refusals carry Retry-After.
     pub tells: bool,
+    /// Whether answers state the limit and how many requests are left.
+    pub states: bool,
     /// Requests per second by others.
     pub others: f64,
     /// Round trip without any wait.
@@ -49,6 +51,10 @@ const SHARE_OF_LONG: f64 = 0.12;
 /// Share of periods that are not round figures.
 const SHARE_OF_ODD: f64 = 0.25;
 
+/// Share of those limiters with Retry-After that also state the limit and how much of it is left: express-rate-limit,
+/// Flask-Limiter, @fastify/rate-limit and Laravel's throttle do; Django REST framework and rack-attack send Retry-After alone.
+const SHARE_THAT_STATES: f64 = 0.6;
+
 /// What of a limiter a client can meet that sends ten requests a second, one after the other.
 const FASTEST: f64 = 10.0;
 
@@ -56,8 +62,10 @@ impl Configuration {
     /// A limiter at random, out of all kinds, limits of 2 to 60 and periods of a second to an hour, that ten requests a
     /// second can meet; a quarter of them is used by others too.
     pub fn random(random: &mut Random) -> Self {
+        // Drawn once, so that those that cannot be met, which are short ones, do not leave more of other kinds and periods.
+        let (class, long) = Self::kind(random);
         loop {
-            let drawn = Self::any(random);
+            let drawn = Self::of_kind(class, long, random);
             if drawn.can_be_met() {
                 return drawn;
             }
@@ -66,11 +74,17 @@ impl Configuration {
 
     /// The same without asking whether it can be met.
     pub fn any(random: &mut Random) -> Self {
+        let (class, long) = Self::kind(random);
+        Self::of_kind(class, long, random)
+    }
+
+    fn kind(random: &mut Random) -> (LimiterClass, bool) {
+        (LimiterClass::ALL[random.below(LimiterClass::ALL.len())], random.chance(SHARE_OF_LONG))
+    }
+
+    fn of_kind(class: LimiterClass, long: bool, random: &mut Random) -> Self {
         use LimiterClass::*;
-        let class =
-            [FixedWindow, SlidingLog, SlidingCounter, TokenBucket, LeakyBucket, Penalty, SeveralCounters]
-                [random.below(7)];
-        let period = |random: &mut Random| match (random.chance(SHARE_OF_LONG), random.chance(SHARE_OF_ODD)) {
+        let period = |long: bool, random: &mut Random| match (long, random.chance(SHARE_OF_ODD)) {
             (true, false) => LONG[random.below(LONG.len())],
             (true, true) => random.log_between(61.0, 3600.0),
             (false, false) => SHORT[random.below(SHORT.len())],
@@ -79,8 +93,13 @@ impl Configuration {
         let counters = if class == SeveralCounters { 2 + usize::from(random.chance(0.25)) } else { 1 };
         let total = random.log_between(2.0, 60.5).floor();
         let limit = ((total / counters as f64) as u32).max(1);
-        let (own, penalty) = (period(random), period(random));
+        // A long penalty after a short window, or a short one after a long window.
+        let of_penalty = class == Penalty && random.chance(0.5);
+        let (own, penalty) = (period(long && !of_penalty, random), period(long && of_penalty, random));
         let round_trip = random.log_between(0.005, 0.2);
+        let tells = random.chance(0.4);
+        // Edges and queues state nothing.
+        let states = tells && !matches!(class, LeakyBucket | Penalty) && random.chance(SHARE_THAT_STATES);
         let quiet = matches!(class, LeakyBucket | SeveralCounters) || !random.chance(0.35);
         Self {
             class,
@@ -91,7 +110,8 @@ impl Configuration {
             counts_refused: random.chance(0.3),
             rounds_down: random.chance(0.5),
             counters,
-            tells: random.chance(0.4),
+            tells,
+            states,
             others: if quiet { 0.0 } else { random.log_between(0.03, 0.4) * f64::from(limit) / own },
             round_trip,
             jitter: round_trip * random.between(0.01, 0.08) + 0.0005,
@@ -132,6 +152,7 @@ struct Verdict {
     passes: bool,
     delay: f64,
     retry_after: Option<f64>,
+    left: Option<u32>,
 }
 
 /// A limiter at work.
@@ -166,9 +187,9 @@ impl Limiter {
 
     fn request(&mut self, at: f64, random: &mut Random) -> Verdict {
         let of = self.of;
+        let w = if of.class == LimiterClass::SeveralCounters { random.below(of.counters) } else { 0 };
         let (passes, wait) = match of.class {
-            LimiterClass::FixedWindow => self.fixed(at, 0),
-            LimiterClass::SeveralCounters => self.fixed(at, random.below(of.counters)),
+            LimiterClass::FixedWindow | LimiterClass::SeveralCounters => self.fixed(at, w),
             LimiterClass::SlidingLog => self.log(at),
             LimiterClass::SlidingCounter => self.sliding(at),
             LimiterClass::TokenBucket => {
@@ -196,11 +217,28 @@ impl Limiter {
             LimiterClass::LeakyBucket => {
                 let release = self.queue_free.max(at);
                 self.queue_free = release + of.period / f64::from(of.limit);
-                return Verdict { passes: true, delay: release - at, retry_after: None };
+                return Verdict { passes: true, delay: release - at, retry_after: None, left: None };
             }
         };
         let retry_after = (!passes && of.tells).then(|| wait.ceil().max(1.0));
-        Verdict { passes, delay: 0.0, retry_after }
+        let left = of.states.then(|| if passes { self.left(at, w) } else { 0 });
+        Verdict { passes, delay: 0.0, retry_after, left }
+    }
+
+    /// Requests that are left right after one passed.
+    fn left(&self, at: f64, w: usize) -> u32 {
+        let limit = f64::from(self.of.limit);
+        let (begun, count) = self.windows[w];
+        let left = match self.of.class {
+            LimiterClass::SlidingLog => limit - self.log.len() as f64,
+            LimiterClass::TokenBucket => self.tokens,
+            LimiterClass::SlidingCounter => {
+                let share = f64::from(self.before) * (1.0 - (at - begun) / self.of.period);
+                limit - f64::from(count) - if self.of.rounds_down { share.floor() } else { share }
+            }
+            _ => limit - f64::from(count),
+        };
+        (left + 1e-9).max(0.0) as u32
     }
 
     fn boundary(&self, at: f64) -> f64 {
@@ -320,7 +358,11 @@ pub fn run(truth: Configuration, budget: Budget, seed: u64) -> Outcome {
                     refused: !verdict.passes,
                     retry_after: verdict.retry_after,
                     date: Some((leaves + ahead).floor()),
+                    left: verdict.left,
                 };
+                if truth.states {
+                    plan.state(truth.limit, None);
+                }
                 if let Some(wait) = verdict.retry_after {
                     not_before = not_before.max(answered + wait);
                 }

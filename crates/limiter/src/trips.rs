@@ -226,7 +226,14 @@ mod tests {
             (34.9, false),
             (60.0, false),
         ] {
-            history.push(Exchange { sent: at, answered: at + 0.01, refused, retry_after: None, date: None });
+            history.push(Exchange {
+                sent: at,
+                answered: at + 0.01,
+                refused,
+                retry_after: None,
+                date: None,
+                left: None,
+            });
         }
         let (passed, refused) = (true, false);
         let wanted = [vec![passed, passed, refused], vec![passed, refused, passed, refused], vec![passed]];

@@ -15,7 +15,14 @@ fn refusals_of_a_slow_server_are_not_taken_for_a_queue() {
             let refused = passed == 5;
             passed = if refused { 0 } else { passed + 1 };
             let answered = sent + if refused { 0.01 } else { latency };
-            posterior.observe(Exchange { sent, answered, refused, retry_after: None, date: None });
+            posterior.observe(Exchange {
+                sent,
+                answered,
+                refused,
+                retry_after: None,
+                date: None,
+                left: None,
+            });
             sent = answered + if refused { 4.0 } else { 0.01 + 0.3 * random.unit() };
         }
         let fit = posterior.fit();

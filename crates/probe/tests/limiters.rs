@@ -187,6 +187,22 @@ async fn two_workers_of_each_strategy_are_found_out() {
     }
 }
 
+/// Each worker states its own count, so what is left goes up and down as workers take turns: that shows how many there are, where
+/// refusals alone, each with a pause to keep to, would say little.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_state_what_is_left_are_counted() {
+    let server = Server::flask_that_states("fixed-window", "8 per 10 seconds", 2);
+    let run = find_out(&server, BOUNDS).await;
+    let want =
+        Want { class: LimiterClass::SeveralCounters, limit: Some(16), place_ms: None, status: Some(429) };
+    holds("two workers that state", &server, &run, &want);
+    let fit = fit(&run);
+    assert_eq!(fit.limit.map(|limit| limit.likely), Some(16), "{run:#?}");
+    assert_eq!(fit.weights.first().map(|w| w.class), Some(LimiterClass::SeveralCounters), "{run:#?}");
+    let stated = fit.stated.iter().find(|stated| stated.quota.is_some()).expect("it states a quota");
+    assert_eq!((stated.quota, stated.holds), (Some(8), Some(true)), "each worker holds its own: {run:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn express_rate_limit_is_found_out() {
     let second = Duration::from_secs(1);

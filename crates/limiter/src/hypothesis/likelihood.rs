@@ -3,37 +3,138 @@
 use landfall_evidence::LimiterClass;
 
 use super::{Hypothesis, UNEXPLAINED_PASS, UNEXPLAINED_REFUSAL};
-use crate::history::History;
+use crate::foreign::Foreign;
+use crate::history::{Arrival, History};
 use crate::prior;
 
 /// Chance that a queue refuses somebody who asks one at a time.
 const REFUSED_BY_A_QUEUE: f64 = 1e-9;
 
+/// One over the chance of a number of requests left of which nothing is known.
+const ANY_NUMBER: f64 = 64.0;
+
 impl Hypothesis {
     /// Log-likelihood of the answer to exchange `i`, before it is remembered.
     pub(crate) fn log_likelihood(&self, history: &History, i: usize) -> f64 {
-        let exchange = history.exchange(i);
-        let arrival = history.arrival(i);
-        let refusal = match self.taken_by.get(i) {
-            Some(w) => {
-                let full = f64::from(self.counter_is_full(arrival.at, usize::from(*w)));
-                UNEXPLAINED_REFUSAL + (1.0 - UNEXPLAINED_REFUSAL - UNEXPLAINED_PASS) * full
-            }
-            // Nobody who asks one at a time is refused by a queue. A server that is merely slow delays as a queue does, and its
-            // limiter's refusals must outweigh what that seems to say.
-            None if self.class == LimiterClass::LeakyBucket => REFUSED_BY_A_QUEUE,
-            None => self.chance_of_refusal(history, i, arrival),
-        };
-        let answer = if exchange.refused { refusal } else { 1.0 - refusal };
-        answer.ln()
-            + self.of_the_delay(history, i)
-            + self.of_the_wait(history, i)
-            + self.of_the_date(history, i)
+        let (answer, more) = self.likelihood(history, i, self.foreign_at(history, i).as_ref());
+        answer.ln() + more + self.of_the_date(history, i)
     }
 
-    /// Whether an answer may be likelier than certain, because it is weighed against other kinds.
+    /// Weighs the answer to exchange `i` and remembers it. Returns the chance of the answer, and the logarithm of what else the
+    /// exchange says but for its date.
+    pub(crate) fn pass(&mut self, history: &History, i: usize, pick: impl FnOnce() -> f64) -> (f64, f64) {
+        let foreign = self.foreign_at(history, i);
+        let weighed = self.likelihood(history, i, foreign.as_ref());
+        self.take_given(history, i, pick, foreign);
+        weighed
+    }
+
+    /// Weighs the answer to exchange `i` as long as nobody says who took it, and remembers that counter `by` did.
+    pub(crate) fn foresee(&mut self, history: &History, i: usize, by: u8) -> (f64, f64) {
+        let weighed = self.likelihood(history, i, None);
+        self.taken_by.push(by);
+        self.take_given(history, i, || 0.5, None);
+        weighed
+    }
+
+    /// The chance of the answer, and the logarithm of what else the exchange says but for its date.
+    fn likelihood(&self, history: &History, i: usize, foreign: Option<&Foreign>) -> (f64, f64) {
+        let exchange = history.exchange(i);
+        let arrival = history.arrival(i);
+        let more = self.of_the_delay(history, i) + self.of_the_wait(history, i);
+        if self.class == LimiterClass::SeveralCounters {
+            let counters = usize::from(self.of.counters);
+            match self.taken_by.get(i) {
+                Some(w) => return (self.of_counter(history, i, usize::from(*w)), more),
+                None if exchange.left.is_some() => {
+                    let sum: f64 = (0..counters).map(|w| self.of_counter(history, i, w)).sum();
+                    return (sum / counters as f64, more);
+                }
+                None => {}
+            }
+        }
+        let refusal = match self.class {
+            // Nobody who asks one at a time is refused by a queue. A server that is merely slow delays as a queue does, and its
+            // limiter's refusals must outweigh what that seems to say.
+            LimiterClass::LeakyBucket => REFUSED_BY_A_QUEUE,
+            _ => self.chance_given(history, i, arrival, foreign),
+        };
+        let answer = if exchange.refused { refusal } else { 1.0 - refusal };
+        (answer * self.of_what_is_left(history, i, 0, foreign), more)
+    }
+
+    /// The chance of the answer to exchange `i`, and of what it states to be left, if counter `w` took it.
+    pub(super) fn of_counter(&self, history: &History, i: usize, w: usize) -> f64 {
+        let full = f64::from(self.counter_is_full(history.arrival(i).at, w));
+        let refusal = UNEXPLAINED_REFUSAL + (1.0 - UNEXPLAINED_REFUSAL - UNEXPLAINED_PASS) * full;
+        let answer = if history.exchange(i).refused { refusal } else { 1.0 - refusal };
+        answer * self.of_what_is_left(history, i, w, None)
+    }
+
+    /// The chance of what the answer to exchange `i` states to be left; 1 where it states nothing.
+    fn of_what_is_left(&self, history: &History, i: usize, w: usize, foreign: Option<&Foreign>) -> f64 {
+        let exchange = history.exchange(i);
+        let Some(left) = exchange.left else { return 1.0 };
+        let anything = 1.0 / ANY_NUMBER;
+        if !self.of.told || self.class == LimiterClass::LeakyBucket {
+            // Said of another limiter, which knows of the same requests: most often one less than before.
+            return match history.left_before(i) {
+                Some(before) if left == before.saturating_sub(1) => 0.7 + 0.3 * anything,
+                Some(_) => 0.3 * anything,
+                None => anything,
+            };
+        }
+        let near = |by: f64| match by.abs() {
+            by if by < 0.5 => 0.8,
+            by if by < 1.5 => 0.08,
+            _ => 0.0,
+        };
+        let fits = |at: f64| {
+            if exchange.refused {
+                return near(f64::from(left));
+            }
+            let by = self.places(history, i, at, w) - 1.0 - f64::from(left);
+            match foreign {
+                None => near((by + 1e-9).floor()),
+                Some(_) if by < -1.5 => 0.0,
+                Some(foreign) => {
+                    let theirs = |n: f64| {
+                        let n = n.round().max(0.0) as u32;
+                        foreign.at_least(n) - foreign.at_least(n + 1)
+                    };
+                    0.8 * theirs(by) + 0.08 * (theirs(by - 1.0) + theirs(by + 1.0))
+                }
+            }
+        };
+        let Arrival { at, spread } = history.arrival(i);
+        let (early, late) = (at - 0.8 * spread, at + 0.8 * spread);
+        let fit = if self.window(early, w).0 == self.window(late, w).0 {
+            fits(at)
+        } else {
+            0.4 * fits(at) + 0.3 * (fits(early) + fits(late))
+        };
+        fit + 0.04 * anything
+    }
+
+    /// Places that others hold, where exchange `i` states what is left and that is said of this limiter.
+    pub(super) fn told_of_others(&self, history: &History, i: usize, at: f64) -> Option<u32> {
+        let exchange = history.exchange(i);
+        let left = exchange.left.filter(|_| self.of.told && !exchange.refused)?;
+        let theirs = self.places(history, i, at, 0) - 1.0 - f64::from(left);
+        (theirs > -0.5).then_some(theirs.round() as u32)
+    }
+
+    /// Whether what an exchange says besides its answer may make a hypothesis likelier, because it is weighed against other kinds.
     pub(crate) fn can_gain(&self) -> bool {
-        self.class == LimiterClass::LeakyBucket || self.of.by_clock
+        self.class == LimiterClass::LeakyBucket
+    }
+
+    /// What all dates before exchange `newest` say together: each adds what it narrows, so that is what was known in the end.
+    pub(crate) fn of_the_dates(&self, history: &History, newest: usize) -> f64 {
+        match newest.checked_sub(1) {
+            Some(last) if self.of.by_clock => prior::of_phase(&self.of, history.clock_after(last)),
+            _ => 0.0,
+        }
     }
 
     /// What `Date` adds to the knowledge of where the clock cuts windows.

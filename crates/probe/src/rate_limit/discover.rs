@@ -109,6 +109,11 @@ pub async fn discover(
     all
 }
 
+/// The stated policy with the smallest quota.
+fn tightest(stated: &[Stated]) -> Option<&Stated> {
+    stated.iter().filter(|s| s.quota.is_some()).min_by_key(|s| s.quota)
+}
+
 /// The question: the path of the URL where it has one, else that of the endpoint that matters most.
 fn question(site: &Site) -> Question {
     let mut question = site.first_question(Purpose::RateLimit);
@@ -181,6 +186,8 @@ impl<'a> Run<'a> {
                     refused: sent.refusal.is_some(),
                     retry_after: sent.refusal.as_ref().and_then(|r| r.retry_after_s).map(|s| s as f64),
                     date: None,
+                    // Requests that were in flight together state what is left in another order than they were sent in.
+                    left: None,
                 });
             }
         }
@@ -291,6 +298,7 @@ impl<'a> Run<'a> {
         }
         let told_at = signal::told_at(response);
         let stated = headers::stated(&response.headers, told_at);
+        let left = tightest(&stated).and_then(|stated| stated.remaining).and_then(|n| u32::try_from(n).ok());
         if !stated.is_empty() {
             self.believe(&stated);
             self.stated = stated;
@@ -320,15 +328,14 @@ impl<'a> Run<'a> {
                 .and_then(headers::http_date)
                 .map(Timestamp::as_second)
                 .map(|s| s as f64),
+            left,
         };
         Came::Answer { exchange, refusal }
     }
 
     /// Takes the tightest stated policy as what is most likely.
     fn believe(&mut self, stated: &[Stated]) {
-        let Some(tightest) = stated.iter().filter(|s| s.quota.is_some()).min_by_key(|s| s.quota) else {
-            return;
-        };
+        let Some(tightest) = tightest(stated) else { return };
         if let Some(quota) = tightest.quota.and_then(|q| u32::try_from(q).ok()) {
             self.plan.state(quota, tightest.window_s.map(|s| s as f64));
         }

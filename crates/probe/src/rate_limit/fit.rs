@@ -68,8 +68,11 @@ fn in_evidence(stated: &Stated, fit: &Fit, refused: bool) -> StatedLimit {
     let within = |quantity: Option<Quantity>, value: f64, slack: f64| {
         quantity.is_none_or(|q| q.low * (1.0 - slack) <= value && value <= q.high * (1.0 + slack))
     };
+    // Of several counters each states its own.
+    let several = fit.best().0 == LimiterClass::SeveralCounters;
+    let counters = fit.counters.filter(|_| several).map_or(1.0, |counters| counters.likely.round());
     let holds = stated.quota.filter(|_| refused).map(|quota| {
-        within(fit.limit, quota as f64, 1e-6)
+        within(fit.limit, quota as f64 * counters, 1e-6)
             && stated.window_s.is_none_or(|window| within(fit.period, window as f64, 0.05))
     });
     StatedLimit {

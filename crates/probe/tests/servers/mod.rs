@@ -117,6 +117,15 @@ impl Server {
 
     /// Flask-Limiter under gunicorn, counting in the memory of each worker.
     pub(crate) fn flask(strategy: &str, limit: &str, workers: u32) -> Self {
+        Self::flask_with(strategy, limit, workers, "False")
+    }
+
+    /// The same with X-RateLimit fields and Retry-After.
+    pub(crate) fn flask_that_states(strategy: &str, limit: &str, workers: u32) -> Self {
+        Self::flask_with(strategy, limit, workers, "True")
+    }
+
+    fn flask_with(strategy: &str, limit: &str, workers: u32, headers: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let address = free();
         let text = format!(
@@ -125,7 +134,7 @@ impl Server {
              from flask_limiter.util import get_remote_address\n\
              app = Flask(__name__)\n\
              limiter = Limiter(get_remote_address, app=app, application_limits=['{limit}'],\n\
-             \x20   storage_uri='memory://', strategy='{strategy}')\n\
+             \x20   storage_uri='memory://', strategy='{strategy}', headers_enabled={headers})\n\
              @app.get('/')\n\
              def page():\n\
              \x20   return 'here'\n\

@@ -1,0 +1,76 @@
+//! What answers state of the requests left is believed where it is said of the limiter that refuses, and only there.
+
+use landfall_evidence::LimiterClass;
+use landfall_limiter::{Budget, Exchange, Fit, Next, Plan};
+
+/// Ten seconds of five requests, from the first of them on, as one of `counters` has it.
+struct Window {
+    begin: f64,
+    count: u32,
+}
+
+impl Window {
+    fn takes(&mut self, at: f64) -> bool {
+        if at >= self.begin + 10.0 {
+            (self.begin, self.count) = (at, 0);
+        }
+        let passes = self.count < 5;
+        self.count += u32::from(passes);
+        passes
+    }
+}
+
+/// Meets five requests in ten seconds of each of `counters` in turn; `states` makes of what is left and of the number of all
+/// requests so far the quota and the number that answers state.
+fn meet(budget: Budget, counters: usize, seed: u64, states: impl Fn(u32, u32) -> (u32, u32)) -> Fit {
+    let mut windows: Vec<Window> =
+        (0..counters).map(|_| Window { begin: f64::NEG_INFINITY, count: 0 }).collect();
+    let mut plan = Plan::new(budget, 50.0, seed);
+    let (mut now, mut sent) = (50.0, 0);
+    loop {
+        match plan.next(now) {
+            Next::Stop(_) => return plan.fit(),
+            Next::Wait(until) => now = until.max(now + 1e-4),
+            Next::Send => {
+                let window = &mut windows[sent as usize % counters];
+                let passes = window.takes(now + 0.01);
+                let retry_after = (!passes).then(|| (window.begin + 10.0 - now).ceil());
+                sent += 1;
+                let (quota, left) = states(5 - window.count, sent);
+                plan.state(quota, None);
+                let answered = now + 0.02;
+                let (date, left) = (None, Some(left));
+                plan.observe(Exchange { sent: now, answered, refused: !passes, retry_after, date, left });
+                now = answered;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_count_that_goes_up_and_down_is_that_of_several_counters() {
+    for seed in 1..4 {
+        let fit = meet(Budget::DEEP, 2, seed, |left, _| (5, left));
+        assert_eq!(fit.best().0, LimiterClass::SeveralCounters, "seed {seed}: {fit:?}");
+        let limit = fit.limit.expect("it was met").likely;
+        assert_eq!(limit, 10.0, "seed {seed}: {fit:?}");
+    }
+}
+
+#[test]
+fn before_any_refusal_what_is_left_tells_of_several_counters() {
+    let few = Budget { requests: 6, ..Budget::DEFAULT };
+    let fit = meet(few, 2, 1, |left, _| (5, left));
+    assert_eq!(fit.best().0, LimiterClass::SeveralCounters, "{fit:?}");
+}
+
+#[test]
+fn a_limiter_in_front_is_not_taken_for_the_one_that_states() {
+    // The application behind states its own hundred, of which each request that comes takes one.
+    for seed in 1..4 {
+        let fit = meet(Budget::DEEP, 1, seed, |_, sent| (100, 100 - sent.min(100)));
+        let limit = fit.limit.expect("it was met");
+        assert_eq!(limit.likely, 5.0, "seed {seed}: {fit:?}");
+        assert_ne!(fit.best().0, LimiterClass::SeveralCounters, "seed {seed}: {fit:?}");
+    }
+}
