@@ -91,7 +91,7 @@ impl Posterior {
                 .iter()
                 .filter(|(_, h)| h.class == best && of_kind(h.class))
                 .map(|(w, h)| (*w, value(h)));
-            quantity(all.collect(), of_best.collect())
+            quantity(all.collect(), of_best.collect(), TAIL)
         };
         let share_of = |what: &dyn Fn(&Hypothesis) -> bool| {
             let sum: f64 = members.iter().map(|(w, _)| w).sum();
@@ -118,7 +118,7 @@ impl Posterior {
 /// The period of one kind.
 pub(crate) fn period(cloud: &Cloud) -> Option<Quantity> {
     let periods = cloud.members.iter().zip(cloud.weights()).map(|(m, w)| (w, m.hypothesis.of.period));
-    quantity(periods.collect(), Vec::new())
+    quantity(periods.collect(), Vec::new(), TAIL)
 }
 
 /// The limit of all kinds but queues, with the weight of the most likely. `of_several` stands in place of what the cloud of
@@ -140,7 +140,7 @@ fn limit(
         kept.map(|(w, h)| (*w, total(h))).collect::<Vec<_>>()
     };
     all.extend(kept(&|_| true));
-    let mut limit = quantity(all.clone(), kept(&|class| class == best));
+    let mut limit = quantity(all.clone(), kept(&|class| class == best), TAIL_OF_LIMIT);
     if let (true, Some(limit), Some((likely, _))) = (replaced(best), &mut limit, of_several.first()) {
         let likely = f64::from(*likely);
         *limit = Quantity { likely, low: limit.low.min(likely), high: limit.high.max(likely) };
@@ -150,12 +150,13 @@ fn limit(
     (limit, of_likely.map(|(w, _)| w).sum::<f64>() / sum)
 }
 
-/// Share left out at either end of an interval. Clouds of finite size are narrower than what they stand for, so that this makes
-/// intervals which hold the truth in a little more than 95 of 100 cases.
-const TAIL: f64 = 0.015;
+/// Share left out at either end of an interval.
+const TAIL: f64 = 0.025;
+/// The same of a limit. Clouds of finite size are narrower than what they stand for, and too narrow a limit is the costlier mistake.
+const TAIL_OF_LIMIT: f64 = 0.015;
 
 /// The interval of all values, with the most likely of the best kind's, or of all when the best kind has none.
-fn quantity(mut all: Vec<(f64, f64)>, best: Vec<(f64, f64)>) -> Option<Quantity> {
+fn quantity(mut all: Vec<(f64, f64)>, best: Vec<(f64, f64)>, tail: f64) -> Option<Quantity> {
     all.sort_by(|a, b| a.1.total_cmp(&b.1));
     let sum: f64 = all.iter().map(|(w, _)| w).sum();
     if all.is_empty() || sum <= 0.0 {
@@ -171,7 +172,7 @@ fn quantity(mut all: Vec<(f64, f64)>, best: Vec<(f64, f64)>) -> Option<Quantity>
             .map_or(all[all.len() - 1].1, |(_, value)| *value)
     };
     let likely = mode(if best.is_empty() { all.clone() } else { best });
-    Some(Quantity { likely, low: quantile(TAIL).min(likely), high: quantile(1.0 - TAIL).max(likely) })
+    Some(Quantity { likely, low: quantile(tail).min(likely), high: quantile(1.0 - tail).max(likely) })
 }
 
 /// Middle of the narrowest interval that holds half of the weight.

@@ -15,9 +15,9 @@ use crate::random::Random;
 use crate::trips::Trips;
 
 /// Hypotheses of a kind that may be the true one: the more, the less of its evidence is luck.
-const CLOUD: usize = 900;
+const CLOUD: usize = 1000;
 /// Of a kind with less weight than the first figure, this many times fewer.
-const FEWER: [(f64, usize); 2] = [(0.004, 8), (0.04, 3)];
+const FEWER: [(f64, usize); 2] = [(0.002, 8), (0.02, 3)];
 /// How many times more of several counters, where a hypothesis also says who took each request.
 const MORE_OF_SEVERAL: usize = 2;
 /// Metropolis steps of each hypothesis when its cloud is drawn anew.
