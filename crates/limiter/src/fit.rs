@@ -8,7 +8,7 @@ use crate::posterior::{Cloud, Posterior};
 /// Kinds are reported while those left out together weigh less than this.
 const LEFT_OUT: f64 = 0.015;
 
-/// A quantity with the interval that holds 95 % of its weight.
+/// A quantity with the interval that holds 95 % of its weight, or 97 % of a limit's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quantity {
     /// The most likely value.

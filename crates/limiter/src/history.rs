@@ -36,6 +36,19 @@ pub(crate) struct Arrival {
     pub(crate) spread: f64,
 }
 
+impl Arrival {
+    /// The earliest and the latest that is reckoned with.
+    pub(crate) fn ends(self) -> (f64, f64) {
+        (self.at - 0.8 * self.spread, self.at + 0.8 * self.spread)
+    }
+
+    /// The mean of something that depends on when the request arrived.
+    pub(crate) fn mean(self, of: impl Fn(f64) -> f64) -> f64 {
+        let (early, late) = self.ends();
+        0.4 * of(self.at) + 0.3 * (of(early) + of(late))
+    }
+}
+
 /// All exchanges in the order in which the limiter counted them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
@@ -49,9 +62,6 @@ pub(crate) struct History {
     base: Option<f64>,
     /// What was known of (server's clock − ours) after each exchange, in seconds.
     clocks: Vec<Option<(f64, f64)>>,
-    /// What was stated last as left before each exchange.
-    left_before: Vec<Option<u32>>,
-    last_left: Option<u32>,
 }
 
 impl History {
@@ -76,8 +86,6 @@ impl History {
             clock = Some(if known.0 < known.1 { known } else { (low, high) });
         }
         self.clocks.push(clock);
-        self.left_before.push(self.last_left);
-        self.last_left = exchange.left.or(self.last_left);
         self.exchanges.push(exchange);
         self.arrivals.push(Arrival { at, spread: arrival.spread });
     }
@@ -109,7 +117,7 @@ impl History {
 
     /// What the last answer before exchange `i` that stated it said is left.
     pub(crate) fn left_before(&self, i: usize) -> Option<u32> {
-        self.left_before[i]
+        self.exchanges[..i].iter().rev().find_map(|exchange| exchange.left)
     }
 
     /// Number of the first exchange that was refused.

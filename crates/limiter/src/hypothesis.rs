@@ -15,6 +15,11 @@ const UNEXPLAINED_PASS: f64 = 0.003;
 /// Chance of a refusal that no limiter's rule explains.
 const UNEXPLAINED_REFUSAL: f64 = 0.004;
 
+/// Chance of a refusal, unexplained answers included, where the rule refuses with this one.
+fn with_unexplained(ruled: f64) -> f64 {
+    UNEXPLAINED_REFUSAL + (1.0 - UNEXPLAINED_REFUSAL - UNEXPLAINED_PASS) * ruled
+}
+
 /// A limit that is never met.
 const BOUNDLESS: u32 = 1_000_000;
 
@@ -255,21 +260,18 @@ impl Hypothesis {
 
     /// The same where it was reckoned already what others hold at the arrival.
     fn chance_given(&self, history: &History, i: usize, arrival: Arrival, foreign: Option<&Foreign>) -> f64 {
-        let Arrival { at, spread } = arrival;
-        let (early, late) = (at - 0.8 * spread, at + 0.8 * spread);
+        let (early, late) = arrival.ends();
         // What others hold changes little within the spread, and takes time to reckon.
         let reckoned;
         let foreign = match foreign {
             _ if self.of.others == 0.0 || !self.is_same_window(early, late) => None,
             Some(foreign) => Some(foreign),
             None => {
-                reckoned = self.foreign(at);
+                reckoned = self.foreign(arrival.at);
                 Some(&reckoned)
             }
         };
-        let refuses = |at: f64| self.refuses(history, i, at, foreign);
-        let ruled = 0.4 * refuses(at) + 0.3 * (refuses(early) + refuses(late));
-        UNEXPLAINED_REFUSAL + (1.0 - UNEXPLAINED_REFUSAL - UNEXPLAINED_PASS) * ruled
+        with_unexplained(arrival.mean(|at| self.refuses(history, i, at, foreign)))
     }
 
     /// Whether the same window and penalty hold at both ends of a stretch.

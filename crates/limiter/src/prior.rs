@@ -336,7 +336,7 @@ pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) ->
 
 fn shifted(limit: u32, random: &mut Random) -> u32 {
     let by = 1 + random.below(3) as u32;
-    if random.chance(0.5) { limit + by } else { limit.saturating_sub(by) }
+    if random.chance(0.5) { limit.saturating_add(by) } else { limit.saturating_sub(by) }
 }
 
 /// A period that the history suggests; with the logarithm of back by there.

@@ -2,9 +2,9 @@
 
 use landfall_evidence::LimiterClass;
 
-use super::{Hypothesis, UNEXPLAINED_PASS, UNEXPLAINED_REFUSAL};
+use super::{Hypothesis, with_unexplained};
 use crate::foreign::Foreign;
-use crate::history::{Arrival, History};
+use crate::history::History;
 use crate::prior;
 
 /// Chance that a queue refuses somebody who asks one at a time.
@@ -65,8 +65,7 @@ impl Hypothesis {
 
     /// The chance of the answer to exchange `i`, and of what it states to be left, if counter `w` took it.
     pub(super) fn of_counter(&self, history: &History, i: usize, w: usize) -> f64 {
-        let full = f64::from(self.counter_is_full(history.arrival(i).at, w));
-        let refusal = UNEXPLAINED_REFUSAL + (1.0 - UNEXPLAINED_REFUSAL - UNEXPLAINED_PASS) * full;
+        let refusal = with_unexplained(f64::from(self.counter_is_full(history.arrival(i).at, w)));
         let answer = if history.exchange(i).refused { refusal } else { 1.0 - refusal };
         answer * self.of_what_is_left(history, i, w, None)
     }
@@ -106,13 +105,10 @@ impl Hypothesis {
                 }
             }
         };
-        let Arrival { at, spread } = history.arrival(i);
-        let (early, late) = (at - 0.8 * spread, at + 0.8 * spread);
-        let fit = if self.window(early, w).0 == self.window(late, w).0 {
-            fits(at)
-        } else {
-            0.4 * fits(at) + 0.3 * (fits(early) + fits(late))
-        };
+        let arrival = history.arrival(i);
+        let (early, late) = arrival.ends();
+        let same_window = self.window(early, w).0 == self.window(late, w).0;
+        let fit = if same_window { fits(arrival.at) } else { arrival.mean(fits) };
         fit + 0.04 * anything
     }
 
