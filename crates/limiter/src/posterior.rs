@@ -9,7 +9,7 @@ use landfall_evidence::LimiterClass;
 
 use crate::fit;
 use crate::history::{Arrival, Exchange, Gaps, History};
-use crate::hypothesis::{Hypothesis, State};
+use crate::hypothesis::{Hypothesis, Parameters, State};
 use crate::prior::{self, Known};
 use crate::random::Random;
 use crate::trips::Trips;
@@ -99,6 +99,12 @@ impl Posterior {
     fn limits_by_trips(&mut self) -> Vec<(u32, f64)> {
         let cloud = self.clouds.iter().position(|cloud| cloud.class == LimiterClass::SeveralCounters);
         let Some(cloud) = cloud.filter(|at| self.weights()[*at] > LEAST_WEIGHT) else { return Vec::new() };
+        // What each counter states of its own places says more than how many requests passed by chance.
+        if self.history.left_before(self.history.len()).is_some()
+            && self.clouds[cloud].share(|of| of.told) > 0.5
+        {
+            return Vec::new();
+        }
         let period = fit::period(&self.clouds[cloud]).filter(|period| period.relative_width() < TIMED);
         let Some(period) = period else { return Vec::new() };
         // Where nothing asks for a pause after a refusal, requests go on and fall into windows of which some are over and
@@ -151,11 +157,7 @@ impl Posterior {
     /// The weight of each kind, in the order of [`LimiterClass::ALL`]; they sum to 1.
     pub(crate) fn weights(&self) -> Vec<f64> {
         let plain = self.weights_with(DOUBT);
-        let of_others = |cloud: &Cloud| {
-            let weights = cloud.weights();
-            let members = cloud.members.iter().zip(weights);
-            members.filter(|(m, _)| m.hypothesis.of.others > 0.0).map(|(_, w)| w).sum::<f64>()
-        };
+        let of_others = |cloud: &Cloud| cloud.share(|of| of.others > 0.0);
         let others: f64 =
             self.clouds.iter().zip(&plain).map(|(cloud, weight)| weight * of_others(cloud)).sum();
         self.weights_with(DOUBT + MORE_DOUBT * others)
@@ -236,6 +238,12 @@ impl Cloud {
     pub(crate) fn weights(&self) -> Vec<f64> {
         let sum = log_sum(self.members.iter().map(|m| m.log_weight));
         self.members.iter().map(|m| (m.log_weight - sum).exp()).collect()
+    }
+
+    /// The weight of members whose parameters are such.
+    fn share(&self, such: impl Fn(&Parameters) -> bool) -> f64 {
+        let members = self.members.iter().zip(self.weights());
+        members.filter(|(m, _)| such(&m.hypothesis.of)).map(|(_, weight)| weight).sum()
     }
 
     fn sample(&self, count: usize) -> Vec<&Hypothesis> {

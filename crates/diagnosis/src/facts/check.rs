@@ -145,6 +145,12 @@ fn asked(x: &Exchange<'_>, facts: &mut Facts) {
         facts.known(FactKey::CheckHead, subject.as_str(), said, [x.id()]);
     }
     let declared = x.endpoint.is_some_and(is_named);
+    if let Some(endpoint) =
+        x.endpoint.filter(|e| declared && !e.expect.status.is_empty() && word == "redirect")
+    {
+        let word = if is_health_path(x.path) && !endpoint.core { "health" } else { "other" };
+        facts.known(FactKey::CheckRedirects, subject.as_str(), word, [x.id()]);
+    }
     if declared && word == "not-found" {
         let health = is_health_path(x.path) && x.endpoint.is_some_and(|e| !e.core);
         facts.known(

@@ -131,6 +131,10 @@ fn ports(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>, 
         if let (Some(address), Some(word)) = (x.seen.request.address, word(x.path, &x.seen.answer)) {
             seen.insert(address.port(), (word, x.id()));
         }
+        let up = |r: &&HttpResponse| r.redirect_to.as_deref().is_some_and(|to| to.starts_with("https:"));
+        if let Some(response) = x.seen.answer.present().filter(up) {
+            facts.known(FactKey::DoorPlainStatus, "edge", i64::from(response.status), [x.id()]);
+        }
     }
     let looks = doors(evidence, DoorAsk::OtherPort).chain(doors(evidence, DoorAsk::PlainHere));
     for (observation, door) in looks {

@@ -67,6 +67,25 @@ struct Meaning<'a> {
     ends: &'a [String],
 }
 
+/// What ends a build or a deploy.
+const DEPLOY_FAILS: &[&str] = &[
+    "build-failed",
+    "lock-refused",
+    "runtime-refused",
+    "config-refused",
+    "submodule-failed",
+    "lfs-failed",
+    "output-missing",
+    "root-missing",
+    "image-pull",
+    "image-architecture",
+    "case-differs",
+    "functions-refused",
+];
+
+/// What keeps an authority from giving a certificate.
+const CERTIFICATE_REFUSED: &[&str] = &["acme-rate-limited", "acme-caa-refused", "acme-challenge-failed"];
+
 fn log(
     tail: &LogTail,
     subject: &str,
@@ -122,6 +141,23 @@ fn log(
     }
     if says.contains("proxy-not-trusted") {
         facts.known(FactKey::LogHarms, subject, "clients-as-one", id()).symptom = true;
+    } else if says.contains("dev-server") && facts.of(FactKey::PageDebug).next().is_none() {
+        facts.known(FactKey::LogHarms, subject, "dev-server", id()).symptom = true;
+    }
+    // What these say harms somebody although every route that is asked may answer: the build of yesterday serves, the
+    // certificate of last month holds, and an audit is no browser.
+    let last = |words: &[&str]| {
+        let said = meanings.iter().filter(|(id, _)| words.contains(id) && !past.contains(**id));
+        said.map(|(_, meaning)| meaning.last_line).max()
+    };
+    if last(DEPLOY_FAILS).is_some_and(|line| last_start.max(last_up).is_none_or(|served| served < line)) {
+        facts.known(FactKey::LogDeploy, subject, "failed", id()).symptom = true;
+    }
+    if last(CERTIFICATE_REFUSED).is_some() {
+        facts.known(FactKey::LogCertificate, subject, "refused", id()).symptom = true;
+    }
+    if last(&["cors-refused", "origin-untrusted"]).is_some() {
+        facts.known(FactKey::LogBrowsers, subject, "refused", id()).symptom = true;
     }
     let starts = meanings.get("starts").map_or(0, |meaning| meaning.count);
     facts.known(FactKey::LogStarts, subject, i64::try_from(starts).unwrap_or(i64::MAX), id());
@@ -148,8 +184,12 @@ fn log(
     };
     // Where production is audited, its own answers are the sign of trouble, and the log says why.
     let alone = evidence.target.production.is_none() && evidence.target.origin.is_none();
+    // Where all is well outside though this process found its port taken and ended, the one that took it answers: an older one.
+    let at_edge = |key| facts.at(key, Some("edge"));
+    let well = at_edge(FactKey::SiteKind).any(|fact| fact.text() == Some("application"))
+        && at_edge(FactKey::EndpointOutcome).all(|fact| fact.text() == Some("ok"));
     facts.known(FactKey::LogState, subject, state, id()).symptom =
-        alone && matches!(state, "crash-loop" | "down");
+        (alone || (well && says.contains("port-in-use"))) && matches!(state, "crash-loop" | "down");
 
     let project = evidence.project().map(|(_, snapshot)| snapshot);
     let mut named = Named::default();

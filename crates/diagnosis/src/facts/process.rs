@@ -53,18 +53,26 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
 /// Seconds within which two clocks agree: a Date header has whole seconds, and an answer takes some.
 const AGREES_S: i64 = 10;
 
+/// Seconds by which two clocks have to differ to be trouble: tokens and signatures are refused from some minutes on.
+pub(super) const CLOCKS_DIFFER_S: i64 = 120;
+
+/// The moment at which an answer left its server by that server's clock, in seconds: what a cache gives keeps the date of its
+/// origin, and says how long ago that was (RFC 9111, section 5.1).
+pub(super) fn dated_s(response: &HttpResponse) -> Option<i64> {
+    let date = jiff::fmt::rfc2822::parse(response.header("date")?).ok()?;
+    let age = response.header("age").and_then(|age| age.trim().parse::<u32>().ok()).unwrap_or(0);
+    Some(date.timestamp().as_second().saturating_add(i64::from(age)))
+}
+
 /// A server whose clock differs while another one agrees with this machine's: then it is that server's clock.
 fn clocks(exchanges: &Exchanges<'_>, started: Timestamp, facts: &mut Facts) {
     let mut offsets: BTreeMap<String, (Vec<i64>, Vec<ObservationId>)> = BTreeMap::new();
     for x in exchanges.all.iter().filter(|x| x.vantage != Vantage::Local) {
-        let Some(date) = x.seen.answer.present().and_then(|response| response.header("date")) else {
-            continue;
-        };
-        let Ok(date) = jiff::fmt::rfc2822::parse(date) else { continue };
+        let Some(date_s) = x.seen.answer.present().and_then(dated_s) else { continue };
         let micros = i64::try_from(x.observation.ended_us()).unwrap_or(0);
         let here = started.as_second().saturating_add(micros / 1_000_000);
         let slot = offsets.entry(x.vantage.to_string()).or_default();
-        slot.0.push(here.saturating_sub(date.timestamp().as_second()));
+        slot.0.push(here.saturating_sub(date_s));
         slot.1.push(x.id());
     }
     let median = |list: &[i64]| {
@@ -75,7 +83,9 @@ fn clocks(exchanges: &Exchanges<'_>, started: Timestamp, facts: &mut Facts) {
     let medians: BTreeMap<&String, i64> = offsets.iter().map(|(at, (list, _))| (at, median(list))).collect();
     if medians.values().any(|offset| offset.abs() <= AGREES_S) {
         for (vantage, offset) in &medians {
-            facts.known(FactKey::ClockServer, vantage.as_str(), *offset, offsets[*vantage].1.clone());
+            facts
+                .known(FactKey::ClockServer, vantage.as_str(), *offset, offsets[*vantage].1.clone())
+                .symptom = offset.abs() >= CLOCKS_DIFFER_S;
         }
     }
 }

@@ -412,15 +412,16 @@ fn clock(evidence: &Evidence, facts: &mut Facts) {
     for (observation, seen) in
         evidence.http().filter(|(o, _)| matches!(o.vantage, Vantage::Edge | Vantage::Origin))
     {
-        let date = seen.answer.present().and_then(|response| response.header("date"));
-        let Some(date) = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()) else { continue };
+        let Some(date_s) = seen.answer.present().and_then(super::process::dated_s) else { continue };
         let ended_s = i64::try_from(observation.ended_us() / 1_000_000).unwrap_or(i64::MAX);
         let here = evidence.started_at.as_second().saturating_add(ended_s);
-        offsets.push(here - date.timestamp().as_second());
+        offsets.push(here.saturating_sub(date_s));
         ids.insert(observation.id.clone());
     }
     offsets.sort_unstable();
     if let Some(median) = offsets.get(offsets.len() / 2) {
-        facts.known(FactKey::ClockOffset, "", *median, ids);
+        // One of the two clocks is wrong, and which one it is nobody says so far.
+        facts.known(FactKey::ClockOffset, "", *median, ids).symptom =
+            median.abs() >= super::process::CLOCKS_DIFFER_S;
     }
 }

@@ -1,0 +1,191 @@
+//! Logs as a team pastes them, with what the public name answers beside them: the cause has to come first.
+//!
+//! No server is behind these: each case is a log in the wording of the real software (`scenarios/pasted/*.toml`) and an answer
+//! (`scenarios/pasted/answers.toml`), put into one recording of a production that is well in every other way. They hold
+//! what recordings from real servers cannot hold for every framework and platform: that their words lead to the cause.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landfall_diagnosis::{Catalogue, Diagnosis, Label, diagnose};
+use landfall_evidence::Evidence;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(rename = "case")]
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    id: String,
+    truth: Vec<String>,
+    /// What may be named beside the cause, or first where nothing tells them apart.
+    #[serde(default)]
+    rivals: Vec<String>,
+    /// A name of `answers.toml`, or `ok`, `refused`, `silent`.
+    edge: Option<String>,
+    answer: Option<Answer>,
+    log: String,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+fn folder() -> PathBuf {
+    landfall_corpus::checkout().join("scenarios/pasted")
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The recording of a production in which one name of the compose file is wrong, without its log and project.
+fn base() -> Value {
+    let path = folder().join("../corpus/dependency/url-compose.json.gz");
+    let file = std::fs::File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut base: Value = serde_json::from_reader(flate2::read::GzDecoder::new(file)).expect("a recording");
+    base["target"]["project"] = Value::Null;
+    let observations = base["observations"].as_array_mut().expect("observations");
+    observations.retain(|o| {
+        let id = o["id"].as_str().unwrap_or_default();
+        !["log/", "project/", "tests/"].iter().any(|kind| id.starts_with(kind))
+    });
+    base
+}
+
+fn whole(body: &str) -> Value {
+    let sha256: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({"byte_count": body.len(), "complete": true, "cut": null, "text": body, "sha256": sha256})
+}
+
+fn evidence(
+    case: &Case,
+    base: &Value,
+    answers: &BTreeMap<String, Answer>,
+    catalogue: &Catalogue,
+) -> Evidence {
+    let mut value = base.clone();
+    let observations = value["observations"].as_array_mut().expect("observations");
+    let healthy = |path: &str, answer: &mut Value| {
+        let body =
+            if path.contains("orders") { r#"{"orders":["one"]}"# } else { r#"{"items":["one","two"]}"# };
+        answer["status"] = json!(200);
+        answer["body"] = whole(body);
+    };
+    let edge = case.edge.as_deref().unwrap_or("own");
+    for o in observations.iter_mut() {
+        let id = o["id"].as_str().unwrap_or_default().to_owned();
+        let away = match edge {
+            "refused" => Some(json!({"state": "denied", "detail": {"how": "refused"}})),
+            "silent" => {
+                Some(json!({"state": "silent", "detail": {"phase": "connect", "waited_us": 5_000_000}}))
+            }
+            _ => None,
+        };
+        if let Some(away) = away {
+            if id.starts_with("tls/edge") || id.starts_with("http/edge") {
+                o["seen"]["answer"] = away;
+            }
+            continue;
+        }
+        if !id.starts_with("http/edge") || id.contains("HTTP/3") || id.contains("plain-http") {
+            continue;
+        }
+        let path = o["seen"]["request"]["path"].as_str().unwrap_or_default().to_owned();
+        let detail = &mut o["seen"]["answer"]["detail"];
+        let wrong = match edge {
+            "ok" => false,
+            "one-500" => path.contains("orders"),
+            _ => true,
+        };
+        if !wrong {
+            if !id.contains("control") {
+                healthy(&path, detail);
+            }
+            continue;
+        }
+        let answer = case.answer.as_ref().or_else(|| answers.get(edge));
+        let answer = answer.unwrap_or_else(|| panic!("{}: there is no answer {edge}", case.id));
+        let mut headers: Vec<Value> = answer
+            .headers
+            .iter()
+            .map(|(name, value)| json!({"name": name.to_ascii_lowercase(), "value": value}))
+            .collect();
+        headers.push(json!({"name": "date", "value": "Wed, 25 Nov 2026 22:39:10 GMT"}));
+        headers.push(json!({"name": "content-length", "value": answer.body.len().to_string()}));
+        detail["status"] = json!(answer.status);
+        detail["headers"] = Value::Array(headers);
+        detail["body"] = whole(&answer.body);
+    }
+    let tail =
+        landfall_project::reduce_log(case.log.as_bytes(), false, &|line| catalogue.knows_log_line(line));
+    observations.push(json!({
+        "id": "log/app.log", "vantage": "workspace", "started_us": 2_010_863, "took_us": 1833, "after": null,
+        "round_trips": 0, "attempt": 1, "by_hand": "tail -n 100 app.log",
+        "seen": {"kind": "log", "name": "app.log", "answer": {"state": "present", "detail": serde_json::to_value(&tail).expect("plain data")}},
+    }));
+    Evidence::from_json(&value.to_string()).unwrap_or_else(|e| panic!("{}: {e}", case.id))
+}
+
+/// Causes that are named, the first one first.
+fn named(diagnosis: &Diagnosis) -> Vec<(&str, Label)> {
+    let of =
+        |c: &landfall_diagnosis::Cause| matches!(c.label, Label::Confirmed | Label::Likely | Label::Possible);
+    let causes = diagnosis.causes.iter().filter(|c| of(c));
+    causes.map(|c| (c.id.as_str(), c.label)).collect()
+}
+
+#[test]
+fn pasted_logs_lead_to_the_cause() {
+    let loaded =
+        landfall_audit::load_catalogue(Some(&folder().join("../../catalogue"))).expect("a catalogue");
+    let catalogue: &Catalogue = &loaded;
+    let answers: BTreeMap<String, Answer> = read(&folder().join("answers.toml"));
+    let base = base();
+    let mut files: Vec<PathBuf> = match std::env::var_os("LANDFALL_PASTED") {
+        Some(file) => vec![file.into()],
+        None => {
+            std::fs::read_dir(folder()).expect("the folder").map(|e| e.expect("an entry").path()).collect()
+        }
+    };
+    files.retain(|f| f.extension().is_some_and(|e| e == "toml") && !f.ends_with("answers.toml"));
+    files.sort();
+    let (mut all, mut first, mut third, mut sure_and_wrong) = (0, 0, 0, 0);
+    for file in files {
+        for case in read::<File>(&file).cases {
+            let evidence = evidence(&case, &base, &answers, catalogue);
+            let diagnosis = diagnose(&evidence, catalogue);
+            let named = named(&diagnosis);
+            let is_true = |(id, _): &&(&str, Label)| case.truth.iter().any(|t| t == id);
+            all += 1;
+            let at = named.iter().position(|n| is_true(&n));
+            first += usize::from(at == Some(0));
+            third += usize::from(at.is_some_and(|at| at < 3));
+            let wrong = named
+                .first()
+                .filter(|n| !is_true(n) && !case.rivals.iter().any(|r| r == n.0) && n.1 != Label::Possible);
+            sure_and_wrong += usize::from(wrong.is_some());
+            if std::env::var("LANDFALL_SHOW").is_ok_and(|part| case.id.contains(&part)) {
+                println!("{}", serde_json::to_string_pretty(&diagnosis.causes).expect("plain data"));
+            }
+            if at != Some(0) {
+                let said: Vec<String> = named.iter().take(4).map(|(id, l)| format!("{id} ({l:?})")).collect();
+                println!("{}: {}", case.id, said.join(", "));
+            }
+        }
+    }
+    println!(
+        "{all} cases: first {first}, among three {third}, another one likely or confirmed {sure_and_wrong}"
+    );
+}
