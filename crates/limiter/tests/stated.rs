@@ -23,6 +23,17 @@ impl Window {
 /// Meets five requests in ten seconds of each of `counters` in turn; `states` makes of what is left and of the number of all
 /// requests so far the quota and the number that answers state.
 fn meet(budget: Budget, counters: usize, seed: u64, states: impl Fn(u32, u32) -> (u32, u32)) -> Fit {
+    meet_by(budget, counters, seed, |sent| sent as usize % counters, states)
+}
+
+/// The same where `taken_by` says which counter takes the request after so many.
+fn meet_by(
+    budget: Budget,
+    counters: usize,
+    seed: u64,
+    taken_by: impl Fn(u32) -> usize,
+    states: impl Fn(u32, u32) -> (u32, u32),
+) -> Fit {
     let mut windows: Vec<Window> =
         (0..counters).map(|_| Window { begin: f64::NEG_INFINITY, count: 0 }).collect();
     let mut plan = Plan::new(budget, 50.0, seed);
@@ -32,7 +43,7 @@ fn meet(budget: Budget, counters: usize, seed: u64, states: impl Fn(u32, u32) ->
             Next::Stop(_) => return plan.fit(),
             Next::Wait(until) => now = until.max(now + 1e-4),
             Next::Send => {
-                let window = &mut windows[sent as usize % counters];
+                let window = &mut windows[taken_by(sent)];
                 let passes = window.takes(now + 0.01);
                 let retry_after = (!passes).then(|| (window.begin + 10.0 - now).ceil());
                 sent += 1;
@@ -54,6 +65,17 @@ fn a_count_that_goes_up_and_down_is_that_of_several_counters() {
         assert_eq!(fit.best().0, LimiterClass::SeveralCounters, "seed {seed}: {fit:?}");
         let limit = fit.limit.expect("it was met").likely;
         assert_eq!(limit, 10.0, "seed {seed}: {fit:?}");
+    }
+}
+
+/// One worker takes two requests of three, so that it is full long before the other: how many pass looks like a smaller limit,
+/// and what each states of its own does not.
+#[test]
+fn counters_that_state_are_believed_more_than_short_trips() {
+    for seed in 1..4 {
+        let unequal = |sent: u32| usize::from(sent % 3 == 2);
+        let fit = meet_by(Budget::DEEP, 2, seed, unequal, |left, _| (5, left));
+        assert_eq!(fit.limit.expect("it was met").likely, 10.0, "seed {seed}: {fit:?}");
     }
 }
 
