@@ -614,10 +614,6 @@ fn misdeployed(facts: &Facts) -> bool {
             .at(FactKey::EndpointOutcome, Some("edge"))
             .any(|fact| fact.symptom && fact.text() == Some("not-found"))
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| fact.text() == Some("ok"));
-    // The new build was put where it belongs, and met a process that kept its port: what answers is a program that nobody stopped.
-    if listed(facts, FactKey::LogSays, "port-in-use") {
-        return in_turn;
-    }
     in_turn
         || stuck
         || listing

@@ -526,6 +526,33 @@ mod tests {
     }
 
     #[test]
+    fn a_deploy_that_failed_is_a_symptom_until_something_serves_after_it() {
+        let failed = |line| {
+            event(
+                line,
+                "npm error `npm ci` can only install packages when your package.json and package-lock.json are in sync",
+            )
+        };
+        let is_symptom = |found: &Facts| found.symptoms().any(|fact| fact.key == FactKey::LogDeploy);
+        assert!(is_symptom(&facts(vec![failed(3)])));
+        let start = |line| event(line, "[INFO] Starting gunicorn 27.0.1");
+        // The newest start is that of the build before.
+        assert!(is_symptom(&facts(vec![start(1), failed(3)])));
+        assert!(!is_symptom(&facts(vec![failed(3), start(4)])), "what was built after all runs");
+        let live = event(5, "==> Your service is live");
+        assert!(!is_symptom(&facts(vec![failed(3), live])));
+    }
+
+    #[test]
+    fn a_certificate_refused_and_a_browser_kept_out_are_symptoms() {
+        let symptom = |key, text: &str| facts(vec![event(1, text)]).symptoms().any(|fact| fact.key == key);
+        let refused = "too many certificates (5) already issued for this exact set of identifiers";
+        assert!(symptom(FactKey::LogCertificate, refused));
+        assert!(symptom(FactKey::LogBrowsers, "Error: Not allowed by CORS"));
+        assert!(!symptom(FactKey::LogBrowsers, "GET /api/items 200"));
+    }
+
+    #[test]
     fn an_old_log_says_nothing_of_now_and_a_log_without_signs_says_nothing() {
         let mut world = World::new("https://api.example.test");
         let started = world.build().started_at;

@@ -131,3 +131,23 @@ fn silence(all: &[&Exchange<'_>], subject: &str, facts: &mut Facts) {
     };
     facts.known(FactKey::SiteSilence, subject, word, asked.iter().map(|x| x.id()));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dated(headers: &[(&str, &str)]) -> Option<i64> {
+        let all =
+            headers.iter().fold(crate::testkit::response(200), |all, (name, value)| all.header(name, value));
+        dated_s(&all.build())
+    }
+
+    #[test]
+    fn the_age_of_what_a_cache_gives_is_no_fault_of_a_clock() {
+        let fresh = dated(&[("date", "Wed, 25 Nov 2026 22:39:10 GMT")]).expect("a date");
+        let kept = dated(&[("date", "Wed, 25 Nov 2026 21:39:10 GMT"), ("age", "3600")]);
+        assert_eq!(kept, Some(fresh));
+        assert_eq!(dated(&[("age", "3600")]), None);
+        assert_eq!(dated(&[("date", "yesterday")]), None);
+    }
+}
