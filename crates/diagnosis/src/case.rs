@@ -1,5 +1,7 @@
 //! The evidence as read, together with what the engine made of it: all that findings and advice are drawn from.
 
+use std::collections::BTreeSet;
+
 use landfall_evidence::{Evidence, Vantage};
 use url::Url;
 
@@ -18,6 +20,8 @@ pub(crate) struct Case<'a> {
     pub(crate) ruled_out: &'a [Cause],
     /// Causes that cannot be told apart.
     pub(crate) ties: &'a [Tie],
+    /// Causes that account for something seen of production.
+    pub(crate) of_production: &'a BTreeSet<String>,
 }
 
 impl<'a> Case<'a> {
@@ -51,9 +55,14 @@ impl<'a> Case<'a> {
         self.production()?.domain()
     }
 
-    /// Whether a cause lies on the way of a request, and not beside it (tests, limits, project, machine, monitor).
+    /// Whether a cause is one of what production serves: it lies on the way of a request, and not beside it (tests, limits,
+    /// monitor), or lies in the project or the machine and accounts for something seen of production.
     pub(crate) fn is_on_path(&self, cause: &Cause) -> bool {
-        !matches!(cause.rung.as_str(), "rate-limit" | "project" | "host" | "monitor")
+        match cause.rung.as_str() {
+            "rate-limit" | "monitor" => false,
+            "project" | "host" => self.of_production.contains(&cause.id),
+            _ => true,
+        }
     }
 
     /// The most likely cause on the request's way that is at least possible.

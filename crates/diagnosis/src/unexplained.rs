@@ -323,7 +323,13 @@ mod tests {
     fn a_finding_about_the_form_of_an_answer_does_not_explain_it() {
         let world = deployed().edit_http(|s| status(s, Purpose::Version, 502));
         let catalogue = Catalogue::embedded();
-        let case = Case { view: View::new(&world.0, catalogue), causes: &[], ruled_out: &[], ties: &[] };
+        let case = Case {
+            view: View::new(&world.0, catalogue),
+            causes: &[],
+            ruled_out: &[],
+            ties: &[],
+            of_production: &BTreeSet::new(),
+        };
         let none = unexplained(&case, &[], &BTreeSet::new());
         let odd = &none.first().expect("a 502 in another version is odd").evidence;
         let about = |code: &FindingCode, severity| Finding {
