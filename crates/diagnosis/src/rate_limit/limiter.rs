@@ -295,7 +295,10 @@ impl State {
                 // the limit: `before × (window − into) < (limit − now) × window`.
                 let fades = |before: u64, now: u64| {
                     let room = u128::from(limit.checked_sub(now).filter(|room| *room > 0)?);
-                    let left = (room * u128::from(window)).div_ceil(u128::from(before.max(1))) - 1;
+                    if before == 0 {
+                        return Some(0);
+                    }
+                    let left = (room * u128::from(window)).div_ceil(u128::from(before)) - 1;
                     Some(window.saturating_sub(u64::try_from(left).unwrap_or(u64::MAX)))
                 };
                 let next = Limiter { cut: sliding_cut(limiter.cut), ..*limiter }.next_boundary(at_ms);
@@ -411,6 +414,16 @@ mod tests {
         ] {
             assert_eq!(limiter.put(&at_once, |_, _| {}), want, "{limiter:?}");
         }
+    }
+
+    #[test]
+    fn a_window_in_which_nothing_was_counted_leaves_nothing_to_the_next() {
+        let limiter = of(LimiterClass::SlidingCounter, 1, 1000);
+        let state = State::Counter { start: 1000, before: 1, now: 0 };
+        // Refused at the very beginning of the second window; the third is free from its beginning on.
+        assert_eq!(state.free_at(&limiter, 1000), 1001, "one request fades at once");
+        let full = State::Counter { start: 1000, before: 2000, now: 0 };
+        assert_eq!(full.free_at(&limiter, 1000), 2000);
     }
 
     proptest! {
