@@ -529,14 +529,12 @@ async fn a_check_that_was_asked_for_is_made_at_once_and_once() {
         // A request outlives the server that took it, and its result does not collide with those before it.
         ask().await;
         world.sleep().await;
-        let before = world.services.checks.load(Ordering::SeqCst);
-        // Nobody was nudged; but a scheduler that was still on its round may have taken it before it slept.
-        let waits = world.count("SELECT count(*) AS n FROM check_requests", &[]).await == 1;
+        // Nobody was nudged; but a scheduler that was still on its round may have taken it before it slept, and have written its
+        // result or left it to be made again.
         world.wake(Options::default());
         world.results(monitor, 3).await;
-        if waits {
-            assert_eq!(world.services.checks.load(Ordering::SeqCst), before + 1);
-        }
+        let made = world.services.checks.load(Ordering::SeqCst);
+        assert!((3..=4).contains(&made), "{made} checks for three results");
         let attempts = db
             .store
             .query("SELECT attempt FROM results WHERE monitor_id = $1 ORDER BY attempt", params![monitor])
