@@ -73,9 +73,50 @@ fn base() -> Value {
     base
 }
 
-fn whole(body: &str) -> Value {
-    let sha256: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-    json!({"byte_count": body.len(), "complete": true, "cut": null, "text": body, "sha256": sha256})
+/// What one question to the public name gets in a case; `None` where the recording has it right.
+fn answer(case: &Case, answers: &BTreeMap<String, Answer>, id: &str, path: &str) -> Option<Value> {
+    let edge = case.edge.as_deref().unwrap_or("own");
+    if edge == "refused" {
+        return Some(json!({"state": "denied", "detail": {"how": "refused"}}));
+    }
+    if edge == "silent" {
+        return Some(json!({"state": "silent", "detail": {"phase": "connect", "waited_us": 5_000_000}}));
+    }
+    if !id.starts_with("http/edge") || id.contains("HTTP/3") || id.contains("plain-http") {
+        return None;
+    }
+    if edge == "ok" || (edge == "one-500" && !path.contains("orders")) {
+        let items = Answer {
+            status: 200,
+            headers: BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]),
+            body: if path.contains("orders") {
+                r#"{"orders":["one"]}"#
+            } else {
+                r#"{"items":["one","two"]}"#
+            }
+            .to_owned(),
+        };
+        return (!id.contains("control")).then(|| written(&items));
+    }
+    let answer = case.answer.as_ref().or_else(|| answers.get(edge));
+    Some(written(answer.unwrap_or_else(|| panic!("{}: there is no answer {edge}", case.id))))
+}
+
+/// An answer as evidence has it.
+fn written(answer: &Answer) -> Value {
+    let sha256: String = Sha256::digest(&answer.body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let length = answer.body.len();
+    let given = answer.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+    let usual =
+        [("date", "Wed, 25 Nov 2026 22:39:10 GMT".to_owned()), ("content-length", length.to_string())];
+    let headers: Vec<Value> = given
+        .chain(usual.map(|(name, value)| (name.to_owned(), value)))
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    json!({"state": "present", "detail": {
+        "version": "HTTP/2", "status": answer.status, "headers": headers, "redirect_to": null,
+        "body": {"byte_count": length, "complete": true, "cut": null, "text": answer.body, "sha256": sha256},
+    }})
 }
 
 fn evidence(
@@ -86,72 +127,28 @@ fn evidence(
 ) -> Evidence {
     let mut value = base.clone();
     let observations = value["observations"].as_array_mut().expect("observations");
-    let healthy = |path: &str, answer: &mut Value| {
-        let body =
-            if path.contains("orders") { r#"{"orders":["one"]}"# } else { r#"{"items":["one","two"]}"# };
-        answer["status"] = json!(200);
-        answer["body"] = whole(body);
-    };
-    let edge = case.edge.as_deref().unwrap_or("own");
     for o in observations.iter_mut() {
         let id = o["id"].as_str().unwrap_or_default().to_owned();
-        let away = match edge {
-            "refused" => Some(json!({"state": "denied", "detail": {"how": "refused"}})),
-            "silent" => {
-                Some(json!({"state": "silent", "detail": {"phase": "connect", "waited_us": 5_000_000}}))
-            }
-            _ => None,
-        };
-        if let Some(away) = away {
-            if id.starts_with("tls/edge") || id.starts_with("http/edge") {
-                o["seen"]["answer"] = away;
-            }
-            continue;
-        }
-        if !id.starts_with("http/edge") || id.contains("HTTP/3") || id.contains("plain-http") {
-            continue;
-        }
         let path = o["seen"]["request"]["path"].as_str().unwrap_or_default().to_owned();
-        let detail = &mut o["seen"]["answer"]["detail"];
-        let wrong = match edge {
-            "ok" => false,
-            "one-500" => path.contains("orders"),
-            _ => true,
-        };
-        if !wrong {
-            if !id.contains("control") {
-                healthy(&path, detail);
-            }
-            continue;
+        if (id.starts_with("tls/edge") || id.starts_with("http/edge"))
+            && let Some(answer) = answer(case, answers, &id, &path)
+        {
+            o["seen"]["answer"] = answer;
         }
-        let answer = case.answer.as_ref().or_else(|| answers.get(edge));
-        let answer = answer.unwrap_or_else(|| panic!("{}: there is no answer {edge}", case.id));
-        let mut headers: Vec<Value> = answer
-            .headers
-            .iter()
-            .map(|(name, value)| json!({"name": name.to_ascii_lowercase(), "value": value}))
-            .collect();
-        headers.push(json!({"name": "date", "value": "Wed, 25 Nov 2026 22:39:10 GMT"}));
-        headers.push(json!({"name": "content-length", "value": answer.body.len().to_string()}));
-        detail["status"] = json!(answer.status);
-        detail["headers"] = Value::Array(headers);
-        detail["body"] = whole(&answer.body);
     }
-    let tail =
-        landfall_project::reduce_log(case.log.as_bytes(), false, &|line| catalogue.knows_log_line(line));
+    let log = case.log.as_bytes();
+    let tail = landfall_project::reduce_log(log, false, &|line| catalogue.knows_log_line(line));
     observations.push(json!({
         "id": "log/app.log", "vantage": "workspace", "started_us": 2_010_863, "took_us": 1833, "after": null,
         "round_trips": 0, "attempt": 1, "by_hand": "tail -n 100 app.log",
-        "seen": {"kind": "log", "name": "app.log", "answer": {"state": "present", "detail": serde_json::to_value(&tail).expect("plain data")}},
+        "seen": {"kind": "log", "name": "app.log", "answer": {"state": "present", "detail": tail}},
     }));
     Evidence::from_json(&value.to_string()).unwrap_or_else(|e| panic!("{}: {e}", case.id))
 }
 
 /// Causes that are named, the first one first.
 fn named(diagnosis: &Diagnosis) -> Vec<(&str, Label)> {
-    let of =
-        |c: &landfall_diagnosis::Cause| matches!(c.label, Label::Confirmed | Label::Likely | Label::Possible);
-    let causes = diagnosis.causes.iter().filter(|c| of(c));
+    let causes = diagnosis.causes.iter().filter(|c| c.label >= Label::Possible);
     causes.map(|c| (c.id.as_str(), c.label)).collect()
 }
 

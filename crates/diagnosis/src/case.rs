@@ -21,7 +21,7 @@ pub(crate) struct Case<'a> {
     /// Causes that cannot be told apart.
     pub(crate) ties: &'a [Tie],
     /// Causes that account for something seen of production.
-    pub(crate) of_production: &'a BTreeSet<String>,
+    pub(crate) of_production: BTreeSet<&'a str>,
 }
 
 impl<'a> Case<'a> {
@@ -60,7 +60,7 @@ impl<'a> Case<'a> {
     pub(crate) fn is_on_path(&self, cause: &Cause) -> bool {
         match cause.rung.as_str() {
             "rate-limit" | "monitor" => false,
-            "project" | "host" => self.of_production.contains(&cause.id),
+            "project" | "host" => self.of_production.contains(cause.id.as_str()),
             _ => true,
         }
     }

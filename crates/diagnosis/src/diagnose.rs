@@ -41,7 +41,7 @@ pub fn diagnose(evidence: &Evidence, catalogue: &Catalogue) -> Diagnosis {
         causes: &ranking.causes,
         ruled_out: &ranking.ruled_out,
         ties: &ranking.ties,
-        of_production: &ranking.of_production,
+        of_production: ranking.of_production(),
     };
     let findings = findings::collect(&case);
     let unexplained = unexplained::unexplained(&case, &findings, &by_engine);

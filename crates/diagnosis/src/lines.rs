@@ -34,6 +34,18 @@ pub enum LineRole {
     Boot,
 }
 
+/// What a line is a sign of by itself, though every route that is asked may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineTrouble {
+    /// A build or deploy failed: production is what was there before.
+    Deploy,
+    /// An authority gave no certificate: the one at hand will end.
+    Certificate,
+    /// Browsers are kept out because of their page's origin, and an audit is none.
+    Browsers,
+}
+
 /// One entry: what a line says that one of its patterns finds.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +62,8 @@ pub struct LogLine {
     pub unless: Option<String>,
     /// What it stands for in the life of a process.
     pub role: Option<LineRole>,
+    /// What it is a sign of by itself.
+    pub trouble: Option<LineTrouble>,
     /// Words of other entries that are past once this was said: a certificate that came ends what had failed before it.
     #[serde(default)]
     pub ends: Vec<String>,

@@ -327,7 +327,7 @@ mod tests {
 
     fn told(evidence: &Evidence) -> Option<Standing> {
         let view = View::new(evidence, Catalogue::embedded());
-        let case = Case { view, causes: &[], ruled_out: &[], ties: &[], of_production: &BTreeSet::new() };
+        let case = Case { view, causes: &[], ruled_out: &[], ties: &[], of_production: BTreeSet::new() };
         standing(&case, Vantage::Edge).map(|(standing, ids)| {
             assert!(!ids.is_empty(), "{standing:?}");
             standing

@@ -328,7 +328,7 @@ mod tests {
             causes: &[],
             ruled_out: &[],
             ties: &[],
-            of_production: &BTreeSet::new(),
+            of_production: BTreeSet::new(),
         };
         let none = unexplained(&case, &[], &BTreeSet::new());
         let odd = &none.first().expect("a 502 in another version is odd").evidence;

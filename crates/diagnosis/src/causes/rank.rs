@@ -51,11 +51,19 @@ pub(crate) struct Ranking {
     pub(crate) rungs: BTreeMap<Rung, RungState>,
     /// Which accepted cause accounts for which symptom, by the fact's key and subject.
     pub(crate) explained: BTreeMap<FactId, String>,
-    /// Accepted causes that account for something seen of production, wherever they lie: a lock file that is refused lies in the
-    /// project, and keeps the newest build from production.
-    pub(crate) of_production: BTreeSet<String>,
     /// Whether all that fails on the way of a request fails only because the question is wrong.
     pub(crate) asked_wrongly: bool,
+}
+
+impl Ranking {
+    /// Accepted causes that account for something seen of production, wherever they lie: a lock file that is refused lies in the
+    /// project, and keeps the newest build from production.
+    pub(crate) fn of_production(&self) -> BTreeSet<&str> {
+        // Two clocks that differ do not say which of them is production's.
+        let of_here = |key: FactKey| key == FactKey::ClockOffset || key.name().starts_with("vantage.");
+        let shown = self.explained.iter().filter(|(symptom, _)| on_path(symptom) && !of_here(symptom.0));
+        shown.map(|(_, id)| id.as_str()).collect()
+    }
 }
 
 struct Candidate<'a> {
@@ -75,7 +83,6 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
         ties: Vec::new(),
         rungs: ladder(facts),
         explained: BTreeMap::new(),
-        of_production: BTreeSet::new(),
         asked_wrongly: false,
     };
     let mut lost: BTreeMap<String, Cause> = BTreeMap::new();
@@ -159,10 +166,6 @@ pub(crate) fn rank(facts: &Facts, catalogue: &Catalogue) -> Ranking {
         })
         .collect();
     ranking.causes.sort_by_key(|cause| (aside.contains(&cause.id), only_run.contains(&cause.id)));
-    // Two clocks that differ do not say which of them is production's.
-    let of_here = |key: FactKey| key == FactKey::ClockOffset || key.name().starts_with("vantage.");
-    let shown = ranking.explained.iter().filter(|(symptom, _)| on_path(symptom) && !of_here(symptom.0));
-    ranking.of_production = shown.map(|(_, id)| id.clone()).collect();
     ranking.asked_wrongly = asked_wrongly(&ranking, facts, catalogue);
     // What a hop answers may be wrong although it answers; who holds for the cause of a failing request says so.
     let breaks = ranking
@@ -198,7 +201,6 @@ pub(super) fn contenders(facts: &Facts, catalogue: &Catalogue) -> Vec<(String, f
         ties: Vec::new(),
         rungs: BTreeMap::new(),
         explained: BTreeMap::new(),
-        of_production: BTreeSet::new(),
         asked_wrongly: false,
     });
     candidates

@@ -100,8 +100,7 @@ fn guards(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
             continue;
         }
         guarded.push(x.id());
-        let path = if is_health_path(x.path) && !endpoint.core { "health" } else { "other" };
-        facts.known(FactKey::GuardPath, subject.as_str(), path, [x.id()]);
+        facts.known(FactKey::GuardPath, subject.as_str(), kind_of_path(x), [x.id()]);
         let how = match response.status {
             _ if login => "login",
             401 | 407 if response.header("www-authenticate").is_some() => "challenge",
@@ -134,6 +133,12 @@ fn guards(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     }
 }
 
+/// What a declared path is for.
+fn kind_of_path(x: &Exchange<'_>) -> &'static str {
+    let health = is_health_path(x.path) && x.endpoint.is_some_and(|e| !e.core);
+    if health { "health" } else { "other" }
+}
+
 /// What the check asks that does not get what it asks for.
 fn asked(x: &Exchange<'_>, facts: &mut Facts) {
     let subject = x.subject();
@@ -145,20 +150,11 @@ fn asked(x: &Exchange<'_>, facts: &mut Facts) {
         facts.known(FactKey::CheckHead, subject.as_str(), said, [x.id()]);
     }
     let declared = x.endpoint.is_some_and(is_named);
-    if let Some(endpoint) =
-        x.endpoint.filter(|e| declared && !e.expect.status.is_empty() && word == "redirect")
-    {
-        let word = if is_health_path(x.path) && !endpoint.core { "health" } else { "other" };
-        facts.known(FactKey::CheckRedirects, subject.as_str(), word, [x.id()]);
+    if declared && word == "redirect" && x.endpoint.is_some_and(|e| !e.expect.status.is_empty()) {
+        facts.known(FactKey::CheckRedirects, subject.as_str(), kind_of_path(x), [x.id()]);
     }
     if declared && word == "not-found" {
-        let health = is_health_path(x.path) && x.endpoint.is_some_and(|e| !e.core);
-        facts.known(
-            FactKey::CheckNotFound,
-            subject.as_str(),
-            if health { "health" } else { "other" },
-            [x.id()],
-        );
+        facts.known(FactKey::CheckNotFound, subject.as_str(), kind_of_path(x), [x.id()]);
     }
     // One path of a vantage, that on which the trials are made: the first one that fails.
     let vantage = x.vantage.to_string();

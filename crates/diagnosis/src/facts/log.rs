@@ -12,7 +12,7 @@ use landfall_evidence::{
 
 use super::{Exchanges, Fact, FactKey, Facts, Value, Why, why_absent};
 use crate::catalogue::Catalogue;
-use crate::lines::{LineIndex, LineRole};
+use crate::lines::{LineIndex, LineRole, LineTrouble};
 
 /// A log whose last time lies further back than this says nothing of the state that the audit sees.
 const STALE_S: i64 = 48 * 3600;
@@ -64,27 +64,9 @@ struct Meaning<'a> {
     count: u64,
     last_line: u64,
     role: Option<LineRole>,
+    trouble: Option<LineTrouble>,
     ends: &'a [String],
 }
-
-/// What ends a build or a deploy.
-const DEPLOY_FAILS: &[&str] = &[
-    "build-failed",
-    "lock-refused",
-    "runtime-refused",
-    "config-refused",
-    "submodule-failed",
-    "lfs-failed",
-    "output-missing",
-    "root-missing",
-    "image-pull",
-    "image-architecture",
-    "case-differs",
-    "functions-refused",
-];
-
-/// What keeps an authority from giving a certificate.
-const CERTIFICATE_REFUSED: &[&str] = &["acme-rate-limited", "acme-caa-refused", "acme-challenge-failed"];
 
 fn log(
     tail: &LogTail,
@@ -103,6 +85,7 @@ fn log(
             meaning.count += event.count;
             meaning.last_line = meaning.last_line.max(event.last_line);
             meaning.role = one.line.role;
+            meaning.trouble = one.line.trouble;
             meaning.ends = &one.line.ends;
         }
         events.push((event, said));
@@ -144,20 +127,21 @@ fn log(
     } else if says.contains("dev-server") && facts.of(FactKey::PageDebug).next().is_none() {
         facts.known(FactKey::LogHarms, subject, "dev-server", id()).symptom = true;
     }
-    // What these say harms somebody although every route that is asked may answer: the build of yesterday serves, the
-    // certificate of last month holds, and an audit is no browser.
-    let last = |words: &[&str]| {
-        let said = meanings.iter().filter(|(id, _)| words.contains(id) && !past.contains(**id));
+    let last = |of: LineTrouble| {
+        let said = meanings.iter().filter(|(id, m)| m.trouble == Some(of) && !past.contains(**id));
         said.map(|(_, meaning)| meaning.last_line).max()
     };
-    if last(DEPLOY_FAILS).is_some_and(|line| last_start.max(last_up).is_none_or(|served| served < line)) {
+    if last(LineTrouble::Deploy)
+        .is_some_and(|line| last_start.max(last_up).is_none_or(|served| served < line))
+    {
         facts.known(FactKey::LogDeploy, subject, "failed", id()).symptom = true;
     }
-    if last(CERTIFICATE_REFUSED).is_some() {
-        facts.known(FactKey::LogCertificate, subject, "refused", id()).symptom = true;
-    }
-    if last(&["cors-refused", "origin-untrusted"]).is_some() {
-        facts.known(FactKey::LogBrowsers, subject, "refused", id()).symptom = true;
+    for (trouble, key) in
+        [(LineTrouble::Certificate, FactKey::LogCertificate), (LineTrouble::Browsers, FactKey::LogBrowsers)]
+    {
+        if last(trouble).is_some() {
+            facts.known(key, subject, "refused", id()).symptom = true;
+        }
     }
     let starts = meanings.get("starts").map_or(0, |meaning| meaning.count);
     facts.known(FactKey::LogStarts, subject, i64::try_from(starts).unwrap_or(i64::MAX), id());
@@ -541,6 +525,21 @@ mod tests {
         assert!(!is_symptom(&facts(vec![failed(3), start(4)])), "what was built after all runs");
         let live = event(5, "==> Your service is live");
         assert!(!is_symptom(&facts(vec![failed(3), live])));
+    }
+
+    /// What is trouble until it goes well is ended by the line that says so.
+    #[test]
+    fn a_deploy_and_a_certificate_that_went_well_end_all_that_stood_in_their_way() {
+        let lines = &Catalogue::embedded().lines;
+        let ends =
+            |id: &str| lines.iter().find(|line| line.id == id).expect("part of the catalogue").ends.clone();
+        for (trouble, well) in [
+            (LineTrouble::Deploy, ends("deploy-succeeded")),
+            (LineTrouble::Certificate, ends("acme-obtained")),
+        ] {
+            let open = lines.iter().filter(|line| line.trouble == Some(trouble) && !well.contains(&line.id));
+            assert_eq!(open.map(|line| &line.id).collect::<Vec<_>>(), Vec::<&String>::new(), "{trouble:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod around;
 mod asks;
 mod build;
 mod check;
+mod clock;
 mod cors;
 mod deployed;
 mod dns;
@@ -244,7 +245,8 @@ impl Facts {
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);
-        process::derive(evidence, &exchanges, &mut facts);
+        process::derive(&exchanges, &mut facts);
+        clock::derive(evidence, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
         build::derive(evidence, &exchanges, &mut facts);
         deployed::derive(evidence, catalogue, &exchanges, &mut facts);

@@ -1,9 +1,6 @@
 //! Signs of the server process that several answers show together: a development server, and silence.
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
-use landfall_evidence::{Evidence, HttpResponse, ObservationId, Observed, Phase, Purpose, Vantage};
+use landfall_evidence::{HttpResponse, ObservationId, Observed, Phase, Purpose, Vantage};
 
 use super::{Exchange, Exchanges, FactKey, Facts};
 
@@ -32,7 +29,7 @@ const DEV_PAGES: &[(&str, &str)] = &[
     ("/phoenix/live_reload/frame", "Phoenix in development"),
 ];
 
-pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
     for vantage in [Vantage::Edge, Vantage::Origin, Vantage::Local] {
         let subject = vantage.to_string();
         let all: Vec<&Exchange<'_>> = exchanges.site(vantage).filter(|x| !x.limited).collect();
@@ -46,47 +43,6 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
                 vantage != Vantage::Local;
         }
         silence(&all, &subject, facts);
-    }
-    clocks(exchanges, evidence.started_at, facts);
-}
-
-/// Seconds within which two clocks agree: a Date header has whole seconds, and an answer takes some.
-const AGREES_S: i64 = 10;
-
-/// Seconds by which two clocks have to differ to be trouble: tokens and signatures are refused from some minutes on.
-pub(super) const CLOCKS_DIFFER_S: i64 = 120;
-
-/// The moment at which an answer left its server by that server's clock, in seconds: what a cache gives keeps the date of its
-/// origin, and says how long ago that was (RFC 9111, section 5.1).
-pub(super) fn dated_s(response: &HttpResponse) -> Option<i64> {
-    let date = jiff::fmt::rfc2822::parse(response.header("date")?).ok()?;
-    let age = response.header("age").and_then(|age| age.trim().parse::<u32>().ok()).unwrap_or(0);
-    Some(date.timestamp().as_second().saturating_add(i64::from(age)))
-}
-
-/// A server whose clock differs while another one agrees with this machine's: then it is that server's clock.
-fn clocks(exchanges: &Exchanges<'_>, started: Timestamp, facts: &mut Facts) {
-    let mut offsets: BTreeMap<String, (Vec<i64>, Vec<ObservationId>)> = BTreeMap::new();
-    for x in exchanges.all.iter().filter(|x| x.vantage != Vantage::Local) {
-        let Some(date_s) = x.seen.answer.present().and_then(dated_s) else { continue };
-        let micros = i64::try_from(x.observation.ended_us()).unwrap_or(0);
-        let here = started.as_second().saturating_add(micros / 1_000_000);
-        let slot = offsets.entry(x.vantage.to_string()).or_default();
-        slot.0.push(here.saturating_sub(date_s));
-        slot.1.push(x.id());
-    }
-    let median = |list: &[i64]| {
-        let mut sorted = list.to_vec();
-        sorted.sort_unstable();
-        sorted[sorted.len() / 2]
-    };
-    let medians: BTreeMap<&String, i64> = offsets.iter().map(|(at, (list, _))| (at, median(list))).collect();
-    if medians.values().any(|offset| offset.abs() <= AGREES_S) {
-        for (vantage, offset) in &medians {
-            facts
-                .known(FactKey::ClockServer, vantage.as_str(), *offset, offsets[*vantage].1.clone())
-                .symptom = offset.abs() >= CLOCKS_DIFFER_S;
-        }
     }
 }
 
@@ -130,24 +86,4 @@ fn silence(all: &[&Exchange<'_>], subject: &str, facts: &mut Facts) {
         _ => "some",
     };
     facts.known(FactKey::SiteSilence, subject, word, asked.iter().map(|x| x.id()));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn dated(headers: &[(&str, &str)]) -> Option<i64> {
-        let all =
-            headers.iter().fold(crate::testkit::response(200), |all, (name, value)| all.header(name, value));
-        dated_s(&all.build())
-    }
-
-    #[test]
-    fn the_age_of_what_a_cache_gives_is_no_fault_of_a_clock() {
-        let fresh = dated(&[("date", "Wed, 25 Nov 2026 22:39:10 GMT")]).expect("a date");
-        let kept = dated(&[("date", "Wed, 25 Nov 2026 21:39:10 GMT"), ("age", "3600")]);
-        assert_eq!(kept, Some(fresh));
-        assert_eq!(dated(&[("age", "3600")]), None);
-        assert_eq!(dated(&[("date", "yesterday")]), None);
-    }
 }

@@ -27,7 +27,6 @@ pub(super) fn derive(
     handshakes(evidence, catalogue, facts);
     families(evidence, exchanges, facts);
     vantage(evidence, facts);
-    clock(evidence, facts);
 }
 
 fn target(evidence: &Evidence, facts: &mut Facts) {
@@ -402,26 +401,5 @@ fn vantage(evidence: &Evidence, facts: &mut Facts) {
     } else {
         let why = Why::NotRun("too little was asked of the outside to tell".to_owned());
         facts.unknown(FactKey::VantageReach, "", why, silent);
-    }
-}
-
-/// This machine's clock against the servers' Date headers (RFC 9110 section 6.6.1); the median, so that one wrong
-/// server does not count.
-fn clock(evidence: &Evidence, facts: &mut Facts) {
-    let (mut offsets, mut ids) = (Vec::new(), BTreeSet::new());
-    for (observation, seen) in
-        evidence.http().filter(|(o, _)| matches!(o.vantage, Vantage::Edge | Vantage::Origin))
-    {
-        let Some(date_s) = seen.answer.present().and_then(super::process::dated_s) else { continue };
-        let ended_s = i64::try_from(observation.ended_us() / 1_000_000).unwrap_or(i64::MAX);
-        let here = evidence.started_at.as_second().saturating_add(ended_s);
-        offsets.push(here.saturating_sub(date_s));
-        ids.insert(observation.id.clone());
-    }
-    offsets.sort_unstable();
-    if let Some(median) = offsets.get(offsets.len() / 2) {
-        // One of the two clocks is wrong, and which one it is nobody says so far.
-        facts.known(FactKey::ClockOffset, "", *median, ids).symptom =
-            median.abs() >= super::process::CLOCKS_DIFFER_S;
     }
 }

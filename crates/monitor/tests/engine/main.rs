@@ -517,8 +517,7 @@ async fn a_check_that_was_asked_for_is_made_at_once_and_once() {
         let monitor = world.monitor("api", |_| {}).await;
         world.results(monitor, 1).await;
         let tenant = db.store.tenant(world.org);
-        let ask = async || tenant.request_check(monitor, world.clock.now()).await.expect("asked");
-        ask().await;
+        tenant.request_check(monitor, world.clock.now()).await.expect("asked");
         world.watch.nudge();
         // The clock stands still: nothing but the request makes this check.
         world.results(monitor, 2).await;
@@ -527,7 +526,6 @@ async fn a_check_that_was_asked_for_is_made_at_once_and_once() {
         // those before it.
         world.sleep().await;
         let before = world.services.checks.load(Ordering::SeqCst);
-        let tenant = db.store.tenant(world.org);
         for _ in 0..2 {
             tenant.request_check(monitor, world.clock.now()).await.expect("asked");
         }
