@@ -41,10 +41,11 @@ async function signIn(on, password = person.password) {
   await on.getByRole("button", { name: "Sign in" }).click();
 }
 
-/** The live report of an audit, from its first step to its result. */
-async function audited() {
+/** The live report of an audit from its first step to its result, with what is to be done in between: the steps are gone by the end. */
+async function audited(meanwhile = async () => {}) {
   await page.waitForURL("**/reports/*");
   await shows(page.locator("#progress li").first(), "a step of the audit");
+  await meanwhile();
   await shows(page.locator("#verdict"), "the result of the audit");
 }
 
@@ -84,10 +85,7 @@ async function firstAudit() {
   await page.keyboard.type(target);
   await stage.reach(page, button("Audit now"));
   await page.keyboard.press("Enter");
-  await page.waitForURL("**/reports/*");
-  await shows(page.locator("#progress li").first(), "a step of the audit");
-  await stage.shot(page, "report-in-progress");
-  await audited();
+  await audited(() => stage.shot(page, "report-in-progress"));
   await shows(state("Not live"), "that the target is not live");
   await shows(page.getByRole("heading", { name: "Cause" }), "a cause");
   const why = await page.locator("section[aria-labelledby=causes]").innerText();
