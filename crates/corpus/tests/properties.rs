@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use landfall_corpus::{Case, Corpus};
-use landfall_diagnosis::{Catalogue, Diagnosis, Label, diagnose};
+use landfall_diagnosis::{Catalogue, Diagnosis, HopState, Label, Priority, Status, Verdict, diagnose};
 use landfall_evidence::{Evidence, Observation};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -173,4 +173,36 @@ proptest! {
             prop_assert!(sum <= 1.0 + 0.005 * tie.causes.len() as f64, "{}: {:?} {sum}", case.name, tie.causes);
         }
     }
+}
+
+/// What a report says in several places has to agree: its reader may look at one of them alone.
+#[test]
+fn no_report_contradicts_itself() {
+    let mut wrong = Vec::new();
+    let mut kept_from = 0;
+    for case in CASES.iter() {
+        let told = judged(&case.evidence);
+        let deployed = told.readiness.checks.iter().find(|c| c.id == "production-deployed").map(|c| c.status);
+        let row = told.components.iter().find(|c| c.id == "production").map(|c| c.status);
+        let urgent = told.actions.iter().any(|action| action.priority == Priority::P0);
+        let breaks = told.path.is_empty() || told.path.iter().any(|hop| hop.state != HopState::Ok);
+        kept_from += usize::from(deployed == Some(Status::Fail) && !breaks);
+        let sayings = [
+            (
+                told.verdict == Verdict::Live && deployed == Some(Status::Fail),
+                "LIVE, and the check says that it is not",
+            ),
+            (told.verdict == Verdict::Live && row != Some(Status::Ok), "LIVE, and its row is not green"),
+            (told.verdict == Verdict::Live && urgent, "LIVE, and something is urgent"),
+            (told.verdict == Verdict::NotLive && deployed == Some(Status::Ok), "NOT LIVE, and the check passes"),
+            (told.verdict == Verdict::NotLive && row != Some(Status::Fail), "NOT LIVE, and its row is not red"),
+            (
+                !breaks && told.explanation.contains("first part that fails"),
+                "every hop is green, and one is said to fail",
+            ),
+        ];
+        wrong.extend(sayings.iter().filter(|(is, _)| *is).map(|(_, what)| format!("{}: {what}", case.name)));
+    }
+    assert!(wrong.is_empty(), "{} contradictions:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(kept_from > 0, "some world serves an older build behind a green path");
 }

@@ -22,6 +22,8 @@ pub(crate) struct Case<'a> {
     pub(crate) ties: &'a [Tie],
     /// Causes that account for something seen of production.
     pub(crate) of_production: BTreeSet<&'a str>,
+    /// Causes that account for a build that does not serve.
+    pub(crate) of_the_build: BTreeSet<&'a str>,
 }
 
 impl<'a> Case<'a> {

@@ -85,8 +85,10 @@ fn local(case: &Case<'_>, findings: &[Finding]) -> Component {
 
 fn production(case: &Case<'_>, findings: &[Finding], verdict: Verdict) -> Component {
     const NAME: &str = "Production API";
-    let severity =
+    let found =
         worst(findings, &["LF-HTTP-", "LF-PATH-", "LF-DNS-", "LF-TLS-"]).filter(|s| *s >= Severity::Medium);
+    // The row names the cause, so it carries the cause's weight; how production looks is the findings' to say.
+    let severity = found.max(case.main_cause().map(|cause| cause.severity));
     let (_, seen) = endpoints(&case.view.readings(Vantage::Edge));
     match verdict {
         Verdict::Live => row("production", NAME, Status::Ok, None, seen),
@@ -99,7 +101,7 @@ fn production(case: &Case<'_>, findings: &[Finding], verdict: Verdict) -> Compon
             headline(case).unwrap_or(seen),
         ),
         Verdict::Degraded => {
-            let status = if severity >= Some(Severity::High) { Status::Fail } else { Status::Warn };
+            let status = if found >= Some(Severity::High) { Status::Fail } else { Status::Warn };
             row("production", NAME, status, severity.or(Some(Severity::Low)), headline(case).unwrap_or(seen))
         }
     }

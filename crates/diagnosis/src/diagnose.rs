@@ -42,6 +42,7 @@ pub fn diagnose(evidence: &Evidence, catalogue: &Catalogue) -> Diagnosis {
         ruled_out: &ranking.ruled_out,
         ties: &ranking.ties,
         of_production: ranking.of_production(),
+        of_the_build: ranking.of_the_build(),
     };
     let findings = findings::collect(&case);
     let unexplained = unexplained::unexplained(&case, &findings, &by_engine);

@@ -14,9 +14,10 @@ use crate::case::Case;
 use crate::components;
 use crate::deploy_config::{self, Reach};
 use crate::findings::{self, TestOutcome};
+use crate::marker::{self, Standing};
 use crate::view::{Reading, json, why_unseen};
-use crate::words::{count, in_words};
-use crate::{Check, Finding, Readiness, Severity, Status};
+use crate::words::{count, in_words, lower_first};
+use crate::{Check, Finding, Label, Readiness, Severity, Status};
 
 /// First words of `*_configured` members that speak of the model behind a support assistant.
 const MODEL_PROVIDERS: &[&str] = &[
@@ -324,7 +325,29 @@ fn production_deployed(case: &Case<'_>, findings: &[Finding]) -> Option<Check> {
         Status::Unknown if case.production_is_whole() => Status::Ok,
         other => other,
     };
+    if status != Status::Fail
+        && let Some((status, why, shown)) = not_the_newest(case)
+    {
+        return check(ID, TITLE, status, format!("{note}; {why}"), [evidence, shown].concat());
+    }
     check(ID, TITLE, status, note, evidence)
+}
+
+/// Why what serves, well as it may, is not what was built last: a cause keeps the newest build from it. A mark of another
+/// build alone does not say so: a local backend in its development mode has other bytes too. A cause that is no more than
+/// possible leaves it open.
+fn not_the_newest(case: &Case<'_>) -> Option<(Status, String, Vec<ObservationId>)> {
+    let cause = case.main_cause().filter(|cause| case.of_the_build.contains(cause.id.as_str()))?;
+    let shown = cause.evidence_for.iter().flat_map(|argument| argument.evidence.clone()).collect();
+    let why = match marker::standing(case, Vantage::Edge) {
+        Some((Standing::Other(proof), _)) => proof,
+        _ => lower_first(&cause.title),
+    };
+    Some(if cause.label >= Label::Likely || case.in_a_tie(&cause.id) {
+        (Status::Fail, format!("the newest build does not serve: {why}"), shown)
+    } else {
+        (Status::Unknown, format!("whether the newest build serves is open: {why}"), shown)
+    })
 }
 
 fn tests(case: &Case<'_>) -> Option<Check> {

@@ -1,7 +1,7 @@
 //! The diagnosis in one paragraph of plain words, from templates. It says nothing that the diagnosis does not say.
 
 use crate::catalogue::{Catalogue, Rung};
-use crate::{Cause, Diagnosis, Label, Severity, Status, Tie, Verdict};
+use crate::{Cause, Diagnosis, HopState, Label, Severity, Status, Tie, Verdict};
 
 /// Arguments that are told for a cause.
 const TOLD: usize = 2;
@@ -27,10 +27,15 @@ fn about(cause: &Cause, diagnosis: &Diagnosis, catalogue: &Catalogue, told: &mut
         told.push(upper_first(&reasons.join(", and ")));
     }
     if let Some(title) = diagnosis.first_broken.as_deref().and_then(|rung| title_of(rung, catalogue)) {
-        told.push(format!(
-            "On the way of a request the first part that fails is this one: {}",
-            lower_first(title)
-        ));
+        let passes = !diagnosis.path.is_empty() && diagnosis.path.iter().all(|hop| hop.state == HopState::Ok);
+        told.push(if passes {
+            format!(
+                "Requests are answered all the same; what is wrong lies at this part: {}",
+                lower_first(title)
+            )
+        } else {
+            format!("On the way of a request the first part that fails is this one: {}", lower_first(title))
+        });
     }
     match tie_of(cause, diagnosis) {
         Some(tie) => told.push(open_between(tie, diagnosis)),

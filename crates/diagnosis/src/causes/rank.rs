@@ -64,6 +64,14 @@ impl Ranking {
         let shown = self.explained.iter().filter(|(symptom, _)| on_path(symptom) && !of_here(symptom.0));
         shown.map(|(_, id)| id.as_str()).collect()
     }
+
+    /// Accepted causes that account for production serving another build than the newest, or for a build that never came
+    /// to serve.
+    pub(crate) fn of_the_build(&self) -> BTreeSet<&str> {
+        let of_build =
+            |key: FactKey| matches!(key, FactKey::BuildServedIs | FactKey::BuildAsLocal | FactKey::LogDeploy);
+        self.explained.iter().filter(|(symptom, _)| of_build(symptom.0)).map(|(_, id)| id.as_str()).collect()
+    }
 }
 
 struct Candidate<'a> {
