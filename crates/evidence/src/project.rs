@@ -228,6 +228,9 @@ pub enum HostRole {
     ApexAlias,
     /// A host that this machine is told the address of: an entry under `extra_hosts` or in a hosts file of the project.
     Override,
+    /// The host of a URL that begins with `http://`: it is a [`HostRole::Host`] too, and whoever follows that URL comes
+    /// without TLS.
+    Plain,
 }
 
 /// One language or framework.

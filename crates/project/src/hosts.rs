@@ -86,7 +86,7 @@ fn pattern(text: &str) -> Regex {
 }
 
 fn names_in(line: &str, kind: Kind) -> Vec<(String, HostRole)> {
-    static URL: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r"(?i)https?://(?:[^\s/@]*@)?({NAME})")));
+    static URL: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r"(?i)http(s)?://(?:[^\s/@]*@)?({NAME})(:\d)?")));
     static BARE: LazyLock<Regex> =
         LazyLock::new(|| pattern(&format!(r"(^|[^\w@./-])({NAME})\.?($|[^\w@-])")));
     static SERVERS: LazyLock<Regex> =
@@ -112,7 +112,14 @@ fn names_in(line: &str, kind: Kind) -> Vec<(String, HostRole)> {
         }
         return found;
     }
-    found.extend(URL.captures_iter(line).map(|c| (normal(&c[1]), HostRole::Host)));
+    for url in URL.captures_iter(line) {
+        let name = normal(&url[2]);
+        // With a port of its own it is another server than the public one.
+        if url.get(1).is_none() && url.get(3).is_none() {
+            found.push((name.clone(), HostRole::Plain));
+        }
+        found.push((name, HostRole::Host));
+    }
     if kind == Kind::Infrastructure {
         // `extra_hosts` of a compose file: `- "api.example.test:192.0.2.7"`.
         found.extend(ENTRY.captures_iter(line).map(|c| (normal(&c[1]), HostRole::Override)));
@@ -184,6 +191,7 @@ mod tests {
                     HostRole::NameServer => "ns",
                     HostRole::Override => "override",
                     HostRole::ApexAlias => "apex",
+                    HostRole::Plain => "plain",
                 };
                 format!("{role} {} {}", found.name, found.place)
             })
@@ -230,6 +238,20 @@ mod tests {
                 "host app.example.com settings.py:1",
                 "override db.example.com docker-compose.yml:2",
                 "host shown.example.com .env.example:1",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_address_without_tls_is_told_apart_unless_it_has_a_port_of_its_own() {
+        let readme = "The vendor posts to http://pay.example.com/hooks; pages are at https://pay.example.com/.\n\
+                      Staging: http://stage.example.com:8080/\n";
+        assert_eq!(
+            shown(&[("README.md", readme)]),
+            [
+                "host pay.example.com README.md:1",
+                "plain pay.example.com README.md:1",
+                "host stage.example.com README.md:2"
             ]
         );
     }

@@ -391,6 +391,7 @@ keys! {
     SiteWake "site.wake" ["slow-first", "failed-first", "no"] "Subject vantage: only the first answers were slow, or failed.",
     WallPlatform "wall.platform" [] "Subject vantage: the platform that asks for a login on every path.",
     HostNamed "host.named" [] "Where the project names the audited host itself.",
+    HostPlain "host.plain" [] "Where the project names the audited host in a URL that begins with http://.",
     HostNear "host.near" [] "Another host in the project's files, at most two letters from the audited one.",
     HostNearPlace "host.near_place" [] "Where it stands.",
     HostOther "host.other" [] "Hosts of one other registered domain, which are all that the project names while it nowhere names the audited one.",

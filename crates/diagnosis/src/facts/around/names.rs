@@ -64,6 +64,9 @@ pub(super) fn names(world: &World<'_>, facts: &mut Facts) {
             HostRole::Override if named.name == world.host => {
                 facts.known(FactKey::ProjectHostEntry, "", named.place.as_str(), id());
             }
+            HostRole::Plain if named.name == world.host => {
+                facts.known(FactKey::HostPlain, "", named.place.as_str(), id());
+            }
             HostRole::NameServer => {}
             _ => {}
         }
