@@ -194,8 +194,14 @@ fn no_report_contradicts_itself() {
             ),
             (told.verdict == Verdict::Live && row != Some(Status::Ok), "LIVE, and its row is not green"),
             (told.verdict == Verdict::Live && urgent, "LIVE, and something is urgent"),
-            (told.verdict == Verdict::NotLive && deployed == Some(Status::Ok), "NOT LIVE, and the check passes"),
-            (told.verdict == Verdict::NotLive && row != Some(Status::Fail), "NOT LIVE, and its row is not red"),
+            (
+                told.verdict == Verdict::NotLive && deployed == Some(Status::Ok),
+                "NOT LIVE, and the check passes",
+            ),
+            (
+                told.verdict == Verdict::NotLive && row != Some(Status::Fail),
+                "NOT LIVE, and its row is not red",
+            ),
             (
                 !breaks && told.explanation.contains("first part that fails"),
                 "every hop is green, and one is said to fail",

@@ -327,7 +327,8 @@ mod tests {
 
     fn told(evidence: &Evidence) -> Option<Standing> {
         let view = View::new(evidence, Catalogue::embedded());
-        let case = Case { view, causes: &[], ruled_out: &[], ties: &[], of_production: BTreeSet::new() };
+        let (of_production, of_the_build) = (BTreeSet::new(), BTreeSet::new());
+        let case = Case { view, causes: &[], ruled_out: &[], ties: &[], of_production, of_the_build };
         standing(&case, Vantage::Edge).map(|(standing, ids)| {
             assert!(!ids.is_empty(), "{standing:?}");
             standing

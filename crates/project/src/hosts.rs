@@ -86,7 +86,8 @@ fn pattern(text: &str) -> Regex {
 }
 
 fn names_in(line: &str, kind: Kind) -> Vec<(String, HostRole)> {
-    static URL: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r"(?i)http(s)?://(?:[^\s/@]*@)?({NAME})(:\d)?")));
+    static URL: LazyLock<Regex> =
+        LazyLock::new(|| pattern(&format!(r"(?i)http(s)?://(?:[^\s/@]*@)?({NAME})(:\d)?")));
     static BARE: LazyLock<Regex> =
         LazyLock::new(|| pattern(&format!(r"(^|[^\w@./-])({NAME})\.?($|[^\w@-])")));
     static SERVERS: LazyLock<Regex> =

@@ -88,7 +88,9 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             Some("yes") => RungState::Ok,
             Some(_) => RungState::Broken,
             // It gives no answer for any name, so a request gets no further than to it.
-            None if word(DnsRecursive, "") == Some("silent") && word(VantageReach, "") == Some("no") => {
+            None if matches!(word(DnsRecursive, ""), Some("silent" | "refused"))
+                && word(VantageReach, "") == Some("no") =>
+            {
                 RungState::Broken
             }
             None => ok_if(answered || word(DnsSystem, "") == Some("ok")),

@@ -12,6 +12,10 @@ use crate::catalogue::Catalogue;
 
 /// Canonical names followed in one answer.
 const CHAIN_LIMIT: usize = 16;
+/// RFC 1035, section 4.1.1.
+const RCODE_REFUSED: u16 = 5;
+/// RFC 8914, section 4.19.
+const EDE_PROHIBITED: u16 = 18;
 
 /// What one server says of the host's addresses, drawn from its A and AAAA answers together.
 #[derive(Default)]
@@ -75,6 +79,24 @@ pub(super) fn message(seen: &DnsObservation) -> Option<&DnsAnswer> {
         Observed::Denied(Denial::Rcode(answer)) => Some(answer),
         _ => None,
     }
+}
+
+/// Whether resolvers turn this machine away whatever it asks: each answer of each of them is REFUSED, for names of more
+/// than one domain or with the extended error Prohibited (RFC 8914, section 4.19). A forwarder may pass on the REFUSED of
+/// one zone's servers, which is that zone's trouble; this is not the names', and says nothing of production.
+pub(crate) fn turned_away(evidence: &Evidence) -> bool {
+    let (mut domains, mut prohibited) = (BTreeSet::new(), false);
+    for (_, seen) in evidence.dns().filter(|(_, s)| s.question.server.role == DnsServerRole::Recursive) {
+        match &seen.answer {
+            Observed::Unasked(_) | Observed::Silent(_) => {}
+            Observed::Denied(Denial::Rcode(answer)) if answer.rcode == RCODE_REFUSED => {
+                prohibited |= answer.extended_errors.iter().any(|error| error.code == EDE_PROHIBITED);
+                domains.insert(psl::domain_str(&seen.question.name).unwrap_or(&seen.question.name));
+            }
+            _ => return false,
+        }
+    }
+    domains.len() > 1 || prohibited
 }
 
 pub(super) fn answer_word(seen: &DnsObservation) -> Option<&'static str> {

@@ -41,6 +41,7 @@ use landfall_evidence::{
 pub use around::is_near;
 pub(crate) use build::{Placed, marks as build_marks, placed};
 pub(crate) use cors::{GET as CORS_GET, PREFLIGHT as CORS_PREFLIGHT, why_refused};
+pub(crate) use dns::turned_away;
 pub(crate) use doors::challenge;
 pub(crate) use edge::same_vendor;
 pub(crate) use http::{BodyKind, Exchange, Exchanges, body_kind, is_health_path};

@@ -10,6 +10,7 @@ use landfall_evidence::{
 
 use url::Url;
 
+use super::dns::turned_away;
 use super::{Exchanges, FactKey, Facts, Why, why_absent};
 use crate::catalogue::Catalogue;
 
@@ -359,6 +360,7 @@ fn families(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
 /// Whether anything outside answered. The system's resolver does not count: it answers from files and caches too.
 fn vantage(evidence: &Evidence, facts: &mut Facts) {
     let (mut answered, mut ids) = (BTreeSet::new(), BTreeSet::new());
+    let turned_away = turned_away(evidence);
     let mut silent = BTreeSet::new();
     let mut note = |kind: &str, word: Option<&str>, id: &ObservationId| match word {
         Some("silent" | "unreachable" | "no-route") => {
@@ -373,6 +375,12 @@ fn vantage(evidence: &Evidence, facts: &mut Facts) {
     for (observation, seen) in evidence.dns().filter(|(_, s)| s.question.server.role != DnsServerRole::System)
     {
         let word = match &seen.answer {
+            // A resolver that turns this machine away is as good as none.
+            Observed::Denied(Denial::Rcode(_))
+                if turned_away && seen.question.server.role == DnsServerRole::Recursive =>
+            {
+                Some("unreachable")
+            }
             Observed::Present(_) | Observed::Denied(Denial::Rcode(_)) => Some("ok"),
             Observed::Silent(_) => Some("silent"),
             _ => None,

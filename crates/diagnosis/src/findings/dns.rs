@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use landfall_evidence::{
-    Denial, DnsAnswer, DnsManner, DnsObservation, DnsServer, DnsServerRole, Observation, ObservationId,
-    Observed, Vantage,
+    Denial, DnsAnswer, DnsManner, DnsObservation, DnsServer, DnsServerRole, Evidence, Observation,
+    ObservationId, Observed, Vantage,
 };
 
 use super::{codes, raise, with_severity};
 use crate::case::Case;
+use crate::facts::turned_away;
 use crate::words::{count, in_words};
 use crate::{Finding, Severity};
 
@@ -23,7 +24,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let name = Name::new(case, host);
     let mut found = Vec::new();
     found.extend(existence(&name));
-    found.extend(failing_resolvers(&name));
+    found.extend(failing_resolvers(&name, case.evidence()));
     // A deep survey asks every address and knows the zone's name; one finding for one fault.
     if !super::zone::is_deep(case) {
         found.extend(lame_servers(case));
@@ -147,7 +148,7 @@ fn existence(name: &Name<'_>) -> Option<Finding> {
 }
 
 /// Resolvers that answer with a failure. An extended error that speaks of signatures is a finding of its own.
-fn failing_resolvers(name: &Name<'_>) -> Vec<Finding> {
+fn failing_resolvers(name: &Name<'_>, evidence: &Evidence) -> Vec<Finding> {
     let failing: Vec<(Seen<'_>, &DnsAnswer)> = name
         .questions
         .iter()
@@ -193,13 +194,17 @@ fn failing_resolvers(name: &Name<'_>) -> Vec<Finding> {
             format!("{} for {}", words(&other), name.host),
             if name.resolves() {
                 "Users of that resolver cannot reach production, or not yet."
+            } else if turned_away(evidence) {
+                "It refuses this machine whatever it is asked, so nothing is known of production from here."
             } else {
                 "No client behind that resolver can find production."
             },
             "Ask the zone's servers directly, and again with checking disabled, to see whether the zone or the resolver is at fault.",
             all(&other),
         );
-        found.push(if name.resolves() { finding } else { with_severity(finding, Severity::Critical) });
+        // Where resolvers turn this machine away whatever it asks, nothing was learnt of production's own name.
+        let of_production = !name.resolves() && !turned_away(evidence);
+        found.push(if of_production { with_severity(finding, Severity::Critical) } else { finding });
     }
     found
 }
@@ -696,6 +701,32 @@ mod tests {
         ];
         for (data, want) in cases {
             assert_eq!(issue_domain(data), want, "{data}");
+        }
+    }
+
+    /// A resolver of another network refuses whatever it is asked: that is no word on production. A REFUSED for names of
+    /// one domain may be that of its own servers, passed on.
+    #[test]
+    fn a_resolver_that_turns_this_machine_away_says_nothing_of_production() {
+        use crate::testkit::{World, negative};
+        let refused =
+            |ede: &[u16]| Observed::Denied(Denial::Rcode(Box::new(negative(5, "REFUSED", None, false, ede))));
+        let told = |names: &[&str], ede: &[u16]| {
+            let mut world = World::new("https://api.example.test/");
+            for name in names {
+                for rtype in ["A", "AAAA"] {
+                    world.dns_outcome(DnsServerRole::Recursive, "10.0.0.53", name, rtype, refused(ede));
+                }
+            }
+            crate::diagnose(&world.build(), crate::Catalogue::embedded())
+        };
+        let one = told(&["api.example.test"], &[]);
+        assert_eq!(one.verdict, crate::Verdict::NotLive);
+        for away in
+            [told(&["api.example.test", "api-x1.platform.example"], &[]), told(&["api.example.test"], &[18])]
+        {
+            assert_eq!(away.verdict, crate::Verdict::Unknown, "{}", away.summary);
+            assert_eq!(away.causes.first().map(|c| c.id.as_str()), Some("probe-vantage-broken"));
         }
     }
 }
