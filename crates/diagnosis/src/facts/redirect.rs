@@ -37,7 +37,8 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
             && x.purpose != Purpose::Control
             && x.endpoint.is_some_and(is_named);
         // 301, 302 and 303 let a client go on with GET; 307 and 308 do not (RFC 9110, section 15.4).
-        if x.purpose == Purpose::RouteExistence && !has("host") && !has("path") && !has("login") {
+        // The method is lost on the way to another host as well, as long as it is the same route there.
+        if x.purpose == Purpose::RouteExistence && !has("path") && !has("login") {
             let word = if matches!(response.status, 307 | 308) { "keeps-method" } else { "turns-into-get" };
             facts.known(FactKey::RouteRedirect, subject.as_str(), word, [x.id()]).symptom =
                 word == "turns-into-get" && x.vantage != Vantage::Local && x.endpoint.is_some_and(is_named);

@@ -215,21 +215,54 @@ fn tunnel(file: &str, text: &str, found: &mut Found) {
 fn limiter(read: &Read<'_>, found: &mut Found) {
     static LIMITER: LazyLock<Pattern> = LazyLock::new(|| {
         Pattern::new(
-            words!["limit", "get_remote_address", "remote_addr", "remoteAddress"],
-            r"express-rate-limit|rate-limiter-flexible|flask_limiter|get_remote_address|request\.remote_addr|req\.socket\.remoteAddress",
+            words![
+                "limit",
+                "throttle",
+                "remote_addr",
+                "remoteAddr",
+                "remote_ip",
+                "remoteIp",
+                "get_remote_address"
+            ],
+            concat!(
+                r"express-rate-limit|rate-limiter-flexible|flask_limiter|get_remote_address|request\.remote_addr",
+                r"|req\.socket\.remoteAddress|@fastify/rate-limit|\bThrottlerGuard\b",
+                // django-ratelimit counts by REMOTE_ADDR (its documentation, Keys).
+                r#"|\bratelimit\([^)]*key\s*=\s*["']ip["']"#,
+                r"|\bRack::Attack\.throttle|\bthrottle\([^\n]*\bdo\s*\|\w+\|",
+                // httprate counts by RemoteAddr in LimitByIP and by headers in LimitByRealIP (its README).
+                r"|\bhttprate\.LimitByIP\b|\br(?:eq)?\.RemoteAddr\b|\bgetRemoteAddr\(\)|\bRemoteIpAddress\b",
+                r"|\bLimit::per\w+\([^\n]*->by\([^\n]*->ip\(\)|\bconn\.remote_ip\b",
+            ),
         )
     });
     static TRUST: LazyLock<Pattern> = LazyLock::new(|| {
         Pattern::new(
-            words!["trust", "ProxyFix", "X-Forwarded-For", "ProxyHeadersMiddleware", "forwarded_allow_ips"],
-            r"(?i)trust[ _-]?proxy|ProxyFix|X-Forwarded-For|ProxyHeadersMiddleware|forwarded_allow_ips",
+            words![
+                "trust",
+                "Forwarded",
+                "ProxyFix",
+                "ProxyHeadersMiddleware",
+                "remote_ip",
+                "remoteIp",
+                "RealIP",
+                "Real-IP",
+                "Connecting-IP"
+            ],
+            concat!(
+                r"(?i)trust(?:ed)?[ _-]?prox(?:y|ies)|ProxyFix|X[-_]Forwarded[-_]For|X-Real-IP|CF-Connecting-IP",
+                r"|ProxyHeadersMiddleware|forwarded_allow_ips|\breq(?:uest)?\.remote_ip\b|UseForwardedHeaders",
+                r"|ForwardedHeaderFilter|RemoteIpValve|middleware\.RealIP|\bplug\s+RemoteIp\b",
+            ),
         )
     });
     let trusts = read.sources.iter().any(|source| TRUST.is_match(source));
-    if trusts {
+    // Uvicorn and Gunicorn are told on the command line whom they believe.
+    let told = read.deploys.iter().filter_map(|deploy| deploy.config.start.as_ref());
+    if trusts || told.into_iter().any(|start| start.raw.contains("forwarded-allow-ips")) {
         return;
     }
-    for source in read.sources.iter().filter(|source| source.says(words!["limit", "too many"])) {
+    for source in read.sources.iter().filter(|source| source.says(words!["limit", "too many", "throttle"])) {
         if let Some(limiter) = LIMITER.find(source) {
             found.add(SignWord::LimiterWithoutTrust, source.place(limiter.start()), limiter.as_str());
         }
@@ -351,6 +384,46 @@ mod tests {
         let mut found = words(&[("server.js", app)]);
         found.sort_by(|a, b| b.cmp(a));
         assert_eq!(found, signs);
+        for (file, limits, trusts) in [
+            (
+                "config/initializers/rack_attack.rb",
+                "Rack::Attack.throttle('req/ip', limit: 5, period: 60) do |req|\n  req.ip\nend\n",
+                "Rails.application.config.action_dispatch.trusted_proxies = PROXIES\n",
+            ),
+            (
+                "views.py",
+                "from django_ratelimit.decorators import ratelimit\n@ratelimit(key='ip', rate='5/m')\ndef f(r): pass\n",
+                "ip = request.META['HTTP_X_FORWARDED_FOR']\n",
+            ),
+            (
+                "main.go",
+                "package main\nvar l = rate.NewLimiter(1, 5)\nfunc f() { key := r.RemoteAddr }\n",
+                "r.Use(middleware.RealIP)\n",
+            ),
+            (
+                "Limits.java",
+                "class Limits { String key(HttpServletRequest r) { return r.getRemoteAddr(); } }\n",
+                "class F { ForwardedHeaderFilter f; }\n",
+            ),
+            (
+                "Program.cs",
+                "builder.Services.AddRateLimiter(o => o.Key(c => c.Connection.RemoteIpAddress));\n",
+                "app.UseForwardedHeaders();\n",
+            ),
+            (
+                "app/Providers/AppServiceProvider.php",
+                "<?php RateLimiter::for('api', fn ($request) => Limit::perMinute(5)->by($request->ip()));\n",
+                "<?php $middleware->trustProxies(at: '*');\n",
+            ),
+        ] {
+            let without = |files: &[(&str, &str)]| {
+                words(files).iter().filter(|sign| sign.starts_with("limiter-without-trust")).count()
+            };
+            assert_eq!(without(&[(file, limits)]), 1, "{file}");
+            let extension = file.rsplit('.').next().expect("each has one");
+            let other = format!("other.{extension}");
+            assert_eq!(without(&[(file, limits), (&other, trusts)]), 0, "{file}");
+        }
         let trusting = format!("app.set('trust proxy', 1);\n{app}");
         assert_eq!(words(&[("server.js", &trusting)]), ["limiter-in-memory server.js:2"]);
     }
