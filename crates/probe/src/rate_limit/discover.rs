@@ -22,7 +22,7 @@ use landfall_evidence::{
     Observation, ObservationId, Observed, ProbeFault, Purpose, RateBudget, RateLimitRun, RateSignal,
     RateStep, RateStop, ScopeAnswer, ScopeChange, Seen,
 };
-use landfall_limiter::{Budget, Exchange, Next, Plan, Stop};
+use landfall_limiter::{Budget, Exchange, Next, Plan, StatedReset, Stop};
 
 use super::headers::{self, Stated};
 use super::{Line, count, fit, infer, signal, whole};
@@ -114,6 +114,15 @@ fn tightest(stated: &[Stated]) -> Option<&Stated> {
     stated.iter().filter(|s| s.quota.is_some()).min_by_key(|s| s.quota)
 }
 
+/// The reset of a policy, as the estimator takes it.
+fn stated_reset(stated: &Stated) -> Option<StatedReset> {
+    match (stated.reset_at_ms, stated.reset_ms) {
+        (Some(at), _) => Some(StatedReset::At(at as f64 / 1e3)),
+        (None, Some(after)) => Some(StatedReset::In(after as f64 / 1e3)),
+        (None, None) => None,
+    }
+}
+
 /// The question: the path of the URL where it has one, else that of the endpoint that matters most.
 fn question(site: &Site) -> Question {
     let mut question = site.first_question(Purpose::RateLimit);
@@ -188,6 +197,7 @@ impl<'a> Run<'a> {
                     date: None,
                     // Requests that were in flight together state what is left in another order than they were sent in.
                     left: None,
+                    reset: None,
                 });
             }
         }
@@ -299,6 +309,7 @@ impl<'a> Run<'a> {
         let told_at = signal::told_at(response);
         let stated = headers::stated(&response.headers, told_at);
         let left = tightest(&stated).and_then(|stated| stated.remaining).and_then(|n| u32::try_from(n).ok());
+        let reset = tightest(&stated).and_then(stated_reset);
         if !stated.is_empty() {
             self.believe(&stated);
             self.stated = stated;
@@ -329,6 +340,7 @@ impl<'a> Run<'a> {
                 .map(Timestamp::as_second)
                 .map(|s| s as f64),
             left,
+            reset,
         };
         Came::Answer { exchange, refusal }
     }
