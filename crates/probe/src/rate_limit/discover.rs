@@ -143,6 +143,7 @@ struct Run<'a> {
     steps: Vec<RateStep>,
     signal: Option<RateSignal>,
     stated: Vec<Stated>,
+    left: Vec<u32>,
     scope: Vec<ScopeAnswer>,
     after: Option<ObservationId>,
     serial: u32,
@@ -212,6 +213,7 @@ impl<'a> Run<'a> {
             steps,
             signal: None,
             stated: Vec::new(),
+            left: Vec::new(),
             scope: Vec::new(),
             after,
             serial: 0,
@@ -310,6 +312,7 @@ impl<'a> Run<'a> {
         let stated = headers::stated(&response.headers, told_at);
         let left = tightest(&stated).and_then(|stated| stated.remaining).and_then(|n| u32::try_from(n).ok());
         let reset = tightest(&stated).and_then(stated_reset);
+        self.left.extend(left);
         if !stated.is_empty() {
             self.believe(&stated);
             self.stated = stated;
@@ -416,6 +419,7 @@ impl<'a> Run<'a> {
             stop: planned,
             refused,
             stated: self.stated.clone(),
+            left: self.left.clone(),
             scope: self.scope.clone(),
             budget: RateBudget {
                 requests: self.bounds.requests,
@@ -442,6 +446,7 @@ impl<'a> Run<'a> {
                 counted.open
             };
         }
+        fit::tell_of_several(&mut estimate, &found, &self.left, refused);
         Observed::Present(RateLimitRun {
             own_earlier: count(self.own_earlier),
             added: count(self.steps.len() - self.own_earlier),
