@@ -1,9 +1,11 @@
 //! Meets many simulated limiters and prints what the estimator says of them.
 //!
-//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--misses]`
+//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--stated] [--misses]`
 //!
 //! `--deep` measures the usual deep budget only.
-//! `--misses` also prints the limiters whose kind or limit was missed without anybody else's traffic.
+//! `--stated` meets only the limiters among them that state what is left.
+//! `--misses` also prints the limiters whose kind or limit was missed without anybody else's traffic, and those of which a wrong kind
+//! was certain.
 
 use landfall_limiter::Budget;
 use landfall_limiter::measure;
@@ -13,6 +15,7 @@ fn main() {
         std::env::args().skip(1).partition(|a| a.starts_with("--"));
     let misses = options.iter().any(|o| o == "--misses");
     let deep_only = options.iter().any(|o| o == "--deep");
+    let stated_only = options.iter().any(|o| o == "--stated");
     let mut arguments = numbers.into_iter();
     let mut number = |otherwise: u64| arguments.next().and_then(|a| a.parse().ok()).unwrap_or(otherwise);
     let (runs, seed) = (number(500), number(1));
@@ -23,12 +26,12 @@ fn main() {
         if deep_only && name != "deep" {
             continue;
         }
-        let tally = measure::measure(budget, runs, seed);
+        let tally = measure::measure_such(budget, runs, seed, |of| of.states || !stated_only);
         println!("{name}\n{tally}");
         if !misses {
             continue;
         }
-        for outcome in tally.outcomes.iter().filter(|o| o.truth.others == 0.0) {
+        for outcome in tally.outcomes.iter().filter(|o| o.truth.others == 0.0 || o.confidently_wrong()) {
             let (kind, share) = outcome.fit.best();
             let limit = outcome.fit.limit.map(|l| (l.likely.round(), l.low, l.high));
             let total = f64::from(outcome.truth.total());
@@ -37,12 +40,14 @@ fn main() {
             }
             let of = &outcome.truth;
             println!(
-                "{} of {total} ({} x {}) per {:.1} s{}{}: said {kind} ({share:.2}), limit {limit:?}, {} requests, {} refusals, {:.0} s, {:?}",
+                "{} of {total} ({} x {}) per {:.1} s{}{}{}{}: said {kind} ({share:.2}), limit {limit:?}, {} requests, {} refusals, {:.0} s, {:?}",
                 of.class,
                 of.counters,
                 of.limit,
                 of.visible_period(),
                 if of.tells { ", tells" } else { "" },
+                if of.others > 0.0 { ", used by others" } else { "" },
+                if of.states { format!(", states {:?}", of.resets) } else { String::new() },
                 if of.counts_refused { ", counts refused" } else { "" },
                 outcome.requests,
                 outcome.refusals,

@@ -15,6 +15,17 @@ pub struct Exchange {
     pub date: Option<f64>,
     /// Requests that are left, where the answer states it (`X-RateLimit-Remaining` and its like).
     pub left: Option<u32>,
+    /// When the quota is renewed, where the answer states it (`RateLimit-Reset` and its like).
+    pub reset: Option<StatedReset>,
+}
+
+/// A reset as it is stated, in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum StatedReset {
+    /// So many seconds from the answer on.
+    In(f64),
+    /// At this second since the epoch, by the server's clock.
+    At(f64),
 }
 
 impl Exchange {
@@ -49,6 +60,21 @@ impl Arrival {
     }
 }
 
+/// A stated reset by our clock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Told {
+    /// Bounds of the time that is meant, if it was rounded up.
+    pub(crate) end: (f64, f64),
+    /// The same in seconds after the arrival, at most.
+    pub(crate) remaining: f64,
+    /// Whether the one before it said the same time, or as many seconds; `None` for the first.
+    pub(crate) as_before: Option<bool>,
+    /// Whether it is the first, or another than one that was said more than once: then a window may have begun.
+    pub(crate) is_news: bool,
+    /// Whether the Retry-After of the same answer says the same.
+    pub(crate) says_the_wait: bool,
+}
+
 /// All exchanges in the order in which the limiter counted them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
@@ -62,6 +88,8 @@ pub(crate) struct History {
     base: Option<f64>,
     /// What was known of (server's clock − ours) after each exchange, in seconds.
     clocks: Vec<Option<(f64, f64)>>,
+    /// The reset that each exchange stated.
+    told: Vec<Option<Told>>,
 }
 
 impl History {
@@ -85,9 +113,36 @@ impl History {
             // A clock that was set in between, or several servers: then nothing is known.
             clock = Some(if known.0 < known.1 { known } else { (low, high) });
         }
+        self.told.push(self.tell(&exchange, at, clock));
         self.clocks.push(clock);
         self.exchanges.push(exchange);
         self.arrivals.push(Arrival { at, spread: arrival.spread });
+    }
+
+    /// The reset that an exchange states. An epoch says nothing as long as the server's clock is not known.
+    fn tell(&self, exchange: &Exchange, at: f64, clock: Option<(f64, f64)>) -> Option<Told> {
+        let end = match exchange.reset? {
+            StatedReset::In(seconds) => (at + seconds - 1.0, at + seconds),
+            StatedReset::At(epoch) => clock.map(|(low, high)| (epoch - 1.0 - high, epoch - low))?,
+        };
+        let remaining = end.1 - at;
+        let before = self.told.iter().rev().flatten().next();
+        let as_before = before
+            .map(|before| (before.end.1 - end.1).abs() < 1.1 || (before.remaining - remaining).abs() < 0.6);
+        let is_news = before.is_none_or(|before| as_before == Some(false) && before.as_before == Some(true));
+        let wait = exchange.retry_after.filter(|_| exchange.refused);
+        let says_the_wait = wait.is_some_and(|wait| (wait - remaining).abs() < 2.0);
+        Some(Told { end, remaining, as_before, is_news, says_the_wait })
+    }
+
+    /// The reset that exchange `i` states.
+    pub(crate) fn told(&self, i: usize) -> Option<&Told> {
+        self.told[i].as_ref()
+    }
+
+    /// Whether any exchange states a reset.
+    pub(crate) fn tells_resets(&self) -> bool {
+        self.told.iter().any(Option::is_some)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -187,6 +242,13 @@ impl History {
                 let recent = &begins[begins.len().saturating_sub(MOST_OF_EACH)..];
                 gaps.extend(recent.iter().map(|begin| (at - begin + told - 1.1, at - begin + told + 0.2)));
             }
+            if let Some(told) = self.told[i].filter(|told| told.is_news) {
+                // A window ends then that began with this request, or with an earlier one.
+                let until = |begin: f64| (told.end.0 - begin - 0.1, told.end.1 - begin + 0.1);
+                let recent = &begins[begins.len().saturating_sub(MOST_OF_EACH)..];
+                gaps.push(until(at));
+                gaps.extend(recent.iter().map(|begin| until(*begin)));
+            }
             if previous.is_some() && exchange.latency() > 1.3 * self.base() + 0.02 {
                 // A queue lets go at a steady pace.
                 let gap = exchange.answered - self.exchanges[i - 1].answered;
@@ -206,7 +268,10 @@ impl History {
         let first = self.all.first().copied().unwrap_or(0.0);
         let burst = refused.map(|i| (first - 1e-3, self.all[i]));
         let ends = (1..self.len()).filter(|i| self.exchanges[i - 1].refused && !self.exchanges[*i].refused);
-        let turns = ends.map(|i| (self.all[i - 1] - slack, self.all[i] + slack)).chain(burst).collect();
+        let told =
+            self.told.iter().flatten().filter(|told| told.as_before != Some(true)).map(|told| told.end);
+        let turns =
+            ends.map(|i| (self.all[i - 1] - slack, self.all[i] + slack)).chain(burst).chain(told).collect();
         Gaps { periods: gaps, limits, turns }
     }
 }

@@ -4,11 +4,13 @@
 //! so that one unexplained answer costs weight and does not derail the rest.
 
 mod likelihood;
+mod reset;
 
 use landfall_evidence::LimiterClass;
 
 use crate::foreign::Foreign;
 use crate::history::{Arrival, History};
+pub(crate) use reset::Reset;
 
 /// Chance that a request passes which the true limiter's rule would refuse: a lost update between processes.
 const UNEXPLAINED_PASS: f64 = 0.003;
@@ -54,6 +56,8 @@ pub(crate) struct Parameters {
     pub(crate) rounds_down: bool,
     /// Whether what answers state of the requests left is said of this limiter, and not of another one in front or behind.
     pub(crate) told: bool,
+    /// What a reset that answers state is the time of.
+    pub(crate) reset: Reset,
 }
 
 impl Parameters {

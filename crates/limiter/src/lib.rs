@@ -17,7 +17,7 @@ pub mod simulate;
 mod trips;
 
 pub use fit::{Fit, Quantity};
-pub use history::Exchange;
+pub use history::{Exchange, StatedReset};
 pub use plan::{Budget, Next, Plan, Stop};
 pub use posterior::Posterior;
 pub use random::Random;

@@ -38,10 +38,21 @@ pub struct Shares {
 
 /// Meets `runs` random limiters with a budget, half of them on each of two threads.
 pub fn measure(budget: Budget, runs: u64, seed: u64) -> Tally {
-    let part = |begin: u64| {
-        (begin..runs).step_by(2).map(move |n| {
+    measure_such(budget, runs, seed, |_| true)
+}
+
+/// Meets such of the limiters that [`measure`] meets.
+pub fn measure_such(
+    budget: Budget,
+    runs: u64,
+    seed: u64,
+    such: impl Fn(&Configuration) -> bool + Copy + Send + Sync,
+) -> Tally {
+    let part = move |begin: u64| {
+        (begin..runs).step_by(2).filter_map(move |n| {
             let seed = seed.wrapping_mul(0x1_0000_0001).wrapping_add(n.wrapping_mul(0x9e37_79b9));
-            simulate::run(Configuration::random(&mut Random::new(seed)), budget, seed ^ 0x77)
+            let configuration = Configuration::random(&mut Random::new(seed));
+            such(&configuration).then(|| simulate::run(configuration, budget, seed ^ 0x77))
         })
     };
     let outcomes = std::thread::scope(|scope| {
@@ -62,7 +73,8 @@ impl Outcome {
         self.fit.set.contains(&self.truth.class)
     }
 
-    fn confidently_wrong(&self) -> bool {
+    /// Whether a wrong kind is certain.
+    pub fn confidently_wrong(&self) -> bool {
         !self.class_right() && self.fit.best().1 >= CERTAIN
     }
 
@@ -126,6 +138,11 @@ impl Tally {
         self.shares(|o| o.truth.others > 0.0)
     }
 
+    /// Without others' traffic, where answers state the limit and what is left of it.
+    pub fn stated(&self) -> Shares {
+        self.shares(|o| o.truth.others == 0.0 && o.truth.states)
+    }
+
     /// All runs.
     pub fn all(&self) -> Shares {
         self.shares(|_| true)
@@ -158,6 +175,7 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  quiet, to a minute {}", self.short())?;
         writeln!(f, "  quiet, all periods {}", self.quiet())?;
+        writeln!(f, "  quiet, stated      {}", self.stated())?;
         writeln!(f, "  used by others     {}", self.shared())?;
         writeln!(f, "  all                {}", self.all())?;
         writeln!(

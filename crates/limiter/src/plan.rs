@@ -397,6 +397,7 @@ impl Plan {
                 retry_after: None,
                 date: None,
                 left: None,
+                reset: None,
             };
             history.push(passed);
             for (_, kind) in &mut sample {

@@ -9,7 +9,7 @@ use landfall_evidence::LimiterClass;
 
 use crate::fit;
 use crate::history::{Arrival, Exchange, Gaps, History};
-use crate::hypothesis::{Hypothesis, Parameters, State};
+use crate::hypothesis::{Hypothesis, Parameters, Reset, State};
 use crate::prior::{self, Known};
 use crate::random::Random;
 use crate::trips::Trips;
@@ -88,7 +88,11 @@ impl Posterior {
 
     /// Takes the next exchange into account, in the order in which the limiter counted them.
     pub fn observe(&mut self, exchange: Exchange) {
+        let told_before = self.history.tells_resets();
         self.history.push(exchange);
+        if !told_before && self.history.tells_resets() {
+            self.clouds.iter_mut().for_each(Cloud::take_meanings);
+        }
         let weights = self.weights();
         for (cloud, weight) in self.clouds.iter_mut().zip(weights) {
             cloud.observe(&self.history, size(cloud.class, weight), &mut self.random);
@@ -234,6 +238,16 @@ impl Cloud {
         }
     }
 
+    /// Gives every member a meaning of the resets that are stated from now on, each meaning to its share. Neighbours may be copies
+    /// of one another, so they take different ones.
+    fn take_meanings(&mut self) {
+        /// The golden ratio's fraction, by which any number of members are spread evenly.
+        const STEP: f64 = 0.618_033_988_749_895;
+        for (n, member) in self.members.iter_mut().enumerate() {
+            member.hypothesis.of.reset = Reset::at((n as f64 * STEP).fract());
+        }
+    }
+
     /// The members' weights within the kind; they sum to 1.
     pub(crate) fn weights(&self) -> Vec<f64> {
         let sum = log_sum(self.members.iter().map(|m| m.log_weight));
@@ -306,7 +320,8 @@ impl Weighed {
             let first = history.first_refused();
             let tripped = first.map_or(now, |i| history.arrival(i).at);
             let trip = tripped - before.first().copied().unwrap_or(now);
-            let known = Known { width, now, clock: history.clock(), gaps, trip };
+            let known =
+                Known { width, now, clock: history.clock(), gaps, trip, resets: history.tells_resets() };
             (candidate.of, back) = prior::vary(&candidate, &known, random);
             // The limit follows from the rest and the first refusal, unless others had their part in it.
             let implied =

@@ -4,7 +4,7 @@ use landfall_evidence::LimiterClass;
 
 use crate::foreign::MOST;
 use crate::history::Gaps;
-use crate::hypothesis::{Hypothesis, LUCKS, MOST_COUNTERS, Parameters};
+use crate::hypothesis::{Hypothesis, LUCKS, MOST_COUNTERS, Parameters, Reset};
 use crate::random::Random;
 
 /// Periods that people write down, in seconds.
@@ -64,6 +64,8 @@ pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
         luck: lucks(random),
         rounds_down: random.chance(0.5),
         told: random.chance(SHARE_TOLD),
+        // Given to a cloud with the first answer that states one.
+        reset: Reset::Other,
     };
     Hypothesis::new(class, of)
 }
@@ -140,7 +142,8 @@ pub(crate) fn log_density(class: LimiterClass, of: &Parameters) -> f64 {
     if of.by_clock {
         density -= of.period.ln();
     }
-    density + of_others(of) + if of.told { SHARE_TOLD.ln() } else { (1.0 - SHARE_TOLD).ln() }
+    let told = if of.told { SHARE_TOLD } else { 1.0 - SHARE_TOLD };
+    density + of_others(of) + told.ln() + of.reset.share().ln()
 }
 
 /// Logarithm of how much likelier a hypothesis is because the server states the same.
@@ -214,11 +217,13 @@ pub(crate) struct Known<'a> {
     pub(crate) gaps: &'a Gaps,
     /// From the first arrival to the first refusal, or to the last arrival.
     pub(crate) trip: f64,
+    /// Whether answers state a reset.
+    pub(crate) resets: bool,
 }
 
 /// A neighbour of a hypothesis, with the logarithm of how much likelier the way back is than the way there.
 pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) -> (Parameters, f64) {
-    let Known { width, now, clock, gaps, trip } = *known;
+    let Known { width, now, clock, gaps, trip, resets } = *known;
     let mut of = from.of;
     let mut back = 0.0;
     let step = match random.below(4) {
@@ -303,6 +308,10 @@ pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) ->
         }
         (3, LimiterClass::Penalty) => of.penalty *= scale(random),
         (4, LimiterClass::Penalty) => (of.penalty, back) = near(of.penalty, &USUAL, random),
+        (5, _) if resets && random.chance(0.4) => {
+            of.reset = Reset::at(random.unit());
+            back = from.of.reset.share().ln() - of.reset.share().ln();
+        }
         (5, _) if random.chance(0.3) => of.told = !of.told,
         (5, class) => {
             if may_count_refused(class) && random.chance(0.5) {

@@ -8,9 +8,26 @@ use std::collections::VecDeque;
 use landfall_evidence::LimiterClass;
 
 use crate::fit::Fit;
-use crate::history::Exchange;
+use crate::history::{Exchange, StatedReset};
 use crate::plan::{Budget, Next, Plan, Stop};
 use crate::random::Random;
+
+/// How answers state when a quota is renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resets {
+    /// Not at all.
+    Never,
+    /// Seconds from now, rounded up: express-rate-limit with the drafts' fields, @fastify/rate-limit, throttled.
+    Seconds,
+    /// The epoch, rounded up: Flask-Limiter, express-rate-limit with its legacy fields.
+    Epoch,
+    /// The epoch, on refusals only: Laravel.
+    OfRefusals,
+    /// The length of the window, whatever is left of it.
+    Whole,
+    /// Numbers that mean something else.
+    Nonsense,
+}
 
 /// A limiter as somebody configured it. Times are in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +52,8 @@ pub struct Configuration {
     pub tells: bool,
     /// Whether answers state the limit and how many requests are left.
     pub states: bool,
+    /// How answers that state the limit also state when it is renewed.
+    pub resets: Resets,
     /// Requests per second by others.
     pub others: f64,
     /// Round trip without any wait.
@@ -55,6 +74,16 @@ const SHARE_OF_ODD: f64 = 0.25;
 /// Flask-Limiter, @fastify/rate-limit and Laravel's throttle do; Django REST framework and rack-attack send Retry-After alone.
 const SHARE_THAT_STATES: f64 = 0.6;
 
+/// How many of a hundred limiters that state what is left state the reset in which way.
+const RESETS: [(Resets, usize); 6] = [
+    (Resets::Seconds, 40),
+    (Resets::Epoch, 35),
+    (Resets::OfRefusals, 10),
+    (Resets::Never, 7),
+    (Resets::Whole, 4),
+    (Resets::Nonsense, 4),
+];
+
 /// What of a limiter a client can meet that sends ten requests a second, one after the other.
 const FASTEST: f64 = 10.0;
 
@@ -67,7 +96,7 @@ impl Configuration {
         loop {
             let drawn = Self::of_kind(class, long, random);
             if drawn.can_be_met() {
-                return drawn;
+                return drawn.with_resets(random);
             }
         }
     }
@@ -75,7 +104,18 @@ impl Configuration {
     /// The same without asking whether it can be met.
     pub fn any(random: &mut Random) -> Self {
         let (class, long) = Self::kind(random);
-        Self::of_kind(class, long, random)
+        Self::of_kind(class, long, random).with_resets(random)
+    }
+
+    fn with_resets(self, random: &mut Random) -> Self {
+        let mut left = random.below(100);
+        let drawn = RESETS.iter().find(|(_, share)| {
+            let within = left < *share;
+            left = left.saturating_sub(*share);
+            within
+        });
+        let resets = drawn.filter(|_| self.states).map_or(Resets::Never, |(resets, _)| *resets);
+        Self { resets, ..self }
     }
 
     fn kind(random: &mut Random) -> (LimiterClass, bool) {
@@ -112,6 +152,7 @@ impl Configuration {
             counters,
             tells,
             states,
+            resets: Resets::Never,
             others: if quiet { 0.0 } else { random.log_between(0.03, 0.4) * f64::from(limit) / own },
             round_trip,
             jitter: round_trip * random.between(0.01, 0.08) + 0.0005,
@@ -153,6 +194,8 @@ struct Verdict {
     delay: f64,
     retry_after: Option<f64>,
     left: Option<u32>,
+    /// Seconds until the quota is renewed, as the server means it.
+    renewed: f64,
 }
 
 /// A limiter at work.
@@ -217,12 +260,39 @@ impl Limiter {
             LimiterClass::LeakyBucket => {
                 let release = self.queue_free.max(at);
                 self.queue_free = release + of.period / f64::from(of.limit);
-                return Verdict { passes: true, delay: release - at, retry_after: None, left: None };
+                return Verdict {
+                    passes: true,
+                    delay: release - at,
+                    retry_after: None,
+                    left: None,
+                    renewed: 0.0,
+                };
             }
         };
         let retry_after = (!passes && of.tells).then(|| wait.ceil().max(1.0));
         let left = of.states.then(|| if passes { self.left(at, w) } else { 0 });
-        Verdict { passes, delay: 0.0, retry_after, left }
+        Verdict { passes, delay: 0.0, retry_after, left, renewed: self.renewed(at, w) }
+    }
+
+    /// Seconds until the quota is renewed, right after a request was counted.
+    fn renewed(&self, at: f64, w: usize) -> f64 {
+        let (period, (begun, _)) = (self.of.period, self.windows[w]);
+        let left = begun + period - at;
+        match self.of.class {
+            // Flask-Limiter's moving window: until the oldest entry leaves.
+            LimiterClass::SlidingLog => self.log.front().map_or(0.0, |first| first + period - at),
+            // Its sliding counter: until the previous window weighs one less. Upstash: until the window ends.
+            LimiterClass::SlidingCounter if self.of.rounds_down && self.before > 0 => {
+                left % (period / f64::from(self.before))
+            }
+            // throttled and redis-cell: until the bucket is full. Upstash: until the next token.
+            LimiterClass::TokenBucket => {
+                let missing = f64::from(self.of.limit) - self.tokens;
+                let missing = if self.of.rounds_down { 1.0 - self.tokens.fract() } else { missing };
+                missing * period / f64::from(self.of.limit)
+            }
+            _ => left,
+        }
     }
 
     /// Requests that are left right after one passed.
@@ -352,6 +422,15 @@ pub fn run(truth: Configuration, budget: Budget, seed: u64) -> Outcome {
                 let leaves = arrives + verdict.delay;
                 let answered =
                     leaves + truth.round_trip * (1.0 - way_there) + random.exponential(truth.jitter);
+                let renewed = leaves + verdict.renewed;
+                let reset = match truth.resets {
+                    Resets::Never => None,
+                    Resets::OfRefusals if verdict.passes => None,
+                    Resets::Seconds => Some(StatedReset::In(verdict.renewed.max(0.0).ceil())),
+                    Resets::Epoch | Resets::OfRefusals => Some(StatedReset::At((renewed + ahead).ceil())),
+                    Resets::Whole => Some(StatedReset::In(truth.period.ceil())),
+                    Resets::Nonsense => Some(StatedReset::In((exchanges.len() * 7919 % 97) as f64)),
+                };
                 let exchange = Exchange {
                     sent: now,
                     answered,
@@ -359,6 +438,7 @@ pub fn run(truth: Configuration, budget: Budget, seed: u64) -> Outcome {
                     retry_after: verdict.retry_after,
                     date: Some((leaves + ahead).floor()),
                     left: verdict.left,
+                    reset,
                 };
                 if truth.states {
                     plan.state(truth.limit, None);

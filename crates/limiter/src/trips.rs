@@ -233,6 +233,7 @@ mod tests {
                 retry_after: None,
                 date: None,
                 left: None,
+                reset: None,
             });
         }
         let (passed, refused) = (true, false);

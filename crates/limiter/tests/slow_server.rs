@@ -22,6 +22,7 @@ fn refusals_of_a_slow_server_are_not_taken_for_a_queue() {
                 retry_after: None,
                 date: None,
                 left: None,
+                reset: None,
             });
             sent = answered + if refused { 4.0 } else { 0.01 + 0.3 * random.unit() };
         }

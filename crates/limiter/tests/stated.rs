@@ -1,7 +1,7 @@
 //! What answers state of the requests left is believed where it is said of the limiter that refuses, and only there.
 
 use landfall_evidence::LimiterClass;
-use landfall_limiter::{Budget, Exchange, Fit, Next, Plan};
+use landfall_limiter::{Budget, Exchange, Fit, Next, Plan, StatedReset};
 
 /// Ten seconds of five requests, from the first of them on, as one of `counters` has it.
 struct Window {
@@ -23,16 +23,18 @@ impl Window {
 /// Meets five requests in ten seconds of each of `counters` in turn; `states` makes of what is left and of the number of all
 /// requests so far the quota and the number that answers state.
 fn meet(budget: Budget, counters: usize, seed: u64, states: impl Fn(u32, u32) -> (u32, u32)) -> Fit {
-    meet_by(budget, counters, seed, |sent| sent as usize % counters, states)
+    meet_by(budget, counters, seed, |sent| sent as usize % counters, states, |_, _| None)
 }
 
-/// The same where `taken_by` says which counter takes the request after so many.
+/// The same where `taken_by` says which counter takes the request after so many, and `resets` makes of the seconds to the end of its
+/// window and of the number of all requests so far the reset that the answer states.
 fn meet_by(
     budget: Budget,
     counters: usize,
     seed: u64,
     taken_by: impl Fn(u32) -> usize,
     states: impl Fn(u32, u32) -> (u32, u32),
+    resets: impl Fn(f64, u32) -> Option<StatedReset>,
 ) -> Fit {
     let mut windows: Vec<Window> =
         (0..counters).map(|_| Window { begin: f64::NEG_INFINITY, count: 0 }).collect();
@@ -50,8 +52,17 @@ fn meet_by(
                 let (quota, left) = states(5 - window.count, sent);
                 plan.state(quota, None);
                 let answered = now + 0.02;
+                let reset = resets(window.begin + 10.0 - now, sent);
                 let (date, left) = (None, Some(left));
-                plan.observe(Exchange { sent: now, answered, refused: !passes, retry_after, date, left });
+                plan.observe(Exchange {
+                    sent: now,
+                    answered,
+                    refused: !passes,
+                    retry_after,
+                    date,
+                    left,
+                    reset,
+                });
                 now = answered;
             }
         }
@@ -74,7 +85,7 @@ fn a_count_that_goes_up_and_down_is_that_of_several_counters() {
 fn counters_that_state_are_believed_more_than_short_trips() {
     for seed in 1..4 {
         let unequal = |sent: u32| usize::from(sent % 3 == 2);
-        let fit = meet_by(Budget::DEEP, 2, seed, unequal, |left, _| (5, left));
+        let fit = meet_by(Budget::DEEP, 2, seed, unequal, |left, _| (5, left), |_, _| None);
         assert_eq!(fit.limit.expect("it was met").likely, 10.0, "seed {seed}: {fit:?}");
     }
 }
@@ -94,5 +105,43 @@ fn a_limiter_in_front_is_not_taken_for_the_one_that_states() {
         let limit = fit.limit.expect("it was met");
         assert_eq!(limit.likely, 5.0, "seed {seed}: {fit:?}");
         assert_ne!(fit.best().0, LimiterClass::SeveralCounters, "seed {seed}: {fit:?}");
+    }
+}
+
+/// One counter that states its reset so, before any release.
+fn first_refusal(seed: u64, resets: impl Fn(f64, u32) -> Option<StatedReset>) -> Fit {
+    meet_by(Budget::DEFAULT, 1, seed, |_| 0, |left, _| (5, left), resets)
+}
+
+#[test]
+fn a_reset_tells_how_long_a_window_is_before_it_ends() {
+    for seed in 1..4 {
+        let fit = first_refusal(seed, |left, _| Some(StatedReset::In(left.ceil())));
+        let period = fit.period.expect("it was met");
+        assert!(period.low <= 10.0 && 10.0 <= period.high, "seed {seed}: {fit:?}");
+        assert!((period.likely / 10.0 - 1.0).abs() < 0.02, "seed {seed}: {fit:?}");
+        // What a log would state is the same until the first place is free again.
+        assert!(fit.set.contains(&LimiterClass::FixedWindow), "seed {seed}: {fit:?}");
+        assert!(fit.set.contains(&LimiterClass::SlidingLog), "seed {seed}: {fit:?}");
+    }
+}
+
+#[test]
+fn a_reset_that_means_something_else_is_set_aside() {
+    type Resets = fn(f64, u32) -> Option<StatedReset>;
+    let kinds: [(&str, Resets); 4] = [
+        ("always the same", |_, _| Some(StatedReset::In(60.0))),
+        ("anything", |_, sent| Some(StatedReset::In(f64::from(sent * 37 % 101)))),
+        ("long ago", |_, _| Some(StatedReset::In(0.0))),
+        ("of the day", |_, sent| Some(StatedReset::In(f64::from(50_000 - sent)))),
+    ];
+    for (name, resets) in kinds {
+        for seed in 1..4 {
+            let fit = meet_by(Budget::DEEP, 1, seed, |_| 0, |left, _| (5, left), resets);
+            assert_eq!(fit.best().0, LimiterClass::FixedWindow, "{name}, seed {seed}: {fit:?}");
+            assert_eq!(fit.limit.expect("it was met").likely, 5.0, "{name}, seed {seed}: {fit:?}");
+            let period = fit.period.expect("it was met").likely;
+            assert!((period / 10.0 - 1.0).abs() < 0.05, "{name}, seed {seed}: {fit:?}");
+        }
     }
 }

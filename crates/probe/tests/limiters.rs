@@ -203,6 +203,44 @@ async fn workers_that_state_what_is_left_are_counted() {
     assert_eq!((stated.quota, stated.holds), (Some(8), Some(true)), "each worker holds its own: {run:#?}");
 }
 
+/// The usual run, which never meets the limit: what the workers state is proof enough that there are two of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_state_what_is_left_are_told_before_any_refusal() {
+    let two = Server::flask_that_states("fixed-window", "100 per minute", 2);
+    let one = Server::flask_that_states("fixed-window", "100 per minute", 1);
+    let (of_two, of_one) = tokio::join!(find_out(&two, Bounds::DEFAULT), find_out(&one, Bounds::DEFAULT));
+    for (server, run) in [(&two, &of_two), (&one, &of_one)] {
+        assert_eq!((run.stopped, run.signal.as_ref()), (RateStop::SequenceComplete, None), "{run:#?}");
+        assert_eq!(server.log(run.added as usize).len(), run.added as usize);
+    }
+    let estimate = &of_two.estimate;
+    assert_eq!(estimate.classes, [LimiterClass::SeveralCounters], "{of_two:#?}");
+    assert!(fit(&of_two).counters.is_some_and(|counters| contains(counters, 2, 0)), "{of_two:#?}");
+    let limit = estimate.limit.expect("a quota is stated");
+    assert!(limit.low == 100 && contains(limit, 200, 0), "{of_two:#?}");
+    assert!(estimate.open[0].contains("99, "), "the numbers are the proof: {of_two:#?}");
+
+    let estimate = &of_one.estimate;
+    assert_eq!(estimate.limit, Some(Interval::exactly(100)), "{of_one:#?}");
+    assert!(estimate.classes.is_empty() && fit(&of_one).counters.is_none(), "{of_one:#?}");
+}
+
+/// Flask-Limiter states no window, but when it ends: that is enough to know it long before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stated_reset_tells_the_window_before_it_ends() {
+    let fixed = Server::flask_that_states("fixed-window", "6 per minute", 1);
+    let moving = Server::flask_that_states("moving-window", "6 per minute", 1);
+    let runs = tokio::join!(find_out(&fixed, Bounds::DEFAULT), find_out(&moving, Bounds::DEFAULT));
+    use LimiterClass::{FixedWindow, SlidingLog};
+    for (server, run, class) in [(&fixed, &runs.0, FixedWindow), (&moving, &runs.1, SlidingLog)] {
+        let name = class.to_string();
+        holds(&name, server, run, &Want { class, limit: Some(6), place_ms: None, status: Some(429) });
+        // Windows that the clock cuts may be longer, and none may be shorter.
+        let period = fit(run).period_ms.expect("it was met").within;
+        assert!(period.low.abs_diff(60_000) < 2000 && contains(period, 60_000, 1500), "{run:#?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn express_rate_limit_is_found_out() {
     let second = Duration::from_secs(1);

@@ -85,7 +85,9 @@ impl Page {
     }
 
     fn fit(&mut self, fit: &RateFit) {
-        if !fit.set.is_empty() && (fit.limit.is_some() || fit.shaped_ms.is_some()) {
+        // Without a refusal a kind shows by delays, or by what several counters state.
+        let shown = fit.limit.is_some() || fit.shaped_ms.is_some() || fit.counters.is_some();
+        if !fit.set.is_empty() && shown {
             let kinds: Vec<String> = fit
                 .weights
                 .iter()

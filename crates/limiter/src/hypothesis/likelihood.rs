@@ -46,7 +46,7 @@ impl Hypothesis {
             let counters = usize::from(self.of.counters);
             match self.taken_by.get(i) {
                 Some(w) => return (self.of_counter(history, i, usize::from(*w)), more),
-                None if exchange.left.is_some() => {
+                None if exchange.left.is_some() || exchange.reset.is_some() => {
                     let sum: f64 = (0..counters).map(|w| self.of_counter(history, i, w)).sum();
                     return (sum / counters as f64, more);
                 }
@@ -60,14 +60,15 @@ impl Hypothesis {
             _ => self.chance_given(history, i, arrival, foreign),
         };
         let answer = if exchange.refused { refusal } else { 1.0 - refusal };
-        (answer * self.of_what_is_left(history, i, 0, foreign), more)
+        let stated = self.of_what_is_left(history, i, 0, foreign) * self.of_the_reset(history, i, 0);
+        (answer * stated, more)
     }
 
     /// The chance of the answer to exchange `i`, and of what it states to be left, if counter `w` took it.
     pub(super) fn of_counter(&self, history: &History, i: usize, w: usize) -> f64 {
         let refusal = with_unexplained(f64::from(self.counter_is_full(history.arrival(i).at, w)));
         let answer = if history.exchange(i).refused { refusal } else { 1.0 - refusal };
-        answer * self.of_what_is_left(history, i, w, None)
+        answer * self.of_what_is_left(history, i, w, None) * self.of_the_reset(history, i, w)
     }
 
     /// The chance of what the answer to exchange `i` states to be left; 1 where it states nothing.

@@ -22,7 +22,7 @@ use landfall_evidence::{
     Observation, ObservationId, Observed, ProbeFault, Purpose, RateBudget, RateLimitRun, RateSignal,
     RateStep, RateStop, ScopeAnswer, ScopeChange, Seen,
 };
-use landfall_limiter::{Budget, Exchange, Next, Plan, Stop};
+use landfall_limiter::{Budget, Exchange, Next, Plan, StatedReset, Stop};
 
 use super::headers::{self, Stated};
 use super::{Line, count, fit, infer, signal, whole};
@@ -114,6 +114,15 @@ fn tightest(stated: &[Stated]) -> Option<&Stated> {
     stated.iter().filter(|s| s.quota.is_some()).min_by_key(|s| s.quota)
 }
 
+/// The reset of a policy, as the estimator takes it.
+fn stated_reset(stated: &Stated) -> Option<StatedReset> {
+    match (stated.reset_at_ms, stated.reset_ms) {
+        (Some(at), _) => Some(StatedReset::At(at as f64 / 1e3)),
+        (None, Some(after)) => Some(StatedReset::In(after as f64 / 1e3)),
+        (None, None) => None,
+    }
+}
+
 /// The question: the path of the URL where it has one, else that of the endpoint that matters most.
 fn question(site: &Site) -> Question {
     let mut question = site.first_question(Purpose::RateLimit);
@@ -134,6 +143,7 @@ struct Run<'a> {
     steps: Vec<RateStep>,
     signal: Option<RateSignal>,
     stated: Vec<Stated>,
+    left: Vec<u32>,
     scope: Vec<ScopeAnswer>,
     after: Option<ObservationId>,
     serial: u32,
@@ -188,6 +198,7 @@ impl<'a> Run<'a> {
                     date: None,
                     // Requests that were in flight together state what is left in another order than they were sent in.
                     left: None,
+                    reset: None,
                 });
             }
         }
@@ -202,6 +213,7 @@ impl<'a> Run<'a> {
             steps,
             signal: None,
             stated: Vec::new(),
+            left: Vec::new(),
             scope: Vec::new(),
             after,
             serial: 0,
@@ -299,6 +311,8 @@ impl<'a> Run<'a> {
         let told_at = signal::told_at(response);
         let stated = headers::stated(&response.headers, told_at);
         let left = tightest(&stated).and_then(|stated| stated.remaining).and_then(|n| u32::try_from(n).ok());
+        let reset = tightest(&stated).and_then(stated_reset);
+        self.left.extend(left);
         if !stated.is_empty() {
             self.believe(&stated);
             self.stated = stated;
@@ -329,6 +343,7 @@ impl<'a> Run<'a> {
                 .map(Timestamp::as_second)
                 .map(|s| s as f64),
             left,
+            reset,
         };
         Came::Answer { exchange, refusal }
     }
@@ -404,6 +419,7 @@ impl<'a> Run<'a> {
             stop: planned,
             refused,
             stated: self.stated.clone(),
+            left: self.left.clone(),
             scope: self.scope.clone(),
             budget: RateBudget {
                 requests: self.bounds.requests,
@@ -430,6 +446,7 @@ impl<'a> Run<'a> {
                 counted.open
             };
         }
+        fit::tell_of_several(&mut estimate, &found, &self.left, refused);
         Observed::Present(RateLimitRun {
             own_earlier: count(self.own_earlier),
             added: count(self.steps.len() - self.own_earlier),

@@ -14,6 +14,8 @@ pub(super) struct Around {
     pub(super) stop: Option<Stop>,
     pub(super) refused: bool,
     pub(super) stated: Vec<Stated>,
+    /// What each answer states to be left, in order.
+    pub(super) left: Vec<u32>,
     pub(super) scope: Vec<ScopeAnswer>,
     pub(super) budget: RateBudget,
     pub(super) used: RateBudget,
@@ -22,7 +24,55 @@ pub(super) struct Around {
 /// More than this chance that others use the quota is told.
 const OTHERS_LIKELY: f64 = 0.5;
 
+/// Numbers of what is left that are shown as a proof.
+const SHOWN: usize = 8;
+
+/// What answers state to be left, around the first number that is not less than the one before it, where several counters are most
+/// likely.
+///
+/// A window that ends, a place that frees and others' requests change such numbers too. Which of these it was is weighed with all
+/// else by the inference; this is what a person can see of it.
+fn numbers_of_several(fit: &Fit, left: &[u32]) -> Option<String> {
+    if fit.best().0 != LimiterClass::SeveralCounters {
+        return None;
+    }
+    let turn = left.windows(2).position(|pair| pair[1] >= pair[0])?;
+    let from = (turn + 4).saturating_sub(SHOWN);
+    let numbers: Vec<String> = left[from..].iter().take(SHOWN).map(ToString::to_string).collect();
+    Some(numbers.join(", "))
+}
+
+/// Adds what answers state that only several counters explain, or these best. Where nothing was refused this is all that is known of
+/// the kind.
+pub(super) fn tell_of_several(estimate: &mut RateEstimate, fit: &Fit, left: &[u32], refused: bool) {
+    let Some(numbers) = numbers_of_several(fit, left) else { return };
+    if !refused {
+        estimate.classes = fit.set.clone();
+        let most = estimate.fit.as_deref().and_then(|fit| fit.counters).and_then(|counters| counters.high);
+        if let (Some(quota), Some(most)) = (estimate.limit.and_then(|limit| limit.exact()), most) {
+            // One of them may get all requests and refuse by its own quota.
+            estimate.limit = Some(Interval { low: quota, high: Some(quota.saturating_mul(most)) });
+            estimate.open = vec![format!(
+                "the server states a quota of {quota}, which each of its counters has for itself; it was not reached"
+            )];
+        }
+    }
+    let so = if fit.set.len() == 1 {
+        "so several take turns"
+    } else {
+        "and several that take turns explain this best"
+    };
+    estimate.open.insert(
+        0,
+        format!(
+            "one after the other, answers state {numbers} requests left: what one counter has left only falls within a window, {so} \
+             that do not know of each other (worker processes or instances)"
+        ),
+    );
+}
+
 pub(super) fn evidence(fit: &Fit, around: Around) -> RateFit {
+    let told = numbers_of_several(fit, &around.left).is_some();
     let in_set = |class: LimiterClass| fit.set.contains(&class);
     let only = |class: LimiterClass, quantity: Option<Quantity>| quantity.filter(|_| in_set(class));
     let shaped = in_set(LimiterClass::LeakyBucket);
@@ -52,7 +102,7 @@ pub(super) fn evidence(fit: &Fit, around: Around) -> RateFit {
         shaped_ms: only(LimiterClass::LeakyBucket, fit.place).map(milliseconds),
         counters: fit
             .counters
-            .filter(|_| fit.best().0 == LimiterClass::SeveralCounters && around.refused)
+            .filter(|_| fit.best().0 == LimiterClass::SeveralCounters && (around.refused || told))
             .map(|q| whole(q).within),
         alignment,
         others_permille: permille(fit.others),
@@ -166,4 +216,25 @@ fn whole(quantity: Quantity) -> Estimated {
 fn milliseconds(quantity: Quantity) -> Estimated {
     let ms = |s: f64| s * 1000.0;
     whole(Quantity { likely: ms(quantity.likely), low: ms(quantity.low), high: ms(quantity.high) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_only_fall_are_no_proof() {
+        let fit = |class| {
+            let mut fit = landfall_limiter::Posterior::new(1).fit();
+            fit.weights.insert(0, (class, 1.0));
+            fit
+        };
+        let several = fit(LimiterClass::SeveralCounters);
+        let shown = |left: &[u32]| numbers_of_several(&several, left);
+        assert_eq!(shown(&[9, 9, 8, 7, 8]).as_deref(), Some("9, 9, 8, 7, 8"));
+        assert_eq!(shown(&[9, 8, 7, 6, 5, 4, 3, 2, 8, 1]).as_deref(), Some("6, 5, 4, 3, 2, 8, 1"));
+        assert_eq!(shown(&[9, 8, 7]), None);
+        assert_eq!(shown(&[]), None);
+        assert_eq!(numbers_of_several(&fit(LimiterClass::TokenBucket), &[9, 9, 8]), None);
+    }
 }

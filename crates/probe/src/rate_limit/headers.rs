@@ -37,6 +37,8 @@ pub(crate) struct Stated {
     pub(crate) name: Option<String>,
     /// Until the quota is renewed, in milliseconds.
     pub(crate) reset_ms: Option<u64>,
+    /// The same as milliseconds since the epoch, where it is stated as a moment and not as a number of seconds.
+    pub(crate) reset_at_ms: Option<i64>,
     /// The field that states it, in lower case.
     pub(crate) field: &'static str,
 }
@@ -47,19 +49,47 @@ impl Stated {
     }
 }
 
-/// A reset in milliseconds from `now`; 0 for a time that has passed.
-fn reset_ms(value: &str, now: Timestamp) -> Option<u64> {
-    const EPOCH_S: u64 = 1_000_000_000;
-    const EPOCH_MS: u64 = 1_000_000_000_000;
-    let value = value.trim();
-    let until = |ms: i64| u64::try_from(ms.saturating_sub(now.as_millisecond())).unwrap_or(0);
-    match number(value) {
-        Some(ms) if ms > EPOCH_MS => Some(until(i64::try_from(ms).ok()?)),
-        Some(s) if s > EPOCH_S => Some(until(i64::try_from(s).ok()?.checked_mul(1000)?)),
-        Some(s) => s.checked_mul(1000),
-        None => {
-            let at = http_date(value).or_else(|| value.parse::<Timestamp>().ok())?;
-            Some(until(at.as_millisecond()))
+/// When a quota is renewed, as it is stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reset {
+    /// After so many milliseconds.
+    In(u64),
+    /// At this moment, in milliseconds since the epoch.
+    At(i64),
+}
+
+impl Reset {
+    fn read(value: &str) -> Option<Self> {
+        const EPOCH_S: u64 = 1_000_000_000;
+        const EPOCH_MS: u64 = 1_000_000_000_000;
+        let value = value.trim();
+        match number(value) {
+            Some(ms) if ms > EPOCH_MS => i64::try_from(ms).ok().map(Self::At),
+            Some(s) if s > EPOCH_S => i64::try_from(s).ok()?.checked_mul(1000).map(Self::At),
+            Some(s) => Self::after(s),
+            None => {
+                let at = http_date(value).or_else(|| value.parse::<Timestamp>().ok())?;
+                Some(Self::At(at.as_millisecond()))
+            }
+        }
+    }
+
+    fn after(seconds: u64) -> Option<Self> {
+        seconds.checked_mul(1000).map(Self::In)
+    }
+
+    /// In milliseconds from `now`; 0 for a time that has passed.
+    fn from(self, now: Timestamp) -> u64 {
+        match self {
+            Self::In(ms) => ms,
+            Self::At(ms) => u64::try_from(ms.saturating_sub(now.as_millisecond())).unwrap_or(0),
+        }
+    }
+
+    fn moment(self) -> Option<i64> {
+        match self {
+            Self::In(_) => None,
+            Self::At(ms) => Some(ms),
         }
     }
 }
@@ -77,7 +107,8 @@ pub(super) fn read_anything(text: &str) {
     for now in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
         let _ = stated(&fields, now);
         for field in &fields {
-            let _ = (retry_after_s(&field.value, now), reset_ms(&field.value, now));
+            let _ =
+                (retry_after_s(&field.value, now), Reset::read(&field.value).map(|reset| reset.from(now)));
         }
     }
 }
@@ -142,6 +173,7 @@ pub(crate) fn stated(headers: &[Header], now: Timestamp) -> Vec<Stated> {
             .cloned();
         let quota = first(&["ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit"]);
         let reset = ["ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-after"];
+        let reset = pair("reset").and_then(Reset::after).or_else(|| raw(&reset).and_then(Reset::read));
         let stated = Stated {
             quota: pair("limit").or(quota).or_else(|| policy.as_ref().and_then(|item| number(&item.name))),
             window_s: policy.as_ref().and_then(|item| item.number("w")),
@@ -149,9 +181,8 @@ pub(crate) fn stated(headers: &[Header], now: Timestamp) -> Vec<Stated> {
                 first(&["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"])
             }),
             name: None,
-            reset_ms: pair("reset")
-                .and_then(|s| s.checked_mul(1000))
-                .or_else(|| raw(&reset).and_then(|value| reset_ms(value, now))),
+            reset_ms: reset.map(|reset| reset.from(now)),
+            reset_at_ms: reset.and_then(Reset::moment),
             field: if !state.is_empty() || !policies.is_empty() {
                 "ratelimit"
             } else if raw(&["ratelimit-limit", "ratelimit-remaining"]).is_some() {
@@ -173,6 +204,7 @@ pub(crate) fn stated(headers: &[Header], now: Timestamp) -> Vec<Stated> {
                 remaining: of("remaining"),
                 name: Some((*window).to_owned()),
                 reset_ms: None,
+                reset_at_ms: None,
                 field: "x-ratelimit-limit",
             };
             ((*window).to_owned(), stated)
@@ -284,6 +316,8 @@ mod tests {
         ] {
             let stated = of(&[("x-ratelimit-limit", "100"), (field, value)]);
             assert_eq!(stated[0].reset_ms, Some(30_000), "{field}: {value}");
+            let moment = (value != "30").then_some(1_700_000_000_000);
+            assert_eq!(stated[0].reset_at_ms, moment, "{field}: {value}");
         }
         assert_eq!(of(&[("ratelimit", "\"a\";r=5;t=7")])[0].reset_ms, Some(7000));
         assert_eq!(of(&[("ratelimit", "limit=9, remaining=5, reset=7")])[0].reset_ms, Some(7000));
@@ -350,7 +384,9 @@ mod tests {
         fn no_value_makes_the_parsers_panic(name in "(x-)?rate-?limit(-policy|-limit|-remaining)?", value in "\\PC{0,80}", second in "[\"\\\\;,=a-z0-9 ]{0,60}") {
             let headers = [value.as_str(), second.as_str()].map(|v| Header { name: name.clone(), value: v.to_owned() });
             let _ = stated(&headers, Timestamp::UNIX_EPOCH);
-            let _ = (reset_ms(&value, Timestamp::UNIX_EPOCH), reset_ms(&second, Timestamp::MAX));
+            for (value, now) in [(&value, Timestamp::UNIX_EPOCH), (&second, Timestamp::MAX)] {
+                let _ = Reset::read(value).map(|reset| reset.from(now));
+            }
             let _ = retry_after_s(&value, Timestamp::UNIX_EPOCH);
             let _ = retry_after_s(&second, Timestamp::UNIX_EPOCH);
         }

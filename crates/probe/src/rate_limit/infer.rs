@@ -9,6 +9,15 @@
 //! - How many pass at once when the wait is over tells windows, which open whole, from buckets, which refill place by
 //!   place. Nothing else about the algorithm shows in one refusal, and the estimate says so.
 //! - A policy that the server states is believed where the sequence agrees with it.
+//!
+//! # Why not the inference of `landfall rate-limit`
+//! An audit stops at the first refusal, after a few requests in one burst. Read by [`landfall_limiter::Posterior`] 300 simulated limiters
+//! and the 32 refused runs of the corpus said what that changes. It holds more often: the true kind is among those named in 1.00 against
+//! 0.82, the limit within its interval in 1.00 against 0.70, because several counters and others' requests are reckoned with. But it
+//! says less: "5 requests in 9 to 10 s" becomes 5 to 12 in 1 s to half an hour, for a penalty of 10 s tells nothing of the window
+//! before it, and several counters hold as many times more. Of the corpus' windows ten are known within a factor of four, which is
+//! what advice is drawn from, and none would be. After one burst the weights of such kinds are nearly those of before any request, so
+//! they are left to the run that meets the limit twice. It also takes 0.1 to 0.4 s of a processor, which an audit does not have.
 
 use landfall_evidence::{Interval, LimiterClass, RateEstimate, RateSignal, RateStep};
 
