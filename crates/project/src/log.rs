@@ -5,6 +5,8 @@
 //! ids are counted, not repeated. Bounds: the last [`TAIL_BYTE`] of the file, [`LINE_BYTE`] of a line, [`EVENTS`] events of
 //! [`TEXT`] characters.
 
+mod fields;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -19,6 +21,8 @@ use regex::{Regex, RegexSet};
 pub(crate) const TAIL_BYTE: u64 = 4 << 20;
 /// What is read at most of one line.
 pub(crate) const LINE_BYTE: usize = 8 << 10;
+/// What is read at most of a line that is one JSON object: cut it is none, and the trace of a JVM alone may take more.
+pub(crate) const OBJECT_BYTE: usize = 128 << 10;
 /// Events kept at most: the first ones tell how it began, the last ones how it stands.
 pub(crate) const EVENTS: usize = 200;
 /// Of those, this many are the first.
@@ -27,8 +31,10 @@ const FIRST: usize = 60;
 pub(crate) const TEXT: usize = 300;
 /// Different lines looked at before further ones are only counted.
 const DISTINCT: usize = 4000;
-/// Lines looked at of a trace that stands in one field.
-const FRAMES: usize = 60;
+/// Lines looked at of a trace that stands in one field. A JVM names the cause below the frames of what it caused.
+const FRAMES: usize = 400;
+/// How many times a platform's words before a line may stand one behind the other: compose, then a time.
+const PREFIXES: usize = 3;
 /// How much of the file's beginning decides whether it is text.
 const SNIFF: usize = 8 << 10;
 
@@ -89,9 +95,10 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         frame: one(r#"^\s*(?:\| *)?File "([^"]+)", line (\d+)"#),
         node_frame: one(r"^\s+at (?:.*\()?((?:file://)?/?[^():]+):(\d+):\d+\)?$"),
         // What platforms write before a program's own line: Heroku (`TIME app[web.1]: `), Fly (`TIME app[ID] fra [info]`),
-        // docker compose (`web-1  | `), journald (`Nov 25 20:56:08 host unit[7]: `), kubectl --timestamps.
+        // Railway (`TIME [err]  `), DigitalOcean (`[web] [TIME] `), docker compose (`web-1  | `), journald
+        // (`Nov 25 20:56:08 host unit[7]: `), kubectl --timestamps.
         prefix: one(
-            r"^(?:\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:?\d\d) (?:(?:app|heroku)\[[\w.-]+\]: |app\[\w+\] [a-z]{3} \[\w+\] ?)?|[\w.-]+ +\| ?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]+ [\w@./-]+\[\d+\]: )",
+            r"^(?:\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:?\d\d) (?:(?:app|heroku)\[[\w.-]+\]: |app\[\w+\] [a-z]{3} \[\w+\] ?|\[(?:inf|err|wrn|dbg)\] {0,2})?|[\w.-]+ +\| ?|\[[\w.-]+\] \[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] |[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]+ [\w@./-]+\[\d+\]: )",
         ),
     }
 });
@@ -189,7 +196,7 @@ pub fn reduce(bytes: &[u8], cut: bool, known: &dyn Fn(&str) -> bool) -> LogTail 
     let skip = usize::from(cut);
     for line in bytes.split(|byte| *byte == b'\n').skip(skip).filter(|line| !line.is_empty()) {
         count += 1;
-        let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTE)]);
+        let line = String::from_utf8_lossy(&line[..line.len().min(OBJECT_BYTE)]);
         reducer.line(count, line.trim_end_matches('\r'));
     }
     let mut events = reducer.events;
@@ -225,17 +232,18 @@ impl Reducer<'_> {
             self.first_at.get_or_insert(at);
             self.last_at = Some(at);
         }
-        let bare = &line[p.prefix.find(&line).map_or(0, |found| found.end())..];
-        if self.in_trace(bare) {
-            return;
-        }
+        let bare = behind_platform(&line);
         let structured = bare.starts_with('{').then(|| serde_json::from_str(bare).ok()).flatten();
         if let Some(serde_json::Value::Object(fields)) = structured
             && self.fields(number, &fields)
         {
             return;
         }
-        if let Some(request) = p.request.captures(&line) {
+        let line = &line[..boundary(&line, LINE_BYTE)];
+        if self.in_trace(behind_platform(line)) {
+            return;
+        }
+        if let Some(request) = p.request.captures(line) {
             let status = &request[3];
             // Failing paths are told one by one; the others only that they are served.
             let key =
@@ -243,97 +251,58 @@ impl Reducer<'_> {
             self.keep(number, key, format!("{} {} answered {status}", &request[1], &request[2]), None);
             // What a proxy adds to such a line (Envoy's flags, gorouter's reason) says why.
             if status.starts_with(['4', '5']) && (self.known)(&clip(line.trim())) {
-                self.keep(number, normal(&line), line, None);
+                self.keep(number, normal(line), line.to_owned(), None);
             }
             return;
         }
-        if let Some(session) = p.haproxy.captures(&line) {
+        if let Some(session) = p.haproxy.captures(line) {
             let part = |name: &str| session.name(name).map_or("", |part| part.as_str());
             let key = format!("haproxy {} {}{}", part("server"), part("status"), part("state"));
-            self.keep(number, key, line, None);
+            self.keep(number, key, line.to_owned(), None);
             return;
         }
-        if !self.tells(&line) {
+        if !self.tells(line) {
             return;
         }
-        let key = normal(&line);
+        let key = normal(line);
         let place =
             self.trace.frames.then(|| self.trace.own.take().unwrap_or_else(|| "(library)".to_owned()));
         self.trace = Trace::default();
-        self.thrown = self.keep(number, key, line, place);
+        self.thrown = self.keep(number, key, line.to_owned(), place);
     }
 
     fn tells(&self, line: &str) -> bool {
         PATTERNS.telling.is_match(line) || (self.known)(&clip(line.trim()))
     }
 
-    /// A line that is one JSON object (pino, winston, bunyan, zap, slog, structlog, Caddy): its words are put together,
-    /// because the message may stand behind hundreds of characters of headers. Whether it was told here.
-    fn fields(&mut self, number: u64, fields: &serde_json::Map<String, serde_json::Value>) -> bool {
-        let part = |name: &str| fields.get(name);
-        let text = |names: &[&str]| names.iter().find_map(|name| fields.get(*name)?.as_str());
-        let error = ["err", "error", "exception", "exc_info"].iter().find_map(|name| part(name));
-        let level = match part("level").or_else(|| part("severity")) {
-            Some(serde_json::Value::Number(level)) => match level.as_i64() {
-                Some(60..) => "fatal",
-                Some(50..) => "error",
-                Some(40..) => "warn",
-                _ => "info",
-            },
-            Some(serde_json::Value::String(level)) => level,
-            _ => "",
+    /// A line that is one JSON object: its words are put together, because the message may stand behind hundreds of
+    /// characters of headers. Whether it was told here.
+    fn fields(&mut self, number: u64, object: &serde_json::Map<String, serde_json::Value>) -> bool {
+        if let Some(at) = fields::time(object) {
+            self.first_at.get_or_insert(at);
+            self.last_at = Some(at);
+        }
+        let Some(reading) = fields::read(object) else { return false };
+        let mut is_told = false;
+        for line in reading.access.iter().chain(&reading.foreign) {
+            self.line(number, line);
+            is_told = true;
+        }
+        let Some(told) = reading.told.filter(|told| self.tells(&told.text) || !told.trace.is_empty()) else {
+            return is_told;
         };
-        let message = text(&["msg", "message", "event"]).unwrap_or_default();
-        let request = part("req").or_else(|| part("request")).and_then(|request| request.as_object());
-        let of_request = |names: &[&str]| {
-            names.iter().find_map(|name| {
-                request.and_then(|request| request.get(*name)).or_else(|| part(name))?.as_str()
-            })
-        };
-        let status = ["statusCode", "status", "status_code"].iter().find_map(|name| {
-            let response = part("res").or_else(|| part("response"));
-            response.and_then(|response| response.get(*name)).or_else(|| part(name))?.as_u64()
-        });
-        let loud = error.is_some() || matches!(level, "error" | "fatal" | "ERROR" | "CRITICAL" | "critical");
-        if let (Some(method), Some(path), Some(status)) =
-            (of_request(&["method"]), of_request(&["url", "uri", "path"]), status)
-            && (!loud || message.starts_with("handled request"))
-        {
-            let path = path.split('?').next().unwrap_or(path);
-            self.line(number, &format!("{method} {path} {status}"));
-            return true;
-        }
-        if message.is_empty() && error.is_none() {
-            return false;
-        }
-        let mut told = [level, message].join(" ");
-        let mut trace = None;
-        match error {
-            Some(serde_json::Value::String(error)) if error.contains('\n') => trace = Some(error.as_str()),
-            Some(serde_json::Value::String(error)) => told = format!("{told}: {error}"),
-            Some(serde_json::Value::Object(error)) => {
-                let of = |name: &str| error.get(name).and_then(|part| part.as_str());
-                let kind = of("type").or_else(|| of("name")).unwrap_or("Error");
-                told = format!("{told}; {kind}: {}", of("message").unwrap_or_default());
-                trace = of("stack");
-            }
-            _ => {}
-        }
-        let told: String = told.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if !self.tells(&told) {
-            return false;
-        }
-        let trace = trace.or_else(|| text(&["stack", "stacktrace", "stack_trace"])).unwrap_or_default();
-        if trace.contains("Traceback (most recent call last)") {
-            // Its last line is the exception, and is kept with its frame.
-            trace.lines().take(FRAMES).for_each(|line| self.line(number, line));
-        }
-        let key = normal(&told);
         self.trace = Trace::default();
-        self.thrown = self.keep(number, key, told, None);
-        for frame in trace.lines().take(FRAMES).filter(|line| line.trim_start().starts_with("at ")) {
-            self.in_trace(frame);
+        self.thrown = None;
+        if self.tells(&told.text) {
+            self.thrown = self.keep(number, normal(&told.text), told.text.clone(), None);
         }
+        for line in told.trace.iter().take(FRAMES).filter(|line| !line.trim().is_empty()) {
+            let is_head = told.text.contains(line.trim()) && !self.trace.frames;
+            if !is_head && !self.in_trace(line) {
+                self.line(number, line);
+            }
+        }
+        self.trace = Trace::default();
         true
     }
 
@@ -401,6 +370,21 @@ impl Reducer<'_> {
         self.events.push(LogEvent { line: number, last_line: number, count: 1, text, place });
         Some(self.events.len() - 1)
     }
+}
+
+/// Where a text of at most so many bytes ends.
+fn boundary(text: &str, most_byte: usize) -> usize {
+    (0..=most_byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// A line without what platforms write before it.
+fn behind_platform(line: &str) -> &str {
+    let mut bare = line;
+    for _ in 0..PREFIXES {
+        let Some(found) = PATTERNS.prefix.find(bare) else { break };
+        bare = &bare[found.end()..];
+    }
+    bare
 }
 
 /// Whether a source file belongs to the runtime or to an installed package.
@@ -553,7 +537,8 @@ mod tests {
             told,
             [
                 "GET /health answered 200",
-                "error request errored; Error: connect ECONNREFUSED 10.0.0.5:5432",
+                "error request errored: Error: connect ECONNREFUSED 10.0.0.5:5432",
+                "GET / answered 502",
                 "error dial tcp 127.0.0.1:3000: connect: connection refused",
             ]
         );
