@@ -6,6 +6,8 @@
 //! [`TEXT`] characters.
 
 mod fields;
+mod frames;
+mod names;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -93,7 +95,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         changing: one(r"(?i)\bpid[:= ]*\d+|\[\d+\]|\(\d+\)|0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d{4,}|\d+\.\d+ ?m?s\b"),
         escape: one(r"\x1b\[[0-9;?]*[ -/]*[@-~]"),
         frame: one(r#"^\s*(?:\| *)?File "([^"]+)", line (\d+)"#),
-        node_frame: one(r"^\s+at (?:.*\()?((?:file://)?/?[^():]+):(\d+):\d+\)?$"),
+        node_frame: one(r"^\s+at (?:.*\()?((?:file://)?/?[^():]+):(\d+):\d+\)?(?: \{)?$"),
         // What platforms write before a program's own line: Heroku (`TIME app[web.1]: `), Fly (`TIME app[ID] fra [info]`),
         // Railway (`TIME [err]  `), DigitalOcean (`[web] [TIME] `), docker compose (`web-1  | `), journald
         // (`Nov 25 20:56:08 host unit[7]: `), kubectl --timestamps.
@@ -164,6 +166,8 @@ struct Trace {
     frames: bool,
     own: Option<String>,
     wants_code: bool,
+    /// Packages of the frames so far, the innermost first. Python names what was thrown after them.
+    through: Vec<String>,
 }
 
 struct Reducer<'a> {
@@ -174,6 +178,7 @@ struct Reducer<'a> {
     trace: Trace,
     /// The event that the frames of a Node trace, which follow it, belong to.
     thrown: Option<usize>,
+    names: names::Names,
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
 }
@@ -189,6 +194,7 @@ pub fn reduce(bytes: &[u8], cut: bool, known: &dyn Fn(&str) -> bool) -> LogTail 
         dropped: 0,
         trace: Trace::default(),
         thrown: None,
+        names: names::Names::default(),
         first_at: None,
         last_at: None,
     };
@@ -198,6 +204,11 @@ pub fn reduce(bytes: &[u8], cut: bool, known: &dyn Fn(&str) -> bool) -> LogTail 
         count += 1;
         let line = String::from_utf8_lossy(&line[..line.len().min(OBJECT_BYTE)]);
         reducer.line(count, line.trim_end_matches('\r'));
+    }
+    let names = std::mem::take(&mut reducer.names);
+    for (number, there, asked) in names.in_other_letters() {
+        let text = format!("{there} is there, and {asked} is asked for");
+        reducer.keep(number, text.clone(), text, None);
     }
     let mut events = reducer.events;
     let mut dropped = reducer.dropped;
@@ -240,7 +251,8 @@ impl Reducer<'_> {
             return;
         }
         let line = &line[..boundary(&line, LINE_BYTE)];
-        if self.in_trace(behind_platform(line)) {
+        let bare = behind_platform(line);
+        if self.names.line(number, bare) || self.in_trace(bare) {
             return;
         }
         if let Some(request) = p.request.captures(line) {
@@ -267,8 +279,13 @@ impl Reducer<'_> {
         let key = normal(line);
         let place =
             self.trace.frames.then(|| self.trace.own.take().unwrap_or_else(|| "(library)".to_owned()));
-        self.trace = Trace::default();
+        let through = std::mem::take(&mut self.trace).through;
         self.thrown = self.keep(number, key, line.to_owned(), place);
+        if let Some(event) = self.thrown.and_then(|at| self.events.get_mut(at))
+            && !through.is_empty()
+        {
+            event.through = through;
+        }
     }
 
     fn tells(&self, line: &str) -> bool {
@@ -315,6 +332,13 @@ impl Reducer<'_> {
         }
         if let Some(frame) = p.frame.captures(line) {
             let file = &frame[1];
+            if let Some(package) = frames::package(line)
+                && self.trace.through.first() != Some(&package)
+            {
+                self.trace.through.retain(|name| *name != package);
+                self.trace.through.insert(0, package);
+                self.trace.through.truncate(frames::PACKAGES);
+            }
             self.trace.open = true;
             self.trace.frames = true;
             self.trace.wants_code = !is_library(file);
@@ -332,6 +356,17 @@ impl Reducer<'_> {
                 own.push_str(line.trim());
                 self.trace.wants_code = false;
             }
+            return true;
+        }
+        // Everywhere else what was thrown comes first, and its frames follow.
+        if let Some(package) = frames::package(line)
+            && let Some(event) = self.thrown.and_then(|at| self.events.get_mut(at))
+            && event.through.len() < frames::PACKAGES
+            && !event.through.contains(&package)
+        {
+            event.through.push(package);
+        }
+        if frames::is_bare(line) && !(self.known)(&clip(line.trim())) {
             return true;
         }
         if let Some(frame) = p.node_frame.captures(line) {
@@ -367,7 +402,14 @@ impl Reducer<'_> {
             return None;
         }
         self.places.insert(key, self.events.len());
-        self.events.push(LogEvent { line: number, last_line: number, count: 1, text, place });
+        self.events.push(LogEvent {
+            line: number,
+            last_line: number,
+            count: 1,
+            text,
+            place,
+            through: Vec::new(),
+        });
         Some(self.events.len() - 1)
     }
 }
@@ -395,6 +437,7 @@ fn is_library(file: &str) -> bool {
         "/lib/python",
         "node_modules",
         "node:",
+        ".pyx",
         "/bin/gunicorn",
         "/bin/uvicorn",
         "/bin/flask",
@@ -576,6 +619,37 @@ mod tests {
         let log = "Error: Cannot find module './dist/server'\nRequire stack:\n- /app/own.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1140:15)\n    at Object.<anonymous> (/app/own.js:1:1)\n    at Module._compile (node:internal/modules/cjs/loader:1364:14)\n";
         let found = reduce(log.as_bytes(), false, &|_| false).events;
         assert_eq!(found[0].place.as_deref(), Some("/app/own.js:1"), "{found:#?}");
+    }
+
+    #[test]
+    fn a_trace_names_the_packages_that_it_goes_through_from_the_throw_outwards() {
+        let through = |log: &str| {
+            let found = reduce(log.as_bytes(), false, &|_| false).events;
+            found.into_iter().find(|event| !event.through.is_empty()).map(|e| (e.text, e.through, e.place))
+        };
+        let python = "Traceback (most recent call last):\n  File \"/venv/lib/python3.12/site-packages/starlette/routing.py\", line 7, in app\n  File \"/app/orders.py\", line 22, in listed\n    rows = await session.execute(q)\n  File \"/venv/lib/python3.12/site-packages/sqlalchemy/engine.py\", line 9, in connect\n  File \"/venv/lib/python3.12/site-packages/asyncpg/connect_utils.py\", line 1049, in _connect\n    raise last_error\n  File \"uvloop/loop.pyx\", line 2039, in create_connection\nConnectionRefusedError: [Errno 111] Connection refused\n";
+        let (text, packages, place) = through(python).expect("an event with packages");
+        assert_eq!(text, "ConnectionRefusedError: [Errno 111] Connection refused");
+        assert_eq!(packages, ["asyncpg", "sqlalchemy", "starlette"]);
+        assert_eq!(place.as_deref(), Some("/app/orders.py:22 rows = await session.execute(q)"));
+        let node = "Error: connect ECONNREFUSED 10.0.0.9:7777\n    at TCPConnectWrap.afterConnect [as oncomplete] (node:net:1611:16)\n    at Client._connect (/app/node_modules/pg/lib/client.js:132:11)\n    at list (/app/src/orders.js:7:3) {\n  code: 'ECONNREFUSED'\n}\n";
+        let (_, packages, place) = through(node).expect("an event with packages");
+        assert_eq!((packages, place.as_deref()), (vec!["pg".to_owned()], Some("/app/src/orders.js:7")));
+        let go = "panic: dial tcp: lookup store: no such host\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/error/main.go:20 +0x1a\ngithub.com/lib/pq.(*conn).dial(0xc0)\n\t/go/pkg/mod/github.com/lib/pq@v1.10.9/conn.go:325 +0x1d\n";
+        let found = reduce(go.as_bytes(), false, &|_| false).events;
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(found[0].through, ["github.com/lib/pq"]);
+        let field = r#"{"level":"error","msg":"orders","err":{"name":"Error","message":"connect ECONNREFUSED","stack":"Error: connect ECONNREFUSED\n    at Socket.x (/app/node_modules/ioredis/built/Redis.js:1:2)"}}"#;
+        assert_eq!(through(field).expect("an event with packages").1, ["ioredis"]);
+    }
+
+    #[test]
+    fn a_file_that_is_there_in_other_letters_is_told_with_both_names() {
+        let log = "2026-11-25T22:19:02.4Z [err]  Error: Cannot find module './models/user'\n$ git ls-files | grep -i models/user\nmodels/User.js\n";
+        assert_eq!(
+            texts(log).last(),
+            Some(&(1, "models/User.js is there, and ./models/user is asked for".to_owned()))
+        );
     }
 
     #[test]
