@@ -35,7 +35,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         node: one(r"^\s*at .*[/\\]node_modules[/\\]((?:@[\w.-]+[/\\])?[\w.-]+)[/\\]"),
         go_path: one(r"^\s.*/pkg/mod/([\w.!~/-]+?)@"),
         go_call: one(
-            r"^(?:\s*at )?((?:[\w-]+\.)+[a-z]{2,}/[\w.~/-]*?\w|database/sql|net/smtp)\.(?:\(\*?\w+\)\.)?\w+(?:\.\w+)*\(",
+            r"^((?:[\w-]+\.)+[a-z]{2,}/[\w.~/-]*?\w|database/sql|net/smtp)\.(?:\(\*?\w+\)\.)?\w+(?:\.\w+)*\(",
         ),
         ruby: one(r"/gems/([A-Za-z][\w-]*?)-\d[\w.]*(?:-[\w-]+)?/"),
         ruby_own: one(r"/lib/ruby/[\d.]+/(net/\w+)\.rb"),
