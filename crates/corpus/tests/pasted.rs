@@ -18,9 +18,9 @@ use sha2::{Digest as _, Sha256};
 
 /// Cases whose cause comes first, is among the first three, and is passed over for another one at likely or above: what is
 /// reached and must stay.
-const FIRST: usize = 247;
-const THIRD: usize = 248;
-const SURE_AND_WRONG: usize = 7;
+const FIRST: usize = 261;
+const THIRD: usize = 262;
+const SURE_AND_WRONG: usize = 4;
 
 #[derive(Deserialize)]
 struct File {
@@ -195,7 +195,7 @@ fn pasted_logs_lead_to_the_cause() {
         "{all} cases: first {first}, among three {third}, another one likely or confirmed {sure_and_wrong}"
     );
     if std::env::var_os("LANDFALL_PASTED").is_none() {
-        assert!(all >= 272, "{all} cases");
+        assert!(all >= 277, "{all} cases");
         assert!(first >= FIRST && third >= THIRD, "fewer lead to the cause than before");
         assert!(sure_and_wrong <= SURE_AND_WRONG, "more are led astray than before");
     }

@@ -17,8 +17,19 @@ const FILE: &str = "log-lines.toml";
 const PATTERN_BYTE: usize = 4 << 20;
 
 /// Named groups that become facts.
-const GROUPS: &[&str] =
-    &["variable", "module", "host", "listen", "exit", "signal", "exception", "errno", "path", "upstream"];
+const GROUPS: &[&str] = &[
+    "variable",
+    "module",
+    "host",
+    "listen",
+    "exit",
+    "signal",
+    "exception",
+    "errno",
+    "path",
+    "upstream",
+    "published",
+];
 
 /// What a line stands for in the life of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -58,6 +69,8 @@ pub struct LogLine {
     pub means: String,
     /// A pattern for the project's frame of the exception's trace, which must be found as well.
     pub place: Option<String>,
+    /// A pattern for the name of a package that the exception's trace goes through, of which one must be found as well.
+    pub through: Option<String>,
     /// A pattern that no line of this meaning shows.
     pub unless: Option<String>,
     /// What it stands for in the life of a process.
@@ -100,6 +113,7 @@ struct Compiled {
     patterns: Vec<Pattern>,
     places: Vec<Option<Regex>>,
     unless: Vec<Option<Regex>>,
+    through: Vec<Option<Regex>>,
 }
 
 #[derive(Debug)]
@@ -143,6 +157,7 @@ impl Compiled {
             patterns,
             places: lines.iter().map(|line| optional(&line.place)).collect(),
             unless: lines.iter().map(|line| optional(&line.unless)).collect(),
+            through: lines.iter().map(|line| optional(&line.through)).collect(),
         }
     }
 
@@ -190,7 +205,7 @@ impl LogLine {
                 Some(format!("the group {name:?} is none of {}", GROUPS.join(", ")))
             }
         };
-        let patterns = self.matches.iter().chain(&self.place).chain(&self.unless);
+        let patterns = self.matches.iter().chain(&self.place).chain(&self.unless).chain(&self.through);
         patterns.filter_map(|p| Some(format!("in {p:?}: {}", strange(p)?))).collect()
     }
 }
@@ -264,8 +279,8 @@ impl LineIndex {
         self.compiled().matches(text).next().is_some()
     }
 
-    /// What a line says, each entry once, in the order of the file.
-    pub(crate) fn says(&self, text: &str, place: Option<&str>) -> Vec<Said<'_>> {
+    /// What a line says, each entry once, in the order of the file. `place` and `through` as the log's reader found them.
+    pub(crate) fn says(&self, text: &str, place: Option<&str>, through: &[String]) -> Vec<Said<'_>> {
         let compiled = self.compiled();
         let mut told: BTreeMap<usize, usize> = BTreeMap::new();
         let mut found: Vec<Said<'_>> = Vec::new();
@@ -278,7 +293,11 @@ impl LineIndex {
                     .is_some_and(|(pattern, place)| pattern.is_match(place.as_bytes()));
             let excluded =
                 compiled.unless[*entry].as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()));
-            if !placed || excluded {
+            let by_package = line.through.is_none()
+                || compiled.through[*entry]
+                    .as_ref()
+                    .is_some_and(|pattern| through.iter().any(|name| pattern.is_match(name.as_bytes())));
+            if !placed || !by_package || excluded {
                 continue;
             }
             let names = pattern.captures(text.as_bytes()).map_or_else(Vec::new, |captures| {
@@ -350,8 +369,11 @@ mod tests {
         for line in lines.iter() {
             for example in &line.examples {
                 // A pattern of the frame beside the line is tested with the captured logs.
-                let said = lines.says(example, Some(example));
-                if line.place.is_none() && said.iter().all(|one| one.line.id != line.id) {
+                let said = lines.says(example, Some(example), &[]);
+                if line.place.is_none()
+                    && line.through.is_none()
+                    && said.iter().all(|one| one.line.id != line.id)
+                {
                     missed.push(format!("{}: {example:?}", line.id));
                 }
             }
@@ -464,7 +486,7 @@ mod tests {
         for (text, wants, never) in cases {
             let said: Vec<&str> = Catalogue::embedded()
                 .lines
-                .says(text, None)
+                .says(text, None, &[])
                 .iter()
                 .map(|said| said.line.id.as_str())
                 .collect();
@@ -480,7 +502,12 @@ mod tests {
     #[test]
     fn a_place_and_an_exception_to_a_rule_decide() {
         let says = |text: &str, place: Option<&str>| -> Vec<String> {
-            Catalogue::embedded().lines.says(text, place).iter().map(|said| said.line.id.clone()).collect()
+            Catalogue::embedded()
+                .lines
+                .says(text, place, &[])
+                .iter()
+                .map(|said| said.line.id.clone())
+                .collect()
         };
         let read = Some("/app/a.py:4 URL = os.environ['DATABASE_URL']");
         assert!(says("KeyError: 'DATABASE_URL'", read).contains(&"variable-missing".to_owned()));

@@ -56,6 +56,10 @@ pub struct LogEvent {
     /// when every frame does. `None` without a trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// Installed packages that its trace goes through, the nearest to where it was thrown first, by the names of their
+    /// ecosystem (`asyncpg`, `pg`, `github.com/lib/pq`, `org.postgresql.core`); at most 12.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub through: Vec<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

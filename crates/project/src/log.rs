@@ -5,6 +5,10 @@
 //! ids are counted, not repeated. Bounds: the last [`TAIL_BYTE`] of the file, [`LINE_BYTE`] of a line, [`EVENTS`] events of
 //! [`TEXT`] characters.
 
+mod fields;
+mod frames;
+mod names;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -19,6 +23,8 @@ use regex::{Regex, RegexSet};
 pub(crate) const TAIL_BYTE: u64 = 4 << 20;
 /// What is read at most of one line.
 pub(crate) const LINE_BYTE: usize = 8 << 10;
+/// What is read at most of a line that is one JSON object: cut it is none, and the trace of a JVM alone may take more.
+pub(crate) const OBJECT_BYTE: usize = 128 << 10;
 /// Events kept at most: the first ones tell how it began, the last ones how it stands.
 pub(crate) const EVENTS: usize = 200;
 /// Of those, this many are the first.
@@ -27,8 +33,10 @@ const FIRST: usize = 60;
 pub(crate) const TEXT: usize = 300;
 /// Different lines looked at before further ones are only counted.
 const DISTINCT: usize = 4000;
-/// Lines looked at of a trace that stands in one field.
-const FRAMES: usize = 60;
+/// Lines looked at of a trace that stands in one field. A JVM names the cause below the frames of what it caused.
+const FRAMES: usize = 400;
+/// How many times a platform's words before a line may stand one behind the other: compose, then a time.
+const PREFIXES: usize = 3;
 /// How much of the file's beginning decides whether it is text.
 const SNIFF: usize = 8 << 10;
 
@@ -87,11 +95,12 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         changing: one(r"(?i)\bpid[:= ]*\d+|\[\d+\]|\(\d+\)|0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d{4,}|\d+\.\d+ ?m?s\b"),
         escape: one(r"\x1b\[[0-9;?]*[ -/]*[@-~]"),
         frame: one(r#"^\s*(?:\| *)?File "([^"]+)", line (\d+)"#),
-        node_frame: one(r"^\s+at (?:.*\()?((?:file://)?/?[^():]+):(\d+):\d+\)?$"),
+        node_frame: one(r"^\s+at (?:.*\()?((?:file://)?/?[^():]+):(\d+):\d+\)?(?: \{)?$"),
         // What platforms write before a program's own line: Heroku (`TIME app[web.1]: `), Fly (`TIME app[ID] fra [info]`),
-        // docker compose (`web-1  | `), journald (`Nov 25 20:56:08 host unit[7]: `), kubectl --timestamps.
+        // Railway (`TIME [err]  `), DigitalOcean (`[web] [TIME] `), docker compose (`web-1  | `), journald
+        // (`Nov 25 20:56:08 host unit[7]: `), kubectl --timestamps.
         prefix: one(
-            r"^(?:\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:?\d\d) (?:(?:app|heroku)\[[\w.-]+\]: |app\[\w+\] [a-z]{3} \[\w+\] ?)?|[\w.-]+ +\| ?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]+ [\w@./-]+\[\d+\]: )",
+            r"^(?:\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:?\d\d) (?:(?:app|heroku)\[[\w.-]+\]: |app\[\w+\] [a-z]{3} \[\w+\] ?|\[(?:inf|err|wrn|dbg)\] {0,2})?|[\w.-]+ +\| ?|\[[\w.-]+\] \[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] |[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]+ [\w@./-]+\[\d+\]: )",
         ),
     }
 });
@@ -157,6 +166,8 @@ struct Trace {
     frames: bool,
     own: Option<String>,
     wants_code: bool,
+    /// Packages of the frames so far, the innermost first. Python names what was thrown after them.
+    through: Vec<String>,
 }
 
 struct Reducer<'a> {
@@ -167,6 +178,7 @@ struct Reducer<'a> {
     trace: Trace,
     /// The event that the frames of a Node trace, which follow it, belong to.
     thrown: Option<usize>,
+    names: names::Names,
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
 }
@@ -182,6 +194,7 @@ pub fn reduce(bytes: &[u8], cut: bool, known: &dyn Fn(&str) -> bool) -> LogTail 
         dropped: 0,
         trace: Trace::default(),
         thrown: None,
+        names: names::Names::default(),
         first_at: None,
         last_at: None,
     };
@@ -189,8 +202,13 @@ pub fn reduce(bytes: &[u8], cut: bool, known: &dyn Fn(&str) -> bool) -> LogTail 
     let skip = usize::from(cut);
     for line in bytes.split(|byte| *byte == b'\n').skip(skip).filter(|line| !line.is_empty()) {
         count += 1;
-        let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTE)]);
+        let line = String::from_utf8_lossy(&line[..line.len().min(OBJECT_BYTE)]);
         reducer.line(count, line.trim_end_matches('\r'));
+    }
+    let names = std::mem::take(&mut reducer.names);
+    for (number, there, asked) in names.in_other_letters() {
+        let text = format!("{there} is there, and {asked} is asked for");
+        reducer.keep(number, text.clone(), text, None);
     }
     let mut events = reducer.events;
     let mut dropped = reducer.dropped;
@@ -225,17 +243,19 @@ impl Reducer<'_> {
             self.first_at.get_or_insert(at);
             self.last_at = Some(at);
         }
-        let bare = &line[p.prefix.find(&line).map_or(0, |found| found.end())..];
-        if self.in_trace(bare) {
-            return;
-        }
+        let bare = behind_platform(&line);
         let structured = bare.starts_with('{').then(|| serde_json::from_str(bare).ok()).flatten();
         if let Some(serde_json::Value::Object(fields)) = structured
             && self.fields(number, &fields)
         {
             return;
         }
-        if let Some(request) = p.request.captures(&line) {
+        let line = &line[..boundary(&line, LINE_BYTE)];
+        let bare = behind_platform(line);
+        if self.names.line(number, bare) || self.in_trace(bare) {
+            return;
+        }
+        if let Some(request) = p.request.captures(line) {
             let status = &request[3];
             // Failing paths are told one by one; the others only that they are served.
             let key =
@@ -243,97 +263,63 @@ impl Reducer<'_> {
             self.keep(number, key, format!("{} {} answered {status}", &request[1], &request[2]), None);
             // What a proxy adds to such a line (Envoy's flags, gorouter's reason) says why.
             if status.starts_with(['4', '5']) && (self.known)(&clip(line.trim())) {
-                self.keep(number, normal(&line), line, None);
+                self.keep(number, normal(line), line.to_owned(), None);
             }
             return;
         }
-        if let Some(session) = p.haproxy.captures(&line) {
+        if let Some(session) = p.haproxy.captures(line) {
             let part = |name: &str| session.name(name).map_or("", |part| part.as_str());
             let key = format!("haproxy {} {}{}", part("server"), part("status"), part("state"));
-            self.keep(number, key, line, None);
+            self.keep(number, key, line.to_owned(), None);
             return;
         }
-        if !self.tells(&line) {
+        if !self.tells(line) {
             return;
         }
-        let key = normal(&line);
+        let key = normal(line);
         let place =
             self.trace.frames.then(|| self.trace.own.take().unwrap_or_else(|| "(library)".to_owned()));
-        self.trace = Trace::default();
-        self.thrown = self.keep(number, key, line, place);
+        let through = std::mem::take(&mut self.trace).through;
+        self.thrown = self.keep(number, key, line.to_owned(), place);
+        if let Some(event) = self.thrown.and_then(|at| self.events.get_mut(at))
+            && !through.is_empty()
+        {
+            event.through = through;
+        }
     }
 
     fn tells(&self, line: &str) -> bool {
         PATTERNS.telling.is_match(line) || (self.known)(&clip(line.trim()))
     }
 
-    /// A line that is one JSON object (pino, winston, bunyan, zap, slog, structlog, Caddy): its words are put together,
-    /// because the message may stand behind hundreds of characters of headers. Whether it was told here.
-    fn fields(&mut self, number: u64, fields: &serde_json::Map<String, serde_json::Value>) -> bool {
-        let part = |name: &str| fields.get(name);
-        let text = |names: &[&str]| names.iter().find_map(|name| fields.get(*name)?.as_str());
-        let error = ["err", "error", "exception", "exc_info"].iter().find_map(|name| part(name));
-        let level = match part("level").or_else(|| part("severity")) {
-            Some(serde_json::Value::Number(level)) => match level.as_i64() {
-                Some(60..) => "fatal",
-                Some(50..) => "error",
-                Some(40..) => "warn",
-                _ => "info",
-            },
-            Some(serde_json::Value::String(level)) => level,
-            _ => "",
+    /// A line that is one JSON object: its words are put together, because the message may stand behind hundreds of
+    /// characters of headers. Whether it was told here.
+    fn fields(&mut self, number: u64, object: &serde_json::Map<String, serde_json::Value>) -> bool {
+        if let Some(at) = fields::time(object) {
+            self.first_at.get_or_insert(at);
+            self.last_at = Some(at);
+        }
+        let Some(reading) = fields::read(object) else { return false };
+        let mut is_told = false;
+        for line in reading.access.iter().chain(&reading.foreign) {
+            self.line(number, line);
+            is_told = true;
+        }
+        let Some(told) = reading.told.filter(|told| self.tells(&told.text) || !told.trace.is_empty()) else {
+            return is_told;
         };
-        let message = text(&["msg", "message", "event"]).unwrap_or_default();
-        let request = part("req").or_else(|| part("request")).and_then(|request| request.as_object());
-        let of_request = |names: &[&str]| {
-            names.iter().find_map(|name| {
-                request.and_then(|request| request.get(*name)).or_else(|| part(name))?.as_str()
-            })
-        };
-        let status = ["statusCode", "status", "status_code"].iter().find_map(|name| {
-            let response = part("res").or_else(|| part("response"));
-            response.and_then(|response| response.get(*name)).or_else(|| part(name))?.as_u64()
-        });
-        let loud = error.is_some() || matches!(level, "error" | "fatal" | "ERROR" | "CRITICAL" | "critical");
-        if let (Some(method), Some(path), Some(status)) =
-            (of_request(&["method"]), of_request(&["url", "uri", "path"]), status)
-            && (!loud || message.starts_with("handled request"))
-        {
-            let path = path.split('?').next().unwrap_or(path);
-            self.line(number, &format!("{method} {path} {status}"));
-            return true;
-        }
-        if message.is_empty() && error.is_none() {
-            return false;
-        }
-        let mut told = [level, message].join(" ");
-        let mut trace = None;
-        match error {
-            Some(serde_json::Value::String(error)) if error.contains('\n') => trace = Some(error.as_str()),
-            Some(serde_json::Value::String(error)) => told = format!("{told}: {error}"),
-            Some(serde_json::Value::Object(error)) => {
-                let of = |name: &str| error.get(name).and_then(|part| part.as_str());
-                let kind = of("type").or_else(|| of("name")).unwrap_or("Error");
-                told = format!("{told}; {kind}: {}", of("message").unwrap_or_default());
-                trace = of("stack");
-            }
-            _ => {}
-        }
-        let told: String = told.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if !self.tells(&told) {
-            return false;
-        }
-        let trace = trace.or_else(|| text(&["stack", "stacktrace", "stack_trace"])).unwrap_or_default();
-        if trace.contains("Traceback (most recent call last)") {
-            // Its last line is the exception, and is kept with its frame.
-            trace.lines().take(FRAMES).for_each(|line| self.line(number, line));
-        }
-        let key = normal(&told);
         self.trace = Trace::default();
-        self.thrown = self.keep(number, key, told, None);
-        for frame in trace.lines().take(FRAMES).filter(|line| line.trim_start().starts_with("at ")) {
-            self.in_trace(frame);
+        self.thrown = None;
+        if self.tells(&told.text) {
+            self.thrown = self.keep(number, normal(&told.text), told.text.clone(), None);
         }
+        for line in told.trace.iter().take(FRAMES).filter(|line| !line.trim().is_empty()) {
+            let is_head = told.text.contains(line.trim()) && !self.trace.frames;
+            if !is_head && !self.in_trace(line) {
+                self.line(number, line);
+            }
+        }
+        self.trace = Trace::default();
         true
     }
 
@@ -346,6 +332,13 @@ impl Reducer<'_> {
         }
         if let Some(frame) = p.frame.captures(line) {
             let file = &frame[1];
+            if let Some(package) = frames::package(line)
+                && self.trace.through.first() != Some(&package)
+            {
+                self.trace.through.retain(|name| *name != package);
+                self.trace.through.insert(0, package);
+                self.trace.through.truncate(frames::PACKAGES);
+            }
             self.trace.open = true;
             self.trace.frames = true;
             self.trace.wants_code = !is_library(file);
@@ -363,6 +356,17 @@ impl Reducer<'_> {
                 own.push_str(line.trim());
                 self.trace.wants_code = false;
             }
+            return true;
+        }
+        // Everywhere else what was thrown comes first, and its frames follow.
+        if let Some(package) = frames::package(line)
+            && let Some(event) = self.thrown.and_then(|at| self.events.get_mut(at))
+            && event.through.len() < frames::PACKAGES
+            && !event.through.contains(&package)
+        {
+            event.through.push(package);
+        }
+        if frames::is_bare(line) && !(self.known)(&clip(line.trim())) {
             return true;
         }
         if let Some(frame) = p.node_frame.captures(line) {
@@ -398,9 +402,31 @@ impl Reducer<'_> {
             return None;
         }
         self.places.insert(key, self.events.len());
-        self.events.push(LogEvent { line: number, last_line: number, count: 1, text, place });
+        self.events.push(LogEvent {
+            line: number,
+            last_line: number,
+            count: 1,
+            text,
+            place,
+            through: Vec::new(),
+        });
         Some(self.events.len() - 1)
     }
+}
+
+/// Where a text of at most so many bytes ends.
+fn boundary(text: &str, most_byte: usize) -> usize {
+    (0..=most_byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// A line without what platforms write before it.
+fn behind_platform(line: &str) -> &str {
+    let mut bare = line;
+    for _ in 0..PREFIXES {
+        let Some(found) = PATTERNS.prefix.find(bare) else { break };
+        bare = &bare[found.end()..];
+    }
+    bare
 }
 
 /// Whether a source file belongs to the runtime or to an installed package.
@@ -411,6 +437,7 @@ fn is_library(file: &str) -> bool {
         "/lib/python",
         "node_modules",
         "node:",
+        ".pyx",
         "/bin/gunicorn",
         "/bin/uvicorn",
         "/bin/flask",
@@ -553,7 +580,8 @@ mod tests {
             told,
             [
                 "GET /health answered 200",
-                "error request errored; Error: connect ECONNREFUSED 10.0.0.5:5432",
+                "error request errored: Error: connect ECONNREFUSED 10.0.0.5:5432",
+                "GET / answered 502",
                 "error dial tcp 127.0.0.1:3000: connect: connection refused",
             ]
         );
@@ -591,6 +619,37 @@ mod tests {
         let log = "Error: Cannot find module './dist/server'\nRequire stack:\n- /app/own.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1140:15)\n    at Object.<anonymous> (/app/own.js:1:1)\n    at Module._compile (node:internal/modules/cjs/loader:1364:14)\n";
         let found = reduce(log.as_bytes(), false, &|_| false).events;
         assert_eq!(found[0].place.as_deref(), Some("/app/own.js:1"), "{found:#?}");
+    }
+
+    #[test]
+    fn a_trace_names_the_packages_that_it_goes_through_from_the_throw_outwards() {
+        let through = |log: &str| {
+            let found = reduce(log.as_bytes(), false, &|_| false).events;
+            found.into_iter().find(|event| !event.through.is_empty()).map(|e| (e.text, e.through, e.place))
+        };
+        let python = "Traceback (most recent call last):\n  File \"/venv/lib/python3.12/site-packages/starlette/routing.py\", line 7, in app\n  File \"/app/orders.py\", line 22, in listed\n    rows = await session.execute(q)\n  File \"/venv/lib/python3.12/site-packages/sqlalchemy/engine.py\", line 9, in connect\n  File \"/venv/lib/python3.12/site-packages/asyncpg/connect_utils.py\", line 1049, in _connect\n    raise last_error\n  File \"uvloop/loop.pyx\", line 2039, in create_connection\nConnectionRefusedError: [Errno 111] Connection refused\n";
+        let (text, packages, place) = through(python).expect("an event with packages");
+        assert_eq!(text, "ConnectionRefusedError: [Errno 111] Connection refused");
+        assert_eq!(packages, ["asyncpg", "sqlalchemy", "starlette"]);
+        assert_eq!(place.as_deref(), Some("/app/orders.py:22 rows = await session.execute(q)"));
+        let node = "Error: connect ECONNREFUSED 10.0.0.9:7777\n    at TCPConnectWrap.afterConnect [as oncomplete] (node:net:1611:16)\n    at Client._connect (/app/node_modules/pg/lib/client.js:132:11)\n    at list (/app/src/orders.js:7:3) {\n  code: 'ECONNREFUSED'\n}\n";
+        let (_, packages, place) = through(node).expect("an event with packages");
+        assert_eq!((packages, place.as_deref()), (vec!["pg".to_owned()], Some("/app/src/orders.js:7")));
+        let go = "panic: dial tcp: lookup store: no such host\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/error/main.go:20 +0x1a\ngithub.com/lib/pq.(*conn).dial(0xc0)\n\t/go/pkg/mod/github.com/lib/pq@v1.10.9/conn.go:325 +0x1d\n";
+        let found = reduce(go.as_bytes(), false, &|_| false).events;
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(found[0].through, ["github.com/lib/pq"]);
+        let field = r#"{"level":"error","msg":"orders","err":{"name":"Error","message":"connect ECONNREFUSED","stack":"Error: connect ECONNREFUSED\n    at Socket.x (/app/node_modules/ioredis/built/Redis.js:1:2)"}}"#;
+        assert_eq!(through(field).expect("an event with packages").1, ["ioredis"]);
+    }
+
+    #[test]
+    fn a_file_that_is_there_in_other_letters_is_told_with_both_names() {
+        let log = "2026-11-25T22:19:02.4Z [err]  Error: Cannot find module './models/user'\n$ git ls-files | grep -i models/user\nmodels/User.js\n";
+        assert_eq!(
+            texts(log).last(),
+            Some(&(1, "models/User.js is there, and ./models/user is asked for".to_owned()))
+        );
     }
 
     #[test]

@@ -363,7 +363,8 @@ fn an_authority_that_has_had_enough() {
         let mut own = handshake(refused(TrustRefusal::SelfSigned), true, &["api.example.test"]);
         own.chain[0].aia_issuers.clear();
         meets(&mut w, Observed::Present(own), Observed::Present(good()));
-        let event = LogEvent { line: 1, last_line: 1, count: 1, text: text.into(), place: None };
+        let event =
+            LogEvent { line: 1, last_line: 1, count: 1, text: text.into(), place: None, through: Vec::new() };
         let tail = LogTail { lines: 10, events: vec![event], ..LogTail::default() };
         let seen = LogObservation { name: "proxy.log".into(), answer: Observed::Present(tail) };
         w.observe("log/proxy.log", Vantage::Workspace, Seen::Log(seen));

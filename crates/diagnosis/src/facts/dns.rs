@@ -377,8 +377,53 @@ fn extended_errors(evidence: &Evidence, facts: &mut Facts) {
         let Some(answer) = message(seen).filter(|answer| !answer.extended_errors.is_empty()) else {
             continue;
         };
-        codes.extend(answer.extended_errors.iter().map(|e| e.code.to_string()));
+        codes.extend(answer.extended_errors.iter().map(|e| extended_code(e.code, &e.text).to_string()));
         ids.insert(observation.id.clone());
     }
     facts.known_list(FactKey::DnsEde, "", codes, ids);
+}
+
+/// The code that an extended error's text stands for, where the code itself is a general one: `Other` (0), `DNSSEC
+/// Indeterminate` (5), `DNSSEC Bogus` (6), `No Reachable Authority` (22), `Network Error` (23). Unbound, Knot Resolver,
+/// Cloudflare and Google write more there than the code says.
+fn extended_code(code: u16, text: &str) -> u16 {
+    let text = text.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    match code {
+        0 | 5 | 6
+            if says(&["signature expired", "signatures expired", "rrsig expired", "expired signature"]) =>
+        {
+            7
+        }
+        0 | 5 | 6 if says(&["signature not yet valid", "signature inception", "not yet valid"]) => 8,
+        0 | 5 | 6 if says(&["no dnskey for", "dnskey missing", "missing dnskey"]) => 9,
+        0 | 5 | 6 if says(&["no rrsig", "no signatures", "missing signature", "rrsigs missing"]) => 10,
+        0 if says(&["blocklist", "block list", "blocked", "filtered", "malware", "phishing"]) => 15,
+        // The server is there and is not responsible for the zone.
+        0 | 22 | 23 if says(&["rcode=refused", "rcode=notauth", "lame delegation", "not authoritative"]) => {
+            20
+        }
+        _ => code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::extended_code;
+
+    #[test]
+    fn an_extended_errors_text_says_more_than_a_general_code() {
+        for (code, text, want) in [
+            (6, "validation failure <api.example.test. A IN>: signature expired from 192.0.2.1", 7),
+            (6, "validation failure: no DNSKEY matches DS RRs of example.test", 6),
+            (6, "no DNSKEY for key example.test", 9),
+            (23, "[192.0.2.1] rcode=REFUSED for example.test A", 20),
+            (23, "192.0.2.1:53 timed out for example.test A", 23),
+            (22, "at delegation example.test.", 22),
+            (0, "Filtered by the operator's blocklist", 15),
+            (15, "rcode=REFUSED", 15),
+        ] {
+            assert_eq!(extended_code(code, text), want, "{code} {text}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! still stands. A log that ends long before the audit tells of another time, and what it says is then not known.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use landfall_evidence::{
     DeployStage, Evidence, LogTail, ObservationId, ProjectSnapshot, StartCommand, redact_log_line,
@@ -79,7 +79,7 @@ fn log(
     let mut meanings: BTreeMap<&str, Meaning<'_>> = BTreeMap::new();
     let mut events = Vec::new();
     for event in &tail.events {
-        let said = lines.says(&event.text, event.place.as_deref());
+        let said = lines.says(&event.text, event.place.as_deref(), &event.through);
         for one in &said {
             let meaning = meanings.entry(one.line.id.as_str()).or_default();
             meaning.count += event.count;
@@ -126,6 +126,9 @@ fn log(
         facts.known(FactKey::LogHarms, subject, "clients-as-one", id()).symptom = true;
     } else if says.contains("dev-server") && facts.of(FactKey::PageDebug).next().is_none() {
         facts.known(FactKey::LogHarms, subject, "dev-server", id()).symptom = true;
+    } else if says.contains("lfs-pointer-shown") {
+        // Whoever asks for that file gets three lines of text, and with a good status.
+        facts.known(FactKey::LogHarms, subject, "lfs-pointer", id()).symptom = true;
     }
     let last = |of: LineTrouble| {
         let said = meanings.iter().filter(|(id, m)| m.trouble == Some(of) && !past.contains(**id));
@@ -204,8 +207,18 @@ impl Named {
     fn add(&mut self, entry: &str, names: &[(String, String)], line: u64, event: (&str, Option<&str>)) {
         let (text, place) = event;
         let by_node = ["Cannot find module", "Cannot find package"].iter().any(|words| text.contains(words));
-        const KEPT: &[&str] =
-            &["variable", "module", "host", "listen", "exit", "signal", "exception", "path", "upstream"];
+        const KEPT: &[&str] = &[
+            "variable",
+            "module",
+            "host",
+            "listen",
+            "exit",
+            "signal",
+            "exception",
+            "path",
+            "upstream",
+            "published",
+        ];
         for (name, value) in names {
             let Some(name) = KEPT.iter().find(|kept| *kept == name) else { continue };
             self.all.entry(name).or_default().insert(value.clone());
@@ -234,8 +247,9 @@ impl Named {
         facts: &mut Facts,
     ) {
         let id = || id.clone();
+        let listens = ["listen", "published"].into_iter().filter_map(|name| self.all.get(name)).flatten();
+        facts.known_list(FactKey::LogListens, subject, listens.cloned(), id());
         for (name, key) in [
-            ("listen", FactKey::LogListens),
             ("exit", FactKey::LogExit),
             ("signal", FactKey::LogSignal),
             ("module", FactKey::LogModule),
@@ -334,6 +348,8 @@ fn listen(text: &str) -> (&'static str, Option<u16>) {
         return ("any", Some(port));
     }
     let (host, port) = match rest.rsplit_once(':') {
+        // Erlang and netstat write IPv6 without brackets: `:::4000`, `::1:4000`.
+        Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() && port.len() > 1 => (host, port.parse().ok()),
         Some((host, port)) if !host.ends_with(':') || host.ends_with("]:") => (host, port.parse().ok()),
         _ => (rest, None),
     };
@@ -451,7 +467,7 @@ fn page_line(catalogue: &Catalogue, line: &str) -> Vec<String> {
     let plain =
         line.replace("&#39;", "'").replace("&#x27;", "'").replace("&quot;", "\"").replace("\\\"", "\"");
     let line = redact_log_line(&plain);
-    let said = catalogue.lines.says(&line, Some(&line)).into_iter().filter(|said| said.line.page);
+    let said = catalogue.lines.says(&line, Some(&line), &[]).into_iter().filter(|said| said.line.page);
     said.map(|said| said.line.id.clone()).collect()
 }
 
@@ -464,7 +480,7 @@ mod tests {
     use crate::testkit::World;
 
     fn event(line: u64, text: &str) -> LogEvent {
-        LogEvent { line, last_line: line, count: 1, text: text.to_owned(), place: None }
+        LogEvent { line, last_line: line, count: 1, text: text.to_owned(), place: None, through: Vec::new() }
     }
 
     fn facts(events: Vec<LogEvent>) -> Facts {
@@ -525,6 +541,78 @@ mod tests {
         assert!(!is_symptom(&facts(vec![failed(3), start(4)])), "what was built after all runs");
         let live = event(5, "==> Your service is live");
         assert!(!is_symptom(&facts(vec![failed(3), live])));
+    }
+
+    /// A failed connection without a known port belongs to whoever made it, and the frames under it say who that was.
+    #[test]
+    fn the_frames_say_what_a_failed_connection_was_to() {
+        for (text, through, want, not) in [
+            (
+                "ConnectionRefusedError: [Errno 111] Connection refused",
+                "asyncpg",
+                "database-refused",
+                "service-refused",
+            ),
+            ("Error: connect ECONNREFUSED 10.0.0.9:7777", "ioredis", "service-refused", "database-refused"),
+            (
+                "java.net.ConnectException: Connection refused",
+                "org.postgresql.core",
+                "database-refused",
+                "service-refused",
+            ),
+            ("TimeoutError", "asyncpg", "database-timeout", "mail-port-silent"),
+            ("TimeoutError: timed out", "smtplib", "mail-port-silent", "database-timeout"),
+            (
+                "panic: dial tcp: lookup store: no such host",
+                "github.com/jackc/pgx/v5",
+                "database-unresolved",
+                "service-refused",
+            ),
+            (
+                "System.Net.Sockets.SocketException (111): Connection refused",
+                "Npgsql.Internal.NpgsqlConnector",
+                "database-refused",
+                "service-refused",
+            ),
+            (
+                "Errno::ECONNREFUSED: Connection refused - connect(2)",
+                "redis-client",
+                "service-refused",
+                "database-refused",
+            ),
+            ("Error: socket hang up", "stripe", "vendor-failing", "database-refused"),
+        ] {
+            let event = LogEvent { through: vec![through.to_owned()], ..event(3, text) };
+            let said = list(&facts(vec![event]), FactKey::LogSays);
+            assert!(said.iter().any(|id| id == want), "{text} through {through}: {said:?}");
+            assert!(said.iter().all(|id| id != not), "{text} through {through}: {said:?}");
+        }
+        let alone = facts(vec![event(3, "ConnectionRefusedError: [Errno 111] Connection refused")]);
+        assert!(list(&alone, FactKey::LogSays).iter().all(|id| !id.ends_with("-refused")));
+    }
+
+    #[test]
+    fn a_map_of_ports_is_where_the_machine_listens_and_no_word_of_the_server() {
+        let found = facts(vec![
+            event(1, "Listening on port 3000"),
+            event(
+                2,
+                "3f4de1c5 shop-api:1.4 \"node\" Up 3 minutes 0.0.0.0:4000->3000/tcp, :::4000->3000/tcp shop",
+            ),
+        ]);
+        assert_eq!(list(&found, FactKey::LogListens), ["0.0.0.0:4000", "3000"]);
+        assert_eq!(
+            found.get(FactKey::LogPort, "log app.log").and_then(|f| f.known()),
+            Some(&Value::Number(3000))
+        );
+    }
+
+    #[test]
+    fn a_pointer_that_is_shown_is_a_symptom_though_all_answers_are_good() {
+        let found = facts(vec![event(1, "version https://git-lfs.github.com/spec/v1")]);
+        assert!(
+            found.symptoms().any(|fact| fact.key == FactKey::LogHarms && fact.text() == Some("lfs-pointer"))
+        );
     }
 
     /// What is trouble until it goes well is ended by the line that says so.
@@ -662,6 +750,9 @@ mod tests {
             ("http://10.0.0.3:80", ("other", Some(80))),
             ("8080", ("any", Some(8080))),
             ("http://*:4000", ("any", Some(4000))),
+            (":::4000", ("any", Some(4000))),
+            ("[::]:4000", ("any", Some(4000))),
+            ("::1:4000", ("loopback", Some(4000))),
         ] {
             assert_eq!(listen(text), want, "{text}");
         }
