@@ -128,6 +128,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             }
         }
         Rung::Edge => match site {
+            _ if origin_refuses_the_edge(facts) => RungState::Ok,
             _ if edge_is_at_fault(facts) => RungState::Broken,
             Some("blocked" | "challenged" | "redirect-loop") => RungState::Broken,
             // Redirects that come back never get past the first hop that sends them.
@@ -145,7 +146,7 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             // The platform's own word for a stopped application: it was reached and asked.
             (Some("suspended" | "starting"), _) => RungState::Ok,
             _ if stopped_on_purpose(facts) => RungState::Ok,
-            _ if says_of_the_way(facts) => RungState::Broken,
+            _ if says_of_the_way(facts) || origin_refuses_the_edge(facts) => RungState::Broken,
             // A cache hides it: what it does not hold fails on the way to the origin.
             _ if word(CheckCached, "edge") == Some("yes") => RungState::Broken,
             (Some("gateway-error"), Some(meaning))
@@ -664,6 +665,15 @@ fn stopped_on_purpose(facts: &Facts) -> bool {
     facts.text(FactKey::SiteKind, "edge") == Some("gateway-error")
         && says("no-web-process")
         && !["crash-loop", "health-check-fails", "health-killed", "no-port-seen"].into_iter().any(says)
+}
+
+/// Whether the origin's server refuses what comes through the edge and serves who asks it past the edge: the edge passed
+/// the request on, and its address was turned away.
+fn origin_refuses_the_edge(facts: &Facts) -> bool {
+    facts.text(FactKey::SiteKind, "edge") == Some("blocked")
+        && facts.text(FactKey::SiteWriter, "edge") == Some("server")
+        && facts.get(FactKey::EdgeVendors, "edge").is_some_and(|fact| fact.known().is_some())
+        && facts.text(FactKey::SiteKind, "origin") == Some("application")
 }
 
 /// Whether this answer is a platform's own page for an application that it wakes or keeps stopped.

@@ -654,8 +654,11 @@ fn in_path(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>
     };
     let marked = answered.iter().any(marks);
     // The zone may lead to the edge's network while a middlebox strips its marks.
-    let owned = facts.text(FactKey::DnsOwner, "").is_some_and(|owner| same_vendor(owner, &expected))
-        || facts.text(FactKey::DnsCnameOwner, "").is_some_and(|owner| same_vendor(owner, &expected));
+    // A cloud's network is not the edge that the same company sells: `aws` owns load balancers too, `aws-cloudfront` not.
+    let owns = |owner: &str| owner == expected || owner.split('-').any(|part| part == expected);
+    let owned = [FactKey::DnsOwner, FactKey::DnsCnameOwner]
+        .into_iter()
+        .any(|key| facts.text(key, "").is_some_and(owns));
     let in_path = marked || owned;
     // A word that no signature and no owner has can be neither seen nor missed.
     let known = catalogue.knows_vendor(&expected);
