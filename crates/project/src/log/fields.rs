@@ -326,7 +326,7 @@ fn is_of_request(message: &str) -> bool {
     let verb = words.first().is_some_and(|word| {
         matches!(*word, "get" | "head" | "post" | "put" | "patch" | "delete" | "options")
     });
-    verb || words.iter().all(|word| of_http(word)) || message.starts_with("http ")
+    verb || words.iter().all(of_http) || message.starts_with("http ")
 }
 
 fn level(fields: &Map<String, Value>) -> &str {
