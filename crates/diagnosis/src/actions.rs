@@ -229,7 +229,10 @@ fn see_production(case: &Case<'_>, drawn: &Drawn<'_>) -> Option<Action> {
         }
         Some(check) => {
             let mut action = action(Priority::P1, "See production first", &check.id);
-            action.steps = vec![check.note.clone(), "Remove what is in the way and audit again.".into()];
+            action.steps = match case.why_blind() {
+                Some(cause) => [cause.remedy.clone(), vec!["Then audit again.".into()]].concat(),
+                None => vec![check.note.clone(), "Remove what is in the way and audit again.".into()],
+            };
             action
         }
         None if case.production().is_none() => {

@@ -72,6 +72,11 @@ impl<'a> Case<'a> {
         self.causes.iter().find(|c| c.label >= Label::Possible && self.is_on_path(c))
     }
 
+    /// The cause that lies with whoever asks, when it is at least likely: then what was not seen is no word on production.
+    pub(crate) fn why_blind(&self) -> Option<&'a Cause> {
+        self.causes.first().filter(|cause| cause.rung == "monitor" && cause.label >= Label::Likely)
+    }
+
     /// The tie that a cause is part of.
     pub(crate) fn tie_of(&self, id: &str) -> Option<&'a Tie> {
         self.ties.iter().find(|tie| tie.causes.iter().any(|c| c == id))

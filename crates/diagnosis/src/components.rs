@@ -7,6 +7,7 @@ use landfall_evidence::{ObservationId, Observed, TestPurpose, Vantage};
 
 use crate::attribution::vendor_name;
 use crate::case::Case;
+use crate::facts::turned_away;
 use crate::findings::{self, TestOutcome, trusted_stores};
 use crate::owners::OwnerRole;
 use crate::rate_limit::{limit_in_words, refused_uses, run};
@@ -176,6 +177,10 @@ pub(crate) fn dns(case: &Case<'_>, findings: &[Finding]) -> Component {
         return row("dns", NAME, Status::Unknown, None, "not asked: the production URL names an address");
     }
     if let Some(finding) = worst_title(findings, "LF-DNS-").filter(|f| f.severity >= Severity::Medium) {
+        if turned_away(case.evidence()) {
+            // The resolver's word on who asks, and none on the name.
+            return row("dns", NAME, Status::Unknown, None, finding.title.clone());
+        }
         let status = if finding.severity >= Severity::High { Status::Fail } else { Status::Warn };
         return row("dns", NAME, status, Some(finding.severity), finding.title.clone());
     }

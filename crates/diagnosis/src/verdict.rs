@@ -76,10 +76,13 @@ pub(crate) fn summary(
                 why_unseen(&readings).unwrap_or_else(|| "no endpoint is known".into())
             )
         }
-        Verdict::Unknown => format!(
-            "Nothing could be verified of {host}: {}.",
-            why_unseen(&readings).unwrap_or_else(|| "no endpoint is known".into())
-        ),
+        Verdict::Unknown => {
+            let why = case.why_blind().map(|cause| lower_first(&cause.title)).or(why_unseen(&readings));
+            format!(
+                "Nothing could be verified of {host}: {}.",
+                why.unwrap_or_else(|| "no endpoint is known".into())
+            )
+        }
     }
 }
 
