@@ -17,7 +17,7 @@ const FILE: &str = "log-lines.toml";
 const PATTERN_BYTE: usize = 4 << 20;
 
 /// Named groups that become facts.
-const GROUPS: &[&str] = &[
+pub(crate) const GROUPS: &[&str] = &[
     "variable",
     "module",
     "host",

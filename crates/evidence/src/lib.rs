@@ -35,7 +35,7 @@ pub use http::{
     Body, Decoded, Header, HttpObservation, HttpRequest, HttpResponse, HttpVersion, Purpose, ReadOnce,
     ServedDocument, Timings, Trial,
 };
-pub use log::{LogEvent, LogObservation, LogTail};
+pub use log::{LogEvent, LogObservation, LogTail, OtherLetters};
 pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{

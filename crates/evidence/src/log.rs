@@ -36,9 +36,23 @@ pub struct LogTail {
     pub last_at: Option<Timestamp>,
     /// Telling lines by their first occurrence, each once; at most 200.
     pub events: Vec<LogEvent>,
+    /// Names that lines ask for and a listing in the same log has in other letters; at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_letters: Vec<OtherLetters>,
     /// Telling lines that found no room in `events`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: u64,
+}
+
+/// A name that differs from the one that is asked for by the case of its letters alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OtherLetters {
+    /// The line of the listing, counted from 1.
+    pub line: u64,
+    /// The name there, masked.
+    pub there: String,
+    /// The name that is asked for, masked.
+    pub asked: String,
 }
 
 /// One telling line. Lines that differ only in times, process ids and long numbers are one event.
@@ -50,7 +64,7 @@ pub struct LogEvent {
     pub last_line: u64,
     /// How often it occurs.
     pub count: u64,
-    /// Its text at the last occurrence, masked, without control characters, at most 300 characters.
+    /// Its text at the last occurrence (of a line that is one object what its fields say, put together), masked, without control characters, at most 300 characters.
     pub text: String,
     /// For an exception with a trace: the innermost frame that lies in no library, as `file:line code`, or `(library)`
     /// when every frame does. `None` without a trace.

@@ -41,7 +41,8 @@ pub(crate) fn read(tree: &Tree) -> Vec<NamedHost> {
         let Some(Ok(text)) = tree.text(&file.path) else { continue };
         for (number, line) in text.lines().enumerate().filter(|(_, line)| line.len() <= MAX_LINE_BYTE) {
             for (name, role) in names_in(line, kind) {
-                if found.len() >= MAX_NAMES {
+                // An `http://` address stands there as a host too, so it takes no further place.
+                if found.keys().filter(|(_, role)| *role != HostRole::Plain).count() >= MAX_NAMES {
                     break;
                 }
                 found.entry((name, role)).or_insert_with(|| format!("{}:{}", file.path, number + 1));

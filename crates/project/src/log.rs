@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use landfall_evidence::{LogEvent, LogTail, Observed, ProbeFault, redact_log_line};
+use landfall_evidence::{LogEvent, LogTail, Observed, OtherLetters, ProbeFault, redact_log_line};
 use regex::{Regex, RegexSet};
 
 /// What is read at most of a file: its end. A crash loop of an hour fits many times over.
@@ -205,11 +205,12 @@ pub fn reduce(bytes: &[u8], cut: bool, known: &dyn Fn(&str) -> bool) -> LogTail 
         let line = String::from_utf8_lossy(&line[..line.len().min(OBJECT_BYTE)]);
         reducer.line(count, line.trim_end_matches('\r'));
     }
-    let names = std::mem::take(&mut reducer.names);
-    for (number, there, asked) in names.in_other_letters() {
-        let text = format!("{there} is there, and {asked} is asked for");
-        reducer.keep(number, text.clone(), text, None);
-    }
+    let masked = |name: &str| clip(&redact_log_line(name));
+    let other_letters = reducer.names.in_other_letters();
+    let other_letters = other_letters
+        .into_iter()
+        .map(|(line, there, asked)| OtherLetters { line, there: masked(there), asked: masked(asked) })
+        .collect();
     let mut events = reducer.events;
     let mut dropped = reducer.dropped;
     if events.len() > EVENTS {
@@ -228,6 +229,7 @@ pub fn reduce(bytes: &[u8], cut: bool, known: &dyn Fn(&str) -> bool) -> LogTail 
         first_at: reducer.first_at,
         last_at: reducer.last_at,
         events,
+        other_letters,
         dropped,
     }
 }
@@ -359,9 +361,9 @@ impl Reducer<'_> {
             return true;
         }
         // Everywhere else what was thrown comes first, and its frames follow.
-        if let Some(package) = frames::package(line)
-            && let Some(event) = self.thrown.and_then(|at| self.events.get_mut(at))
+        if let Some(event) = self.thrown.and_then(|at| self.events.get_mut(at))
             && event.through.len() < frames::PACKAGES
+            && let Some(package) = frames::package(line)
             && !event.through.contains(&package)
         {
             event.through.push(package);
@@ -454,10 +456,12 @@ fn normal(line: &str) -> String {
 }
 
 fn clip(text: &str) -> String {
-    match text.char_indices().nth(TEXT) {
-        Some((at, _)) => text[..at].to_owned(),
-        None => text.to_owned(),
-    }
+    beginning(text, TEXT).to_owned()
+}
+
+/// At most so many characters from the beginning of a text.
+fn beginning(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(at, _)| &text[..at])
 }
 
 /// A time with a date and an offset, in the forms that servers write. One without an offset is not taken for UTC.
@@ -646,9 +650,12 @@ mod tests {
     #[test]
     fn a_file_that_is_there_in_other_letters_is_told_with_both_names() {
         let log = "2026-11-25T22:19:02.4Z [err]  Error: Cannot find module './models/user'\n$ git ls-files | grep -i models/user\nmodels/User.js\n";
-        assert_eq!(
-            texts(log).last(),
-            Some(&(1, "models/User.js is there, and ./models/user is asked for".to_owned()))
+        let found = reduce(log.as_bytes(), false, &|_| false);
+        let other = OtherLetters { line: 3, there: "models/User.js".into(), asked: "./models/user".into() };
+        assert_eq!(found.other_letters, [other]);
+        assert!(
+            found.events.iter().all(|event| event.line == 1),
+            "the listing is no telling line: {found:#?}"
         );
     }
 

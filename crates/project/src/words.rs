@@ -150,7 +150,6 @@ const WORDS: &[&str] = &[
     "remote_addr",
     "remote_ip",
     "remoteAddr",
-    "remoteAddress",
     "remoteIp",
     "render",
     "require",

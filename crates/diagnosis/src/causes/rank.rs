@@ -61,8 +61,7 @@ impl Ranking {
     pub(crate) fn of_production(&self) -> BTreeSet<&str> {
         // Two clocks that differ do not say which of them is production's.
         let of_here = |key: FactKey| key == FactKey::ClockOffset || key.name().starts_with("vantage.");
-        let shown = self.explained.iter().filter(|(symptom, _)| on_path(symptom) && !of_here(symptom.0));
-        shown.map(|(_, id)| id.as_str()).collect()
+        self.accounting_for(|symptom| on_path(symptom) && !of_here(symptom.0))
     }
 
     /// Accepted causes that account for production serving another build than the newest, or for a build that never came
@@ -70,7 +69,11 @@ impl Ranking {
     pub(crate) fn of_the_build(&self) -> BTreeSet<&str> {
         let of_build =
             |key: FactKey| matches!(key, FactKey::BuildServedIs | FactKey::BuildAsLocal | FactKey::LogDeploy);
-        self.explained.iter().filter(|(symptom, _)| of_build(symptom.0)).map(|(_, id)| id.as_str()).collect()
+        self.accounting_for(|symptom| of_build(symptom.0))
+    }
+
+    fn accounting_for(&self, such: impl Fn(&FactId) -> bool) -> BTreeSet<&str> {
+        self.explained.iter().filter(|(symptom, _)| such(symptom)).map(|(_, id)| id.as_str()).collect()
     }
 }
 

@@ -655,7 +655,7 @@ fn in_path(evidence: &Evidence, catalogue: &Catalogue, exchanges: &Exchanges<'_>
     let marked = answered.iter().any(marks);
     // The zone may lead to the edge's network while a middlebox strips its marks.
     // A cloud's network is not the edge that the same company sells: `aws` owns load balancers too, `aws-cloudfront` not.
-    let owns = |owner: &str| owner == expected || owner.split('-').any(|part| part == expected);
+    let owns = |owner: &str| is_of_vendor(owner, &expected);
     let owned = [FactKey::DnsOwner, FactKey::DnsCnameOwner]
         .into_iter()
         .any(|key| facts.text(key, "").is_some_and(owns));
@@ -675,7 +675,12 @@ fn expected(evidence: &Evidence) -> Option<(String, &'static str, BTreeSet<Obser
 
 /// Whether two spellings name one vendor: `aws-cloudfront` and `cloudfront`.
 pub(crate) fn same_vendor(a: &str, b: &str) -> bool {
-    a == b || a.split('-').any(|part| part == b) || b.split('-').any(|part| part == a)
+    is_of_vendor(a, b) || is_of_vendor(b, a)
+}
+
+/// Whether a name is a vendor's own or one that says more: `aws-cloudfront` is of `aws`, and `aws` not of `aws-cloudfront`.
+fn is_of_vendor(name: &str, vendor: &str) -> bool {
+    name == vendor || name.split('-').any(|part| part == vendor)
 }
 
 /// Words of `edge.says` where the hop names a fault of its own or of the way behind it that no process at the origin can

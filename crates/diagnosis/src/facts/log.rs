@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use landfall_evidence::{
-    DeployStage, Evidence, LogTail, ObservationId, ProjectSnapshot, StartCommand, redact_log_line,
+    DeployStage, Evidence, LogEvent, LogTail, ObservationId, OtherLetters, ProjectSnapshot, StartCommand,
+    redact_log_line,
 };
 
 use super::{Exchanges, Fact, FactKey, Facts, Value, Why, why_absent};
 use crate::catalogue::Catalogue;
-use crate::lines::{LineIndex, LineRole, LineTrouble};
+use crate::lines::{GROUPS, LineIndex, LineRole, LineTrouble};
 
 /// A log whose last time lies further back than this says nothing of the state that the audit sees.
 const STALE_S: i64 = 48 * 3600;
@@ -78,7 +79,9 @@ fn log(
 ) {
     let mut meanings: BTreeMap<&str, Meaning<'_>> = BTreeMap::new();
     let mut events = Vec::new();
-    for event in &tail.events {
+    // A listing is held against what is asked for, which no single line says.
+    let compared: Vec<LogEvent> = tail.other_letters.iter().map(comparison).collect();
+    for event in tail.events.iter().chain(&compared) {
         let said = lines.says(&event.text, event.place.as_deref(), &event.through);
         for one in &said {
             let meaning = meanings.entry(one.line.id.as_str()).or_default();
@@ -188,6 +191,13 @@ fn log(
     named.facts(subject, &id(), project, facts);
 }
 
+/// A comparison as the line that would say it, for the patterns of `log-lines.toml`.
+fn comparison(found: &OtherLetters) -> LogEvent {
+    let OtherLetters { line, there, asked } = found;
+    let text = format!("{there} is there, and {asked} is asked for");
+    LogEvent { line: *line, last_line: *line, count: 1, text, place: None, through: Vec::new() }
+}
+
 /// What the named groups of a log's lines give.
 #[derive(Default)]
 struct Named {
@@ -207,20 +217,8 @@ impl Named {
     fn add(&mut self, entry: &str, names: &[(String, String)], line: u64, event: (&str, Option<&str>)) {
         let (text, place) = event;
         let by_node = ["Cannot find module", "Cannot find package"].iter().any(|words| text.contains(words));
-        const KEPT: &[&str] = &[
-            "variable",
-            "module",
-            "host",
-            "listen",
-            "exit",
-            "signal",
-            "exception",
-            "path",
-            "upstream",
-            "published",
-        ];
         for (name, value) in names {
-            let Some(name) = KEPT.iter().find(|kept| *kept == name) else { continue };
+            let Some(name) = GROUPS.iter().find(|group| *group == name) else { continue };
             self.all.entry(name).or_default().insert(value.clone());
             let slot = self.last.entry(name).or_insert((0, String::new()));
             if line >= slot.0 {
@@ -473,7 +471,7 @@ fn page_line(catalogue: &Catalogue, line: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_evidence::{LogEvent, LogObservation, Observed, Seen, Vantage};
+    use landfall_evidence::{LogObservation, Observed, Seen, Vantage};
 
     use super::*;
     use crate::facts::Value;

@@ -189,12 +189,14 @@ fn failing_resolvers(name: &Name<'_>, evidence: &Evidence) -> Vec<Finding> {
         ));
     }
     if !other.is_empty() {
+        // Where resolvers turn this machine away whatever it asks, nothing was learnt of production's own name.
+        let away = turned_away(evidence);
         let finding = raise(
             &codes::DNS_RESOLVER_FAILS,
             format!("{} for {}", words(&other), name.host),
             if name.resolves() {
                 "Users of that resolver cannot reach production, or not yet."
-            } else if turned_away(evidence) {
+            } else if away {
                 "It refuses this machine whatever it is asked, so nothing is known of production from here."
             } else {
                 "No client behind that resolver can find production."
@@ -202,8 +204,7 @@ fn failing_resolvers(name: &Name<'_>, evidence: &Evidence) -> Vec<Finding> {
             "Ask the zone's servers directly, and again with checking disabled, to see whether the zone or the resolver is at fault.",
             all(&other),
         );
-        // Where resolvers turn this machine away whatever it asks, nothing was learnt of production's own name.
-        let of_production = !name.resolves() && !turned_away(evidence);
+        let of_production = !name.resolves() && !away;
         found.push(if of_production { with_severity(finding, Severity::Critical) } else { finding });
     }
     found

@@ -551,10 +551,7 @@ fn joined(text: &str) -> String {
 }
 
 fn clip(text: &str) -> &str {
-    match text.char_indices().nth(PART) {
-        Some((at, _)) => &text[..at],
-        None => text,
-    }
+    super::beginning(text, PART)
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Names kept of either kind.
-const NAMES: usize = 2000;
+/// Names kept of a listing.
+const LISTED: usize = 2000;
+/// Names kept that are asked for; each is held against every listed one.
+const ASKED: usize = 64;
 /// Bytes of a name.
 const NAME_BYTE: usize = 200;
 
@@ -49,15 +51,15 @@ impl Names {
             && name.contains(['/', '.'])
             && !name.contains(|c: char| c.is_whitespace() || "'\"`:;(){}<>|".contains(c));
         if self.open && is_name {
-            if self.listed.len() < NAMES {
+            if self.listed.len() < LISTED {
                 self.listed.push((number, name.trim_start_matches("./").to_owned()));
             }
             return true;
         }
         self.open = false;
         if let Some(asked) = PATTERNS.asked.captures(line)
-            && self.asked.len() < NAMES
-            && !self.asked.contains(&asked[1].to_owned())
+            && self.asked.len() < ASKED
+            && self.asked.iter().all(|before| *before != asked[1])
         {
             self.asked.push(asked[1].to_owned());
         }
