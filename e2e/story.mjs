@@ -17,6 +17,12 @@ async function world(word) {
 const stage = await Stage.up(base);
 const hook = await receiver();
 const page = await stage.person();
+// The steps of an audit are gone by its end, which may come before a question from here is answered: the page itself remembers.
+await page.addInitScript(() => {
+  new MutationObserver(() => {
+    if (document.querySelector("#progress li")) sessionStorage.setItem("stepped", location.pathname);
+  }).observe(document, { childList: true, subtree: true });
+});
 const heading = (name) => page.getByRole("heading", { name, exact: true, level: 1 });
 const button = (name, within = page) => within.getByRole("button", { name, exact: true });
 const link = (name, within = page) => within.getByRole("link", { name, exact: true });
@@ -44,9 +50,12 @@ async function signIn(on, password = person.password) {
 /** The live report of an audit from its first step to its result, with what is to be done in between: the steps are gone by the end. */
 async function audited(meanwhile = async () => {}) {
   await page.waitForURL("**/reports/*");
-  await shows(page.locator("#progress li").first(), "a step of the audit");
+  await shows(page.locator("#progress li, #verdict").first(), "a step of the audit or its result");
   await meanwhile();
   await shows(page.locator("#verdict"), "the result of the audit");
+  // However short the time was that the page showed it.
+  const stepped = await page.evaluate(() => sessionStorage.getItem("stepped"));
+  equal(stepped, new URL(page.url()).pathname, "the report on which a step of the audit was shown");
 }
 
 async function firstRun() {

@@ -1,7 +1,7 @@
 //! `audit --start` of real frameworks: what they have registered, and the OpenAPI document that they serve, here and in
 //! production. `scripts/setup test` installs them.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Drop for Deployed {
 
 impl Deployed {
     fn of(folder: &Path, target: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound").port();
+        let port = landfall_ports::claimed();
         let log = folder.with_extension("log");
         let output = std::fs::File::create(&log).expect("a log");
         let child = Command::new(venv().join("bin/uvicorn"))

@@ -1,7 +1,7 @@
 //! `landfall http` against servers that we did not write: nginx, Apache, HAProxy and Caddy, each with one thing that is
 //! true of it. The probe must see it and the findings must say it, and say nothing of what is well.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -27,15 +27,7 @@ impl Drop for Server {
 
 /// Ports that nobody listens on, for TCP and UDP.
 fn free_ports<const N: usize>() -> [u16; N] {
-    let held: Vec<(TcpListener, std::net::UdpSocket)> = std::iter::from_fn(|| {
-        let tcp = TcpListener::bind("127.0.0.1:0").expect("loopback");
-        let udp = std::net::UdpSocket::bind(tcp.local_addr().expect("bound"));
-        Some(udp.ok().map(|udp| (tcp, udp)))
-    })
-    .flatten()
-    .take(N)
-    .collect();
-    std::array::from_fn(|n| held[n].0.local_addr().expect("bound").port())
+    std::array::from_fn(|_| landfall_ports::claimed())
 }
 
 /// Starts a program and waits until all ports take connections.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -187,7 +187,7 @@ impl Drop for Running {
 /// `landfall serve` with the flags that lead into the stage: the program, its URL, and the link of the first run.
 fn serve(stage: &Stage, folder: &Path) -> (Running, String, String) {
     // The links that it prints hold the port, so the port is chosen before.
-    let port = StdListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("an address").port();
+    let port = landfall_ports::claimed();
     let log = std::fs::File::create(folder.join("serve.log")).expect("a log");
     let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
     command

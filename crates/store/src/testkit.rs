@@ -85,8 +85,7 @@ impl Postgres {
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let port =
-            std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback").port();
+        let port = landfall_ports::claimed();
         let server = Self { port, folder, child: std::sync::Mutex::default() };
         server.run();
         server

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ impl Server {
         for file in ["ok", "health"] {
             fs::write(folder.join("www").join(file), "ok").expect("a file");
         }
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let port = landfall_ports::claimed();
         let log = fs::File::create(folder.join("log")).expect("a log");
         let child = command(&folder, port).stdout(Stdio::null()).stderr(log).spawn();
         let child = child.unwrap_or_else(|e| panic!("{name} is needed (scripts/setup installs it): {e}"));

@@ -696,8 +696,7 @@ mod tests {
     async fn a_request_is_passed_on_and_a_dead_server_behind_falls_through() {
         let (_behind, app) =
             up("[[answer]]\nbody = \"from behind\"\nheaders = { server = \"app\" }\n", BTreeMap::new()).await;
-        let dead =
-            std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
+        let dead = landfall_ports::claimed();
         let ports = [("app".to_owned(), app.port()), ("dead".to_owned(), dead)].into();
         let (_tasks, at) = up(
             "[[answer]]\npath = \"/\"\nforward = \"app\"\nheaders = { server = \"edge\" }\n\

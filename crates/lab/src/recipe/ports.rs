@@ -2,60 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use landfall_ports::Port;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::error::LabError;
 
-/// Below the range that systems hand out by themselves (32768 and up on Linux), so that no outgoing connection of
-/// somebody else takes a port between the choice and the start of its server.
-const FROM: u16 = 15_000;
-const COUNT: u16 = 17_000;
-
-/// Where the next search begins: by process and world, so that several worlds seldom want the same port.
-static NEXT: AtomicU16 = AtomicU16::new(0);
-
-/// A free port on 127.0.0.1 and ::1, TCP and UDP alike, for each name.
-pub(super) fn choose(names: impl Iterator<Item = String>) -> Result<BTreeMap<String, u16>, LabError> {
-    // All stay held until the last one is found, so that no number comes twice.
-    let mut held = Vec::new();
-    let mut chosen = BTreeMap::new();
-    let mut seed = u32::from(NEXT.fetch_add(1, Ordering::Relaxed)).wrapping_mul(7_919);
-    seed = seed.wrapping_add(std::process::id().wrapping_mul(104_729)).wrapping_add(
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_micros()),
-    );
-    for name in names {
-        let found = (0..u32::from(COUNT)).find_map(|_| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let port = FROM + u16::try_from((seed >> 8) % u32::from(COUNT)).unwrap_or(0);
-            hold(port).map(|sockets| (port, sockets))
-        });
-        let (port, sockets) = found.ok_or_else(|| LabError::Listen {
-            what: "recipe's servers",
-            source: io::Error::from(io::ErrorKind::AddrInUse),
-        })?;
-        held.push(sockets);
-        chosen.insert(name, port);
-    }
-    Ok(chosen)
-}
-
-type Held = (TcpListener, UdpSocket, Option<(TcpListener, UdpSocket)>);
-
-fn hold(port: u16) -> Option<Held> {
-    let v4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    let first = (TcpListener::bind((v4, port)).ok()?, UdpSocket::bind((v4, port)).ok()?);
-    // A machine without IPv6 has no such address at all, which is not a port in use.
-    let six = match (TcpListener::bind((v6, port)), UdpSocket::bind((v6, port))) {
-        (Ok(tcp), Ok(udp)) => Some((tcp, udp)),
-        (Err(e), _) | (_, Err(e)) if e.kind() == io::ErrorKind::AddrInUse => return None,
-        _ => None,
-    };
-    Some((first.0, first.1, six))
+/// A free port on 127.0.0.1 and ::1, TCP and UDP alike, for each name; nobody else's while its value lives.
+pub(super) fn choose(names: impl Iterator<Item = String>) -> Result<BTreeMap<String, Port>, LabError> {
+    let fail = |source| LabError::Listen { what: "recipe's servers", source };
+    names.map(|name| Ok((name, Port::claim().map_err(fail)?))).collect()
 }
 
 /// A port that is held and never listens: connections to it are refused. Its UDP port is not held, so that a question
@@ -124,6 +82,8 @@ pub(super) fn listens(port: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     #[tokio::test]
@@ -139,14 +99,5 @@ mod tests {
             assert!(answer.is_err(), "{answer:?}");
             assert!(listens(silent.address.port()));
         }
-    }
-
-    #[test]
-    fn every_name_gets_a_port_of_its_own() {
-        let names = (0..20).map(|n| format!("s{n}"));
-        let ports = choose(names).expect("there are free ports");
-        let different: std::collections::BTreeSet<u16> = ports.values().copied().collect();
-        assert_eq!(different.len(), 20);
-        assert!(different.iter().all(|port| (15_000..32_000).contains(port)));
     }
 }

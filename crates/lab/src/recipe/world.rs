@@ -23,6 +23,7 @@ use crate::guard::Guard;
 use crate::lab::{Lab, LabOptions};
 use crate::listen::tcp_and_udp;
 use crate::{project, python};
+use landfall_ports::Port;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// A visit that takes longer has seen enough.
@@ -73,6 +74,7 @@ struct Parts {
     processes: Vec<Process>,
     _closed: Vec<Closed>,
     _silent: Vec<Silent>,
+    _ports: Vec<Port>,
     guard: Guard,
     folder: TempDir,
 }
@@ -174,6 +176,7 @@ async fn build(recipe: &Recipe, options: &LabOptions) -> Result<Running, LabErro
         processes: Vec::new(),
         _closed: Vec::new(),
         _silent: Vec::new(),
+        _ports: Vec::new(),
         guard,
         folder,
     };
@@ -203,7 +206,10 @@ impl Builder<'_> {
         self.special_ports().await?;
         let authoritative = self.start_dns().await?;
         let wanted = self.wanted_ports();
-        self.values.ports.extend(ports::choose(wanted.into_iter())?);
+        for (name, port) in ports::choose(wanted.into_iter())? {
+            self.values.ports.insert(name, port.number());
+            self.parts._ports.push(port);
+        }
         self.lead_addresses(authoritative)?;
         let project = self.write_files()?;
         for spec in &recipe.server {

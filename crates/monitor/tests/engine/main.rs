@@ -483,7 +483,9 @@ async fn two_servers_on_one_database_alert_once_and_check_once() {
         // Both look at the database well within the time of a lease, and divide the schedule between them.
         for _ in 0..6 {
             one.clock.advance(Duration::from_secs(10));
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            let looked = "SELECT count(*) AS n FROM servers WHERE seen_us >= $1";
+            one.until("both to look", looked, params![one.clock.now()], |r| r[0].int("n").expect("n") == 2)
+                .await;
         }
         for monitor in &monitors {
             one.results(*monitor, n).await;

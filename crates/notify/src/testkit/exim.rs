@@ -48,7 +48,7 @@ impl Exim {
         for name in ["spool", "log", "mail"] {
             std::fs::create_dir(at.join(name)).expect("a folder");
         }
-        let (port, tls_port) = (free_port(), free_port());
+        let (port, tls_port) = (landfall_ports::claimed(), landfall_ports::claimed());
         let mut config = CONFIG.replace("@FOLDER@", &at.display().to_string());
         let secured = match tls {
             Some(authority) => {
@@ -169,10 +169,6 @@ impl Drop for Exim {
 
 fn run(command: &mut Command) {
     assert!(command.status().is_ok_and(|s| s.success()), "{command:?}");
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback").port()
 }
 
 /// Exim's specification: exim.org/exim-html-current/doc/html/spec_html.

@@ -218,8 +218,7 @@ async fn a_server_that_is_away_or_silent_or_says_too_much_is_tried_again() {
     assert_eq!(desk.pass().await.retried, 1);
     let say = desk.deliveries().await.pop().expect("one").say;
     assert!(say.contains("too much"), "{say}");
-    let dead =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback").port();
+    let dead = landfall_ports::claimed();
     let away = json!({ "host": "127.0.0.1", "port": dead, "security": "none", "from": "l@watch.example" });
     desk.channel("away", "email", json!({ "to": ["ops@test.example"], "smtp": away })).await;
     desk.say_to(Some(&["away".to_owned()]), "i2", Event::Down).await;

@@ -360,8 +360,7 @@ app.listen({ port: Number(process.env.PORT), host: '0.0.0.0' })
 #[tokio::test]
 async fn what_fails_what_says_nothing_and_what_cannot_be_asked_are_told_apart() {
     // It takes a port of its own while it is loaded, which a second process finds taken.
-    let taken =
-        std::net::TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound").port();
+    let taken = landfall_ports::claimed();
     let failing = format!(
         "import os, socket\nfrom flask import Flask\nlock = socket.socket()\ntry:\n    lock.bind(('127.0.0.1', {taken}))\nexcept OSError:\n    raise RuntimeError('only one of us, says ' + os.environ['API_TOKEN'])\nlock.listen()\napp = Flask(__name__)\n"
     );

@@ -206,12 +206,6 @@ async fn answers(port: u16) -> bool {
     false
 }
 
-/// A port that nobody listens on at the moment.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
-    listener.local_addr().expect("bound").port()
-}
-
 /// Names that Debian's exporter gives and we do not, each with its reason.
 const LEFT_OUT: &[(&str, &str)] = &[(
     "probe_dns_additional_rrs",
@@ -241,7 +235,7 @@ async fn every_metric_of_the_real_exporter_is_there() {
                    dns_udp: {prober: dns, dns: {query_name: example.test, query_type: A, transport_protocol: udp}}\n  \
                    https_any: {prober: http, http: {preferred_ip_protocol: ip4, tls_config: {insecure_skip_verify: true}}}\n";
     std::fs::write(&config, modules).expect("writable");
-    let port = free_port();
+    let port = landfall_ports::claimed();
     let child = Command::new(EXPORTER)
         .arg(format!("--config.file={}", config.display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
