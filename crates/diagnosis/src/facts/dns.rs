@@ -343,7 +343,7 @@ fn addresses(evidence: &Evidence, catalogue: &Catalogue, host: &str, facts: &mut
 }
 
 /// Addresses that only a private network routes (RFC 1918, RFC 4193, RFC 6598, loopback, link-local).
-fn is_private(address: &IpAddr) -> bool {
+pub(super) fn is_private(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let shared = v4.octets()[0] == 100 && (v4.octets()[1] & 0xc0) == 64;

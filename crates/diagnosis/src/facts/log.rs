@@ -11,6 +11,7 @@ use landfall_evidence::{
     redact_log_line,
 };
 
+use super::counted::Refusals;
 use super::{Exchanges, Fact, FactKey, Facts, Value, Why, why_absent};
 use crate::catalogue::Catalogue;
 use crate::lines::{GROUPS, LineIndex, LineRole, LineTrouble};
@@ -19,6 +20,8 @@ use crate::lines::{GROUPS, LineIndex, LineRole, LineTrouble};
 const STALE_S: i64 = 48 * 3600;
 /// Starts that make a loop, where the process failed between them.
 const LOOP_STARTS: u64 = 3;
+/// What `log-lines.toml` calls the refusals of a limiter, before the application and in it.
+const LIMITS: [&str; 2] = ["app-limits", "proxy-limits"];
 /// Lines of a page that are looked at, and characters of each.
 const PAGE_LINES: usize = 400;
 const PAGE_TEXT: usize = 600;
@@ -79,6 +82,7 @@ fn log(
 ) {
     let mut meanings: BTreeMap<&str, Meaning<'_>> = BTreeMap::new();
     let mut events = Vec::new();
+    let mut refusals = Refusals::default();
     // A listing is held against what is asked for, which no single line says.
     let compared: Vec<LogEvent> = tail.other_letters.iter().map(comparison).collect();
     for event in tail.events.iter().chain(&compared) {
@@ -90,6 +94,9 @@ fn log(
             meaning.role = one.line.role;
             meaning.trouble = one.line.trouble;
             meaning.ends = &one.line.ends;
+        }
+        if said.iter().any(|one| LIMITS.contains(&one.line.id.as_str())) {
+            refusals.add(&event.text, event.count);
         }
         events.push((event, said));
     }
@@ -125,7 +132,11 @@ fn log(
         // Clients were refused, whether or not this audit sends what is refused.
         facts.known(FactKey::LogRefuses, subject, "too-large", id()).symptom = true;
     }
-    if says.contains("proxy-not-trusted") {
+    let counted = refusals.shared().filter(|_| LIMITS.iter().any(|id| says.contains(*id)));
+    if let Some(address) = counted {
+        facts.known(FactKey::LogCounted, subject, address.to_string(), id());
+    }
+    if says.contains("proxy-not-trusted") || counted.is_some() {
         facts.known(FactKey::LogHarms, subject, "clients-as-one", id()).symptom = true;
     } else if says.contains("dev-server") && facts.of(FactKey::PageDebug).next().is_none() {
         facts.known(FactKey::LogHarms, subject, "dev-server", id()).symptom = true;

@@ -11,6 +11,7 @@ mod build;
 mod check;
 mod clock;
 mod cors;
+mod counted;
 mod deployed;
 mod dns;
 mod doors;

@@ -25,7 +25,7 @@ const LARGE_BYTE: u64 = 8 * 1024;
 /// JSON values looked at in one answer.
 const MOST_VALUES: usize = 2_000;
 
-fn pattern(text: &str) -> Regex {
+pub(super) fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a built-in pattern compiles; the tests use every one")
 }
 
@@ -572,6 +572,53 @@ const DEPENDENCIES: &[&str] = &[
     "stripe",
     "dependencies",
     "dependency",
+    "sql",
+    "sqlserver",
+    "mssql",
+    "oracle",
+    "cockroach",
+    "cockroachdb",
+    "dynamodb",
+    "cassandra",
+    "clickhouse",
+    "datasource",
+    "r2dbc",
+    "neo4j",
+    "couchdb",
+    "couchbase",
+    "firestore",
+    "supabase",
+    "valkey",
+    "dragonfly",
+    "rabbit",
+    "amqp",
+    "activemq",
+    "nats",
+    "pulsar",
+    "zookeeper",
+    "sidekiq",
+    "horizon",
+    "meilisearch",
+    "typesense",
+    "solr",
+    "consul",
+    "etcd",
+    "temporal",
+    "minio",
+    "blob",
+    "bucket",
+    "gcs",
+    "payments",
+    "paypal",
+    "mailer",
+    "sendgrid",
+    "twilio",
+    "openai",
+    "auth0",
+    "keycloak",
+    "oidc",
+    "ldap",
+    "sms",
 ];
 /// Words that say of a dependency that it does not work.
 const BAD_WORDS: &[&str] = &[
@@ -693,11 +740,25 @@ fn walk_health(json: &Json, name: Option<&str>, left: &mut usize, found: &mut BT
     }
 }
 
-/// The dependency that a key or a name stands for.
+/// The dependency that a key or a name stands for: its words end at signs and where small letters meet a capital
+/// (`primaryDatabase`).
 fn dependency(key: &str) -> Option<&'static str> {
-    let lower = key.to_ascii_lowercase();
-    let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    DEPENDENCIES.iter().find(|name| words.contains(*name)).copied()
+    let mut spaced = String::with_capacity(key.len() + 4);
+    let mut before = ' ';
+    for c in key.chars() {
+        if c.is_ascii_uppercase() && before.is_ascii_lowercase() {
+            spaced.push(' ');
+        }
+        spaced.push(c.to_ascii_lowercase());
+        before = c;
+    }
+    // `PostgreSQL` and `RabbitMQ` are one word, whatever their capitals.
+    let whole = key.to_ascii_lowercase();
+    let of = |text: &str| {
+        let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        DEPENDENCIES.iter().find(|name| words.contains(*name)).copied()
+    };
+    of(&whole).or_else(|| of(&spaced))
 }
 
 /// Whether a path that nobody can have defined gets a good status and nothing else.
@@ -866,5 +927,13 @@ mod tests {
         assert_eq!(names(r#"{"status":"fail","error":"database connection refused"}"#), "database");
         assert_eq!(names("database unreachable"), "database");
         assert_eq!(names(r#"{"ok":false}"#), "");
+        assert_eq!(
+            names(r#"{"primaryDatabase":{"status":"DOWN"},"PostgreSQL":"up","diskSpace":"up"}"#),
+            "database"
+        );
+        assert_eq!(
+            names(r#"{"entries":{"RabbitMQ":{"status":"Unhealthy"},"npgsql":{"status":"Healthy"}}}"#),
+            "rabbitmq"
+        );
     }
 }

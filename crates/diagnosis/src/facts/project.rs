@@ -50,8 +50,41 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
             history(git, config, id, facts);
         }
     }
+    drift(snapshot, id, facts);
     near_host(evidence, snapshot, id, facts);
     signs(evidence, snapshot, id, facts);
+}
+
+/// Words in the names of variables for which no program has a usable value of its own: secrets and addresses.
+const UNGUESSABLE: &[&str] =
+    &["KEY", "SECRET", "TOKEN", "PASSWORD", "PASS", "DSN", "URL", "URI", "ENDPOINT", "HOST"];
+
+/// What the next deployment elsewhere stumbles over although this one may have it: settings that nobody wrote down.
+fn drift(snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {
+    let settings = &snapshot.settings;
+    // Without an example file nothing was promised; without a deploy configuration nobody can say what production has.
+    if settings.declared_in.is_none() || snapshot.deploy.is_empty() {
+        return;
+    }
+    let set: BTreeSet<&str> = snapshot.deploy.iter().flat_map(|c| &c.sets).map(String::as_str).collect();
+    let undeclared: BTreeSet<&str> = snapshot
+        .signs
+        .iter()
+        .filter(|s| s.sign == SignWord::EnvNotDeclared)
+        .map(|s| s.detail.as_str())
+        .collect();
+    let names: Vec<&str> = settings
+        .read
+        .iter()
+        .filter(|read| !read.has_default && undeclared.contains(read.name.as_str()))
+        .map(|read| read.name.as_str())
+        .filter(|name| !set.contains(name) && !settings.is_provided(name))
+        .filter(|name| name.split('_').any(|word| UNGUESSABLE.contains(&word)))
+        .collect();
+    if !names.is_empty() {
+        facts.known_list(FactKey::ProjectDrift, "", names.into_iter().map(str::to_owned), [id.clone()]);
+        facts.mark_symptom(FactKey::ProjectDrift, "");
+    }
 }
 
 /// The signs of the folder, and what they come to beside the branch and the host.
