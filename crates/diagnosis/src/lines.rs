@@ -53,8 +53,13 @@ pub enum LineTrouble {
     Deploy,
     /// An authority gave no certificate: the one at hand will end.
     Certificate,
-    /// Browsers are kept out because of their page's origin, and an audit is none.
+    /// Browsers are kept from what they ask for (by their page's origin, by mixed content, by a cookie that they drop), and an
+    /// audit is none.
     Browsers,
+    /// A check of a monitor failed, by the monitor's own log.
+    Check,
+    /// A resolver or a name server did not give a name's answer, by its own log.
+    Names,
 }
 
 /// One entry: what a line says that one of its patterns finds.

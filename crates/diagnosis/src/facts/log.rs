@@ -160,6 +160,15 @@ fn log(
             facts.known(key, subject, "refused", id()).symptom = true;
         }
     }
+    // Whose production fails for this audit as well has one trouble, and the monitor is right.
+    let at_edge = |key| facts.at(key, Some("edge"));
+    let well = at_edge(FactKey::SiteKind).any(|fact| fact.text() == Some("application"))
+        && at_edge(FactKey::EndpointOutcome).all(|fact| fact.text() == Some("ok"));
+    for (trouble, key) in [(LineTrouble::Check, FactKey::LogCheck), (LineTrouble::Names, FactKey::LogNames)] {
+        if last(trouble).is_some() {
+            facts.known(key, subject, "failing", id()).symptom = well;
+        }
+    }
     let starts = meanings.get("starts").map_or(0, |meaning| meaning.count);
     facts.known(FactKey::LogStarts, subject, i64::try_from(starts).unwrap_or(i64::MAX), id());
 
@@ -186,9 +195,6 @@ fn log(
     // Where production is audited, its own answers are the sign of trouble, and the log says why.
     let alone = evidence.target.production.is_none() && evidence.target.origin.is_none();
     // Where all is well outside though this process found its port taken and ended, the one that took it answers: an older one.
-    let at_edge = |key| facts.at(key, Some("edge"));
-    let well = at_edge(FactKey::SiteKind).any(|fact| fact.text() == Some("application"))
-        && at_edge(FactKey::EndpointOutcome).all(|fact| fact.text() == Some("ok"));
     facts.known(FactKey::LogState, subject, state, id()).symptom =
         (alone || (well && says.contains("port-in-use"))) && matches!(state, "crash-loop" | "down");
 
