@@ -1,11 +1,13 @@
 //! Meets many simulated limiters and prints what the estimator says of them.
 //!
-//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--stated] [--misses]`
+//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--stated] [--misses] [--trace] [--several]`
 //!
 //! `--deep` measures the usual deep budget only.
 //! `--stated` meets only the limiters among them that state what is left.
+//! `--several` meets only those of several counters.
 //! `--misses` also prints the limiters whose kind or limit was missed without anybody else's traffic, and those of which a wrong kind
 //! was certain.
+//! `--trace` prints the requests of those as well: seconds from the first one, with a minus where it was refused.
 
 use landfall_limiter::Budget;
 use landfall_limiter::measure;
@@ -14,8 +16,10 @@ fn main() {
     let (options, numbers): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|a| a.starts_with("--"));
     let misses = options.iter().any(|o| o == "--misses");
+    let trace = options.iter().any(|o| o == "--trace");
     let deep_only = options.iter().any(|o| o == "--deep");
     let stated_only = options.iter().any(|o| o == "--stated");
+    let several_only = options.iter().any(|o| o == "--several");
     let mut arguments = numbers.into_iter();
     let mut number = |otherwise: u64| arguments.next().and_then(|a| a.parse().ok()).unwrap_or(otherwise);
     let (runs, seed) = (number(500), number(1));
@@ -26,7 +30,10 @@ fn main() {
         if deep_only && name != "deep" {
             continue;
         }
-        let tally = measure::measure_such(budget, runs, seed, |of| of.states || !stated_only);
+        let tally = measure::measure_such(budget, runs, seed, |of| {
+            (of.states || !stated_only)
+                && (of.class == landfall_evidence::LimiterClass::SeveralCounters || !several_only)
+        });
         println!("{name}\n{tally}");
         if !misses {
             continue;
@@ -54,6 +61,13 @@ fn main() {
                 outcome.seconds,
                 outcome.stop,
             );
+            if trace {
+                let first = outcome.exchanges.first().map_or(0.0, |e| e.sent);
+                let each = |e: &landfall_limiter::Exchange| {
+                    format!("{:.1}{}", e.sent - first, if e.refused { "-" } else { "" })
+                };
+                println!("  {}", outcome.exchanges.iter().map(each).collect::<Vec<_>>().join(" "));
+            }
         }
     }
 }

@@ -175,7 +175,7 @@ impl Plan {
         self.stage = match self.stage {
             Stage::Drain(row) if exchange.retry_after.is_none() => {
                 let row = if exchange.refused { row + 1 } else { 0 };
-                let go_on = row < ALL_FULL && self.refused + 3 < self.budget.refusals;
+                let go_on = row < ALL_FULL && self.refused + 1 < self.budget.refusals;
                 if go_on { Stage::Drain(row) } else { Stage::Seek }
             }
             _ if self.may_drain(&exchange) => Stage::Drain(u32::from(exchange.refused)),
@@ -289,7 +289,7 @@ impl Plan {
         let fit = self.posterior.fit();
         fit.best().0 == LimiterClass::SeveralCounters
             && fit.limit_share <= LIMIT_KNOWN
-            && self.refused + 2 * ALL_FULL <= self.budget.refusals
+            && self.refused + ALL_FULL < self.budget.refusals
     }
 
     /// Whether the last answer was a pass where the one before it, in the same burst, was a refusal.
