@@ -35,6 +35,8 @@ pub(crate) fn actions(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
     actions.extend(tests(case, drawn));
     actions.extend(limit(case, drawn));
     actions.extend(failing_checks(drawn));
+    let besides = beside_production(case, drawn, &actions);
+    actions.extend(besides);
     actions.extend(remaining_findings(case, drawn));
     actions.extend(monitoring(case, drawn));
     actions.extend(documentation(case, drawn));
@@ -204,6 +206,28 @@ fn other_causes(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
         .into_iter()
         .filter(|other| !rest_on_the_same_failures(case, main, other))
         .map(|c| remedy(case, drawn, c, Priority::P1))
+        .collect()
+}
+
+/// The likely causes beside the way of a request that no action above speaks of: a monitor that asks wrongly, settings that
+/// nobody wrote down, a limiter that takes all clients for one.
+fn beside_production(case: &Case<'_>, drawn: &Drawn<'_>, above: &[Action]) -> Vec<Action> {
+    if drawn.verdict == Verdict::Unknown {
+        return Vec::new();
+    }
+    let of_tests = |cause: &Cause| cause.id.starts_with("tests-");
+    case.causes
+        .iter()
+        .filter(|c| c.label >= Label::Likely && !case.is_on_path(c) && !case.in_a_tie(&c.id) && !of_tests(c))
+        .filter(|c| above.iter().all(|action| action.because != c.id))
+        .map(|cause| {
+            // Clients that a limiter refuses are harmed now.
+            let priority = if cause.rung == "rate-limit" { Priority::P1 } else { Priority::P2 };
+            let mut action = remedy(case, drawn, cause, priority);
+            // What verifies production does not verify this.
+            action.commands.clear();
+            action
+        })
         .collect()
 }
 
