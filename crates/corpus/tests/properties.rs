@@ -212,3 +212,31 @@ fn no_report_contradicts_itself() {
     assert!(wrong.is_empty(), "{} contradictions:\n{}", wrong.len(), wrong.join("\n"));
     assert!(kept_from > 0, "some world serves an older build behind a green path");
 }
+
+/// Whoever reads that a cause is likely reads further down what to do about it: by an action of its own, or by a step of one
+/// that mends several.
+#[test]
+fn what_is_likely_has_its_remedy_among_the_actions() {
+    let mut without = Vec::new();
+    let mut beside = 0;
+    for case in CASES.iter() {
+        let told = judged(&case.evidence);
+        if told.verdict == Verdict::Unknown {
+            continue;
+        }
+        let first = told.causes.iter().find(|cause| cause.label >= Label::Likely);
+        let Some(first) = first.filter(|c| !told.ties.iter().any(|tie| tie.causes.contains(&c.id))) else {
+            continue;
+        };
+        let told_of = told.actions.iter().any(|action| {
+            action.because == first.id || first.remedy.iter().any(|step| action.steps.contains(step))
+        });
+        // Tests have actions drawn from their run, and a limit those drawn from its numbers.
+        if !told_of && !first.id.starts_with("tests-") {
+            without.push(format!("{}: {}", case.name, first.id));
+        }
+        beside += usize::from(told_of && told.verdict == Verdict::Live);
+    }
+    assert!(without.is_empty(), "{} without:\n{}", without.len(), without.join("\n"));
+    assert!(beside > 0, "some world is LIVE beside a likely cause");
+}

@@ -204,7 +204,8 @@ fn other_causes(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
     let Some(main) = case.main_cause() else { return Vec::new() };
     likely_besides(case, main)
         .into_iter()
-        .filter(|other| !rest_on_the_same_failures(case, main, other))
+        // The main action takes up what rests on its failures, unless it only says how to decide between causes.
+        .filter(|other| case.in_a_tie(&main.id) || !rest_on_the_same_failures(case, main, other))
         .map(|c| remedy(case, drawn, c, Priority::P1))
         .collect()
 }

@@ -33,6 +33,14 @@ impl Refusals {
         self.forwarded.extend(forwarded);
     }
 
+    /// The same of a proxy's limiter. A program of its own machine is a client of it as any other, while an application is
+    /// asked from its own machine by the proxy before it.
+    pub(super) fn add_of_a_proxy(&mut self, text: &str, count: u64) {
+        if addresses(text).0.is_none_or(|address| !address.is_loopback()) {
+            self.add(text, count);
+        }
+    }
+
     /// The one address that all refusals are counted by although it stands for several clients: the lines name several that
     /// were forwarded, or it is one of a private network, which no client of a public name has.
     pub(super) fn shared(&self) -> Option<IpAddr> {
@@ -115,6 +123,16 @@ mod tests {
             None,
             "a client"
         );
+    }
+
+    #[test]
+    fn a_proxy_s_own_machine_may_be_its_client_and_an_application_s_is_the_proxy() {
+        let line = "limiting requests, excess: 4.6 by zone \"perip\", client: 127.0.0.1, server: _";
+        let mut refusals = Refusals::default();
+        refusals.add_of_a_proxy(line, 9);
+        assert_eq!(refusals.shared(), None);
+        refusals.add("ratelimit 5 per 1 minute (127.0.0.1) exceeded at endpoint: api.orders", 9);
+        assert_eq!(refusals.shared().map(|a| a.to_string()).as_deref(), Some("127.0.0.1"));
     }
 
     #[test]

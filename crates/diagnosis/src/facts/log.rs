@@ -20,8 +20,9 @@ use crate::lines::{GROUPS, LineIndex, LineRole, LineTrouble};
 const STALE_S: i64 = 48 * 3600;
 /// Starts that make a loop, where the process failed between them.
 const LOOP_STARTS: u64 = 3;
-/// What `log-lines.toml` calls the refusals of a limiter, before the application and in it.
-const LIMITS: [&str; 2] = ["app-limits", "proxy-limits"];
+/// What `log-lines.toml` calls the refusals of a limiter in the application, and of one before it.
+const APP_LIMITS: &str = "app-limits";
+const PROXY_LIMITS: &str = "proxy-limits";
 /// Lines of a page that are looked at, and characters of each.
 const PAGE_LINES: usize = 400;
 const PAGE_TEXT: usize = 600;
@@ -95,8 +96,10 @@ fn log(
             meaning.trouble = one.line.trouble;
             meaning.ends = &one.line.ends;
         }
-        if said.iter().any(|one| LIMITS.contains(&one.line.id.as_str())) {
+        if said.iter().any(|one| one.line.id == APP_LIMITS) {
             refusals.add(&event.text, event.count);
+        } else if said.iter().any(|one| one.line.id == PROXY_LIMITS) {
+            refusals.add_of_a_proxy(&event.text, event.count);
         }
         events.push((event, said));
     }
@@ -132,7 +135,8 @@ fn log(
         // Clients were refused, whether or not this audit sends what is refused.
         facts.known(FactKey::LogRefuses, subject, "too-large", id()).symptom = true;
     }
-    let counted = refusals.shared().filter(|_| LIMITS.iter().any(|id| says.contains(*id)));
+    let counted =
+        refusals.shared().filter(|_| [APP_LIMITS, PROXY_LIMITS].iter().any(|id| says.contains(*id)));
     if let Some(address) = counted {
         facts.known(FactKey::LogCounted, subject, address.to_string(), id());
     }
@@ -161,9 +165,7 @@ fn log(
         }
     }
     // Whose production fails for this audit as well has one trouble, and the monitor is right.
-    let at_edge = |key| facts.at(key, Some("edge"));
-    let well = at_edge(FactKey::SiteKind).any(|fact| fact.text() == Some("application"))
-        && at_edge(FactKey::EndpointOutcome).all(|fact| fact.text() == Some("ok"));
+    let well = facts.all_is_well();
     for (trouble, key) in [(LineTrouble::Check, FactKey::LogCheck), (LineTrouble::Names, FactKey::LogNames)] {
         if last(trouble).is_some() {
             facts.known(key, subject, "failing", id()).symptom = well;

@@ -247,6 +247,7 @@ impl Facts {
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);
+        project::drift_that_nothing_shows(&mut facts);
         process::derive(&exchanges, &mut facts);
         clock::derive(evidence, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);
@@ -333,6 +334,13 @@ impl Facts {
                 evidence,
             );
         }
+    }
+
+    /// Whether the public name is answered by an application, and every endpoint asked there as it should.
+    pub(crate) fn all_is_well(&self) -> bool {
+        let at_edge = |key| self.at(key, Some("edge"));
+        at_edge(FactKey::SiteKind).any(|fact| fact.text() == Some("application"))
+            && at_edge(FactKey::EndpointOutcome).all(|fact| fact.text() == Some("ok"))
     }
 
     /// Marks a fact as a sign of trouble.

@@ -83,6 +83,12 @@ fn drift(snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {
         .collect();
     if !names.is_empty() {
         facts.known_list(FactKey::ProjectDrift, "", names.into_iter().map(str::to_owned), [id.clone()]);
+    }
+}
+
+/// Where production fails, what is not written down may be why, and has no sign of its own beside that failure.
+pub(super) fn drift_that_nothing_shows(facts: &mut Facts) {
+    if facts.all_is_well() {
         facts.mark_symptom(FactKey::ProjectDrift, "");
     }
 }
