@@ -53,8 +53,8 @@ pub enum LineTrouble {
     Deploy,
     /// An authority gave no certificate: the one at hand will end.
     Certificate,
-    /// Browsers are kept from what they ask for (by their page's origin, by mixed content, by a cookie that they drop), and an
-    /// audit is none.
+    /// Browsers are kept from what they ask for (by their page's origin, by mixed content, by a cookie that they drop, by a lost
+    /// upgrade or a broken body), and an audit is none.
     Browsers,
     /// A check of a monitor failed, by the monitor's own log.
     Check,

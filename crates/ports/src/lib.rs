@@ -35,13 +35,15 @@ impl Port {
             // Every user of the machine claims here, as in the folder around it.
             std::fs::set_permissions(&folder, Permissions::from_mode(0o1777))?;
         }
-        let mut at = CLAIMS.fetch_add(1, Ordering::Relaxed).wrapping_mul(7_919);
-        at = at.wrapping_add(std::process::id().wrapping_mul(104_729));
-        (0..COUNT)
-            .find_map(|n| {
-                let offset = (at.wrapping_add(u32::from(n))) % u32::from(COUNT);
-                Self::take(&folder, FROM + u16::try_from(offset).unwrap_or(0))
-            })
+        let claim = CLAIMS.fetch_add(1, Ordering::Relaxed).wrapping_mul(7_919);
+        let first = claim.wrapping_add(std::process::id().wrapping_mul(104_729));
+        let first = usize::try_from(first).map_or(0, |first| first % usize::from(COUNT));
+        let all = FROM..FROM + COUNT;
+        all.clone()
+            .chain(all)
+            .skip(first)
+            .take(usize::from(COUNT))
+            .find_map(|number| Self::take(&folder, number))
             .ok_or_else(|| io::Error::from(io::ErrorKind::AddrInUse))
     }
 

@@ -22,23 +22,16 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Adds a line that stands `count` times in the log.
-    pub(super) fn add(&mut self, text: &str, count: u64) {
+    /// Adds a line that stands `count` times in the log. An application is asked from its own machine by the proxy before it,
+    /// while a program of the proxy's own machine is a client of the proxy as any other.
+    pub(super) fn add(&mut self, text: &str, count: u64, is_of_application: bool) {
         let (counted, forwarded) = addresses(text);
         // A line can name none, where the limiter does not say whom it counts.
-        if let Some(address) = counted {
+        if let Some(address) = counted.filter(|address| is_of_application || !address.is_loopback()) {
             self.named += count;
             self.counted.insert(address);
         }
         self.forwarded.extend(forwarded);
-    }
-
-    /// The same of a proxy's limiter. A program of its own machine is a client of it as any other, while an application is
-    /// asked from its own machine by the proxy before it.
-    pub(super) fn add_of_a_proxy(&mut self, text: &str, count: u64) {
-        if addresses(text).0.is_none_or(|address| !address.is_loopback()) {
-            self.add(text, count);
-        }
     }
 
     /// The one address that all refusals are counted by although it stands for several clients: the lines name several that
@@ -82,7 +75,7 @@ mod tests {
     fn shared(lines: &[&str]) -> Option<String> {
         let mut refusals = Refusals::default();
         for line in lines {
-            refusals.add(line, 1);
+            refusals.add(line, 1, true);
         }
         refusals.shared().map(|address| address.to_string())
     }
@@ -112,9 +105,9 @@ mod tests {
             Some("10.0.0.1")
         );
         assert_eq!(
-            shared(&["too many requests from ::ffff:c0ff at 12:00:01"; 3]).as_deref(),
-            None,
-            "documentation, not private"
+            shared(&["too many requests from ::ffff:10.0.0.9 at 12:00:01"; 3]).as_deref(),
+            Some("10.0.0.9"),
+            "as Node writes it"
         );
         assert_eq!(shared(&["too many requests from fd00::7"; 3]).as_deref(), Some("fd00::7"));
         assert_eq!(shared(&["ThrottlerException: Too Many Requests"; 9]), None, "nobody is named");
@@ -129,9 +122,9 @@ mod tests {
     fn a_proxy_s_own_machine_may_be_its_client_and_an_application_s_is_the_proxy() {
         let line = "limiting requests, excess: 4.6 by zone \"perip\", client: 127.0.0.1, server: _";
         let mut refusals = Refusals::default();
-        refusals.add_of_a_proxy(line, 9);
+        refusals.add(line, 9, false);
         assert_eq!(refusals.shared(), None);
-        refusals.add("ratelimit 5 per 1 minute (127.0.0.1) exceeded at endpoint: api.orders", 9);
+        refusals.add("ratelimit 5 per 1 minute (127.0.0.1) exceeded at endpoint: api.orders", 9, true);
         assert_eq!(refusals.shared().map(|a| a.to_string()).as_deref(), Some("127.0.0.1"));
     }
 

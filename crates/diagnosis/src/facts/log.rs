@@ -14,7 +14,7 @@ use landfall_evidence::{
 use super::counted::Refusals;
 use super::{Exchanges, Fact, FactKey, Facts, Value, Why, why_absent};
 use crate::catalogue::Catalogue;
-use crate::lines::{GROUPS, LineIndex, LineRole, LineTrouble};
+use crate::lines::{GROUPS, LineRole, LineTrouble};
 
 /// A log whose last time lies further back than this says nothing of the state that the audit sees.
 const STALE_S: i64 = 48 * 3600;
@@ -52,7 +52,7 @@ pub(super) fn derive(
             facts.unknown(FactKey::LogSays, subject, Why::Undecided(why), [id]);
             continue;
         }
-        log(tail, &subject, &id, evidence, &catalogue.lines, facts);
+        log(tail, &subject, &id, evidence, catalogue, facts);
     }
     refused_ports(facts);
     if !read && evidence.logs().next().is_none() {
@@ -78,9 +78,10 @@ fn log(
     subject: &str,
     id: &ObservationId,
     evidence: &Evidence,
-    lines: &LineIndex,
+    catalogue: &Catalogue,
     facts: &mut Facts,
 ) {
+    let lines = &catalogue.lines;
     let mut meanings: BTreeMap<&str, Meaning<'_>> = BTreeMap::new();
     let mut events = Vec::new();
     let mut refusals = Refusals::default();
@@ -96,10 +97,9 @@ fn log(
             meaning.trouble = one.line.trouble;
             meaning.ends = &one.line.ends;
         }
-        if said.iter().any(|one| one.line.id == APP_LIMITS) {
-            refusals.add(&event.text, event.count);
-        } else if said.iter().any(|one| one.line.id == PROXY_LIMITS) {
-            refusals.add_of_a_proxy(&event.text, event.count);
+        let says = |id: &str| said.iter().any(|one| one.line.id == id);
+        if says(APP_LIMITS) || says(PROXY_LIMITS) {
+            refusals.add(&event.text, event.count, says(APP_LIMITS));
         }
         events.push((event, said));
     }
@@ -157,18 +157,16 @@ fn log(
     {
         facts.known(FactKey::LogDeploy, subject, "failed", id()).symptom = true;
     }
-    for (trouble, key) in
-        [(LineTrouble::Certificate, FactKey::LogCertificate), (LineTrouble::Browsers, FactKey::LogBrowsers)]
-    {
-        if last(trouble).is_some() {
-            facts.known(key, subject, "refused", id()).symptom = true;
-        }
-    }
     // Whose production fails for this audit as well has one trouble, and the monitor is right.
     let well = facts.all_is_well();
-    for (trouble, key) in [(LineTrouble::Check, FactKey::LogCheck), (LineTrouble::Names, FactKey::LogNames)] {
+    for (trouble, key, word, is_symptom) in [
+        (LineTrouble::Certificate, FactKey::LogCertificate, "refused", true),
+        (LineTrouble::Browsers, FactKey::LogBrowsers, "refused", true),
+        (LineTrouble::Check, FactKey::LogCheck, "failing", well),
+        (LineTrouble::Names, FactKey::LogNames, "failing", well),
+    ] {
         if last(trouble).is_some() {
-            facts.known(key, subject, "failing", id()).symptom = well;
+            facts.known(key, subject, word, id()).symptom = is_symptom;
         }
     }
     let starts = meanings.get("starts").map_or(0, |meaning| meaning.count);
@@ -207,7 +205,7 @@ fn log(
             named.add(&one.line.id, &one.names, event.last_line, (&event.text, event.place.as_deref()));
         }
     }
-    named.facts(subject, &id(), project, facts);
+    named.facts(subject, &id(), project, catalogue, facts);
 }
 
 /// A comparison as the line that would say it, for the patterns of `log-lines.toml`.
@@ -261,6 +259,7 @@ impl Named {
         subject: &str,
         id: &[ObservationId; 1],
         project: Option<&ProjectSnapshot>,
+        catalogue: &Catalogue,
         facts: &mut Facts,
     ) {
         let id = || id.clone();
@@ -319,6 +318,10 @@ impl Named {
         }
         if let Some(host) = last("host") {
             facts.known(FactKey::LogHostKind, subject, host_kind(host), id());
+            let owner = host.parse().ok().and_then(|address| catalogue.owner_of_address(address));
+            if let Some(owner) = owner {
+                facts.known(FactKey::LogHostOwner, subject, owner.role.name(), id());
+            }
         }
         if let Some(module) = last("module") {
             let kind = if self.module_by_start {
@@ -754,6 +757,22 @@ mod tests {
         };
         assert_eq!(host("redis-host-unknown"), "short-name");
         assert_eq!(host("psycopg-refused-localhost"), "this-machine");
+    }
+
+    #[test]
+    fn whose_address_a_server_bans_is_known_from_the_owners() {
+        let owner = |address: &str| {
+            let found = facts(vec![event(
+                1,
+                &format!("fail2ban.actions [7]: NOTICE  [nginx-botsearch] Ban {address}"),
+            )]);
+            found.of(FactKey::LogHostOwner).find_map(|fact| fact.text().map(str::to_owned))
+        };
+        // Cloudflare's and Google's load balancers ask; nobody's range, and one of a private network, have no owner.
+        assert_eq!(owner("172.70.1.2").as_deref(), Some("edge"));
+        assert_eq!(owner("35.191.0.9").as_deref(), Some("edge"));
+        assert_eq!(owner("203.0.113.9"), None);
+        assert_eq!(owner("10.0.0.2"), None);
     }
 
     #[test]

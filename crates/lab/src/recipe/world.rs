@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use landfall_ports::Port;
 use tempfile::TempDir;
 use tokio::net::UdpSocket;
 use tokio::process::Command;
@@ -23,7 +24,6 @@ use crate::guard::Guard;
 use crate::lab::{Lab, LabOptions};
 use crate::listen::tcp_and_udp;
 use crate::{project, python};
-use landfall_ports::Port;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// A visit that takes longer has seen enough.
