@@ -13,6 +13,9 @@ use crate::catalogue::CatalogueError;
 
 const FILE: &str = "log-lines.toml";
 
+/// What stands in a pattern for the status of its entry.
+const STATUS: &str = "%status%";
+
 /// Bytes that the compiled form of one pattern may take.
 const PATTERN_BYTE: usize = 4 << 20;
 
@@ -68,8 +71,14 @@ pub enum LineTrouble {
 pub struct LogLine {
     /// The word that `log.says` gives. Several entries may share it.
     pub id: String,
-    /// Patterns, of which one is enough.
+    /// Patterns, of which one is enough. `%status%` in one stands for [`Self::status`].
+    #[serde(default)]
     pub matches: Vec<String>,
+    /// The statuses, as a pattern, by which this entry differs from those with the same patterns.
+    pub status: Option<String>,
+    /// Ids of entries whose own patterns with `%status%` are this one's as well.
+    #[serde(default)]
+    pub like: Vec<String>,
     /// What it says, for people: it follows "the log says that".
     pub means: String,
     /// A pattern for the project's frame of the exception's trace, which must be found as well.
@@ -224,13 +233,25 @@ pub(crate) fn check_line(entry: toml::Value) -> Result<(), String> {
 impl LineIndex {
     /// Reads the file; mistakes go to `errors`.
     pub(crate) fn read(text: &str, errors: &mut Vec<CatalogueError>) -> Self {
-        let lines = match toml::from_str::<File>(text) {
+        let mut lines = match toml::from_str::<File>(text) {
             Ok(file) => file.line,
             Err(error) => {
                 errors.push(CatalogueError::new(FILE, error.to_string()));
                 Vec::new()
             }
         };
+        let shared: Vec<(String, String)> = lines
+            .iter()
+            .flat_map(|line| line.matches.iter().map(|pattern| (line.id.clone(), pattern.clone())))
+            .filter(|(_, pattern)| pattern.contains(STATUS))
+            .collect();
+        for line in &mut lines {
+            let lent = shared.iter().filter(|(id, _)| line.like.contains(id)).map(|(_, pattern)| pattern);
+            line.matches.extend(lent.cloned());
+            if let Some(status) = &line.status {
+                line.matches.iter_mut().for_each(|pattern| *pattern = pattern.replace(STATUS, status));
+            }
+        }
         for (position, line) in lines.iter().enumerate() {
             let mut mistake = |message: String| {
                 errors.push(CatalogueError::new(
@@ -245,6 +266,12 @@ impl LineIndex {
             }
             if let Some(strange) = line.ends.iter().find(|id| !lines.iter().any(|other| other.id == **id)) {
                 mistake(format!("ends names {strange:?}, which no entry has as its id"));
+            }
+            if let Some(strange) = line.like.iter().find(|id| !shared.iter().any(|(other, _)| other == *id)) {
+                mistake(format!("like names {strange:?}, which has no pattern with {STATUS}"));
+            }
+            if line.matches.iter().any(|pattern| pattern.contains(STATUS)) {
+                mistake(format!("a pattern has {STATUS}, and the entry gives no status"));
             }
             if line.matches.is_empty() {
                 mistake("matches is empty; give at least one regular expression".to_owned());
@@ -341,6 +368,32 @@ mod tests {
     fn every_pattern_compiles_and_its_groups_are_known() {
         let errors = Catalogue::embedded().lines.check();
         assert!(errors.is_empty(), "{errors:#?}");
+    }
+
+    #[test]
+    fn words_that_differ_by_a_status_alone_share_their_patterns() {
+        let entry =
+            |id: &str, more: &str| format!("[[line]]\nid = {id:?}\nmeans = 'm'\nsource = 's'\n{more}\n");
+        let read = |text: &str| {
+            let mut errors = Vec::new();
+            let index = LineIndex::read(text, &mut errors);
+            (index, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        };
+        let gone = entry("gone", "matches = ['check got (?:%status%)$']\nstatus = '404|410'");
+        let (index, errors) = read(&(gone.clone() + &entry("refused", "like = ['gone']\nstatus = '403'")));
+        assert_eq!(errors, "");
+        let says =
+            |text: &str| index.says(text, None, &[]).iter().map(|s| s.line.id.clone()).collect::<Vec<_>>();
+        assert_eq!(says("check got 410"), ["gone"]);
+        assert_eq!(says("check got 403"), ["refused"]);
+        assert!(says("check got 200").is_empty());
+
+        let (_, errors) = read(&(gone + &entry("lost", "matches = ['got %status%']\nlike = ['lots']")));
+        assert!(
+            errors.contains("line 2 (lost): like names \"lots\"") && errors.contains("gives no status"),
+            "{errors}"
+        );
+        assert!(read(&entry("empty", "status = '1'")).1.contains("matches is empty"));
     }
 
     #[test]
