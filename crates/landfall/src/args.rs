@@ -341,7 +341,7 @@ pub(crate) struct OneProbeArgs {
 pub(crate) struct RateLimitArgs {
     #[command(flatten)]
     pub(crate) probe: OneProbeArgs,
-    /// Go on after the first refusal, to tell the kinds of limiter apart: at most 120 requests, 15 refusals and 300 s
+    /// Go on after the first refusal, to tell the kinds of limiter apart: at most 120 requests, 25 refusals and 300 s
     #[arg(long)]
     pub(crate) deep: bool,
     /// Time that it may take, in seconds [default: 90, with --deep 300]

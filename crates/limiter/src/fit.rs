@@ -140,7 +140,11 @@ fn limit(
         kept.map(|(w, h)| (*w, total(h))).collect::<Vec<_>>()
     };
     all.extend(kept(&|_| true));
-    let mut limit = quantity(all.clone(), kept(&|class| class == best), TAIL_OF_LIMIT);
+    let of_best = kept(&|class| class == best);
+    let mut limit = quantity(all.clone(), of_best.clone(), TAIL_OF_LIMIT);
+    if let (Some(limit), Some(likely)) = (&mut limit, plainly_likeliest(of_best)) {
+        *limit = Quantity { likely, low: limit.low.min(likely), high: limit.high.max(likely) };
+    }
     if let (true, Some(limit), Some((likely, _))) = (replaced(best), &mut limit, of_several.first()) {
         let likely = f64::from(*likely);
         *limit = Quantity { likely, low: limit.low.min(likely), high: limit.high.max(likely) };
@@ -174,6 +178,21 @@ fn quantity(mut all: Vec<(f64, f64)>, best: Vec<(f64, f64)>, tail: f64) -> Optio
     let likely = mode(if best.is_empty() { all.clone() } else { best });
     Some(Quantity { likely, low: quantile(tail).min(likely), high: quantile(1.0 - tail).max(likely) })
 }
+
+/// The whole number with the most weight, where it has a good part of it: between 2 and 4 lies nothing that is as likely.
+fn plainly_likeliest(mut values: Vec<(f64, f64)>) -> Option<f64> {
+    values.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let sum: f64 = values.iter().map(|(weight, _)| weight).sum();
+    let weights = values.chunk_by(|a, b| a.1 == b.1).map(|same| {
+        let weight: f64 = same.iter().map(|(weight, _)| weight).sum();
+        (weight, same[0].1)
+    });
+    let (weight, value) = weights.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)))?;
+    (weight >= PLAINLY * sum).then_some(value)
+}
+
+/// Part of the weight from which on one value is taken for the likeliest, whatever lies around it.
+const PLAINLY: f64 = 0.2;
 
 /// Middle of the narrowest interval that holds half of the weight.
 fn mode(mut values: Vec<(f64, f64)>) -> f64 {

@@ -4,6 +4,7 @@
 //! exchanges; a [`Plan`] says when the next request tells most, or that it is time to stop; a [`simulate`] module has
 //! limiters of every kind in virtual time, written apart from the hypotheses, to measure how often the answer is right.
 
+mod counters;
 mod fit;
 mod foreign;
 mod history;
@@ -14,7 +15,6 @@ mod posterior;
 mod prior;
 mod random;
 pub mod simulate;
-mod trips;
 
 pub use fit::{Fit, Quantity};
 pub use history::{Exchange, StatedReset};

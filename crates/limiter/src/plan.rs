@@ -13,9 +13,11 @@
 //!    still open, the pause comes first, and the trip begins from a quiet start.
 //! 5. **Drain**: several counters are likely by then, and nothing asks for a pause: on through refusals until so many come in a row
 //!    that no counter has a place left, because only what passes until then is their limit. A pass right after a refusal begins it.
+//! 6. **By chance**: several counters are likely, and every refusal asks for a pause. Then the limit is met again and again, with
+//!    the counters' windows cut at different times: see `trip_by_chance`.
 //!
 //! It stops when one kind is certain and its period is known, when nothing can be learnt within the time left, and when
-//! requests, refusals or time run out. Every wait is lengthened at random, so that probes do not march in step.
+//! requests, refusals or time run out; the last refusals are kept for several counters. Every wait is lengthened at random, so that probes do not march in step.
 
 use std::borrow::Borrow;
 
@@ -34,7 +36,7 @@ const SETTLED: f64 = 0.85;
 /// A period is known when its interval is narrower than this part of it.
 const KNOWN: f64 = 0.06;
 /// A limit is known when one value has this weight.
-const LIMIT_KNOWN: f64 = 0.9;
+const LIMIT_KNOWN: f64 = 0.95;
 /// Requests in a row, all at once, that a decision looks ahead.
 const AHEAD: usize = 10;
 /// Between two requests of a burst, in seconds, from start to start.
@@ -55,8 +57,12 @@ const OF_A_LOST_TRIP: f64 = 0.8;
 
 /// Times that the limit is met once more.
 const MOST_TRIPS: u32 = 6;
-/// The same where each trip tells only by chance how much there is: several counters that may not be asked on.
-const MOST_TRIPS_BY_CHANCE: u32 = 12;
+/// Part of the refusals that any kind may cost.
+const OF_ANY_KIND: f64 = 0.6;
+/// Fewer requests than this are not worth another meeting with one of several counters.
+const LEAST_OF_A_TRIP: u32 = 3;
+/// How far the windows of several counters are set apart, as a part of them.
+const APART: f64 = 0.33;
 
 /// So many refusals in a row mean that no counter has a place left.
 const ALL_FULL: u32 = 5;
@@ -80,7 +86,7 @@ impl Budget {
     /// The usual bounds without `--deep`.
     pub const DEFAULT: Self = Self { requests: 60, refusals: 1, seconds: 90.0, deep: false, lead_in: 3 };
     /// The bounds with `--deep`.
-    pub const DEEP: Self = Self { requests: 120, refusals: 15, seconds: 300.0, deep: true, lead_in: 3 };
+    pub const DEEP: Self = Self { requests: 120, refusals: 25, seconds: 300.0, deep: true, lead_in: 3 };
 }
 
 /// What to do now.
@@ -255,7 +261,7 @@ impl Plan {
         if self.sent >= self.budget.requests {
             return Err(Stop::Requests);
         }
-        if self.refused >= self.budget.refusals {
+        if self.refused >= self.budget.refusals || self.rest_is_for_several() {
             return Err(Stop::Refusals);
         }
         if now >= end {
@@ -275,6 +281,13 @@ impl Plan {
         };
         let at = at.max(soonest);
         if at < end { Ok(at) } else { Err(Stop::Time) }
+    }
+
+    /// Whether the refusals that are left are kept for several counters, of whose limit each tells only a part by chance.
+    fn rest_is_for_several(&self) -> bool {
+        f64::from(self.refused) >= OF_ANY_KIND * f64::from(self.budget.refusals)
+            && self.refused > 1
+            && self.posterior.fit().best().0 != LimiterClass::SeveralCounters
     }
 
     /// Whether to go on through refusals: of several counters only what passes until the last is full tells their limit.
@@ -435,12 +448,12 @@ impl Plan {
         let (Some(limit), Some(period)) = (fit.limit, Self::timing(fit)) else {
             return Err(Stop::NothingToLearn);
         };
+        if self.only_trips_tell(fit) {
+            return self.trip_by_chance(period, soonest, end);
+        }
         let requests = f64::from(self.budget.requests - self.sent);
-        let by_chance = self.only_trips_tell(fit);
-        let most = if by_chance { MOST_TRIPS_BY_CHANCE } else { MOST_TRIPS };
-        // By chance a trip is nearly always over before all places are taken.
-        let longest = if by_chance { 0.85 * limit.likely } else { limit.likely };
-        if self.trips >= most || longest + 4.0 > requests || self.refused + 3 > self.budget.refusals {
+        let longest = limit.likely;
+        if self.trips >= MOST_TRIPS || longest + 4.0 > requests || self.refused + 3 > self.budget.refusals {
             return Err(Stop::NothingToLearn);
         }
         if fit.best().1 >= SETTLED && fit.limit_share <= LIMIT_KNOWN {
@@ -454,7 +467,7 @@ impl Plan {
                 return Ok(until);
             }
         }
-        if by_chance || soonest + 1.4 * period.likely + limit.likely * SPACING >= end {
+        if soonest + 1.4 * period.likely + limit.likely * SPACING >= end {
             return Err(Stop::NothingToLearn);
         }
         self.trips += 1;
@@ -465,6 +478,20 @@ impl Plan {
         let pause = (0.35 * longest).min((end - soonest) / 4.0);
         self.stage = Stage::Again(pause);
         Ok(soonest)
+    }
+
+    /// Meets the limit of one of several counters once more, each refusal of which asks for a pause. Where their windows end at
+    /// different times one begins anew while another still counts, and what passes in all of their windows together varies
+    /// less by chance than what passes in one trip. So the windows are set apart where all are over, by a pause after the
+    /// first request, and kept apart by going on as soon as Retry-After allows.
+    fn trip_by_chance(&mut self, period: Quantity, soonest: f64, end: f64) -> Result<f64, Stop> {
+        let left = self.budget.requests - self.sent;
+        if left < LEAST_OF_A_TRIP || self.refused + 1 > self.budget.refusals {
+            return Err(Stop::NothingToLearn);
+        }
+        let all_over = self.posterior.counters.chance_of_open(&self.posterior.history, soonest) < 0.5;
+        self.stage = if all_over { Stage::Again(APART * period.likely) } else { Stage::Burst };
+        if soonest < end { Ok(soonest) } else { Err(Stop::Time) }
     }
 
     /// The time to send at whose answer tells most, and what that is worth.

@@ -7,12 +7,12 @@
 
 use landfall_evidence::LimiterClass;
 
+use crate::counters::Counters;
 use crate::fit;
 use crate::history::{Arrival, Exchange, Gaps, History};
 use crate::hypothesis::{Hypothesis, Parameters, Reset, State};
 use crate::prior::{self, Known};
 use crate::random::Random;
-use crate::trips::Trips;
 
 /// Hypotheses of a kind that may be the true one: the more, the less of its evidence is luck.
 const CLOUD: usize = 1000;
@@ -30,10 +30,12 @@ const DOUBT: f64 = 1.9;
 /// By how much more where others use the same quota: their requests are weighed by their number alone and not one by one, so
 /// that every answer that they had a part in says less than its likelihood.
 const MORE_DOUBT: f64 = 4.0;
-/// A kind with less weight is not worth the time that its trips take to reckon.
+/// A kind with less weight is not worth the time that its counters take to reckon.
 const LEAST_WEIGHT: f64 = 0.01;
 /// When a period is known this well, it is known where a trip begins, and another one can be timed by it.
 pub(crate) const TIMED: f64 = 0.2;
+/// Periods that the limits of several counters are reckoned with, at most.
+const PERIODS: usize = 5;
 /// Parts into which one answer's likelihood is divided at most.
 const MOST_PARTS: usize = 10;
 
@@ -66,8 +68,8 @@ pub struct Posterior {
     pub(crate) clouds: Vec<Cloud>,
     stated: Option<(u32, Option<f64>)>,
     random: Random,
-    trips: Trips,
-    /// The limits of several counters with their weights, where whole trips say more than the cloud does.
+    pub(crate) counters: Counters,
+    /// The limits of several counters with their weights, where the whole history says more than the cloud does.
     pub(crate) limits_of_several: Vec<(u32, f64)>,
 }
 
@@ -81,7 +83,7 @@ impl Posterior {
             clouds,
             stated: None,
             random,
-            trips: Trips::default(),
+            counters: Counters::default(),
             limits_of_several: Vec::new(),
         }
     }
@@ -97,10 +99,10 @@ impl Posterior {
         for (cloud, weight) in self.clouds.iter_mut().zip(weights) {
             cloud.observe(&self.history, size(cloud.class, weight), &mut self.random);
         }
-        self.limits_of_several = self.limits_by_trips();
+        self.limits_of_several = self.limits_by_counters();
     }
 
-    fn limits_by_trips(&mut self) -> Vec<(u32, f64)> {
+    fn limits_by_counters(&mut self) -> Vec<(u32, f64)> {
         let cloud = self.clouds.iter().position(|cloud| cloud.class == LimiterClass::SeveralCounters);
         let Some(cloud) = cloud.filter(|at| self.weights()[*at] > LEAST_WEIGHT) else { return Vec::new() };
         // What each counter states of its own places says more than how many requests passed by chance.
@@ -109,15 +111,16 @@ impl Posterior {
         {
             return Vec::new();
         }
-        let period = fit::period(&self.clouds[cloud]).filter(|period| period.relative_width() < TIMED);
-        let Some(period) = period else { return Vec::new() };
-        // Where nothing asks for a pause after a refusal, requests go on and fall into windows of which some are over and
-        // some are not. Whole trips leave those out, and the cloud knows more.
-        if self.history.exchanges().iter().any(|e| e.refused && e.retry_after.is_none()) {
-            return Vec::new();
+        let cloud = &self.clouds[cloud];
+        let period = fit::period(cloud).filter(|period| period.relative_width() < TIMED);
+        if period.is_none() {
+            // What was known of it before still holds.
+            return self.counters.limits(&self.history, &[]);
         }
-        let trips = self.history.trips((period.low, period.high));
-        self.trips.limits(&trips)
+        let mut periods: Vec<f64> = cloud.sample(PERIODS).iter().map(|h| h.of.period).collect();
+        periods.sort_by(f64::total_cmp);
+        periods.dedup_by(|next, kept| *next < *kept * 1.002);
+        self.counters.limits(&self.history, &periods)
     }
 
     /// Believes a stated limit: half of every cloud takes it over, and it stays likelier than others from then on.

@@ -45,7 +45,7 @@ pub struct Bounds {
 impl Bounds {
     /// Stops at the first refusal: at most 60 requests and 90 s.
     pub const DEFAULT: Self = Self::of(Budget::DEFAULT);
-    /// Goes on: at most 120 requests, 15 refusals and 300 s.
+    /// Goes on: at most 120 requests, 25 refusals and 300 s.
     pub const DEEP: Self = Self::of(Budget::DEEP);
 
     /// What the estimator's own budget allows; its lead-in is not a bound.
