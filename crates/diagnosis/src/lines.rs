@@ -175,14 +175,21 @@ impl Compiled {
         }
     }
 
-    /// The patterns that find something in a text, in their order.
-    fn matches<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (&'a Pattern, &'a Regex)> {
+    /// The patterns of such entries that find something in a text, in their order.
+    fn matches<'a>(
+        &'a self,
+        text: &'a str,
+        such: impl Fn(usize) -> bool,
+    ) -> impl Iterator<Item = (&'a Pattern, &'a Regex)> {
         let found = self.search.find_overlapping_iter(text);
         let mut may: BTreeSet<usize> =
             found.flat_map(|f| &self.of_text[f.pattern().as_usize()]).copied().collect();
         may.extend(&self.always);
-        may.into_iter().filter_map(|at| {
+        may.into_iter().filter_map(move |at| {
             let pattern = &self.patterns[at];
+            if !such(pattern.entry) {
+                return None;
+            }
             Some((pattern, pattern.regex().filter(|regex| regex.is_match(text.as_bytes()))?))
         })
     }
@@ -308,15 +315,30 @@ impl LineIndex {
 
     /// Whether a pattern finds something in a line; what an entry asks of its place is left out.
     pub(crate) fn knows_line(&self, text: &str) -> bool {
-        self.compiled().matches(text).next().is_some()
+        self.compiled().matches(text, |_| true).next().is_some()
     }
 
     /// What a line says, each entry once, in the order of the file. `place` and `through` as the log's reader found them.
     pub(crate) fn says(&self, text: &str, place: Option<&str>, through: &[String]) -> Vec<Said<'_>> {
+        self.says_by(text, place, through, |_| true)
+    }
+
+    /// What a line of an error page says. Most entries are of words that pages use for other things, and are not tried.
+    pub(crate) fn page_says(&self, text: &str) -> Vec<Said<'_>> {
+        self.says_by(text, Some(text), &[], |line| line.page)
+    }
+
+    fn says_by(
+        &self,
+        text: &str,
+        place: Option<&str>,
+        through: &[String],
+        such: impl Fn(&LogLine) -> bool,
+    ) -> Vec<Said<'_>> {
         let compiled = self.compiled();
         let mut told: BTreeMap<usize, usize> = BTreeMap::new();
         let mut found: Vec<Said<'_>> = Vec::new();
-        for (Pattern { entry, .. }, pattern) in compiled.matches(text) {
+        for (Pattern { entry, .. }, pattern) in compiled.matches(text, |entry| such(&self.lines[entry])) {
             let line = &self.lines[*entry];
             let placed = line.place.is_none()
                 || compiled.places[*entry]
@@ -401,7 +423,8 @@ mod tests {
         let lines = &Catalogue::embedded().lines;
         let compiled = lines.compiled();
         for text in lines.iter().flat_map(|line| &line.examples) {
-            let found: Vec<&str> = compiled.matches(text).map(|(pattern, _)| pattern.text.as_str()).collect();
+            let found: Vec<&str> =
+                compiled.matches(text, |_| true).map(|(pattern, _)| pattern.text.as_str()).collect();
             let all =
                 compiled.patterns.iter().filter(|p| p.regex().is_some_and(|r| r.is_match(text.as_bytes())));
             assert_eq!(found, all.map(|pattern| pattern.text.as_str()).collect::<Vec<_>>(), "{text}");

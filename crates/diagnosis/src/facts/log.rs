@@ -487,8 +487,7 @@ fn page_line(catalogue: &Catalogue, line: &str) -> Vec<String> {
     let plain =
         line.replace("&#39;", "'").replace("&#x27;", "'").replace("&quot;", "\"").replace("\\\"", "\"");
     let line = redact_log_line(&plain);
-    let said = catalogue.lines.says(&line, Some(&line), &[]).into_iter().filter(|said| said.line.page);
-    said.map(|said| said.line.id.clone()).collect()
+    catalogue.lines.page_says(&line).into_iter().map(|said| said.line.id.clone()).collect()
 }
 
 #[cfg(test)]
