@@ -91,6 +91,9 @@ pub struct LogLine {
     pub role: Option<LineRole>,
     /// What it is a sign of by itself.
     pub trouble: Option<LineTrouble>,
+    /// Whether a domain that the line names has to be the target's: a resolver's log is full of what strangers' zones lack.
+    #[serde(default)]
+    pub own: bool,
     /// Words of other entries that are past once this was said: a certificate that came ends what had failed before it.
     #[serde(default)]
     pub ends: Vec<String>,

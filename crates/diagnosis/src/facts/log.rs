@@ -87,8 +87,12 @@ fn log(
     let mut refusals = Refusals::default();
     // A listing is held against what is asked for, which no single line says.
     let compared: Vec<LogEvent> = tail.other_letters.iter().map(comparison).collect();
+    let domain =
+        evidence.target.production.as_ref().and_then(|url| url.domain()).map(str::to_ascii_lowercase);
+    let domain = domain.as_deref().map(|host| psl::domain_str(host).unwrap_or(host));
     for event in tail.events.iter().chain(&compared) {
-        let said = lines.says(&event.text, event.place.as_deref(), &event.through);
+        let mut said = lines.says(&event.text, event.place.as_deref(), &event.through);
+        said.retain(|one| !one.line.own || domain.is_none_or(|domain| !is_of_strangers(&event.text, domain)));
         for one in &said {
             let meaning = meanings.entry(one.line.id.as_str()).or_default();
             meaning.count += event.count;
@@ -206,6 +210,29 @@ fn log(
         }
     }
     named.facts(subject, &id(), project, catalogue, facts);
+}
+
+/// Whether a line names domains, and none of them is this one or lies in it. File names with an ending that is a top-level domain
+/// as well (`.sh`, `.py`) pass for domains, which loses a line and invents nothing.
+fn is_of_strangers(text: &str, domain: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let lower = text.to_ascii_lowercase();
+    let names = lower.split(|c| !is_part(c)).map(|word| word.trim_matches(['.', '-']));
+    let is_own = |name: &str| {
+        name.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    };
+    let is_domain = |name: &str| {
+        psl::domain(name.as_bytes()).is_some_and(|found| found.suffix().is_known())
+            && name.parse::<IpAddr>().is_err()
+    };
+    let mut strange = false;
+    for name in names.filter(|name| name.contains('.')) {
+        if is_own(name) {
+            return false;
+        }
+        strange |= is_domain(name);
+    }
+    strange
 }
 
 /// A comparison as the line that would say it, for the patterns of `log-lines.toml`.
@@ -674,6 +701,21 @@ mod tests {
         let fact = found.get(FactKey::LogSays, "log app.log").expect("it is there");
         assert!(fact.known().is_none(), "{fact:?}");
         assert_eq!(list(&facts(Vec::new()), FactKey::LogSays), ["nothing"]);
+    }
+
+    #[test]
+    fn what_a_resolver_says_of_strangers_is_not_of_the_target() {
+        for (text, strange) in [
+            ("lame server resolving 'old-shop.example.org' (in 'example.org'?): 192.0.2.53#53", true),
+            ("lame server resolving 'api.shop.com' (in 'shop.com'?): 192.0.2.53#53", false),
+            ("info: validation failure <dnssec-failed.org. A IN>: no signatures", true),
+            ("shop.com. 300 IN NS ns1.registrar.net.", false),
+            ("not-shop.com is on hold", true),
+            ("SERVFAIL from 192.0.2.53 after 3 tries", false),
+            ("named[612]: zone transfer refused, bind 9.18.1", false),
+        ] {
+            assert_eq!(is_of_strangers(text, "shop.com"), strange, "{text}");
+        }
     }
 
     /// The words and the state of a captured log.
