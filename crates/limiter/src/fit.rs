@@ -142,11 +142,9 @@ fn limit(
     all.extend(kept(&|_| true));
     let of_best = kept(&|class| class == best);
     let mut limit = quantity(all.clone(), of_best.clone(), TAIL_OF_LIMIT);
-    if let (Some(limit), Some(likely)) = (&mut limit, plainly_likeliest(of_best)) {
-        *limit = Quantity { likely, low: limit.low.min(likely), high: limit.high.max(likely) };
-    }
-    if let (true, Some(limit), Some((likely, _))) = (replaced(best), &mut limit, of_several.first()) {
-        let likely = f64::from(*likely);
+    let first_of_several = of_several.first().filter(|_| replaced(best)).map(|(total, _)| f64::from(*total));
+    if let (Some(limit), Some(likely)) = (&mut limit, first_of_several.or_else(|| plainly_likeliest(of_best)))
+    {
         *limit = Quantity { likely, low: limit.low.min(likely), high: limit.high.max(likely) };
     }
     let sum: f64 = members.iter().map(|(w, _)| w).sum();

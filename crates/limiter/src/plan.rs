@@ -17,7 +17,8 @@
 //!    the counters' windows cut at different times: see `trip_by_chance`.
 //!
 //! It stops when one kind is certain and its period is known, when nothing can be learnt within the time left, and when
-//! requests, refusals or time run out; the last refusals are kept for several counters. Every wait is lengthened at random, so that probes do not march in step.
+//! requests, refusals or time run out; the last refusals are kept for several counters. Every wait is lengthened at random, so
+//! that probes do not march in step.
 
 use std::borrow::Borrow;
 
@@ -286,7 +287,6 @@ impl Plan {
     /// Whether the refusals that are left are kept for several counters, of whose limit each tells only a part by chance.
     fn rest_is_for_several(&self) -> bool {
         f64::from(self.refused) >= OF_ANY_KIND * f64::from(self.budget.refusals)
-            && self.refused > 1
             && self.posterior.fit().best().0 != LimiterClass::SeveralCounters
     }
 
@@ -449,7 +449,7 @@ impl Plan {
             return Err(Stop::NothingToLearn);
         };
         if self.only_trips_tell(fit) {
-            return self.trip_by_chance(period, soonest, end);
+            return self.trip_by_chance(period, soonest);
         }
         let requests = f64::from(self.budget.requests - self.sent);
         let longest = limit.likely;
@@ -484,14 +484,13 @@ impl Plan {
     /// different times one begins anew while another still counts, and what passes in all of their windows together varies
     /// less by chance than what passes in one trip. So the windows are set apart where all are over, by a pause after the
     /// first request, and kept apart by going on as soon as Retry-After allows.
-    fn trip_by_chance(&mut self, period: Quantity, soonest: f64, end: f64) -> Result<f64, Stop> {
-        let left = self.budget.requests - self.sent;
-        if left < LEAST_OF_A_TRIP || self.refused + 1 > self.budget.refusals {
+    fn trip_by_chance(&mut self, period: Quantity, soonest: f64) -> Result<f64, Stop> {
+        if self.budget.requests - self.sent < LEAST_OF_A_TRIP {
             return Err(Stop::NothingToLearn);
         }
         let all_over = self.posterior.counters.chance_of_open(&self.posterior.history, soonest) < 0.5;
         self.stage = if all_over { Stage::Again(APART * period.likely) } else { Stage::Burst };
-        if soonest < end { Ok(soonest) } else { Err(Stop::Time) }
+        Ok(soonest)
     }
 
     /// The time to send at whose answer tells most, and what that is worth.

@@ -510,7 +510,8 @@ fn too_deep(host: &str, names: &[String]) -> bool {
     })
 }
 
-fn same_domain(a: &str, b: &str) -> bool {
+/// Whether two names, wildcards among them, lie in one registered domain.
+pub(super) fn same_domain(a: &str, b: &str) -> bool {
     let domain = |name: &str| {
         let name = name.trim_start_matches("*.").trim_end_matches('.').to_ascii_lowercase();
         let domain = psl::domain(name.as_bytes())?;

@@ -12,6 +12,7 @@ use landfall_evidence::{
 };
 
 use super::counted::Refusals;
+use super::doors::same_domain;
 use super::{Exchanges, Fact, FactKey, Facts, Value, Why, why_absent};
 use crate::catalogue::Catalogue;
 use crate::lines::{GROUPS, LineRole, LineTrouble};
@@ -87,12 +88,10 @@ fn log(
     let mut refusals = Refusals::default();
     // A listing is held against what is asked for, which no single line says.
     let compared: Vec<LogEvent> = tail.other_letters.iter().map(comparison).collect();
-    let domain =
-        evidence.target.production.as_ref().and_then(|url| url.domain()).map(str::to_ascii_lowercase);
-    let domain = domain.as_deref().map(|host| psl::domain_str(host).unwrap_or(host));
+    let host = evidence.target.production.as_ref().and_then(|url| url.domain());
     for event in tail.events.iter().chain(&compared) {
         let mut said = lines.says(&event.text, event.place.as_deref(), &event.through);
-        said.retain(|one| !one.line.own || domain.is_none_or(|domain| !is_of_strangers(&event.text, domain)));
+        said.retain(|one| !one.line.own || host.is_none_or(|host| !is_of_strangers(&event.text, host)));
         for one in &said {
             let meaning = meanings.entry(one.line.id.as_str()).or_default();
             meaning.count += event.count;
@@ -212,27 +211,17 @@ fn log(
     named.facts(subject, &id(), project, catalogue, facts);
 }
 
-/// Whether a line names domains, and none of them is this one or lies in it. File names with an ending that is a top-level domain
-/// as well (`.sh`, `.py`) pass for domains, which loses a line and invents nothing.
-fn is_of_strangers(text: &str, domain: &str) -> bool {
+/// Whether a line names domains, and none of them is that of this host. File names with an ending that is a top-level domain as
+/// well (`.sh`, `.py`) pass for domains, which loses a line and invents nothing.
+fn is_of_strangers(text: &str, host: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let lower = text.to_ascii_lowercase();
-    let names = lower.split(|c| !is_part(c)).map(|word| word.trim_matches(['.', '-']));
-    let is_own = |name: &str| {
-        name.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
-    };
+    let words = text.split(|c| !is_part(c)).map(|word| word.trim_matches(['.', '-']));
+    let names: Vec<&str> = words.filter(|word| word.contains('.')).collect();
     let is_domain = |name: &str| {
-        psl::domain(name.as_bytes()).is_some_and(|found| found.suffix().is_known())
-            && name.parse::<IpAddr>().is_err()
+        let found = psl::domain(name.as_bytes());
+        found.is_some_and(|found| found.suffix().is_known()) && name.parse::<IpAddr>().is_err()
     };
-    let mut strange = false;
-    for name in names.filter(|name| name.contains('.')) {
-        if is_own(name) {
-            return false;
-        }
-        strange |= is_domain(name);
-    }
-    strange
+    names.iter().any(|name| is_domain(name)) && !names.iter().any(|name| same_domain(name, host))
 }
 
 /// A comparison as the line that would say it, for the patterns of `log-lines.toml`.
