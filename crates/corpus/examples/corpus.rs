@@ -167,17 +167,12 @@ async fn record_one(path: &Path, catalogue: &Catalogue) -> Result<String, String
         "recorded in {:.1} s, {} observations: {}",
         began.elapsed().as_secs_f32(),
         evidence.observations.len(),
-        verdict(&recipe, &evidence, &diagnosis, catalogue).1
+        verdict(&recipe, &diagnosis).1
     ))
 }
 
 /// Whether the diagnosis says what is true, in one line.
-fn verdict(
-    recipe: &Recipe,
-    evidence: &Evidence,
-    diagnosis: &Diagnosis,
-    catalogue: &Catalogue,
-) -> (bool, String) {
+fn verdict(recipe: &Recipe, diagnosis: &Diagnosis) -> (bool, String) {
     let truth = &recipe.truth;
     let named: Vec<&str> =
         diagnosis.causes.iter().filter(|c| c.label >= Label::Likely).map(|c| c.id.as_str()).collect();
@@ -216,7 +211,7 @@ fn verdict(
             }
         }
     }
-    let broken = inspect(evidence, catalogue).first_broken().map_or("", |rung| rung.name());
+    let broken = diagnosis.first_broken.as_deref().unwrap_or_default();
     if broken != truth.broken {
         wrong.push(format!("first broken rung {broken:?}, true {:?}", truth.broken));
     }
@@ -241,7 +236,7 @@ fn check_all(parts: &[String], half: Option<Half>) -> Result<bool, String> {
             continue;
         }
         let evidence = record::read(&recording).map_err(|e| e.to_string())?;
-        let (fine, line) = verdict(&recipe, &evidence, &diagnose(&evidence, &catalogue), &catalogue);
+        let (fine, line) = verdict(&recipe, &diagnose(&evidence, &catalogue));
         right += usize::from(fine);
         println!("{}: {line}", short(&path));
     }
@@ -333,7 +328,7 @@ fn show(path: &Path, recipe: &Recipe, evidence: &Evidence, catalogue: &Catalogue
     for other in &diagnosis.unexplained {
         println!("   unexplained {other:?}");
     }
-    let (fine, line) = verdict(recipe, evidence, &diagnosis, catalogue);
+    let (fine, line) = verdict(recipe, &diagnosis);
     println!("   {line}");
     fine
 }

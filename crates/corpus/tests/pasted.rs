@@ -1,8 +1,8 @@
 //! Logs as a team pastes them, with what the public name answers beside them: the cause has to come first.
 //!
-//! No server is behind these: each case is a log in the wording of the real software (`scenarios/pasted/*.toml`) and an answer
-//! (`scenarios/pasted/answers.toml`), put into one recording of a production that is well in every other way. They hold
-//! what recordings from real servers cannot hold for every framework and platform: that their words lead to the cause.
+//! No server is behind these: each case is a log in the wording of the real software (`scenarios/pasted/*.toml`), or the files of a
+//! project, and an answer (`scenarios/pasted/answers.toml`), put into one recording of a production that is well in every other way.
+//! They hold what recordings from real servers cannot hold for every framework and platform: that their words lead to the cause.
 //!
 //! A case without a truth is well: its log looks bad, and nothing may be named. Files named `closed-*` are kept from whoever
 //! teaches the rules: they measure what carries over.
@@ -21,11 +21,11 @@ use sha2::{Digest as _, Sha256};
 
 /// Cases of faults and of healthy productions, and those whose cause comes first, is among the first three, and is passed over
 /// for another one at likely or above: what is reached and must stay.
-const FAULTS: usize = 963;
-const HEALTHY: usize = 68;
-const FIRST: usize = 830;
-const THIRD: usize = 841;
-const ASTRAY: usize = 24;
+const FAULTS: usize = 1195;
+const HEALTHY: usize = 95;
+const FIRST: usize = 960;
+const THIRD: usize = 979;
+const ASTRAY: usize = 32;
 
 #[derive(Deserialize)]
 struct File {
@@ -45,7 +45,13 @@ struct Case {
     /// A name of `answers.toml`, or `ok`, `refused`, `silent`; `ok` where there is no answer of its own either.
     edge: Option<String>,
     answer: Option<Answer>,
-    log: String,
+    /// Answers of single paths, which go before both.
+    #[serde(default)]
+    paths: BTreeMap<String, Answer>,
+    log: Option<String>,
+    /// The project's folder: what each file holds.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Clone)]
@@ -91,6 +97,9 @@ fn answer(case: &Case, answers: &BTreeMap<String, Answer>, id: &str, path: &str)
     if !id.starts_with("http/edge") || id.contains("HTTP/3") || id.contains("plain-http") {
         return None;
     }
+    if let Some(answer) = case.paths.get(path) {
+        return Some(written(answer));
+    }
     if edge == "ok" || (edge == "one-500" && !path.contains("orders")) {
         let items = Answer {
             status: 200,
@@ -115,8 +124,11 @@ fn written(answer: &Answer) -> Value {
     let given = answer.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
     let usual =
         [("date", "Wed, 25 Nov 2026 22:39:10 GMT".to_owned()), ("content-length", length.to_string())];
+    let told = |name: &str| answer.headers.keys().any(|own| own.eq_ignore_ascii_case(name));
     let headers: Vec<Value> = given
-        .chain(usual.map(|(name, value)| (name.to_owned(), value)))
+        .chain(
+            usual.into_iter().filter(|(name, _)| !told(name)).map(|(name, value)| (name.to_owned(), value)),
+        )
         .map(|(name, value)| json!({"name": name, "value": value}))
         .collect();
     // The probe resolves it against the URL it asked; a case writes it whole.
@@ -145,14 +157,39 @@ fn evidence(
             o["seen"]["answer"] = answer;
         }
     }
-    let log = case.log.as_bytes();
-    let tail = landfall_project::reduce_log(log, false, &|line| catalogue.knows_log_line(line));
-    observations.push(json!({
-        "id": "log/app.log", "vantage": "workspace", "started_us": 2_010_863, "took_us": 1833, "after": null,
-        "round_trips": 0, "attempt": 1, "by_hand": "tail -n 100 app.log",
-        "seen": {"kind": "log", "name": "app.log", "answer": {"state": "present", "detail": tail}},
-    }));
+    if let Some(log) = &case.log {
+        let tail =
+            landfall_project::reduce_log(log.as_bytes(), false, &|line| catalogue.knows_log_line(line));
+        observations.push(json!({
+            "id": "log/app.log", "vantage": "workspace", "started_us": 2_010_863, "took_us": 1833, "after": null,
+            "round_trips": 0, "attempt": 1, "by_hand": "tail -n 100 app.log",
+            "seen": {"kind": "log", "name": "app.log", "answer": {"state": "present", "detail": tail}},
+        }));
+    }
+    if !case.files.is_empty() {
+        observations.push(project(case));
+        value["target"]["project"] = json!("/srv/project");
+    }
     Evidence::from_json(&value.to_string()).unwrap_or_else(|e| panic!("{}: {e}", case.id))
+}
+
+/// What the project's folder shows.
+fn project(case: &Case) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in &case.files {
+        let path = folder.path().join(name);
+        assert!(path.starts_with(folder.path()) && !name.contains(".."), "{}: {name}", case.id);
+        std::fs::create_dir_all(path.parent().expect("inside the folder")).expect("a folder");
+        std::fs::write(&path, text.strip_prefix('\n').unwrap_or(text)).expect("a file");
+    }
+    let root = folder.path().display().to_string();
+    let read = serde_json::to_string(&landfall_project::read(folder.path())).expect("plain data");
+    let answer: Value = serde_json::from_str(&read.replace(&root, "/srv/project")).expect("plain data");
+    json!({
+        "id": "project/read", "vantage": "workspace", "started_us": 1_010, "took_us": 1833, "after": null,
+        "round_trips": 0, "attempt": 1, "by_hand": "ls -la /srv/project",
+        "seen": {"kind": "project", "root": "/srv/project", "answer": answer},
+    })
 }
 
 /// What came of the cases of a file.

@@ -79,8 +79,11 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             {
                 RungState::Ok
             }
+            // Another address than the zone's own servers give may be no more than the one that is nearer to that resolver: where
+            // nothing at all fails, it is.
             _ if facts.of(DnsDifference).any(|f| {
-                matches!(f.text(), Some("other-address" | "sinkhole" | "absent" | "empty" | "more"))
+                matches!(f.text(), Some("sinkhole" | "absent" | "empty" | "more"))
+                    || f.text() == Some("other-address") && facts.symptoms().next().is_some()
             }) =>
             {
                 RungState::Broken
@@ -301,6 +304,17 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
             fact.symptom && matches!(fact.text(), Some("html-for-json" | "not-found" | "redirect"))
         });
+    // What is posted over plain HTTP is sent to https by a redirect after which clients go on with GET: the project gives such an
+    // address, and its log has the GETs that came of it.
+    let posts_upgraded = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
+        fact.symptom
+            && fact.text() == Some("method-refused")
+            && facts
+                .get(FactKey::RouteAllow, &fact.subject)
+                .is_some_and(|allow| !allow.known().is_some_and(|value| value.to_string().contains("GET")))
+    }) && matches!(facts.number(FactKey::DoorPlainStatus, "edge"), Some(301..=303))
+        && facts.of(FactKey::HostPlain).any(|fact| fact.known().is_some())
+        && listed(facts, FactKey::LogSays, "get-where-post");
     let upgrade = facts.at(FactKey::EndpointUpgrade, Some("edge")).any(|fact| fact.symptom)
         && facts.at(FactKey::EndpointUpgrade, None).any(|fact| fact.text() == Some("upgraded"));
     let refused = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
@@ -367,6 +381,7 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         || wall
         || parted
         || upgrade
+        || posts_upgraded
         || facts.is(FactKey::EdgeInPath, "", "no") == Some(true)
 }
 
@@ -539,8 +554,11 @@ fn waits_elsewhere(facts: &Facts) -> bool {
     let meant = matches!(facts.text(FactKey::DnsElsewherePlace, ""), Some("infrastructure" | "document"));
     let empty = facts.is(FactKey::DnsBare, "", "yes") == Some(true)
         && matches!(facts.text(FactKey::DnsAuthoritative, ""), Some("nxdomain" | "nodata"));
-    // A zone that was just made stands where it was moved to, and what it lacks is its own.
-    let moved = facts.is(FactKey::DnsYoung, "", "yes") == Some(true);
+    // A zone that was just made, or is edited since nobody edits the copy any more, stands where it was moved to, and what
+    // it lacks is its own.
+    let moved = [FactKey::DnsYoung, FactKey::DnsCopyOlder]
+        .into_iter()
+        .any(|key| facts.is(key, "", "yes") == Some(true));
     if (empty && !meant) || moved {
         return false;
     }
@@ -832,7 +850,15 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     if !before && facts.at(FactKey::EndpointOutcome, Some("edge")).any(unreadable) {
         return RungState::Broken;
     }
-    if !before && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom)) {
+    // That browsers keep a page for some days is how many sites are run; past two weeks nobody meant it.
+    let meant = |fact: &crate::facts::Fact| {
+        fact.key == FactKey::PageKept
+            && fact.text() == Some("html")
+            && facts.number(FactKey::PageKeptS, &fact.subject).is_some_and(|kept| kept < KEPT_TOO_LONG_S)
+    };
+    if !before
+        && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom && !meant(fact)))
+    {
         return RungState::Broken;
     }
     let plain =
@@ -889,6 +915,9 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
         ok_if(outcomes.contains(&"ok"))
     }
 }
+
+/// From this time on nobody means browsers to keep a page without asking again (the cause asks for as much).
+const KEPT_TOO_LONG_S: i64 = 1_209_600;
 
 /// Whether some paths fail with an error of a program that nobody on the way signed, while others of the same site are served. A
 /// status of gateways is the program's as well where its own log has such answers, and the exception behind them.

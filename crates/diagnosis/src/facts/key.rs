@@ -77,6 +77,8 @@ keys! {
     DnsCopy "dns.copy" ["better", "differs", "same", "absent"] "A copy of the zone to which nobody is sent, against the zone that the world is sent to.",
     DnsCopyAt "dns.copy_at" [] "Servers that hold a copy with the host, and to which nobody is sent.",
     DnsYoung "dns.young" ["yes", "no"] "Whether the delegated zone has the serial of one that was just made, and the copy elsewhere that of an old one.",
+    DnsCopyOlder "dns.copy_older" ["yes", "no"] "Whether that copy was edited last before the zone that the world is sent to, where both count by dates or by seconds.",
+    DnsCopyMore "dns.copy_more" [] "What that copy has beside the host, and the zone that the world is sent to lacks; `none` where both have the rest.",
     DnsCopyNewer "dns.copy_newer" ["yes", "no"] "Whether that copy has a higher serial than the zone that the world is sent to.",
     DnsDelegation "dns.delegation" ["same", "partly", "differs"] "The parent's NS set against the zone's own.",
     DnsDifference "dns.difference" ["same", "other-address", "sinkhole", "absent", "empty", "more", "fails"] "Subject one resolver: its answer against that of the zone's own servers.",

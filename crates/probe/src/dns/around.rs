@@ -328,9 +328,11 @@ pub async fn follow_up(
     if told.nxdomain {
         let doubled = format!("{host}.{zone}");
         questions.push((resolver.clone(), doubled, RecordType::A, Flags::default()));
-        // Whether the rest of the zone is there: a zone without anything was perhaps never filled.
-        if let Some((name, ip)) = told.authoritative.iter().next() {
-            let server = Server::authoritative(name, *ip);
+        // Whether the rest of the zone is there: a zone without anything was perhaps never filled. A copy elsewhere that
+        // holds the host is asked for the same: what else it alone has was left behind together with it.
+        let delegated = told.authoritative.iter().next().map(|(name, ip)| Server::authoritative(name, *ip));
+        let copy = told.copies.iter().next().map(|(name, ip)| Server::expected(name, *ip));
+        for server in delegated.into_iter().chain(copy) {
             let www = format!("www.{domain}");
             let rest = [
                 (&domain, RecordType::A),
@@ -372,11 +374,10 @@ pub async fn follow_up(
             }
         }
     }
-    let direct = join_all(
-        questions
-            .iter()
-            .map(|(server, name, rtype, flags)| ask_with(ctx, server, name, *rtype, *flags, vantage, None)),
-    );
+    let direct = join_all(questions.iter().map(|(server, name, rtype, flags)| {
+        let vantage = if server.role == DnsServerRole::Expected { Vantage::ThirdParty } else { vantage };
+        ask_with(ctx, server, name, *rtype, *flags, vantage, None)
+    }));
     let unasked: Vec<&String> =
         told.delegated.keys().filter(|name| !told.named.contains(*name)).take(SERVERS).collect();
     let told = &told;
@@ -450,6 +451,8 @@ struct Told {
     named: BTreeSet<String>,
     /// Servers of the zone that answered with authority.
     authoritative: BTreeSet<(String, IpAddr)>,
+    /// Servers outside the delegation that answered with authority and hold the host.
+    copies: BTreeSet<(String, IpAddr)>,
 }
 
 impl Told {
@@ -499,6 +502,14 @@ impl Told {
                 continue;
             }
             let addresses = addresses_in(observation);
+            if let (DnsServerRole::Expected, true, Some(name), Some(address)) = (
+                server.role,
+                answer.authoritative && !answer.answers.is_empty(),
+                &server.name,
+                server.address,
+            ) {
+                told.copies.insert((name.clone(), address.ip()));
+            }
             match server.role {
                 DnsServerRole::Authoritative => own.extend(&addresses),
                 DnsServerRole::Recursive => theirs.entry(server.address).or_default().extend(&addresses),

@@ -18,7 +18,7 @@ use crate::shell::shell_word;
 /// A server that can be asked over the network.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
-    role: DnsServerRole,
+    pub(super) role: DnsServerRole,
     name: Option<String>,
     address: SocketAddr,
     /// Whether the operator chose it. Others are held to what may be connected to.

@@ -176,7 +176,83 @@ pub(super) fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
         let ahead = there.wrapping_sub(here);
         // Providers count a zone that was just made from one, and a zone of years by dates or seconds.
         facts.known(FactKey::DnsYoung, "", here <= YOUNG_SERIAL && there >= OLD_SERIAL, ids.clone());
-        facts.known(FactKey::DnsCopyNewer, "", ahead != 0 && ahead < 1 << 31, ids);
+        facts.known(FactKey::DnsCopyNewer, "", ahead != 0 && ahead < 1 << 31, ids.clone());
+        if let (Some(then), Some(now)) = (Calendar::of(there), Calendar::of(here))
+            && then.counts == now.counts
+        {
+            facts.known(FactKey::DnsCopyOlder, "", then.day < now.day, ids);
+        }
+    }
+    more(world, &holders, facts);
+}
+
+/// What a copy has of the usual names beside the host, and the delegated zone lacks.
+fn more(world: &World<'_>, holders: &BTreeSet<String>, facts: &mut Facts) {
+    let www = format!("www.{}", world.domain);
+    let (mut here, mut there) = (BTreeMap::new(), BTreeMap::new());
+    let mut ids = Ids::new();
+    for (observation, s) in world.evidence.all_dns() {
+        let (name, rtype) = (s.question.name.as_str(), s.question.rtype.as_str());
+        let usual =
+            (name == world.domain && matches!(rtype, "A" | "MX" | "TXT")) || (name == www && rtype == "A");
+        let of = match s.question.server.role {
+            DnsServerRole::Authoritative => &mut here,
+            DnsServerRole::Expected
+                if s.question.server.name.as_ref().is_some_and(|n| holders.contains(n)) =>
+            {
+                &mut there
+            }
+            _ => continue,
+        };
+        if name != world.host
+            && usual
+            && let Some(answer) = message(s).filter(|answer| answer.authoritative)
+        {
+            *of.entry((name, rtype)).or_insert(false) |= !answer.answers.is_empty();
+            ids.insert(observation.id.clone());
+        }
+    }
+    let both: Vec<_> = there.iter().filter_map(|(what, has)| Some((what, *has, *here.get(what)?))).collect();
+    if both.is_empty() {
+        return;
+    }
+    let mut more: Vec<String> = both
+        .iter()
+        .filter(|(_, there, here)| *there && !here)
+        .map(|((name, rtype), ..)| format!("{name} {rtype}"))
+        .collect();
+    if more.is_empty() {
+        more.push("none".to_owned());
+    }
+    facts.known_list(FactKey::DnsCopyMore, "", more, ids);
+}
+
+/// A serial read as a time.
+#[derive(Clone, Copy)]
+struct Calendar {
+    counts: Counts,
+    day: u32,
+}
+
+/// How a zone counts its versions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    /// The day and the number of the edit, `YYYYMMDDnn` (RFC 1912 section 2.2).
+    Dates,
+    /// Seconds since 1970, as several providers and tools write.
+    Seconds,
+}
+
+impl Calendar {
+    fn of(serial: u32) -> Option<Self> {
+        let (year, month, day) = (serial / 1_000_000, serial / 10_000 % 100, serial / 100 % 100);
+        if (1990..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day) {
+            return Some(Self { counts: Counts::Dates, day: serial / 100 });
+        }
+        // Of this century and before the dates begin (1,990,010,100 would be the year 2033).
+        (946_684_800..1_990_000_000)
+            .contains(&serial)
+            .then(|| Self { counts: Counts::Seconds, day: serial / 86_400 })
     }
 }
 
