@@ -306,7 +306,7 @@ fn entries(text: &str, host: &str) -> Vec<IpAddr> {
 }
 
 /// Asks what the answers so far call for. `seen` holds the observations of [`super::addresses`], [`super::zone`] and
-/// [`around`]. Nothing is asked where all is as it should be. At most 40 questions.
+/// [`around`]. Nothing is asked where all is as it should be. At most 44 questions.
 pub async fn follow_up(
     ctx: &Context,
     host: &str,
@@ -477,6 +477,15 @@ impl Told {
                 told.parent(observation, answer, domain);
                 continue;
             }
+            // Copies are none of the answers that a client could get, which is what the rest looks at.
+            if let (DnsServerRole::Expected, Some(name), Some(address)) =
+                (server.role, &server.name, server.address)
+                && answer.authoritative
+                && question.name == host
+                && !addresses_in(observation).is_empty()
+            {
+                told.copies.insert((name.clone(), address.ip()));
+            }
             if !question.is_plain() {
                 continue;
             }
@@ -502,14 +511,6 @@ impl Told {
                 continue;
             }
             let addresses = addresses_in(observation);
-            if let (DnsServerRole::Expected, true, Some(name), Some(address)) = (
-                server.role,
-                answer.authoritative && !answer.answers.is_empty(),
-                &server.name,
-                server.address,
-            ) {
-                told.copies.insert((name.clone(), address.ip()));
-            }
             match server.role {
                 DnsServerRole::Authoritative => own.extend(&addresses),
                 DnsServerRole::Recursive => theirs.entry(server.address).or_default().extend(&addresses),

@@ -670,6 +670,11 @@ async fn the_delegation_is_read_at_the_parent_and_its_servers_are_asked() {
     let recursive = |question: &str| format!("dns/recursive/{}/{question}", world.resolver.address);
     assert_eq!(data(&find(&followed, &recursive("A api.example.test.example.test"))), ["192.0.2.9"]);
     find(&followed, &recursive("A apl.example.test"));
+    // What else was left behind is asked of the copy, which is nobody's way to production.
+    for question in ["A example.test", "MX example.test", "TXT example.test", "A www.example.test"] {
+        let asked = find(&followed, &format!("dns/expected/wanted.example.net/192.0.2.53/{question}"));
+        assert_eq!(asked.vantage, Vantage::ThirdParty);
+    }
     let good = find(&followed, "dns/authoritative/ns1.example.test/192.0.2.53/A api.example.test");
     assert_eq!((data(&good).len(), good.after.as_ref()), (1, Some(&referral.id)));
     let lame = find(&followed, "dns/authoritative/ns2.example.test/192.0.2.54/A api.example.test");

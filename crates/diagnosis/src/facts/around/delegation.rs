@@ -303,3 +303,86 @@ pub(super) fn agreement(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     let trouble = differ && (distinct.len() > 1 || words.len() > 1);
     facts.known(FactKey::DnsServersAgree, "", !differ, ids).symptom = trouble;
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{
+        Denial, DnsAnswer, DnsRecord, DnsServer, DnsServerRole, Observed, Seen, Vantage,
+    };
+
+    use super::{Calendar, Counts};
+    use crate::Catalogue;
+    use crate::facts::{FactKey, Facts, Value};
+    use crate::testworld::{HOST, World, deployed, dns_answer, dns_seen};
+
+    #[test]
+    fn serials_are_held_against_each_other_where_they_count_alike() {
+        let day = |serial| Calendar::of(serial).map(|c| (c.counts == Counts::Dates, c.day));
+        assert_eq!(day(2_026_112_503), Some((true, 20_261_125)));
+        assert_eq!(day(1_764_150_000), Some((false, 20_418)));
+        for other in [1, 7, 2_388_104_411, 2_026_990_101, 0] {
+            assert_eq!(day(other), None, "{other}");
+        }
+    }
+
+    /// What a server says of the host, of the version of the zone and of its usual names.
+    fn says(world: &mut World, role: DnsServerRole, has_host: bool, serial: u32, mail: bool) {
+        let zone = HOST.split_once('.').expect("below a zone").1;
+        let (name, ip) = match role {
+            DnsServerRole::Expected => ("ns1.former.test", "192.0.2.91"),
+            _ => ("ns1.present.test", "192.0.2.92"),
+        };
+        let address = Some(format!("{ip}:53").parse().expect("an address"));
+        let server = DnsServer { role, name: Some(name.into()), address, connected_to: None };
+        let record = |name: &str, rtype: &str, data: &str| DnsRecord {
+            name: name.into(),
+            rtype: rtype.into(),
+            ttl_s: 300,
+            data: data.into(),
+        };
+        let records = |list| Observed::Present(dns_answer(0, true, list));
+        let absent = || -> Observed<DnsAnswer> {
+            Observed::Denied(Denial::Rcode(Box::new(dns_answer(3, true, Vec::new()))))
+        };
+        let host = |rtype, data| if has_host { records(vec![record(HOST, rtype, data)]) } else { absent() };
+        let soa = format!("{name} hostmaster.{zone} {serial} 3600 600 86400 60");
+        let mx = if mail { vec![record(zone, "MX", "10 mail.example.test")] } else { Vec::new() };
+        for (asked, rtype, answer) in [
+            (HOST, "A", host("A", "203.0.113.7")),
+            (HOST, "AAAA", if has_host { records(Vec::new()) } else { absent() }),
+            (zone, "SOA", records(vec![record(zone, "SOA", &soa)])),
+            (zone, "A", records(vec![record(zone, "A", "203.0.113.8")])),
+            (zone, "MX", records(mx)),
+        ] {
+            let seen = dns_seen(&server, asked, rtype, answer);
+            world.push(&format!("copy/{role:?}/{rtype} {asked}"), Vantage::Edge, Seen::Dns(seen));
+        }
+    }
+
+    fn facts(serial_there: u32, mail_here: bool) -> Facts {
+        let mut world = deployed()
+            .without(|o| matches!(&o.seen, Seen::Dns(s) if s.question.server.role != DnsServerRole::System));
+        says(&mut world, DnsServerRole::Authoritative, false, 2_026_110_901, mail_here);
+        says(&mut world, DnsServerRole::Expected, true, serial_there, true);
+        Facts::derive(&world.0, Catalogue::embedded())
+    }
+
+    #[test]
+    fn a_copy_is_held_against_the_delegated_zone() {
+        let zone = HOST.split_once('.').expect("below a zone").1;
+        let more = |facts: &Facts| match facts.get(FactKey::DnsCopyMore, "").and_then(|f| f.known()) {
+            Some(Value::List(list)) => list.join(", "),
+            other => panic!("{other:?}"),
+        };
+        let left = facts(2_026_090_302, false);
+        assert_eq!(left.text(FactKey::DnsCopy, ""), Some("better"));
+        assert_eq!(left.is(FactKey::DnsCopyOlder, "", "yes"), Some(true));
+        assert_eq!(more(&left), format!("{zone} MX"));
+
+        let edited = facts(2_026_112_501, true);
+        assert_eq!(edited.is(FactKey::DnsCopyOlder, "", "yes"), Some(false));
+        assert_eq!(more(&edited), "none");
+        // A count of edits is no date.
+        assert_eq!(facts(7, true).get(FactKey::DnsCopyOlder, "").map(|f| f.known().is_some()), None);
+    }
+}
