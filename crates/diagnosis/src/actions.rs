@@ -210,8 +210,8 @@ fn other_causes(case: &Case<'_>, drawn: &Drawn<'_>) -> Vec<Action> {
         .collect()
 }
 
-/// The likely causes beside the way of a request that no action above speaks of: a monitor that asks wrongly, settings that
-/// nobody wrote down, a limiter that takes all clients for one.
+/// The likely causes that no action above speaks of, because production as such is well: a monitor that asks wrongly, settings that
+/// nobody wrote down, a limiter that takes all clients for one, a resolver that remembers a no.
 fn beside_production(case: &Case<'_>, drawn: &Drawn<'_>, above: &[Action]) -> Vec<Action> {
     if drawn.verdict == Verdict::Unknown {
         return Vec::new();
@@ -219,7 +219,8 @@ fn beside_production(case: &Case<'_>, drawn: &Drawn<'_>, above: &[Action]) -> Ve
     let of_tests = |cause: &Cause| cause.id.starts_with("tests-");
     case.causes
         .iter()
-        .filter(|c| c.label >= Label::Likely && !case.is_on_path(c) && !case.in_a_tie(&c.id) && !of_tests(c))
+        .filter(|c| c.label >= Label::Likely && !case.in_a_tie(&c.id) && !of_tests(c))
+        .filter(|c| !case.is_on_path(c) || drawn.verdict == Verdict::Live)
         .filter(|c| above.iter().all(|action| action.because != c.id))
         .map(|cause| {
             // Clients that a limiter refuses are harmed now.

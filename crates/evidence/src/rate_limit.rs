@@ -241,6 +241,8 @@ pub enum UnseparatedWhy {
     ReleaseBeyondTime,
     /// Requests or refusals were spent before the question was settled.
     BudgetSpent,
+    /// Fewer requests are left than another refusal takes.
+    RequestsShort,
     /// A penalty as long as the window looks like the window.
     PenaltyEqualsWindow,
     /// The burst took so little of the window that all its places free at once.

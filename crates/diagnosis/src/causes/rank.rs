@@ -529,6 +529,9 @@ impl<'a> Context<'a> {
     }
 }
 
+/// How the argument begins that one rival loses to another, before the winner's name and what told them apart.
+pub(crate) const TOLD_APART: &str = "told apart from ";
+
 /// Where an observation tells two rivals apart, the one that it speaks against loses a fixed amount, however the sizes of
 /// single weights fall. Nothing is lost where observations speak for both.
 fn tell_apart(candidates: &mut [Candidate<'_>]) {
@@ -549,7 +552,7 @@ fn tell_apart(candidates: &mut [Candidate<'_>]) {
                 continue;
             };
             lost[at] = Some(Argument {
-                say: format!("told apart from {first}: {say}"),
+                say: format!("{TOLD_APART}{first}: {say}"),
                 weight_db: -TOLD_APART_DB,
                 evidence: Vec::new(),
             });

@@ -147,8 +147,15 @@ fn why(fit: &Fit, around: &Around) -> UnseparatedWhy {
         _ if fit.others > OTHERS_LIKELY => UnseparatedWhy::OthersTraffic,
         _ if both(FixedWindow, Penalty) || both(SlidingLog, Penalty) => UnseparatedWhy::PenaltyEqualsWindow,
         _ if both(FixedWindow, SlidingLog) => UnseparatedWhy::BurstShort,
+        _ if short_of_requests(fit, around) => UnseparatedWhy::RequestsShort,
         _ => UnseparatedWhy::ReleaseBeyondTime,
     }
+}
+
+/// Whether what is left of the requests does not reach the limit once more.
+fn short_of_requests(fit: &Fit, around: &Around) -> bool {
+    let left = around.budget.requests.saturating_sub(around.used.requests);
+    fit.limit.is_some_and(|limit| f64::from(left) < limit.low)
 }
 
 fn words(why: UnseparatedWhy) -> &'static str {
@@ -159,6 +166,7 @@ fn words(why: UnseparatedWhy) -> &'static str {
         }
         UnseparatedWhy::ReleaseBeyondTime => "the next release lies beyond the time of this run",
         UnseparatedWhy::BudgetSpent => "the requests or refusals that this run allows itself were spent",
+        UnseparatedWhy::RequestsShort => "fewer requests are left than another refusal takes",
         UnseparatedWhy::OthersTraffic => "requests of others on the same quota blur the releases",
         UnseparatedWhy::PenaltyEqualsWindow => "a penalty as long as the window looks like the window",
         UnseparatedWhy::BurstShort => "the burst took so little of the window that all places free at once",
