@@ -17,19 +17,22 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
     among_servers(evidence, exchanges, facts);
 }
 
-/// The moment at which an answer left its server by that server's clock, in seconds: what a cache gives keeps the date of its
-/// origin, and says how long ago that was (RFC 9111, section 5.1).
-fn dated_s(response: &HttpResponse) -> Option<i64> {
-    let date = jiff::fmt::rfc2822::parse(response.header("date")?).ok()?;
+/// The moment at which an answer left its server by that server's clock, in seconds, as near to `here` as its fields allow: what a cache
+/// gives keeps the date of its origin, and says how long ago that was (RFC 9111, section 5.1). Some edges write a date of their own
+/// and keep the age all the same.
+fn dated_s(response: &HttpResponse, here: i64) -> Option<i64> {
+    let date = jiff::fmt::rfc2822::parse(response.header("date")?).ok()?.timestamp().as_second();
     let age = response.header("age").and_then(|age| age.trim().parse::<u32>().ok()).unwrap_or(0);
-    Some(date.timestamp().as_second().saturating_add(i64::from(age)))
+    [date, date.saturating_add(i64::from(age))]
+        .into_iter()
+        .min_by_key(|at| here.saturating_sub(*at).saturating_abs())
 }
 
 /// This machine's clock minus that of the server that gave an answer, in seconds.
 fn offset_s(evidence: &Evidence, observation: &Observation, response: Option<&HttpResponse>) -> Option<i64> {
     let ended_s = i64::try_from(observation.ended_us() / 1_000_000).unwrap_or(i64::MAX);
     let here = evidence.started_at.as_second().saturating_add(ended_s);
-    Some(here.saturating_sub(dated_s(response?)?))
+    Some(here.saturating_sub(dated_s(response?, here)?))
 }
 
 /// The one in the middle, so that one wrong server does not count.
@@ -76,18 +79,22 @@ fn among_servers(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Fac
 mod tests {
     use super::*;
 
-    fn dated(headers: &[(&str, &str)]) -> Option<i64> {
+    /// By how much an answer of 22:39:10 seems to come from another time.
+    fn off(headers: &[(&str, &str)]) -> Option<i64> {
         let all =
             headers.iter().fold(crate::testkit::response(200), |all, (name, value)| all.header(name, value));
-        dated_s(&all.build())
+        let here: jiff::Timestamp = "2026-11-25T22:39:10Z".parse().expect("a time");
+        dated_s(&all.build(), here.as_second()).map(|at| here.as_second() - at)
     }
 
     #[test]
     fn the_age_of_what_a_cache_gives_is_no_fault_of_a_clock() {
-        let fresh = dated(&[("date", "Wed, 25 Nov 2026 22:39:10 GMT")]).expect("a date");
-        let kept = dated(&[("date", "Wed, 25 Nov 2026 21:39:10 GMT"), ("age", "3600")]);
-        assert_eq!(kept, Some(fresh));
-        assert_eq!(dated(&[("age", "3600")]), None);
-        assert_eq!(dated(&[("date", "yesterday")]), None);
+        assert_eq!(off(&[("date", "Wed, 25 Nov 2026 22:39:10 GMT")]), Some(0));
+        assert_eq!(off(&[("date", "Wed, 25 Nov 2026 21:39:10 GMT"), ("age", "3600")]), Some(0));
+        // An edge that dates each answer anew.
+        assert_eq!(off(&[("date", "Wed, 25 Nov 2026 22:39:09 GMT"), ("age", "3600")]), Some(1));
+        assert_eq!(off(&[("date", "Wed, 25 Nov 2026 21:39:10 GMT")]), Some(3600));
+        assert_eq!(off(&[("age", "3600")]), None);
+        assert_eq!(off(&[("date", "yesterday")]), None);
     }
 }

@@ -11,6 +11,7 @@ use url::Url;
 use super::writer::{self, Reference, Shape, Writer};
 use super::{FactKey, Facts, why_absent};
 use crate::catalogue::Catalogue;
+use crate::fields::{CacheReading, CacheWord};
 use crate::signatures::{Meaning, Reading};
 
 /// One question over HTTP with its decisive try.
@@ -498,23 +499,11 @@ fn cache(x: &Exchange<'_>, response: &HttpResponse, subject: &str, facts: &mut F
     if let Some(age) = age {
         facts.known(FactKey::CacheAge, subject, age, [x.id()]);
     }
-    let said =
-        ["cf-cache-status", "x-vercel-cache", "x-cache", "cache-status", "x-cache-status", "x-proxy-cache"]
-            .iter()
-            .filter_map(|name| response.header(name))
-            .map(str::to_ascii_lowercase)
-            .next();
-    let state = match (said.as_deref(), age) {
-        (Some(word), _) if word.contains("hit") || word.contains("stale") => Some("hit"),
-        (_, Some(age)) if age > 0 => Some("hit"),
-        (Some(word), _) if word.contains("dynamic") || word.contains("bypass") || word.contains("pass") => {
-            Some("bypass")
-        }
-        (Some(word), _) if word.contains("miss") || word.contains("expired") || word.contains("fwd") => {
-            Some("miss")
-        }
-        _ => None,
-    };
+    let state = CacheReading::of_response(response).map(|reading| match reading.word {
+        CacheWord::Stored => "hit",
+        CacheWord::Asked => "miss",
+        CacheWord::Passed => "bypass",
+    });
     if let Some(state) = state {
         facts.known(FactKey::CacheState, subject, state, [x.id()]);
     }
