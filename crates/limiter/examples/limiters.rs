@@ -1,8 +1,8 @@
 //! Meets many simulated limiters and prints what the estimator says of them.
 //!
-//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--stated] [--misses] [--trace] [--several]`
+//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--short] [--stated] [--misses] [--trace] [--several]`
 //!
-//! `--deep` measures the usual deep budget only.
+//! `--deep` measures the usual deep budget only, `--short` that of 60 requests and 90 seconds only.
 //! `--stated` meets only the limiters among them that state what is left.
 //! `--several` meets only those of several counters.
 //! `--misses` also prints the limiters whose kind or limit was missed without anybody else's traffic, and those of which a wrong kind
@@ -18,6 +18,7 @@ fn main() {
     let misses = options.iter().any(|o| o == "--misses");
     let trace = options.iter().any(|o| o == "--trace");
     let deep_only = options.iter().any(|o| o == "--deep");
+    let short_only = options.iter().any(|o| o == "--short");
     let stated_only = options.iter().any(|o| o == "--stated");
     let several_only = options.iter().any(|o| o == "--several");
     let mut arguments = numbers.into_iter();
@@ -27,7 +28,7 @@ fn main() {
     for (name, budget) in
         [("deep", Budget::DEEP), ("deep, 60 requests, 90 s", shorter), ("default", Budget::DEFAULT)]
     {
-        if deep_only && name != "deep" {
+        if (deep_only && name != "deep") || (short_only && !name.starts_with("deep, ")) {
             continue;
         }
         let tally = measure::measure_such(budget, runs, seed, |of| {
