@@ -147,6 +147,7 @@ fn evidence(
     catalogue: &Catalogue,
 ) -> Evidence {
     let mut value = base.clone();
+    let mut more: Vec<Value> = Vec::new();
     let observations = value["observations"].as_array_mut().expect("observations");
     for o in observations.iter_mut() {
         let id = o["id"].as_str().unwrap_or_default().to_owned();
@@ -156,6 +157,27 @@ fn evidence(
         {
             o["seen"]["answer"] = answer;
         }
+    }
+    for (path, answer) in &case.paths {
+        let asked = observations.iter().any(|o| {
+            let id = o["id"].as_str().unwrap_or_default();
+            id.starts_with("http/edge/GET ") && o["seen"]["request"]["path"] == path.as_str()
+        });
+        if asked {
+            continue;
+        }
+        // As an audit asks an endpoint that the configuration or the project names.
+        let like = observations.iter().find(|o| o["id"] == "http/edge/GET /api/orders/HTTP/2/192.0.2.10");
+        let mut asked = like.expect("the recording asks for the orders").clone();
+        asked["id"] = json!(format!("http/edge/GET {path}/HTTP/2/192.0.2.10"));
+        asked["seen"]["request"]["path"] = json!(path);
+        asked["seen"]["request"]["url"] = json!(format!("https://api.example.test{path}"));
+        asked["seen"]["answer"] = written(answer);
+        observations.push(asked);
+        more.push(json!({
+            "method": "GET", "path": path, "source": "declared", "core": false,
+            "expect": {"status": [], "content_type": null, "json_keys": []},
+        }));
     }
     if let Some(log) = &case.log {
         let tail =
@@ -170,6 +192,7 @@ fn evidence(
         observations.push(project(case));
         value["target"]["project"] = json!("/srv/project");
     }
+    value["target"]["endpoints"].as_array_mut().expect("endpoints").extend(more);
     Evidence::from_json(&value.to_string()).unwrap_or_else(|e| panic!("{}: {e}", case.id))
 }
 
