@@ -23,9 +23,9 @@ use sha2::{Digest as _, Sha256};
 /// for another one at likely or above: what is reached and must stay.
 const FAULTS: usize = 1195;
 const HEALTHY: usize = 95;
-const FIRST: usize = 960;
-const THIRD: usize = 979;
-const ASTRAY: usize = 32;
+const FIRST: usize = 991;
+const THIRD: usize = 1009;
+const ASTRAY: usize = 26;
 
 #[derive(Deserialize)]
 struct File {
@@ -166,7 +166,7 @@ fn evidence(
         if asked {
             continue;
         }
-        // As an audit asks an endpoint that the configuration or the project names.
+        // As an audit asks a path that nobody declared: it may be guarded or lead elsewhere, and may not fail.
         let like = observations.iter().find(|o| o["id"] == "http/edge/GET /api/orders/HTTP/2/192.0.2.10");
         let mut asked = like.expect("the recording asks for the orders").clone();
         asked["id"] = json!(format!("http/edge/GET {path}/HTTP/2/192.0.2.10"));
@@ -175,7 +175,7 @@ fn evidence(
         asked["seen"]["answer"] = written(answer);
         observations.push(asked);
         more.push(json!({
-            "method": "GET", "path": path, "source": "declared", "core": false,
+            "method": "GET", "path": path, "source": "guessed", "core": false,
             "expect": {"status": [], "content_type": null, "json_keys": []},
         }));
     }
