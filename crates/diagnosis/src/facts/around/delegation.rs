@@ -252,7 +252,7 @@ impl Calendar {
         // Of this century and before the dates begin (1,990,010,100 would be the year 2033).
         (946_684_800..1_990_000_000)
             .contains(&serial)
-            .then(|| Self { counts: Counts::Seconds, day: serial / 86_400 })
+            .then_some(Self { counts: Counts::Seconds, day: serial / 86_400 })
     }
 }
 
