@@ -540,7 +540,10 @@ mod tests {
         let start = |line| event(line, "[INFO] Starting gunicorn 27.0.1");
         let serves = |line| event(line, "GET /health answered 200");
         let fixed = facts(vec![start(1), boot.clone(), start(3), serves(4)]);
-        assert_eq!(list(&fixed, FactKey::LogSaidBefore), ["exception", "variable-missing"]);
+        assert_eq!(
+            list(&fixed, FactKey::LogSaidBefore),
+            ["exception", "setting-key-missing", "variable-missing"]
+        );
         assert!(!list(&fixed, FactKey::LogSays).contains(&"variable-missing".to_owned()));
         assert_eq!(fixed.text(FactKey::LogState, "log app.log"), Some("running"));
         let broken = facts(vec![start(1), serves(2), LogEvent { line: 5, last_line: 5, ..boot }]);
