@@ -5,6 +5,7 @@
 //! [`Variant`](variants::Variant) is the same evidence as another vendor, another day or a less lucky audit would have
 //! given it, and [`score`](score::score) says how often the diagnosis is right.
 
+mod advice;
 mod case;
 pub mod record;
 pub mod score;
@@ -12,6 +13,7 @@ pub mod variants;
 
 use std::path::{Path, PathBuf};
 
+pub use advice::Advice;
 pub use case::{Case, Corpus, CorpusError, Half, Permission, Truth};
 
 /// The checkout of this repository that a tool is called in, else the one that it was built from.

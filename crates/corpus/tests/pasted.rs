@@ -13,7 +13,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use landfall_diagnosis::{Catalogue, Diagnosis, Label, Verdict, diagnose};
+use landfall_corpus::Advice;
+use landfall_diagnosis::{Catalogue, Diagnosis, Label, diagnose};
 use landfall_evidence::Evidence;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -147,7 +148,6 @@ fn evidence(
     catalogue: &Catalogue,
 ) -> Evidence {
     let mut value = base.clone();
-    let mut more: Vec<Value> = Vec::new();
     let observations = value["observations"].as_array_mut().expect("observations");
     for o in observations.iter_mut() {
         let id = o["id"].as_str().unwrap_or_default().to_owned();
@@ -158,27 +158,7 @@ fn evidence(
             o["seen"]["answer"] = answer;
         }
     }
-    for (path, answer) in &case.paths {
-        let asked = observations.iter().any(|o| {
-            let id = o["id"].as_str().unwrap_or_default();
-            id.starts_with("http/edge/GET ") && o["seen"]["request"]["path"] == path.as_str()
-        });
-        if asked {
-            continue;
-        }
-        // As an audit asks a path that nobody declared: it may be guarded or lead elsewhere, and may not fail.
-        let like = observations.iter().find(|o| o["id"] == "http/edge/GET /api/orders/HTTP/2/192.0.2.10");
-        let mut asked = like.expect("the recording asks for the orders").clone();
-        asked["id"] = json!(format!("http/edge/GET {path}/HTTP/2/192.0.2.10"));
-        asked["seen"]["request"]["path"] = json!(path);
-        asked["seen"]["request"]["url"] = json!(format!("https://api.example.test{path}"));
-        asked["seen"]["answer"] = written(answer);
-        observations.push(asked);
-        more.push(json!({
-            "method": "GET", "path": path, "source": "guessed", "core": false,
-            "expect": {"status": [], "content_type": null, "json_keys": []},
-        }));
-    }
+    let more = ask_more(case, observations);
     if let Some(log) = &case.log {
         let tail =
             landfall_project::reduce_log(log.as_bytes(), false, &|line| catalogue.knows_log_line(line));
@@ -194,6 +174,35 @@ fn evidence(
     }
     value["target"]["endpoints"].as_array_mut().expect("endpoints").extend(more);
     Evidence::from_json(&value.to_string()).unwrap_or_else(|e| panic!("{}: {e}", case.id))
+}
+
+/// Adds what paths answer that the recording never asked, as an audit asks a path that nobody declared: it may be guarded or lead
+/// elsewhere, and may not fail. Returns them as endpoints.
+fn ask_more(case: &Case, observations: &mut Vec<Value>) -> Vec<Value> {
+    let mut endpoints = Vec::new();
+    for (path, answer) in &case.paths {
+        let is_of = |o: &Value, path: &str| {
+            let id = o["id"].as_str().unwrap_or_default();
+            id.starts_with("http/edge/GET ")
+                && id.contains("/HTTP/2/")
+                && o["seen"]["request"]["path"] == path
+        };
+        if observations.iter().any(|o| is_of(o, path)) {
+            continue;
+        }
+        let like = observations.iter().find(|o| is_of(o, "/api/orders"));
+        let mut asked = like.expect("the recording asks for the orders").clone();
+        asked["id"] = json!(format!("http/edge/GET {path}/HTTP/2/192.0.2.10"));
+        asked["seen"]["request"]["path"] = json!(path);
+        asked["seen"]["request"]["url"] = json!(format!("https://api.example.test{path}"));
+        asked["seen"]["answer"] = written(answer);
+        observations.push(asked);
+        endpoints.push(json!({
+            "method": "GET", "path": path, "source": "guessed", "core": false,
+            "expect": {"status": [], "content_type": null, "json_keys": []},
+        }));
+    }
+    endpoints
 }
 
 /// What the project's folder shows.
@@ -267,18 +276,6 @@ impl std::fmt::Display for Figures {
     }
 }
 
-/// The likely cause that comes first, where nothing says what to do about it: no action of its own, and no step of another.
-fn without_remedy(diagnosis: &Diagnosis) -> Option<&str> {
-    let first = diagnosis.causes.iter().find(|cause| cause.label >= Label::Likely)?;
-    let tied = diagnosis.ties.iter().any(|tie| tie.causes.contains(&first.id));
-    let told = diagnosis.actions.iter().any(|action| {
-        action.because == first.id || first.remedy.iter().any(|step| action.steps.contains(step))
-    });
-    // Tests have actions drawn from their run.
-    let excused = tied || first.id.starts_with("tests-") || diagnosis.verdict == Verdict::Unknown;
-    (!told && !excused).then_some(first.id.as_str())
-}
-
 /// Causes that are named, the first one first.
 fn named(diagnosis: &Diagnosis) -> Vec<(&str, Label)> {
     let causes = diagnosis.causes.iter().filter(|c| c.label >= Label::Possible);
@@ -310,7 +307,7 @@ fn pasted_logs_lead_to_the_cause() {
         for case in read::<File>(&file).cases {
             let evidence = evidence(&case, &base, &answers, catalogue);
             let diagnosis = diagnose(&evidence, catalogue);
-            if let Some(id) = without_remedy(&diagnosis) {
+            if let Advice::Missing(id) = Advice::of(&diagnosis) {
                 *unadvised.entry(id.to_owned()).or_default() += 1;
             }
             let named = named(&diagnosis);

@@ -1,7 +1,7 @@
 //! The diagnosis in one paragraph of plain words, from templates. It says nothing that the diagnosis does not say.
 
 use crate::catalogue::{Catalogue, Rung};
-use crate::causes::TOLD_APART;
+use crate::causes::what_told_apart;
 use crate::{Cause, Diagnosis, HopState, Label, Severity, Status, Tie, Verdict};
 
 /// Arguments that are told for a cause.
@@ -44,12 +44,7 @@ fn about(cause: &Cause, diagnosis: &Diagnosis, catalogue: &Catalogue, told: &mut
     }
     let excluded = diagnosis.ruled_out.iter().find(|c| !c.against.is_empty());
     if let Some(other) = excluded {
-        // What tells two rivals apart is said of the one that stays.
-        let say = &other.against[0].say;
-        let say = say
-            .strip_prefix(TOLD_APART)
-            .and_then(|rest| rest.split_once(": "))
-            .map_or(say.as_str(), |(_, say)| say);
+        let say = what_told_apart(&other.against[0].say);
         told.push(format!("It is not that {}: {say}", lower_first(&other.title)));
     }
     if let Some(first) = diagnosis.actions.first().and_then(|a| a.steps.first()).or(cause.remedy.first()) {

@@ -1,8 +1,8 @@
 //! Meets many simulated limiters and prints what the estimator says of them.
 //!
-//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--short] [--stated] [--misses] [--trace] [--several]`
+//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--short] [--default] [--stated] [--misses] [--trace] [--several]`
 //!
-//! `--deep` measures the usual deep budget only, `--short` that of 60 requests and 90 seconds only.
+//! `--deep` measures the usual deep budget only, `--short` that of 60 requests and 90 seconds, `--default` the run without `--deep`.
 //! `--stated` meets only the limiters among them that state what is left.
 //! `--several` meets only those of several counters.
 //! `--misses` also prints the limiters whose kind or limit was missed without anybody else's traffic, and those of which a wrong kind
@@ -17,20 +17,20 @@ fn main() {
         std::env::args().skip(1).partition(|a| a.starts_with("--"));
     let misses = options.iter().any(|o| o == "--misses");
     let trace = options.iter().any(|o| o == "--trace");
-    let deep_only = options.iter().any(|o| o == "--deep");
-    let short_only = options.iter().any(|o| o == "--short");
     let stated_only = options.iter().any(|o| o == "--stated");
     let several_only = options.iter().any(|o| o == "--several");
     let mut arguments = numbers.into_iter();
     let mut number = |otherwise: u64| arguments.next().and_then(|a| a.parse().ok()).unwrap_or(otherwise);
     let (runs, seed) = (number(500), number(1));
     let shorter = Budget { requests: 60, seconds: 90.0, ..Budget::DEEP };
-    for (name, budget) in
-        [("deep", Budget::DEEP), ("deep, 60 requests, 90 s", shorter), ("default", Budget::DEFAULT)]
-    {
-        if (deep_only && name != "deep") || (short_only && !name.starts_with("deep, ")) {
-            continue;
-        }
+    let budgets = [
+        ("--deep", "deep", Budget::DEEP),
+        ("--short", "deep, 60 requests, 90 s", shorter),
+        ("--default", "default", Budget::DEFAULT),
+    ];
+    let chosen = |option: &str| options.iter().any(|o| o == option);
+    let all = budgets.iter().all(|(option, ..)| !chosen(option));
+    for (_, name, budget) in budgets.into_iter().filter(|(option, ..)| all || chosen(option)) {
         let tally = measure::measure_such(budget, runs, seed, |of| {
             (of.states || !stated_only)
                 && (of.class == landfall_evidence::LimiterClass::SeveralCounters || !several_only)

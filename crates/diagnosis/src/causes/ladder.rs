@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::RungState;
 use crate::catalogue::Rung;
-use crate::facts::{FactKey, Facts};
+use crate::facts::{FactKey, Facts, Value};
 
 /// The state of every rung. A rung behind the first broken one is unknown unless an answer from behind it was seen.
 pub(crate) fn ladder(facts: &Facts) -> BTreeMap<Rung, RungState> {
@@ -304,17 +304,6 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         && facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
             fact.symptom && matches!(fact.text(), Some("html-for-json" | "not-found" | "redirect"))
         });
-    // What is posted over plain HTTP is sent to https by a redirect after which clients go on with GET: the project gives such an
-    // address, and its log has the GETs that came of it.
-    let posts_upgraded = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
-        fact.symptom
-            && fact.text() == Some("method-refused")
-            && facts
-                .get(FactKey::RouteAllow, &fact.subject)
-                .is_some_and(|allow| !allow.known().is_some_and(|value| value.to_string().contains("GET")))
-    }) && matches!(facts.number(FactKey::DoorPlainStatus, "edge"), Some(301..=303))
-        && facts.of(FactKey::HostPlain).any(|fact| fact.known().is_some())
-        && listed(facts, FactKey::LogSays, "get-where-post");
     let upgrade = facts.at(FactKey::EndpointUpgrade, Some("edge")).any(|fact| fact.symptom)
         && facts.at(FactKey::EndpointUpgrade, None).any(|fact| fact.text() == Some("upgraded"));
     let refused = facts.at(FactKey::EndpointOutcome, Some("edge")).any(|fact| {
@@ -381,8 +370,24 @@ fn edge_is_at_fault(facts: &Facts) -> bool {
         || wall
         || parted
         || upgrade
-        || posts_upgraded
+        || posts_turn_into_gets(facts)
         || facts.is(FactKey::EdgeInPath, "", "no") == Some(true)
+}
+
+/// Whether what is posted over plain HTTP is sent to https by a redirect after which clients go on with GET: the project gives such an
+/// address, a route that takes no GET refuses it, and the log has the GETs that came of it.
+fn posts_turn_into_gets(facts: &Facts) -> bool {
+    let takes_no_get = |subject: &str| {
+        facts.get(FactKey::RouteAllow, subject).and_then(|allow| allow.known()).is_some_and(
+            |methods| !matches!(methods, Value::List(methods) if methods.iter().any(|method| method == "GET")),
+        )
+    };
+    matches!(facts.number(FactKey::DoorPlainStatus, "edge"), Some(301..=303))
+        && facts.of(FactKey::HostPlain).any(|fact| fact.known().is_some())
+        && listed(facts, FactKey::LogSays, "get-where-post")
+        && facts
+            .at(FactKey::EndpointOutcome, Some("edge"))
+            .any(|fact| fact.symptom && fact.text() == Some("method-refused") && takes_no_get(&fact.subject))
 }
 
 /// Platforms whose records name an app by its own name. Others give targets that tell nothing of the app
@@ -451,7 +456,7 @@ fn fresh_is_better(facts: &Facts, subject: &str) -> bool {
 /// Whether a list holds this word: what a log says, the signs of the project.
 fn listed(facts: &Facts, key: FactKey, word: &str) -> bool {
     facts.of(key).any(|fact| match fact.known() {
-        Some(crate::facts::Value::List(words)) => words.iter().any(|w| w == word),
+        Some(Value::List(words)) => words.iter().any(|w| w == word),
         _ => false,
     })
 }
@@ -525,7 +530,7 @@ fn says_of_the_way(facts: &Facts) -> bool {
         && is_another_network(facts)
         && facts.text(FactKey::SiteKind, "origin") == Some("application")
         && facts.at(FactKey::HttpMarkers, Some("edge")).any(|fact| match fact.known() {
-            Some(crate::facts::Value::List(marks)) => marks.iter().any(|m| own_proxy.contains(&m.as_str())),
+            Some(Value::List(marks)) => marks.iter().any(|m| own_proxy.contains(&m.as_str())),
             _ => false,
         });
     // "Misdirected" without a framework's own words: a server behind that has no site of the name it was asked for (RFC 9110,
@@ -703,7 +708,7 @@ fn speaks_of_itself(facts: &Facts, subject: &str) -> bool {
 /// Whether the name is somebody else's, and one that the project names, a slip of the pen away, is there.
 fn is_misspelt(facts: &Facts) -> bool {
     let near = facts.of(FactKey::HostNearResolves).any(|fact| match fact.known() {
-        Some(crate::facts::Value::List(names)) => {
+        Some(Value::List(names)) => {
             let domain = facts.text(FactKey::TargetDomain, "");
             names.iter().any(|name| name.contains('.') && domain.is_some_and(|d| !name.ends_with(d)))
         }
@@ -850,15 +855,7 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     if !before && facts.at(FactKey::EndpointOutcome, Some("edge")).any(unreadable) {
         return RungState::Broken;
     }
-    // That browsers keep a page for some days is how many sites are run; past two weeks nobody meant it.
-    let meant = |fact: &crate::facts::Fact| {
-        fact.key == FactKey::PageKept
-            && fact.text() == Some("html")
-            && facts.number(FactKey::PageKeptS, &fact.subject).is_some_and(|kept| kept < KEPT_TOO_LONG_S)
-    };
-    if !before
-        && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom && !meant(fact)))
-    {
+    if !before && content.iter().any(|key| facts.at(*key, Some("edge")).any(|fact| fact.symptom)) {
         return RungState::Broken;
     }
     let plain =
@@ -895,7 +892,7 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
     });
     // The store of what the application keeps was asked through the way of a request, and refuses or lacks it.
     let store_refuses = facts.at(FactKey::HttpSays, Some("edge")).any(|fact| {
-        let says = matches!(fact.known(), Some(crate::facts::Value::List(words)) if words.iter().any(|word| word == "storage-denied"));
+        let says = matches!(fact.known(), Some(Value::List(words)) if words.iter().any(|word| word == "storage-denied"));
         says && facts.get(FactKey::EndpointOutcome, &fact.subject).is_some_and(|outcome| outcome.symptom)
     });
     if (plain && store_refuses) || fails_unsigned(facts) {
@@ -915,9 +912,6 @@ fn app_state(facts: &Facts, reaches_app: bool) -> RungState {
         ok_if(outcomes.contains(&"ok"))
     }
 }
-
-/// From this time on nobody means browsers to keep a page without asking again (the cause asks for as much).
-const KEPT_TOO_LONG_S: i64 = 1_209_600;
 
 /// Whether some paths fail with an error of a program that nobody on the way signed, while others of the same site are served. A
 /// status of gateways is the program's as well where its own log has such answers, and the exception behind them.

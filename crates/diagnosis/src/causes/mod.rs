@@ -29,5 +29,5 @@ pub use hypothesis::Hypothesis;
 pub(crate) use hypothesis::{check_entry, read_hypotheses};
 pub(crate) use ladder::first_broken;
 pub use questions::{Question, questions};
-pub(crate) use rank::{TOLD_APART, UNKNOWN_CAUSE_DB, rank};
+pub(crate) use rank::{UNKNOWN_CAUSE_DB, rank, what_told_apart};
 pub(crate) use template::{check as check_template, fill as fill_template};

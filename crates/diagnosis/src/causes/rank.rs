@@ -530,7 +530,12 @@ impl<'a> Context<'a> {
 }
 
 /// How the argument begins that one rival loses to another, before the winner's name and what told them apart.
-pub(crate) const TOLD_APART: &str = "told apart from ";
+const TOLD_APART: &str = "told apart from ";
+
+/// What told two rivals apart, without the name of the one that won; any other argument as it stands.
+pub(crate) fn what_told_apart(say: &str) -> &str {
+    say.strip_prefix(TOLD_APART).and_then(|rest| rest.split_once(": ")).map_or(say, |(_, say)| say)
+}
 
 /// Where an observation tells two rivals apart, the one that it speaks against loses a fixed amount, however the sizes of
 /// single weights fall. Nothing is lost where observations speak for both.

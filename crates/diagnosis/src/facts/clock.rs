@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfall_evidence::{Evidence, HttpResponse, Observation, ObservationId, Vantage};
 
 use super::{Exchanges, FactKey, Facts};
+use crate::fields::age_s;
 
 /// Seconds within which two clocks agree: a Date header has whole seconds, and an answer takes some.
 const AGREES_S: i64 = 10;
@@ -22,10 +23,8 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
 /// and keep the age all the same.
 fn dated_s(response: &HttpResponse, here: i64) -> Option<i64> {
     let date = jiff::fmt::rfc2822::parse(response.header("date")?).ok()?.timestamp().as_second();
-    let age = response.header("age").and_then(|age| age.trim().parse::<u32>().ok()).unwrap_or(0);
-    [date, date.saturating_add(i64::from(age))]
-        .into_iter()
-        .min_by_key(|at| here.saturating_sub(*at).saturating_abs())
+    let age = age_s(response).and_then(|age| i64::try_from(age).ok()).unwrap_or(0);
+    [date, date.saturating_add(age)].into_iter().min_by_key(|at| here.saturating_sub(*at).saturating_abs())
 }
 
 /// This machine's clock minus that of the server that gave an answer, in seconds.

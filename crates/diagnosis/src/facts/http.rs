@@ -11,7 +11,7 @@ use url::Url;
 use super::writer::{self, Reference, Shape, Writer};
 use super::{FactKey, Facts, why_absent};
 use crate::catalogue::Catalogue;
-use crate::fields::{CacheReading, CacheWord};
+use crate::fields::{CacheReading, CacheWord, age_s};
 use crate::signatures::{Meaning, Reading};
 
 /// One question over HTTP with its decisive try.
@@ -495,8 +495,7 @@ pub(super) fn derive(exchanges: &Exchanges<'_>, facts: &mut Facts) {
 }
 
 fn cache(x: &Exchange<'_>, response: &HttpResponse, subject: &str, facts: &mut Facts) {
-    let age = response.header("age").and_then(|value| value.trim().parse::<i64>().ok());
-    if let Some(age) = age {
+    if let Some(age) = age_s(response).and_then(|age| i64::try_from(age).ok()) {
         facts.known(FactKey::CacheAge, subject, age, [x.id()]);
     }
     let state = CacheReading::of_response(response).map(|reading| match reading.word {

@@ -16,8 +16,8 @@ use crate::signatures::Meaning;
 
 /// URLs of one page that are listed at most.
 const MOST_URLS: usize = 5;
-/// From this age on, a page that browsers keep outlives any deploy: a week.
-const KEPT_S: u64 = 7 * 86_400;
+/// From this age on, a page that browsers keep outlives any deploy, and nobody meant it: two weeks.
+const KEPT_S: u64 = 14 * 86_400;
 /// A worker script that is kept for longer than this is never looked at again in time (browsers cap it at a day).
 const WORKER_KEPT_S: u64 = 86_400;
 /// Bodies longer than this are "large": what is cut within them may be cut by a time-out or a full disk.

@@ -53,6 +53,11 @@ pub struct CacheReading {
     pub age_s: Option<u64>,
 }
 
+/// For how long a cache has kept the answer, in seconds (RFC 9111, section 5.1).
+pub fn age_s(response: &HttpResponse) -> Option<u64> {
+    response.header("age")?.trim().parse().ok()
+}
+
 impl CacheReading {
     /// Reads a response. `None` when no field says anything of a cache.
     pub fn of_response(response: &HttpResponse) -> Option<Self> {

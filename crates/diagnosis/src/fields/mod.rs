@@ -14,7 +14,7 @@ mod proxy_status;
 mod structured;
 
 pub use alt_svc::{AltSvc, Alternative};
-pub use cache::{CacheReading, CacheWord};
+pub use cache::{CacheReading, CacheWord, age_s};
 pub use cookie::{Cookie, SameSite};
 pub use csp::Policy;
 pub use hsts::Hsts;

@@ -118,15 +118,12 @@ pub(super) fn controls(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
     facts.known_list(FactKey::DnsOtherRecords, "", others.0, others.1);
 
     // The delegated zone without anything but itself: neither the domain nor `www` has an address, and no mail.
-    let www = format!("www.{}", world.domain);
     let bare: Vec<_> = world
         .evidence
         .dns()
         .filter(|(_, s)| {
             s.question.server.role == DnsServerRole::Authoritative
-                && ((s.question.name == world.domain
-                    && matches!(s.question.rtype.as_str(), "A" | "MX" | "TXT"))
-                    || (s.question.name == www && s.question.rtype == "A"))
+                && world.is_usual(&s.question.name, &s.question.rtype)
         })
         .filter_map(|(observation, s)| Some((observation, s, message(s).filter(|a| a.authoritative)?)))
         .collect();

@@ -177,10 +177,10 @@ pub(super) fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
         // Providers count a zone that was just made from one, and a zone of years by dates or seconds.
         facts.known(FactKey::DnsYoung, "", here <= YOUNG_SERIAL && there >= OLD_SERIAL, ids.clone());
         facts.known(FactKey::DnsCopyNewer, "", ahead != 0 && ahead < 1 << 31, ids.clone());
-        if let (Some(then), Some(now)) = (Calendar::of(there), Calendar::of(here))
-            && then.counts == now.counts
+        if let (Some(Edited::OnDate(then)), Some(Edited::OnDate(now)))
+        | (Some(Edited::OnDay(then)), Some(Edited::OnDay(now))) = (Edited::of(there), Edited::of(here))
         {
-            facts.known(FactKey::DnsCopyOlder, "", then.day < now.day, ids);
+            facts.known(FactKey::DnsCopyOlder, "", then < now, ids);
         }
     }
     more(world, &holders, facts);
@@ -188,13 +188,10 @@ pub(super) fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
 
 /// What a copy has of the usual names beside the host, and the delegated zone lacks.
 fn more(world: &World<'_>, holders: &BTreeSet<String>, facts: &mut Facts) {
-    let www = format!("www.{}", world.domain);
     let (mut here, mut there) = (BTreeMap::new(), BTreeMap::new());
     let mut ids = Ids::new();
     for (observation, s) in world.evidence.all_dns() {
         let (name, rtype) = (s.question.name.as_str(), s.question.rtype.as_str());
-        let usual =
-            (name == world.domain && matches!(rtype, "A" | "MX" | "TXT")) || (name == www && rtype == "A");
         let of = match s.question.server.role {
             DnsServerRole::Authoritative => &mut here,
             DnsServerRole::Expected
@@ -205,7 +202,7 @@ fn more(world: &World<'_>, holders: &BTreeSet<String>, facts: &mut Facts) {
             _ => continue,
         };
         if name != world.host
-            && usual
+            && world.is_usual(name, rtype)
             && let Some(answer) = message(s).filter(|answer| answer.authoritative)
         {
             *of.entry((name, rtype)).or_insert(false) |= !answer.answers.is_empty();
@@ -227,32 +224,23 @@ fn more(world: &World<'_>, holders: &BTreeSet<String>, facts: &mut Facts) {
     facts.known_list(FactKey::DnsCopyMore, "", more, ids);
 }
 
-/// A serial read as a time.
-#[derive(Clone, Copy)]
-struct Calendar {
-    counts: Counts,
-    day: u32,
+/// When a zone was edited last, by a serial that counts so.
+#[derive(Debug, PartialEq, Eq)]
+enum Edited {
+    /// The date, `YYYYMMDD`, of a serial that ends in the number of the edit (RFC 1912 section 2.2).
+    OnDate(u32),
+    /// The day since 1970 of a serial in seconds, as several providers and tools write.
+    OnDay(u32),
 }
 
-/// How a zone counts its versions.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Counts {
-    /// The day and the number of the edit, `YYYYMMDDnn` (RFC 1912 section 2.2).
-    Dates,
-    /// Seconds since 1970, as several providers and tools write.
-    Seconds,
-}
-
-impl Calendar {
+impl Edited {
     fn of(serial: u32) -> Option<Self> {
         let (year, month, day) = (serial / 1_000_000, serial / 10_000 % 100, serial / 100 % 100);
         if (1990..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day) {
-            return Some(Self { counts: Counts::Dates, day: serial / 100 });
+            return Some(Self::OnDate(serial / 100));
         }
         // Of this century and before the dates begin (1,990,010,100 would be the year 2033).
-        (946_684_800..1_990_000_000)
-            .contains(&serial)
-            .then_some(Self { counts: Counts::Seconds, day: serial / 86_400 })
+        (946_684_800..1_990_000_000).contains(&serial).then_some(Self::OnDay(serial / 86_400))
     }
 }
 
@@ -310,18 +298,17 @@ mod tests {
         Denial, DnsAnswer, DnsRecord, DnsServer, DnsServerRole, Observed, Seen, Vantage,
     };
 
-    use super::{Calendar, Counts};
+    use super::Edited;
     use crate::Catalogue;
     use crate::facts::{FactKey, Facts, Value};
     use crate::testworld::{HOST, World, deployed, dns_answer, dns_seen};
 
     #[test]
     fn serials_are_held_against_each_other_where_they_count_alike() {
-        let day = |serial| Calendar::of(serial).map(|c| (c.counts == Counts::Dates, c.day));
-        assert_eq!(day(2_026_112_503), Some((true, 20_261_125)));
-        assert_eq!(day(1_764_150_000), Some((false, 20_418)));
+        assert_eq!(Edited::of(2_026_112_503), Some(Edited::OnDate(20_261_125)));
+        assert_eq!(Edited::of(1_764_150_000), Some(Edited::OnDay(20_418)));
         for other in [1, 7, 2_388_104_411, 2_026_990_101, 0] {
-            assert_eq!(day(other), None, "{other}");
+            assert_eq!(Edited::of(other), None, "{other}");
         }
     }
 

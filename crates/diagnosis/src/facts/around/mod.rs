@@ -60,6 +60,15 @@ struct World<'a> {
     zone: String,
 }
 
+impl World<'_> {
+    /// Whether a question is one of those that show whether the rest of a zone is there: an address, mail and texts of the domain, and an
+    /// address of its `www`.
+    fn is_usual(&self, name: &str, rtype: &str) -> bool {
+        let www = name.strip_prefix("www.") == Some(self.domain);
+        (name == self.domain && matches!(rtype, "A" | "MX" | "TXT")) || (www && rtype == "A")
+    }
+}
+
 /// The longest name on the way up from the host that has a SOA of its own.
 fn zone_of(evidence: &Evidence, host: &str, domain: &str) -> String {
     let above = |name: &str| host == name || host.ends_with(&format!(".{name}"));
