@@ -48,7 +48,7 @@ fn main() {
             }
             let of = &outcome.truth;
             println!(
-                "{} of {total} ({} x {}) per {:.1} s{}{}{}{}: said {kind} ({share:.2}), limit {limit:?}, {} requests, {} refusals, {:.0} s, {:?}",
+                "{} of {total} ({} x {}) per {:.1} s{}{}{}{}: said {kind} ({share:.2}), limit {limit:?} (knowable {:?}), {} requests, {} refusals, {:.0} s, {:?}",
                 of.class,
                 of.counters,
                 of.limit,
@@ -57,6 +57,7 @@ fn main() {
                 if of.others > 0.0 { ", used by others" } else { "" },
                 if of.states { format!(", states {:?}", of.resets) } else { String::new() },
                 if of.counts_refused { ", counts refused" } else { "" },
+                outcome.knowable,
                 outcome.requests,
                 outcome.refusals,
                 outcome.seconds,

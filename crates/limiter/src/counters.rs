@@ -105,13 +105,7 @@ impl Counters {
             // The counter that refused had taken all that it holds within one window.
             let most = history.most_of_a_counter(*period).min(LARGEST);
             for (counters, share) in prior::COUNTERS {
-                self.filters.extend((1..=most).map(|limit| Filter {
-                    counters,
-                    limit,
-                    period: *period,
-                    ways: vec![([None; MOST_COUNTERS], 1.0)],
-                    log_likelihood: share.ln() - f64::from(limit).ln(),
-                }));
+                self.filters.extend((1..=most).map(|limit| Filter::new(counters, limit, *period, share)));
             }
         }
     }
@@ -137,6 +131,19 @@ impl Counters {
     }
 }
 
+/// The likeliest limit of so many counters with this period, all together; `None` where nothing was refused.
+pub(crate) fn likeliest_limit(history: &History, counters: u32, period: f64) -> Option<u32> {
+    history.first_refused()?;
+    let most = history.most_of_a_counter(period).min(LARGEST);
+    let weighed = (1..=most).map(|limit| {
+        let mut filter = Filter::new(counters, limit, period, 1.0);
+        (0..history.len()).for_each(|i| filter.take(history, i));
+        filter
+    });
+    let likeliest = weighed.max_by(|a, b| a.log_likelihood.total_cmp(&b.log_likelihood))?;
+    Some(counters * likeliest.limit)
+}
+
 impl History {
     /// Requests that passed within one period before a refusal, the fewest over all refusals: no counter holds more.
     fn most_of_a_counter(&self, period: f64) -> u32 {
@@ -150,6 +157,12 @@ impl History {
 }
 
 impl Filter {
+    /// Before the first exchange, with this share of all that have several counters.
+    fn new(counters: u32, limit: u32, period: f64, share: f64) -> Self {
+        let ways = vec![([None; MOST_COUNTERS], 1.0)];
+        Self { counters, limit, period, ways, log_likelihood: share.ln() - f64::from(limit).ln() }
+    }
+
     /// Follows every way through exchange `i`.
     fn take(&mut self, history: &History, i: usize) {
         let counters = self.counters as usize;
@@ -282,8 +295,7 @@ mod tests {
     }
 
     fn log_likelihood(counters: u32, limit: u32, history: &History) -> f64 {
-        let ways = vec![([None; MOST_COUNTERS], 1.0)];
-        let mut filter = Filter { counters, limit, period: 10.0, ways, log_likelihood: 0.0 };
+        let mut filter = Filter { log_likelihood: 0.0, ..Filter::new(counters, limit, 10.0, 1.0) };
         (0..history.len()).for_each(|i| filter.take(history, i));
         filter.log_likelihood
     }

@@ -26,6 +26,10 @@ pub struct Shares {
     pub in_set: f64,
     /// The most likely limit is the true one. Only kinds that refuse.
     pub limit_exact: f64,
+    /// The true limit is the likeliest to somebody who knows all but it ([`Outcome::knowable`]). Only kinds that refuse.
+    pub limit_knowable: f64,
+    /// How sure the estimator is of its limit, on average. Only kinds that refuse.
+    pub limit_sure: f64,
     /// The true limit is in the reported interval. Only kinds that refuse.
     pub limit_within: f64,
     /// The most likely period is within 5 % of the true one.
@@ -86,6 +90,10 @@ impl Outcome {
         self.fit.limit.is_some_and(|limit| limit.likely.round() == f64::from(self.truth.total()))
     }
 
+    fn limit_knowable(&self) -> bool {
+        self.knowable == Some(self.truth.total())
+    }
+
     fn limit_within(&self) -> bool {
         let truth = f64::from(self.truth.total());
         self.fit.limit.is_some_and(|limit| limit.low <= truth && truth <= limit.high)
@@ -111,11 +119,15 @@ impl Tally {
             of.iter().filter(|o| what(o)).count() as f64 / of.len().max(1) as f64
         };
         let all = |_: &Outcome| true;
+        let refusing = part.iter().filter(|o| o.refuses()).count();
+        let sure: f64 = part.iter().filter(|o| o.refuses()).map(|o| o.fit.limit_share).sum();
         Shares {
             runs: part.len(),
             class_right: share(&all, &Outcome::class_right),
             in_set: share(&all, &Outcome::in_set),
             limit_exact: share(&Outcome::refuses, &Outcome::limit_exact),
+            limit_knowable: share(&Outcome::refuses, &Outcome::limit_knowable),
+            limit_sure: sure / refusing.max(1) as f64,
             limit_within: share(&Outcome::refuses, &Outcome::limit_within),
             period_close: share(&all, &Outcome::period_close),
             confidently_wrong: share(&all, &Outcome::confidently_wrong),
@@ -158,12 +170,14 @@ impl fmt::Display for Shares {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:4} runs: class {:.3}, set {:.3} ({:.1} kinds), limit exact {:.3}, within {:.3}, period {:.3}, wrong {:.3}",
+            "{:4} runs: class {:.3}, set {:.3} ({:.1} kinds), limit exact {:.3} (sure {:.3}, knowable {:.3}), within {:.3}, period {:.3}, wrong {:.3}",
             self.runs,
             self.class_right,
             self.in_set,
             self.set_size,
             self.limit_exact,
+            self.limit_sure,
+            self.limit_knowable,
             self.limit_within,
             self.period_close,
             self.confidently_wrong,

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 use landfall_evidence::LimiterClass;
 
+use crate::counters;
 use crate::fit::Fit;
-use crate::history::{Exchange, StatedReset};
+use crate::history::{Exchange, History, StatedReset};
 use crate::plan::{Budget, Next, Plan, Stop};
 use crate::random::Random;
 
@@ -389,6 +390,38 @@ pub struct Outcome {
     pub impolite: u32,
     /// Every exchange.
     pub exchanges: Vec<Exchange>,
+    /// The limit that somebody would name who knows everything of this limiter but that.
+    pub knowable: Option<u32>,
+}
+
+/// Limits of one counter that [`knowable_limit`] tries.
+const TRIED: u32 = 200;
+
+/// The likeliest limit by what passed and how long refusals ask to wait, of all counters together, for somebody who knows the
+/// kind, its times, the number of counters, and when each request arrived: hardly any estimator is right more often on the
+/// same exchanges, where they state nothing of what is left and nobody else sends. Of the limits that explain every answer the
+/// smallest, because small limits are commoner.
+fn knowable_limit(
+    truth: Configuration,
+    offset: f64,
+    began: f64,
+    arrivals: &[f64],
+    exchanges: &[Exchange],
+) -> Option<u32> {
+    if truth.class == LimiterClass::SeveralCounters {
+        let mut history = History::default();
+        exchanges.iter().for_each(|exchange| history.push(exchange.since(began)));
+        return counters::likeliest_limit(&history, truth.counters as u32, truth.period);
+    }
+    (1..=TRIED).find(|limit| {
+        let mut limiter = Limiter::new(Configuration { limit: *limit, ..truth }, offset);
+        limiter.at = began;
+        let mut unused = Random::new(0);
+        arrivals
+            .iter()
+            .zip(exchanges)
+            .all(|(at, said)| limiter.request(*at, &mut unused).passes != said.refused)
+    })
 }
 
 /// Runs a plan against a limiter.
@@ -403,7 +436,8 @@ pub fn run(truth: Configuration, budget: Budget, seed: u64) -> Outcome {
     let mut next_other = now - 2.0 * truth.period.min(600.0);
     let began = now;
     let mut plan = Plan::new(budget, now, seed ^ 0xabcd);
-    let (mut exchanges, mut impolite, mut not_before) = (Vec::new(), 0, f64::NEG_INFINITY);
+    let (mut exchanges, mut arrivals, mut impolite, mut not_before) =
+        (Vec::new(), Vec::new(), 0, f64::NEG_INFINITY);
     let stop = loop {
         match plan.next(now) {
             Next::Stop(stop) => break stop,
@@ -446,6 +480,7 @@ pub fn run(truth: Configuration, budget: Budget, seed: u64) -> Outcome {
                 if let Some(wait) = verdict.retry_after {
                     not_before = not_before.max(answered + wait);
                 }
+                arrivals.push(arrives);
                 exchanges.push(exchange);
                 plan.observe(exchange);
                 now = answered;
@@ -453,5 +488,16 @@ pub fn run(truth: Configuration, budget: Budget, seed: u64) -> Outcome {
         }
     };
     let (requests, refusals) = plan.used();
-    Outcome { truth, fit: plan.fit(), stop, requests, refusals, seconds: now - began, impolite, exchanges }
+    let knowable = knowable_limit(truth, limiter.offset, began, &arrivals, &exchanges);
+    Outcome {
+        truth,
+        fit: plan.fit(),
+        stop,
+        requests,
+        refusals,
+        seconds: now - began,
+        impolite,
+        exchanges,
+        knowable,
+    }
 }

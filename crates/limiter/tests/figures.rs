@@ -73,7 +73,8 @@ mod measured {
         println!("{tally}");
         within_bounds(&tally, budget);
         at_least("to a minute: kind in the set", tally.short().in_set, 0.97, 0.99);
-        let Shares { class_right, in_set, limit_exact, .. } = tally.quiet();
+        let Shares { class_right, in_set, limit_exact, limit_sure, .. } = tally.quiet();
+        at_most("all periods: surer of the limit than right", limit_sure - limit_exact, 0.0, 0.0);
         at_least("all periods: kind", class_right, 0.76, 0.84);
         at_least("all periods: kind in the set", in_set, 0.96, 0.99);
         at_least("all periods: limit", limit_exact, 0.97, 0.93);
