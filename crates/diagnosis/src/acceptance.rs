@@ -1,7 +1,9 @@
 //! The rows of the acceptance case, on evidence as its worlds give it.
 
-use landfall_evidence::{Denial, Observed, Phase, Silence, Vantage};
+use landfall_evidence::{Denial, Observed, Phase, ProjectSign, ProjectSnapshot, SignWord, Silence, Vantage};
 
+use crate::catalogue::Catalogue;
+use crate::facts::{FactKey, Facts};
 use crate::testworld::*;
 use crate::*;
 
@@ -469,4 +471,24 @@ fn with_any_answer_missing_nothing_false_is_said() {
             assert_eq!(diagnosis.readiness.unknown, count(Status::Unknown), "without {}", gone.id);
         }
     }
+}
+
+/// What the next deployment is refused for is named while production is well, and breaks nothing on the way.
+#[test]
+fn a_lock_file_out_of_step_is_named_beside_a_live_production() {
+    let out_of_step = |p: &mut ProjectSnapshot| {
+        let detail = "undici: not in the lock file (package-lock.json)";
+        p.signs.push(ProjectSign::new(SignWord::LockOutOfStep, "package-lock.json", detail));
+    };
+    let diagnosis = deployed().edit_project(out_of_step).diagnose();
+    assert_eq!(diagnosis.verdict, Verdict::Live, "{}", diagnosis.summary);
+    let named: Vec<(&str, Label)> = diagnosis.causes.iter().map(|c| (c.id.as_str(), c.label)).collect();
+    assert_eq!(named, [("lockfile-out-of-sync", Label::Likely)]);
+    assert_eq!(diagnosis.first_broken, None);
+    let all: String = format!("{:?}", diagnosis.actions);
+    assert!(all.contains("lock"), "the remedy is among the actions: {all}");
+    // Where production fails, the folder's fault is weighed with the failure and is no symptom of its own.
+    let failing = undeployed().edit_project(out_of_step);
+    let facts = Facts::derive(&failing.0, Catalogue::embedded());
+    assert!(facts.of(FactKey::ProjectDefect).next().is_none());
 }

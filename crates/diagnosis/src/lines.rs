@@ -2,6 +2,7 @@
 
 pub(crate) mod required;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
@@ -214,6 +215,11 @@ struct File {
     line: Vec<LogLine>,
 }
 
+/// A line with quotes as whoever wrote the message meant them: logfmt and loggers that quote a message put a backslash before its own.
+fn unescaped(text: &str) -> Cow<'_, str> {
+    if text.contains("\\\"") { Cow::Owned(text.replace("\\\"", "\"")) } else { Cow::Borrowed(text) }
+}
+
 fn one(pattern: &str) -> Result<Regex, regex::Error> {
     // Logs are written in ASCII words; without Unicode's classes the patterns compile many times faster.
     RegexBuilder::new(pattern).unicode(false).size_limit(PATTERN_BYTE).build()
@@ -318,7 +324,7 @@ impl LineIndex {
 
     /// Whether a pattern finds something in a line; what an entry asks of its place is left out.
     pub(crate) fn knows_line(&self, text: &str) -> bool {
-        self.compiled().matches(text, |_| true).next().is_some()
+        self.compiled().matches(&unescaped(text), |_| true).next().is_some()
     }
 
     /// What a line says, each entry once, in the order of the file. `place` and `through` as the log's reader found them.
@@ -339,6 +345,7 @@ impl LineIndex {
         such: impl Fn(&LogLine) -> bool,
     ) -> Vec<Said<'_>> {
         let compiled = self.compiled();
+        let text: &str = &unescaped(text);
         let mut told: BTreeMap<usize, usize> = BTreeMap::new();
         let mut found: Vec<Said<'_>> = Vec::new();
         for (Pattern { entry, .. }, pattern) in compiled.matches(text, |entry| such(&self.lines[entry])) {
@@ -393,6 +400,17 @@ mod tests {
     fn every_pattern_compiles_and_its_groups_are_known() {
         let errors = Catalogue::embedded().lines.check();
         assert!(errors.is_empty(), "{errors:#?}");
+    }
+
+    #[test]
+    fn a_message_that_is_quoted_says_the_same() {
+        let lines = &Catalogue::embedded().lines;
+        let words = |text: &str| lines.says(text, None, &[]).iter().map(|s| s.line.id.clone()).collect::<Vec<_>>();
+        let said = r#"FATAL:  database "shop" does not exist"#;
+        assert!(!words(said).is_empty());
+        let quoted = format!(r#"level=error msg="{}""#, said.replace('"', r#"\""#));
+        assert_eq!(words(&quoted), words(said));
+        assert!(lines.knows_line(&quoted));
     }
 
     #[test]

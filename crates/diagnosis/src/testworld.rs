@@ -721,6 +721,7 @@ fn snapshot() -> ProjectSnapshot {
             manifest: Some("requirements.txt".into()),
             lock: None,
             dependencies: vec![pinned("Flask", "3.0.0"), pinned("gunicorn", "22.0.0")],
+            dev_dependencies: Vec::new(),
         }],
         entry: Some(EntryFile { path: "run.py".into(), size_byte: 2000, defines: Some("app".into()) }),
         deploy: vec![DeployConfig {

@@ -250,6 +250,9 @@ pub struct Stack {
     pub lock: Option<String>,
     /// Direct dependencies.
     pub dependencies: Vec<Dependency>,
+    /// Names of packages that are declared for development alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dev_dependencies: Vec<String>,
 }
 
 /// A language runtime.

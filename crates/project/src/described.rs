@@ -77,6 +77,7 @@ mod tests {
                 manifest: None,
                 lock: None,
                 dependencies: names.iter().map(dependency).collect(),
+                dev_dependencies: Vec::new(),
             };
             openapi_paths(&ProjectSnapshot { stacks: vec![stack], ..ProjectSnapshot::default() })
         };

@@ -465,7 +465,14 @@ fn module_kind(
     let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_', '.'], "");
     let declared =
         project.stacks.iter().flat_map(|stack| &stack.dependencies).any(|d| plain(&d.name) == plain(top));
-    if declared { "declared" } else { "third-party" }
+    let for_development = || {
+        project.stacks.iter().flat_map(|stack| &stack.dev_dependencies).any(|name| plain(name) == plain(top))
+    };
+    match declared {
+        true => "declared",
+        false if for_development() => "dev-declared",
+        false => "third-party",
+    }
 }
 
 /// What the bodies of failing answers show: frameworks in debug mode and applications that pass an error on.

@@ -86,12 +86,26 @@ fn drift(snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {
     }
 }
 
-/// Where production fails, what is not written down may be why, and has no sign of its own beside that failure.
-pub(super) fn drift_that_nothing_shows(facts: &mut Facts) {
-    if facts.all_is_well() {
-        facts.mark_symptom(FactKey::ProjectDrift, "");
+/// Where production fails, what is not written down or wrong in the folder may be why, and has no sign of its own beside that failure.
+pub(super) fn faults_that_nothing_shows(evidence: &Evidence, facts: &mut Facts) {
+    if !facts.all_is_well() {
+        return;
+    }
+    facts.mark_symptom(FactKey::ProjectDrift, "");
+    let Some((observation, snapshot)) = evidence.project() else { return };
+    for word in REFUSED {
+        let details = snapshot.signs.iter().filter(|s| s.sign == *word).map(|s| s.detail.clone()).take(1);
+        let details: Vec<String> = details.collect();
+        if !details.is_empty() {
+            facts.known_list(FactKey::ProjectDefect, word.name(), details, [observation.id.clone()]);
+            facts.mark_symptom(FactKey::ProjectDefect, word.name());
+        }
     }
 }
+
+/// Signs for which a platform or an installer refuses the next deployment, whatever runs now.
+const REFUSED: &[SignWord] =
+    &[SignWord::DeployConfigInvalid, SignWord::LockOutOfStep, SignWord::RootDirectoryAbsent];
 
 /// The signs of the folder, and what they come to beside the branch and the host.
 fn signs(evidence: &Evidence, snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {

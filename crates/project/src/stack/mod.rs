@@ -32,6 +32,8 @@ struct Manifest {
     path: Option<String>,
     lock: Option<String>,
     dependencies: Vec<Dependency>,
+    /// Names of those for development alone.
+    dev: Vec<String>,
     /// The runtime's version as the manifest asks for it.
     wanted: Option<String>,
 }
@@ -211,6 +213,7 @@ pub(crate) fn read(tree: &Tree, sources: &[Source], unread: &mut Vec<String>) ->
                 manifest: manifest.path,
                 lock: manifest.lock,
                 dependencies: manifest.dependencies,
+                dev_dependencies: manifest.dev,
             })
             .collect();
         let more = members(tree, &taken, &all, unread);
@@ -263,6 +266,7 @@ fn members(tree: &Tree, taken: &[String], nearest: &[Stack], unread: &mut Vec<St
                 }),
                 manifest: manifest.path.map(at),
                 dependencies: manifest.dependencies,
+                dev_dependencies: manifest.dev,
             });
         }
         unread.extend(reasons.into_iter().map(|reason| format!("{folder}/{reason}")));

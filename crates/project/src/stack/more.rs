@@ -36,7 +36,9 @@ pub(super) fn php(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
     let require = json.get("require").and_then(serde_json::Value::as_object);
     let all = require.into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)));
     let wanted = all.clone().find(|(name, _)| name.as_str() == "php").map(|(_, v)| v.to_owned());
+    let dev = json.get("require-dev").and_then(serde_json::Value::as_object);
     Some(Manifest {
+        dev: dev.into_iter().flat_map(|names| names.keys().cloned()).collect(),
         path: Some(path.to_owned()),
         lock: beside(tree, path, &["composer.lock"]),
         dependencies: all
@@ -89,6 +91,7 @@ pub(super) fn jvm(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
                 })
                 .collect(),
             wanted: JAVA.captures(&text).map(|c| c[1].to_owned()),
+            ..Manifest::default()
         });
     }
     let path = find(tree, "build.gradle.kts").or_else(|| find(tree, "build.gradle"))?;
@@ -108,6 +111,7 @@ pub(super) fn jvm(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
         wanted: TOOLCHAIN
             .captures(&text)
             .and_then(|c| c.get(1).or_else(|| c.get(2)).or_else(|| c.get(3)).map(|m| m.as_str().to_owned())),
+        ..Manifest::default()
     })
 }
 
@@ -154,6 +158,7 @@ pub(super) fn dotnet(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> 
         lock: beside(tree, path, &["packages.lock.json"]),
         dependencies,
         wanted: TARGET.captures(&text).map(|c| c[1].to_owned()),
+        ..Manifest::default()
     })
 }
 
@@ -167,6 +172,7 @@ pub(super) fn elixir(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> 
         lock: beside(tree, path, &["mix.lock"]),
         dependencies: DEPENDENCY.captures_iter(&text).map(|c| plain(&c[1], &c[2])).collect(),
         wanted: ELIXIR.captures(&text).map(|c| c[1].to_owned()),
+        ..Manifest::default()
     })
 }
 

@@ -33,7 +33,9 @@ pub(super) fn node(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
         }
     };
     let dependencies = manifest.get("dependencies").and_then(serde_json::Value::as_object);
+    let dev = manifest.get("devDependencies").and_then(serde_json::Value::as_object);
     Some(Manifest {
+        dev: dev.into_iter().flat_map(|names| names.keys().cloned()).collect(),
         path: Some(path.to_owned()),
         lock: beside(
             tree,
@@ -80,6 +82,7 @@ pub(super) fn rust(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
             .map(|d| Dependency { version: d.version.filter(|_| d.requirement.starts_with('=')), ..d })
             .collect(),
         wanted: package.and_then(|p| p.get("rust-version")).and_then(Value::as_str).map(str::to_owned),
+        ..Manifest::default()
     })
 }
 
@@ -103,6 +106,7 @@ pub(super) fn go(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
             })
             .collect(),
         wanted: VERSION.captures(&manifest).map(|c| c[1].to_owned()),
+        ..Manifest::default()
     })
 }
 
@@ -127,6 +131,7 @@ pub(super) fn ruby(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
             .collect(),
         lock,
         wanted: VERSION.captures(&manifest).map(|c| c[1].to_owned()),
+        ..Manifest::default()
     })
 }
 
