@@ -405,7 +405,8 @@ mod tests {
     #[test]
     fn a_message_that_is_quoted_says_the_same() {
         let lines = &Catalogue::embedded().lines;
-        let words = |text: &str| lines.says(text, None, &[]).iter().map(|s| s.line.id.clone()).collect::<Vec<_>>();
+        let words =
+            |text: &str| lines.says(text, None, &[]).iter().map(|s| s.line.id.clone()).collect::<Vec<_>>();
         let said = r#"FATAL:  database "shop" does not exist"#;
         assert!(!words(said).is_empty());
         let quoted = format!(r#"level=error msg="{}""#, said.replace('"', r#"\""#));
