@@ -24,8 +24,8 @@ use sha2::{Digest as _, Sha256};
 /// for another one at likely or above: what is reached and must stay.
 const FAULTS: usize = 1195;
 const HEALTHY: usize = 95;
-const FIRST: usize = 991;
-const THIRD: usize = 1009;
+const FIRST: usize = 996;
+const THIRD: usize = 1014;
 const ASTRAY: usize = 26;
 
 #[derive(Deserialize)]

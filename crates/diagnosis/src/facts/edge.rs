@@ -90,6 +90,21 @@ const SAYS: &[(&str, &str)] = &[
     ("vercel-dns-hostname-resolve-failed", "dns"),
     ("vercel-dns-hostname-server-error", "dns"),
     ("vercel-dns-hostname-resolved-private", "dns"),
+    ("vercel-middleware-failed-body", "code-failed"),
+    ("vercel-middleware-timeout-body", "code-failed"),
+    ("vercel-loop-body", "points-at-itself"),
+    ("digitalocean-app-unreachable", "origin-refused"),
+    ("digitalocean-app-timeout", "read-timeout"),
+    ("digitalocean-app-bad-response", "bad-response"),
+    ("ngrok-offline-header", "tunnel-down"),
+    ("ngrok-refused-header", "origin-refused"),
+    ("envoy-stream-timeout", "read-timeout"),
+    ("envoy-connect-tls", "tls-handshake"),
+    ("sucuri-backend-timeout", "read-timeout"),
+    ("squid-page-timeout", "read-timeout"),
+    ("squid-page-dns", "dns"),
+    ("apigee-tls", "tls-handshake"),
+    ("tyk-dns", "dns"),
 ];
 
 /// Cloudflare's own codes, as in the header `cf-error-type` or in the text of its page. Its documentation of 1xxx errors.
