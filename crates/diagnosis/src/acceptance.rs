@@ -484,7 +484,7 @@ fn a_lock_file_out_of_step_is_named_beside_a_live_production() {
     assert_eq!(diagnosis.verdict, Verdict::Live, "{}", diagnosis.summary);
     let named: Vec<(&str, Label)> = diagnosis.causes.iter().map(|c| (c.id.as_str(), c.label)).collect();
     assert_eq!(named, [("lockfile-out-of-sync", Label::Likely)]);
-    assert_eq!(diagnosis.first_broken, None);
+    assert_eq!(diagnosis.first_broken.as_deref(), Some("project"), "and nothing on the way");
     let all: String = format!("{:?}", diagnosis.actions);
     assert!(all.contains("lock"), "the remedy is among the actions: {all}");
     // Where production fails, the folder's fault is weighed with the failure and is no symptom of its own.

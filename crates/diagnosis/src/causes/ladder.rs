@@ -254,7 +254,11 @@ fn state(rung: Rung, facts: &Facts) -> RungState {
             None => RungState::Unknown,
         },
         Rung::Project => match word(TestsOutcome, "") {
-            Some("passed") | None if facts.of(ProjectDrift).any(|fact| fact.symptom) => RungState::Broken,
+            Some("passed") | None
+                if facts.of(ProjectDrift).chain(facts.of(ProjectDefect)).any(|fact| fact.symptom) =>
+            {
+                RungState::Broken
+            }
             Some("passed") => RungState::Ok,
             Some(_) => RungState::Broken,
             None => RungState::Unknown,

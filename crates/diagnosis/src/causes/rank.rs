@@ -226,9 +226,8 @@ pub(super) fn contenders(facts: &Facts, catalogue: &Catalogue) -> Vec<(String, f
 
 /// Whether a symptom was seen on the way of a request to production.
 fn on_path((key, subject): &FactId) -> bool {
-    let beside =
-        ["tests.", "limit.", "local.", "project.defect"].iter().any(|group| key.name().starts_with(group));
-    !beside && !subject_matches(subject, "local")
+    let beside = ["tests.", "limit.", "local."].iter().any(|group| key.name().starts_with(group));
+    !beside && *key != FactKey::ProjectDefect && !subject_matches(subject, "local")
 }
 
 fn odds(score_db: i32) -> f64 {

@@ -386,7 +386,7 @@ keys! {
     GitClean "git.clean" ["yes", "no"] "Whether everything is committed and pushed.",
     EnvUnset "env.unset" [] "Variables that the code reads without a default and that the deploy configuration does not set.",
     ProjectDrift "project.drift" [] "Secrets and addresses by their names that the code reads without a default, and that neither the example file nor any deploy configuration knows.",
-    ProjectDefect "project.defect" [] "Subject sign: what the next deployment is refused for, where production is well.",
+    ProjectDefect "project.defect" ["refused"] "Subject sign: that the next deployment is refused for it, where production is well.",
     ProjectFramework "project.framework" [] "The web framework.",
     ProjectEntry "project.entry" [] "The file that defines the application.",
     ProjectSignDetail "project.sign_detail" [] "Subject sign: what exactly.",

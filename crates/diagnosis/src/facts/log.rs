@@ -463,15 +463,13 @@ fn module_kind(
         return "own";
     }
     let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_', '.'], "");
-    let declared =
-        project.stacks.iter().flat_map(|stack| &stack.dependencies).any(|d| plain(&d.name) == plain(top));
-    let for_development = || {
-        project.stacks.iter().flat_map(|stack| &stack.dev_dependencies).any(|name| plain(name) == plain(top))
-    };
-    match declared {
-        true => "declared",
-        false if for_development() => "dev-declared",
-        false => "third-party",
+    let is_it = |name: &String| plain(name) == plain(top);
+    if project.stacks.iter().flat_map(|stack| &stack.dependencies).any(|d| is_it(&d.name)) {
+        "declared"
+    } else if project.stacks.iter().flat_map(|stack| &stack.dev_dependencies).any(is_it) {
+        "dev-declared"
+    } else {
+        "third-party"
     }
 }
 
@@ -507,8 +505,7 @@ fn page_line(catalogue: &Catalogue, line: &str) -> Vec<String> {
         None => line,
     };
     // Pages write quotes as entities.
-    let plain =
-        line.replace("&#39;", "'").replace("&#x27;", "'").replace("&quot;", "\"").replace("\\\"", "\"");
+    let plain = line.replace("&#39;", "'").replace("&#x27;", "'").replace("&quot;", "\"");
     let line = redact_log_line(&plain);
     catalogue.lines.page_says(&line).into_iter().map(|said| said.line.id.clone()).collect()
 }
@@ -772,6 +769,24 @@ mod tests {
         let lost = lost(&|line| catalogue.knows_log_line(line));
         assert!(lost.is_empty(), "{lost:#?}");
         assert!(!by_words.is_empty(), "words alone would do, and the catalogue need not be asked");
+    }
+
+    #[test]
+    fn a_missing_package_is_told_by_where_it_is_declared() {
+        let stack = landfall_evidence::Stack {
+            language: "node".to_owned(),
+            framework: None,
+            server: None,
+            runtime: landfall_evidence::Runtime::default(),
+            manifest: Some("package.json".to_owned()),
+            lock: None,
+            dependencies: Vec::new(),
+            dev_dependencies: vec!["morgan".to_owned()],
+        };
+        let project = ProjectSnapshot { stacks: vec![stack], ..ProjectSnapshot::default() };
+        let kind = |module: &str| module_kind(module, Some("/app/src/app.js"), true, Some(&project));
+        assert_eq!(kind("morgan"), "dev-declared");
+        assert_eq!(kind("winston"), "third-party");
     }
 
     #[test]

@@ -247,7 +247,7 @@ impl Facts {
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);
-        project::faults_that_nothing_shows(evidence, &mut facts);
+        project::faults_that_nothing_shows(&mut facts);
         process::derive(&exchanges, &mut facts);
         clock::derive(evidence, &exchanges, &mut facts);
         trial::derive(&exchanges, &mut facts);

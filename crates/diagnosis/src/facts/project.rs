@@ -87,18 +87,15 @@ fn drift(snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {
 }
 
 /// Where production fails, what is not written down or wrong in the folder may be why, and has no sign of its own beside that failure.
-pub(super) fn faults_that_nothing_shows(evidence: &Evidence, facts: &mut Facts) {
+pub(super) fn faults_that_nothing_shows(facts: &mut Facts) {
     if !facts.all_is_well() {
         return;
     }
     facts.mark_symptom(FactKey::ProjectDrift, "");
-    let Some((observation, snapshot)) = evidence.project() else { return };
     for word in REFUSED {
-        let details = snapshot.signs.iter().filter(|s| s.sign == *word).map(|s| s.detail.clone()).take(1);
-        let details: Vec<String> = details.collect();
-        if !details.is_empty() {
-            facts.known_list(FactKey::ProjectDefect, word.name(), details, [observation.id.clone()]);
-            facts.mark_symptom(FactKey::ProjectDefect, word.name());
+        if let Some(sign) = facts.get(FactKey::ProjectSignDetail, word.name()) {
+            let seen = sign.evidence.clone();
+            facts.known(FactKey::ProjectDefect, word.name(), "refused", seen).symptom = true;
         }
     }
 }

@@ -11,6 +11,7 @@ use toml::{Table, Value as Toml};
 use super::plan::Plan;
 use super::{Found, Read, place, regex, text, uses};
 use crate::source::{Language, Source};
+use crate::stack::{Names, json_names};
 use crate::tree::Tree;
 use crate::yaml::{Node, documents};
 
@@ -30,18 +31,6 @@ pub(super) fn read(read: &Read<'_>, _plans: &[Plan], found: &mut Found) {
     node(read, found);
     python(read, found);
     others(read.tree, found);
-}
-
-/// Declared packages with the requirement as written.
-type Names = BTreeMap<String, String>;
-
-fn json_names(json: &Json, key: &str) -> Names {
-    let table = json.get(key).and_then(Json::as_object);
-    table
-        .into_iter()
-        .flatten()
-        .map(|(name, v)| (name.clone(), v.as_str().unwrap_or_default().to_owned()))
-        .collect()
 }
 
 /// npm, pnpm and yarn.

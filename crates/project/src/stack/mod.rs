@@ -5,6 +5,8 @@ mod python;
 mod runtime;
 mod various;
 
+use std::collections::BTreeMap;
+
 use landfall_evidence::{Dependency, Runtime, Stack};
 
 use crate::source::{Language, Source};
@@ -36,6 +38,19 @@ struct Manifest {
     dev: Vec<String>,
     /// The runtime's version as the manifest asks for it.
     wanted: Option<String>,
+}
+
+/// Declared packages with the requirement as written.
+pub(crate) type Names = BTreeMap<String, String>;
+
+/// What a manifest in JSON declares under a key.
+pub(crate) fn json_names(manifest: &serde_json::Value, key: &str) -> Names {
+    let table = manifest.get(key).and_then(serde_json::Value::as_object);
+    table
+        .into_iter()
+        .flatten()
+        .map(|(name, v)| (name.clone(), v.as_str().unwrap_or_default().to_owned()))
+        .collect()
 }
 
 /// How a language shows itself.

@@ -9,7 +9,7 @@ use landfall_evidence::Dependency;
 use regex::Regex;
 
 use super::various::{plain, regex};
-use super::{Manifest, beside, find, text};
+use super::{Manifest, beside, find, json_names, text};
 use crate::tree::{Tree, file_name};
 
 /// In place of a version that the parent, a property or a platform gives: pinned, by another file than this one.
@@ -36,9 +36,8 @@ pub(super) fn php(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
     let require = json.get("require").and_then(serde_json::Value::as_object);
     let all = require.into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)));
     let wanted = all.clone().find(|(name, _)| name.as_str() == "php").map(|(_, v)| v.to_owned());
-    let dev = json.get("require-dev").and_then(serde_json::Value::as_object);
     Some(Manifest {
-        dev: dev.into_iter().flat_map(|names| names.keys().cloned()).collect(),
+        dev: json_names(&json, "require-dev").into_keys().collect(),
         path: Some(path.to_owned()),
         lock: beside(tree, path, &["composer.lock"]),
         dependencies: all

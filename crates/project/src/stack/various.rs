@@ -6,7 +6,7 @@ use landfall_evidence::Dependency;
 use regex::Regex;
 use toml::{Table, Value};
 
-use super::{Manifest, beside, find, text};
+use super::{Manifest, beside, find, json_names, text};
 use crate::tree::Tree;
 
 pub(super) fn regex(pattern: &str) -> Regex {
@@ -33,9 +33,8 @@ pub(super) fn node(tree: &Tree, unread: &mut Vec<String>) -> Option<Manifest> {
         }
     };
     let dependencies = manifest.get("dependencies").and_then(serde_json::Value::as_object);
-    let dev = manifest.get("devDependencies").and_then(serde_json::Value::as_object);
     Some(Manifest {
-        dev: dev.into_iter().flat_map(|names| names.keys().cloned()).collect(),
+        dev: json_names(&manifest, "devDependencies").into_keys().collect(),
         path: Some(path.to_owned()),
         lock: beside(
             tree,
@@ -149,13 +148,14 @@ mod tests {
         let (_dir, tree) = tree(&[
             (
                 "package.json",
-                r#"{"engines":{"node":">=20"},"dependencies":{"express":"4.19.2","koa":"^2.0.0","x":"git+https://u:p@h.example.test/x"}}"#,
+                r#"{"engines":{"node":">=20"},"dependencies":{"express":"4.19.2","koa":"^2.0.0","x":"git+https://u:p@h.example.test/x"},"devDependencies":{"morgan":"1"}}"#,
             ),
             ("pnpm-lock.yaml", ""),
         ]);
         let manifest = node(&tree, &mut Vec::new()).unwrap();
         assert_eq!(names(&manifest), [("express", Some("4.19.2")), ("koa", None), ("x", None)]);
         assert_eq!(manifest.dependencies[2].requirement, "URL");
+        assert_eq!(manifest.dev, ["morgan"]);
         assert_eq!(
             (manifest.wanted.as_deref(), manifest.lock.as_deref()),
             (Some(">=20"), Some("pnpm-lock.yaml"))
