@@ -374,7 +374,7 @@ fn unbound(
             "server:\n  directory: \"{here}\"\n  interface: 127.0.0.1@{port}\n  port: {port}\n  do-daemonize: no\n  chroot: \"\"\n  username: \"\"\n\
              \x20 pidfile: \"\"\n  use-syslog: no\n  num-threads: 1\n  do-not-query-localhost: no\n  local-zone: \"test.\" nodefault\n  do-ip6: no\n\
              \x20 trust-anchor-file: \"{}\"\n  module-config: \"validator iterator\"\n  ede: yes\n  val-log-level: 2\n  access-control: 127.0.0.0/8 allow\n\
-             \x20 root-hints: \"\"\n  outbound-msg-retry: 1\n  infra-cache-max-rtt: 1000\n{options}\nremote-control:\n  control-enable: no\n{stubs}",
+             \x20 root-hints: \"\"\n  outbound-msg-retry: 3\n  infra-cache-max-rtt: 1000\n{options}\nremote-control:\n  control-enable: no\n{stubs}",
             anchor.display()
         );
         let mut unbound = command(UNBOUND);
