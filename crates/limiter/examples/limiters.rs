@@ -1,10 +1,11 @@
 //! Meets many simulated limiters and prints what the estimator says of them.
 //!
-//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--short] [--default] [--stated] [--misses] [--trace] [--several]`
+//! `cargo run --release -p landfall-limiter --example limiters -- [RUNS] [SEED] [--deep] [--short] [--default] [--stated] [--misses] [--trace] [--several] [--turns]`
 //!
 //! `--deep` measures the usual deep budget only, `--short` that of 60 requests and 90 seconds, `--default` the run without `--deep`.
 //! `--stated` meets only the limiters among them that state what is left.
 //! `--several` meets only those of several counters.
+//! `--turns` meets those of several counters as if a balancer had each take requests in turn.
 //! `--misses` also prints the limiters whose kind or limit was missed without anybody else's traffic, and those of which a wrong kind
 //! was certain.
 //! `--trace` prints the requests of those as well: seconds from the first one, with a minus where it was refused.
@@ -19,6 +20,7 @@ fn main() {
     let trace = options.iter().any(|o| o == "--trace");
     let stated_only = options.iter().any(|o| o == "--stated");
     let several_only = options.iter().any(|o| o == "--several");
+    let turns = options.iter().any(|o| o == "--turns");
     let mut arguments = numbers.into_iter();
     let mut number = |otherwise: u64| arguments.next().and_then(|a| a.parse().ok()).unwrap_or(otherwise);
     let (runs, seed) = (number(500), number(1));
@@ -32,8 +34,9 @@ fn main() {
     let all = budgets.iter().all(|(option, ..)| !chosen(option));
     for (_, name, budget) in budgets.into_iter().filter(|(option, ..)| all || chosen(option)) {
         let tally = measure::measure_such(budget, runs, seed, |of| {
-            (of.states || !stated_only)
-                && (of.class == landfall_evidence::LimiterClass::SeveralCounters || !several_only)
+            let several = of.class == landfall_evidence::LimiterClass::SeveralCounters;
+            let chosen = (of.states || !stated_only) && (several || !(several_only || turns));
+            chosen.then_some(landfall_limiter::simulate::Configuration { in_turn: turns, ..of })
         });
         println!("{name}\n{tally}");
         if !misses {

@@ -45,6 +45,8 @@ pub struct Fit {
     pub penalty: Option<Quantity>,
     /// Counters that share the traffic.
     pub counters: Option<Quantity>,
+    /// Chance that there are several counters that take requests in turn, as behind a balancer's round robin.
+    pub in_turn: f64,
     /// Chance that the clock cuts the windows, for kinds with windows.
     pub by_clock: f64,
     /// Chance that others use the same quota.
@@ -107,6 +109,7 @@ impl Posterior {
             place: over(&|c| matches!(c, LeakyBucket | TokenBucket), &|h| h.of.place()),
             penalty: over(&|c| c == Penalty, &|h| h.of.penalty),
             counters: over(&|c| c == SeveralCounters, &|h| f64::from(h.of.counters)),
+            in_turn: share_of(&|h| h.of.in_turn),
             by_clock: share_of(&|h| h.of.by_clock),
             others: share_of(&|h| h.of.others > 0.0),
             weights,

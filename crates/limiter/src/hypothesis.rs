@@ -22,6 +22,10 @@ fn with_unexplained(ruled: f64) -> f64 {
     UNEXPLAINED_REFUSAL + (1.0 - UNEXPLAINED_REFUSAL - UNEXPLAINED_PASS) * ruled
 }
 
+/// Chance that a request falls out of the turn in which counters take them: others' requests and a balancer's own checks come
+/// between.
+const OUT_OF_TURN: f64 = 0.08;
+
 /// A limit that is never met.
 const BOUNDLESS: u32 = 1_000_000;
 
@@ -50,6 +54,8 @@ pub(crate) struct Parameters {
     pub(crate) others: f64,
     /// Counters that do not know of each other.
     pub(crate) counters: u8,
+    /// Whether they take requests in turn, as behind a balancer's round robin, and not by chance.
+    pub(crate) in_turn: bool,
     /// Chance that decided when others began a window or set off a penalty, for one of these after another; `0.0..1.0`.
     pub(crate) luck: [f32; LUCKS],
     /// Whether the previous window's share is rounded down (`limits`, the library below Flask-Limiter, does) or exact.
@@ -125,8 +131,8 @@ impl Hypothesis {
             LimiterClass::LeakyBucket => 0.0,
             LimiterClass::SeveralCounters => {
                 let counters = usize::from(of.counters);
-                let full = (0..counters).filter(|w| self.window(at, *w).1 >= of.limit).count();
-                full as f64 / counters as f64
+                let full = (0..counters).filter(|w| self.window(at, *w).1 >= of.limit);
+                full.map(|w| self.chance_of_counter(i, w)).sum()
             }
             LimiterClass::Penalty if at < state.until => 1.0,
             _ => match self.room(history, i, at) {
@@ -190,6 +196,17 @@ impl Hypothesis {
             }
             _ if first || passed >= of.period => Foreign::NONE.and(of.others * of.period),
             _ => state.foreign.thinned(1.0 - passed / of.period).and(of.others * passed),
+        }
+    }
+
+    /// Chance that counter `w` takes exchange `i`, by who took the one before.
+    fn chance_of_counter(&self, i: usize, w: usize) -> f64 {
+        let counters = usize::from(self.of.counters);
+        let last = i.checked_sub(1).and_then(|last| self.taken_by.get(last)).filter(|_| self.of.in_turn);
+        match last {
+            None => 1.0 / counters as f64,
+            Some(last) if (usize::from(*last) + 1) % counters == w => 1.0 - OUT_OF_TURN,
+            Some(_) => OUT_OF_TURN / (counters - 1) as f64,
         }
     }
 
@@ -427,8 +444,10 @@ impl Hypothesis {
     /// The counter that took exchange `i`, drawn by how well each explains the answer and what it states.
     fn choose_counter(&mut self, history: &History, i: usize, pick: f64) -> usize {
         let counters = usize::from(self.of.counters);
-        let weights: [f64; MOST_COUNTERS] =
-            std::array::from_fn(|w| if w < counters { self.of_counter(history, i, w) } else { 0.0 });
+        let weights: [f64; MOST_COUNTERS] = std::array::from_fn(|w| match w {
+            _ if w < counters => self.chance_of_counter(i, w) * self.of_counter(history, i, w),
+            _ => 0.0,
+        });
         let mut left = pick * weights.iter().sum::<f64>();
         let drawn = weights[..counters].iter().position(|weight| {
             left -= weight;

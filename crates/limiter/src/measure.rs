@@ -42,21 +42,21 @@ pub struct Shares {
 
 /// Meets `runs` random limiters with a budget, half of them on each of two threads.
 pub fn measure(budget: Budget, runs: u64, seed: u64) -> Tally {
-    measure_such(budget, runs, seed, |_| true)
+    measure_such(budget, runs, seed, Some)
 }
 
-/// Meets such of the limiters that [`measure`] meets.
+/// Meets what `such` makes of the limiters that [`measure`] meets, and leaves out those of which it makes nothing.
 pub fn measure_such(
     budget: Budget,
     runs: u64,
     seed: u64,
-    such: impl Fn(&Configuration) -> bool + Copy + Send + Sync,
+    such: impl Fn(Configuration) -> Option<Configuration> + Copy + Send + Sync,
 ) -> Tally {
     let part = move |begin: u64| {
         (begin..runs).step_by(2).filter_map(move |n| {
             let seed = seed.wrapping_mul(0x1_0000_0001).wrapping_add(n.wrapping_mul(0x9e37_79b9));
             let configuration = Configuration::random(&mut Random::new(seed));
-            such(&configuration).then(|| simulate::run(configuration, budget, seed ^ 0x77))
+            such(configuration).map(|such| simulate::run(such, budget, seed ^ 0x77))
         })
     };
     let outcomes = std::thread::scope(|scope| {

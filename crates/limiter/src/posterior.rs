@@ -18,8 +18,10 @@ use crate::random::Random;
 const CLOUD: usize = 1000;
 /// Of a kind with less weight than the first figure, this many times fewer.
 const FEWER: [(f64, usize); 2] = [(0.002, 8), (0.02, 3)];
-/// How many times more of several counters, where a hypothesis also says who took each request.
-const MORE_OF_SEVERAL: usize = 2;
+/// How many times more of the kinds whose hypotheses are hardest to come by: one of several counters also says who took each request,
+/// and the limit of a sliding counter hangs on where its windows are cut and how it rounds.
+const MORE: [(LimiterClass, usize); 2] =
+    [(LimiterClass::SeveralCounters, 2), (LimiterClass::SlidingCounter, 2)];
 /// Metropolis steps of each hypothesis when its cloud is drawn anew.
 const SWEEPS: usize = 4;
 /// The cloud is renewed when fewer than this part of it are effective.
@@ -32,6 +34,8 @@ const DOUBT: f64 = 1.9;
 const MORE_DOUBT: f64 = 4.0;
 /// A kind with less weight is not worth the time that its counters take to reckon.
 const LEAST_WEIGHT: f64 = 0.01;
+/// Where so much of the weight lies on counters that take requests in turn, summing out who took which by chance brings nothing.
+const NEARLY_ALL: f64 = 0.95;
 /// When a period is known this well, it is known where a trip begins, and another one can be timed by it.
 pub(crate) const TIMED: f64 = 0.2;
 /// Periods that the limits of several counters are reckoned with, at most.
@@ -112,15 +116,21 @@ impl Posterior {
             return Vec::new();
         }
         let cloud = &self.clouds[cloud];
-        let period = fit::period(cloud).filter(|period| period.relative_width() < TIMED);
-        if period.is_none() {
-            // What was known of it before still holds.
-            return self.counters.limits(&self.history, &[]);
+        let in_turn = cloud.share(|of| of.in_turn);
+        if in_turn > NEARLY_ALL {
+            return Vec::new();
         }
-        let mut periods: Vec<f64> = cloud.sample(PERIODS).iter().map(|h| h.of.period).collect();
-        periods.sort_by(f64::total_cmp);
-        periods.dedup_by(|next, kept| *next < *kept * 1.002);
-        self.counters.limits(&self.history, &periods)
+        let period = fit::period(cloud).filter(|period| period.relative_width() < TIMED);
+        let limits = if period.is_none() {
+            // What was known of it before still holds.
+            self.counters.limits(&self.history, &[])
+        } else {
+            let mut periods: Vec<f64> = cloud.sample(PERIODS).iter().map(|h| h.of.period).collect();
+            periods.sort_by(f64::total_cmp);
+            periods.dedup_by(|next, kept| *next < *kept * 1.002);
+            self.counters.limits(&self.history, &periods)
+        };
+        with_those_in_turn(limits, cloud, in_turn)
     }
 
     /// Believes a stated limit: half of every cloud takes it over, and it stays likelier than others from then on.
@@ -190,10 +200,31 @@ impl Posterior {
     }
 }
 
+/// The limits of counters that take requests by chance, and those of the members whose counters take them in turn, each with its part.
+fn with_those_in_turn(mut limits: Vec<(u32, f64)>, cloud: &Cloud, in_turn: f64) -> Vec<(u32, f64)> {
+    if limits.is_empty() {
+        return limits;
+    }
+    limits.iter_mut().for_each(|(_, weight)| *weight *= 1.0 - in_turn);
+    for (member, weight) in cloud.members.iter().zip(cloud.weights()) {
+        let of = &member.hypothesis.of;
+        if !of.in_turn {
+            continue;
+        }
+        let total = of.limit * u32::from(of.counters);
+        match limits.iter_mut().find(|(limit, _)| *limit == total) {
+            Some((_, sum)) => *sum += weight,
+            None => limits.push((total, weight)),
+        }
+    }
+    limits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    limits
+}
+
 /// How many hypotheses a kind of this weight is worth.
 fn size(class: LimiterClass, weight: f64) -> usize {
     let fewer = FEWER.iter().find(|(below, _)| weight < *below).map_or(1, |(_, times)| *times);
-    let more = if class == LimiterClass::SeveralCounters { MORE_OF_SEVERAL } else { 1 };
+    let more = MORE.iter().find(|(of, _)| *of == class).map_or(1, |(_, times)| *times);
     more * CLOUD / fewer
 }
 

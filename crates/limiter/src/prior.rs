@@ -32,6 +32,8 @@ const LARGEST_LIMIT: f64 = 400.0;
 const MOST_OF_OTHERS: f64 = 0.7 * MOST as f64;
 /// How many counters there are where there are several, with the share of each: most often two.
 pub(crate) const COUNTERS: [(u32, f64); 3] = [(2, 0.5), (3, 0.25), (4, 0.25)];
+/// Share of several counters that a balancer in front of them has take requests in turn.
+const SHARE_IN_TURN: f64 = 0.3;
 /// Chance that others use the same quota.
 const SHARE_OF_OTHERS: f64 = 0.2;
 
@@ -61,6 +63,7 @@ pub(crate) fn draw(class: LimiterClass, random: &mut Random) -> Hypothesis {
         penalty: if class == LimiterClass::Penalty { self::period(random) } else { 0.0 },
         others,
         counters,
+        in_turn: class == LimiterClass::SeveralCounters && random.chance(SHARE_IN_TURN),
         luck: lucks(random),
         rounds_down: random.chance(0.5),
         told: random.chance(SHARE_TOLD),
@@ -141,6 +144,9 @@ pub(crate) fn log_density(class: LimiterClass, of: &Parameters) -> f64 {
     }
     if of.by_clock {
         density -= of.period.ln();
+    }
+    if class == LimiterClass::SeveralCounters {
+        density += if of.in_turn { SHARE_IN_TURN } else { 1.0 - SHARE_IN_TURN }.ln();
     }
     let told = if of.told { SHARE_TOLD } else { 1.0 - SHARE_TOLD };
     density + of_others(of) + told.ln() + of.reset.share().ln()
@@ -313,6 +319,7 @@ pub(crate) fn vary(from: &Hypothesis, known: &Known<'_>, random: &mut Random) ->
             back = from.of.reset.share().ln() - of.reset.share().ln();
         }
         (5, _) if random.chance(0.3) => of.told = !of.told,
+        (5, LimiterClass::SeveralCounters) => of.in_turn = !of.in_turn,
         (5, class) => {
             if may_count_refused(class) && random.chance(0.5) {
                 of.counts_refused = !of.counts_refused;

@@ -49,6 +49,8 @@ pub struct Configuration {
     pub rounds_down: bool,
     /// Counters that do not know of each other.
     pub counters: usize,
+    /// Whether they take requests in turn, as behind a balancer's round robin, and not by chance.
+    pub in_turn: bool,
     /// Whether refusals carry Retry-After.
     pub tells: bool,
     /// Whether answers state the limit and how many requests are left.
@@ -151,6 +153,7 @@ impl Configuration {
             counts_refused: random.chance(0.3),
             rounds_down: random.chance(0.5),
             counters,
+            in_turn: false,
             tells,
             states,
             resets: Resets::Never,
@@ -212,6 +215,8 @@ struct Limiter {
     until: f64,
     /// Where the clock cuts windows.
     offset: f64,
+    /// The counter whose turn it is.
+    turn: usize,
 }
 
 impl Limiter {
@@ -226,12 +231,18 @@ impl Limiter {
             queue_free: 0.0,
             until: f64::NEG_INFINITY,
             offset,
+            turn: 0,
         }
     }
 
     fn request(&mut self, at: f64, random: &mut Random) -> Verdict {
         let of = self.of;
-        let w = if of.class == LimiterClass::SeveralCounters { random.below(of.counters) } else { 0 };
+        let w = match of.class {
+            LimiterClass::SeveralCounters if of.in_turn => self.turn,
+            LimiterClass::SeveralCounters => random.below(of.counters),
+            _ => 0,
+        };
+        self.turn = (w + 1) % of.counters;
         let (passes, wait) = match of.class {
             LimiterClass::FixedWindow | LimiterClass::SeveralCounters => self.fixed(at, w),
             LimiterClass::SlidingLog => self.log(at),
@@ -408,12 +419,12 @@ fn knowable_limit(
     arrivals: &[f64],
     exchanges: &[Exchange],
 ) -> Option<u32> {
-    if truth.class == LimiterClass::SeveralCounters {
+    if truth.class == LimiterClass::SeveralCounters && !truth.in_turn {
         let mut history = History::default();
         exchanges.iter().for_each(|exchange| history.push(exchange.since(began)));
         return counters::likeliest_limit(&history, truth.counters as u32, truth.period);
     }
-    (1..=TRIED).find(|limit| {
+    let explains = |limit: &u32| {
         let mut limiter = Limiter::new(Configuration { limit: *limit, ..truth }, offset);
         limiter.at = began;
         let mut unused = Random::new(0);
@@ -421,7 +432,8 @@ fn knowable_limit(
             .iter()
             .zip(exchanges)
             .all(|(at, said)| limiter.request(*at, &mut unused).passes != said.refused)
-    })
+    };
+    (1..=TRIED).find(explains).map(|limit| limit * truth.counters as u32)
 }
 
 /// Runs a plan against a limiter.

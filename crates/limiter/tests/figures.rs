@@ -6,8 +6,10 @@
 //! They take minutes of both processors, so that `./test` runs all that is in `measured` beside the tests that wait for
 //! servers, and leaves it out there.
 
+use landfall_evidence::LimiterClass;
 use landfall_limiter::Budget;
-use landfall_limiter::measure::{Shares, Tally, measure};
+use landfall_limiter::measure::{Shares, Tally, measure, measure_such};
+use landfall_limiter::simulate::Configuration;
 
 const RUNS: u64 = 500;
 const SEED: u64 = 1;
@@ -46,14 +48,14 @@ mod measured {
         println!("{tally}");
         within_bounds(&tally, Budget::DEEP);
         let Shares { class_right, in_set, limit_exact, period_close, .. } = tally.short();
-        at_least("to a minute: kind", class_right, 0.96, 0.97);
+        at_least("to a minute: kind", class_right, 0.96, 0.965);
         at_least("to a minute: kind in the set", in_set, 0.99, 0.995);
-        at_least("to a minute: limit", limit_exact, 0.98, 0.98);
+        at_least("to a minute: limit", limit_exact, 0.98, 0.97);
         at_least("to a minute: period", period_close, 0.93, 0.94);
         let Shares { class_right, in_set, limit_exact, .. } = tally.quiet();
-        at_least("all periods: kind", class_right, 0.91, 0.945);
+        at_least("all periods: kind", class_right, 0.91, 0.94);
         at_least("all periods: kind in the set", in_set, 0.99, 0.995);
-        at_least("all periods: limit", limit_exact, 0.98, 0.98);
+        at_least("all periods: limit", limit_exact, 0.98, 0.97);
         let Shares { in_set, confidently_wrong, .. } = tally.shared();
         at_least("used by others: kind in the set", in_set, 0.88, 0.99);
         at_most("used by others: confidently wrong", confidently_wrong, 0.04, 0.025);
@@ -64,6 +66,23 @@ mod measured {
         at_least("stated: kind in the set", in_set, 0.99, 0.99);
         at_least("stated: limit", limit_exact, 0.98, 0.98);
         at_least("stated: period", period_close, 0.93, 0.98);
+    }
+
+    /// As behind a balancer's round robin: what passes looks much as if one counter of the sum of their limits took it all.
+    #[test]
+    fn counters_that_take_turns_are_not_taken_for_one() {
+        let tally = measure_such(Budget::DEEP, RUNS, SEED, |of| {
+            (of.class == LimiterClass::SeveralCounters).then_some(Configuration { in_turn: true, ..of })
+        });
+        println!("{tally}");
+        let Shares { class_right, in_set, limit_exact, confidently_wrong, .. } = tally.all();
+        at_least("in turn: kind", class_right, 0.7, 0.68);
+        at_least("in turn: kind in the set", in_set, 0.99, 0.99);
+        at_least("in turn: limit", limit_exact, 0.98, 0.98);
+        at_most("in turn: confidently wrong", confidently_wrong, 0.01, 0.02);
+        let stated = tally.stated();
+        at_least("in turn, stated: kind", stated.class_right, 0.99, 0.99);
+        at_least("in turn, stated: limit", stated.limit_exact, 0.99, 0.99);
     }
 
     #[test]
@@ -89,7 +108,7 @@ mod measured {
         within_bounds(&tally, Budget::DEFAULT);
         at_least("to a minute: kind in the set", tally.short().in_set, 0.98, 0.99);
         at_least("all periods: limit within its interval", tally.quiet().limit_within, 0.98, 0.98);
-        at_least("used by others: limit within its interval", tally.shared().limit_within, 0.98, 0.98);
+        at_least("used by others: limit within its interval", tally.shared().limit_within, 0.98, 0.97);
         at_most("all: confidently wrong", tally.all().confidently_wrong, 0.01, 0.01);
         at_most("requests", tally.mean(|o| f64::from(o.requests)), 23.0, 23.0);
         assert!(tally.outcomes.iter().all(|o| o.refusals <= 1), "the first refusal is the last request");

@@ -206,19 +206,30 @@ async fn workers_that_state_what_is_left_are_counted() {
 /// The usual run, which never meets the limit: what the workers state is proof enough that there are two of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_state_what_is_left_are_told_before_any_refusal() {
-    let two = Server::flask_that_states("fixed-window", "100 per minute", 2);
     let one = Server::flask_that_states("fixed-window", "100 per minute", 1);
-    let (of_two, of_one) = tokio::join!(find_out(&two, Bounds::DEFAULT), find_out(&one, Bounds::DEFAULT));
-    for (server, run) in [(&two, &of_two), (&one, &of_one)] {
+    let in_turn = Server::two_flasks_that_state("fixed-window", "100 per minute", "");
+    let at_random = Server::two_flasks_that_state("fixed-window", "100 per minute", "random;");
+    let (of_one, of_turns, of_random) = tokio::join!(
+        find_out(&one, Bounds::DEFAULT),
+        find_out(&in_turn, Bounds::DEFAULT),
+        find_out(&at_random, Bounds::DEFAULT)
+    );
+    for (server, run) in [(&one, &of_one), (&in_turn, &of_turns), (&at_random, &of_random)] {
         assert_eq!((run.stopped, run.signal.as_ref()), (RateStop::SequenceComplete, None), "{run:#?}");
         assert_eq!(server.log(run.added as usize).len(), run.added as usize);
     }
-    let estimate = &of_two.estimate;
-    assert_eq!(estimate.classes, [LimiterClass::SeveralCounters], "{of_two:#?}");
-    assert!(fit(&of_two).counters.is_some_and(|counters| contains(counters, 2, 0)), "{of_two:#?}");
-    let limit = estimate.limit.expect("a quota is stated");
-    assert!(limit.low == 100 && contains(limit, 200, 0), "{of_two:#?}");
-    assert!(estimate.open[0].contains("99, "), "the numbers are the proof: {of_two:#?}");
+    for run in [&of_turns, &of_random] {
+        let estimate = &run.estimate;
+        assert_eq!(estimate.classes, [LimiterClass::SeveralCounters], "{run:#?}");
+        assert!(fit(run).counters.is_some_and(|counters| contains(counters, 2, 0)), "{run:#?}");
+        let limit = estimate.limit.expect("a quota is stated");
+        assert!(limit.low == 100 && contains(limit, 200, 0), "{run:#?}");
+        assert!(estimate.open[0].contains("99, "), "the numbers are the proof: {run:#?}");
+    }
+
+    for (run, in_turn) in [(&of_turns, true), (&of_random, false)] {
+        assert_eq!(run.estimate.open[0].contains("a balancer gives requests in turn"), in_turn, "{run:#?}");
+    }
 
     let estimate = &of_one.estimate;
     assert_eq!(estimate.limit, Some(Interval::exactly(100)), "{of_one:#?}");

@@ -135,6 +135,15 @@ pub(super) fn derive(
     }
 }
 
+/// Whether it is an error page that nginx itself makes, or a server built from it under a name of its own (by the sources of each,
+/// `ngx_http_special_response.c`).
+fn is_page_of_nginx(text: &str) -> bool {
+    text.split_once("<hr><center>").is_some_and(|(_, from)| {
+        let name = from.split(['<', '/', ' ']).next().unwrap_or_default();
+        ["nginx", "openresty", "angie", "freenginx", "tengine"].contains(&name.to_ascii_lowercase().as_str())
+    })
+}
+
 /// A limiter that answers 503 without a word of limits, as nginx does by default (ngx_http_limit_req_module,
 /// `limit_req_status`). Single requests pass; from some request of the burst on, the same question gets 503 at once.
 ///
@@ -159,13 +168,15 @@ fn hidden(exchanges: &Exchanges<'_>, ends_the_run: bool, facts: &mut Facts) -> b
     let asked_before = |path: &str| {
         before.iter().any(|(_, seen, response)| seen.request.path == path && response.status < 400)
     };
-    let page = |x: &Exchange<'_>| x.reading.best().is_some_and(|m| m.signature.id == "nginx-503");
+    let page = |x: &Exchange<'_>| {
+        x.reading.best().is_some_and(|m| ["nginx-503", "openresty-503"].contains(&m.signature.id.as_str()))
+    };
     let by_nginx = refusals
         .iter()
         .all(|(o, _, _)| exchanges.all.iter().find(|x| x.observation.id == o.id).is_none_or(page))
-        && refusals.iter().all(|(_, _, response)| {
-            response.body.text.as_deref().is_some_and(|text| text.contains("<hr><center>nginx"))
-        });
+        && refusals
+            .iter()
+            .all(|(_, _, response)| response.body.text.as_deref().is_some_and(is_page_of_nginx));
     let nothing_after = after.iter().all(|(_, _, response)| is_503(response))
         && (refusals.len() >= 2 || (ends_the_run && passed >= PASSED_BEFORE))
         && refusals.iter().any(|(_, seen, _)| asked_before(&seen.request.path));
@@ -362,5 +373,26 @@ fn hop(
             Ok((Writer::App, None))
         }
         _ => Err("the refusal carries no sign of who wrote it".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_page_of_nginx;
+
+    #[test]
+    fn servers_built_from_nginx_write_its_page_under_their_name() {
+        let page = |name: &str| {
+            format!(
+                "<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n<hr><center>{name}</center>\r\n"
+            )
+        };
+        for name in ["nginx", "nginx/1.22.1", "openresty/1.25.3.1", "Angie/1.7.0", "Tengine"] {
+            assert!(is_page_of_nginx(&page(name)), "{name}");
+        }
+        for name in ["cloudflare", "Microsoft-Azure-Application-Gateway/v2", "nginxed"] {
+            assert!(!is_page_of_nginx(&page(name)), "{name}");
+        }
+        assert!(!is_page_of_nginx("<h1>503 Service Unavailable</h1>\nNo server is available"));
     }
 }

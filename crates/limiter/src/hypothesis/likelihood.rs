@@ -45,10 +45,15 @@ impl Hypothesis {
         if self.class == LimiterClass::SeveralCounters {
             let counters = usize::from(self.of.counters);
             match self.taken_by.get(i) {
-                Some(w) => return (self.of_counter(history, i, usize::from(*w)), more),
+                Some(w) => {
+                    // Beside a choice by chance, of which every one is as likely.
+                    let w = usize::from(*w);
+                    let chosen = counters as f64 * self.chance_of_counter(i, w);
+                    return (chosen * self.of_counter(history, i, w), more);
+                }
                 None if exchange.left.is_some() || exchange.reset.is_some() => {
-                    let sum: f64 = (0..counters).map(|w| self.of_counter(history, i, w)).sum();
-                    return (sum / counters as f64, more);
+                    let of = |w| self.chance_of_counter(i, w) * self.of_counter(history, i, w);
+                    return ((0..counters).map(of).sum(), more);
                 }
                 None => {}
             }

@@ -27,6 +27,9 @@ const OTHERS_LIKELY: f64 = 0.5;
 /// Numbers of what is left that are shown as a proof.
 const SHOWN: usize = 8;
 
+/// Above this chance it is said that counters take requests in turn.
+const IN_TURN: f64 = 0.9;
+
 /// What answers state to be left, around the first number that is not less than the one before it, where several counters are most
 /// likely.
 ///
@@ -62,11 +65,16 @@ pub(super) fn tell_of_several(estimate: &mut RateEstimate, fit: &Fit, left: &[u3
     } else {
         "and several that take turns explain this best"
     };
+    let who = if fit.in_turn > IN_TURN {
+        "(instances to which a balancer gives requests in turn)"
+    } else {
+        "(worker processes or instances)"
+    };
     estimate.open.insert(
         0,
         format!(
             "one after the other, answers state {numbers} requests left: what one counter has left only falls within a window, {so} \
-             that do not know of each other (worker processes or instances)"
+             that do not know of each other {who}"
         ),
     );
 }

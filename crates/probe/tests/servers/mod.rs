@@ -27,6 +27,8 @@ pub(crate) struct Server {
     children: Vec<Child>,
     /// Lines of a server within this process.
     own: Option<Arc<Mutex<Vec<String>>>>,
+    /// What it passes requests on to.
+    behind: Vec<Self>,
 }
 
 impl Drop for Server {
@@ -86,7 +88,7 @@ impl Server {
             address,
         );
         let log = folder.path().join("access.log");
-        Self { address, folder, log, children: vec![child], own: None }
+        Self { address, folder, log, children: vec![child], own: None, behind: Vec::new() }
     }
 
     /// HAProxy before a page of nginx, refusing with 429 above `limit` by the counter of its stick table.
@@ -125,11 +127,23 @@ impl Server {
         Self::flask_with(strategy, limit, workers, "True")
     }
 
+    /// Two such instances, each counting for itself, behind an nginx that shares the requests out by `balance` (a directive of its upstream; in turn
+    /// when it is empty). Which worker of one gunicorn takes a request is the kernel's choice, and a busy machine's may choose one nearly always.
+    pub(crate) fn two_flasks_that_state(strategy: &str, limit: &str, balance: &str) -> Self {
+        let behind = [(); 2].map(|()| Self::flask_that_states(strategy, limit, 1));
+        let [one, two] = [&behind[0], &behind[1]].map(|instance| instance.address);
+        let upstream = format!("upstream instances {{ {balance} server {one}; server {two}; }}");
+        let mut front = Self::nginx(&upstream, "location / { proxy_pass http://instances; }");
+        front.behind = behind.into();
+        front
+    }
+
     fn flask_with(strategy: &str, limit: &str, workers: u32, headers: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let address = free();
         let text = format!(
-            "from flask import Flask\n\
+            "import os, pathlib\n\
+             from flask import Flask\n\
              from flask_limiter import Limiter\n\
              from flask_limiter.util import get_remote_address\n\
              app = Flask(__name__)\n\
@@ -140,7 +154,8 @@ impl Server {
              \x20   return 'here'\n\
              @app.get('/other')\n\
              def other():\n\
-             \x20   return 'there'\n"
+             \x20   return 'there'\n\
+             pathlib.Path(f'ready-{{os.getpid()}}').touch()\n"
         );
         std::fs::write(folder.path().join("app.py"), text).expect("written");
         let venv = std::env::var_os("LANDFALL_LIMITER_VENV").map_or_else(
@@ -148,10 +163,9 @@ impl Server {
             PathBuf::from,
         );
         let log = folder.path().join("access.log");
-        let workers = workers.to_string();
         let child = start(
             Command::new(venv.join("bin/gunicorn"))
-                .args(["--bind", &address.to_string(), "--workers", &workers, "--chdir"])
+                .args(["--bind", &address.to_string(), "--workers", &workers.to_string(), "--chdir"])
                 .arg(folder.path())
                 .args(["--access-logformat", "%(r)s %(s)s ", "--access-logfile"])
                 .arg(&log)
@@ -159,7 +173,17 @@ impl Server {
                 .stdout(Stdio::null()),
             address,
         );
-        Self { address, folder, log, children: vec![child], own: None }
+        // The port is there before any worker is, and the first worker before the others.
+        let ready = || {
+            let files = std::fs::read_dir(folder.path()).expect("the folder is ours").flatten();
+            files.filter(|file| file.file_name().to_string_lossy().starts_with("ready-")).count()
+        };
+        let end = Instant::now() + PATIENCE;
+        while ready() < workers as usize {
+            assert!(Instant::now() < end, "gunicorn has {} of {workers} workers", ready());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Self { address, folder, log, children: vec![child], own: None, behind: Vec::new() }
     }
 
     /// express-rate-limit, whose window begins with the first request. `headers` is a draft of the RateLimit fields.
@@ -177,7 +201,7 @@ impl Server {
                 .stdout(File::create(&log).expect("made")),
             address,
         );
-        Self { address, folder, log, children: vec![child], own: None }
+        Self { address, folder, log, children: vec![child], own: None, behind: Vec::new() }
     }
 
     /// tower_governor before an axum server: a bucket of `burst` that gets one place back every `place`.
@@ -202,7 +226,7 @@ impl Server {
         tokio::spawn(async move { axum::serve(listener, service).await });
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("none");
-        Self { address, folder, log: file, children: Vec::new(), own: Some(log) }
+        Self { address, folder, log: file, children: Vec::new(), own: Some(log), behind: Vec::new() }
     }
 
     /// An edge rule: more than `limit` requests within `window` of the first, and everything is refused for `penalty`.
@@ -281,7 +305,7 @@ impl Server {
         });
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("none");
-        Self { address, folder, log: file, children: Vec::new(), own: Some(log) }
+        Self { address, folder, log: file, children: Vec::new(), own: Some(log), behind: Vec::new() }
     }
 
     /// The lines of the server's log, once there are `count` of them or no more come.
