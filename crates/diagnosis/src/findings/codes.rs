@@ -651,7 +651,7 @@ codes! {
         "use the limit up from one network, then ask from another at once: it should be served";
     RATE_PER_PROCESS = "LF-RATE-008" Low
         "Each worker process counts for itself"
-        "A limiter that keeps its counters in the memory of its process gives each worker a limit of its own. With several workers a client gets up to as many times the limit, by chance of which worker answers, and a restart forgets all. A store that all workers share (Redis, Memcached) makes one limit of it."
+        "A limiter that keeps its counters in the memory of its process gives each worker, and each instance behind a balancer, a limit of its own. A client gets up to as many times the limit, depending on which of them answers, and a restart forgets all. A store that all of them share (Redis, Memcached) makes one limit of it."
         "grep for the limiter's storage setting, and count the workers of the start command";
     RATE_FORGED = "LF-RATE-009" High
         "A forged X-Forwarded-For passes the limiter by"

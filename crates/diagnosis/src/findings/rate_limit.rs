@@ -227,9 +227,8 @@ fn one_counter(case: &Case<'_>) -> Option<Finding> {
 
 /// Counters in the memory of several processes: by the code and the start command, or by what was observed.
 fn per_process(case: &Case<'_>) -> Option<Finding> {
-    let remedy = "Give the limiter a store that all workers share (Redis, Memcached).";
-    let impact =
-        "A client gets up to as many times the limit as there are workers, by chance of which one answers.";
+    let remedy = "Give the limiter a store that all workers and instances share (Redis, Memcached).";
+    let impact = "A client gets up to as many times the limit as there are workers or instances, depending on which one answers.";
     let observed = run(case).and_then(|(o, run)| {
         let fit = run.estimate.fit.as_deref().filter(|fit| fit.set == [LimiterClass::SeveralCounters])?;
         Some((o.id.clone(), fit.counters))
