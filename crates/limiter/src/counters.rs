@@ -116,19 +116,26 @@ impl Counters {
 
     fn totals(&self) -> Vec<(u32, f64)> {
         let best = self.best();
-        let mut totals: Vec<(u32, f64)> = Vec::new();
-        for filter in &self.filters {
-            let (total, weight) = (filter.counters * filter.limit, (filter.log_likelihood - best).exp());
-            match totals.iter_mut().find(|(of, _)| *of == total) {
-                Some((_, sum)) => *sum += weight,
-                None => totals.push((total, weight)),
-            }
-        }
+        let weighed =
+            self.filters.iter().map(|of| (of.counters * of.limit, (of.log_likelihood - best).exp()));
+        let mut totals = by_limit(weighed);
         let sum: f64 = totals.iter().map(|(_, weight)| weight).sum();
         totals.iter_mut().for_each(|(_, weight)| *weight /= sum);
-        totals.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         totals
     }
+}
+
+/// Each limit once with the sum of its weights, most likely first.
+pub(crate) fn by_limit(weighed: impl Iterator<Item = (u32, f64)>) -> Vec<(u32, f64)> {
+    let mut limits: Vec<(u32, f64)> = Vec::new();
+    for (limit, weight) in weighed {
+        match limits.iter_mut().find(|(of, _)| *of == limit) {
+            Some((_, sum)) => *sum += weight,
+            None => limits.push((limit, weight)),
+        }
+    }
+    limits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    limits
 }
 
 /// The likeliest limit of so many counters with this period, all together; `None` where nothing was refused.

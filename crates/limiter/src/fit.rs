@@ -133,7 +133,7 @@ fn limit(
 ) -> (Option<Quantity>, f64) {
     use LimiterClass::{LeakyBucket, SeveralCounters};
     let replaced = |class: LimiterClass| class == SeveralCounters && !of_several.is_empty();
-    let total = |h: &Hypothesis| f64::from(h.of.limit) * f64::from(h.of.counters);
+    let total = |h: &Hypothesis| f64::from(h.of.all_together());
     let weight: f64 = members.iter().filter(|(_, h)| replaced(h.class)).map(|(w, _)| w).sum();
     let mut all: Vec<(f64, f64)> =
         of_several.iter().map(|(total, w)| (weight * w, f64::from(*total))).collect();

@@ -67,6 +67,11 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
+    /// Requests that all counters hold together. A server may state any number as its quota.
+    pub(crate) fn all_together(&self) -> u32 {
+        self.limit.saturating_mul(u32::from(self.counters))
+    }
+
     /// Time in which one place of a bucket refills.
     pub(crate) fn place(&self) -> f64 {
         self.period / f64::from(self.limit.max(1))

@@ -7,7 +7,7 @@
 
 use landfall_evidence::LimiterClass;
 
-use crate::counters::Counters;
+use crate::counters::{self, Counters};
 use crate::fit;
 use crate::history::{Arrival, Exchange, Gaps, History};
 use crate::hypothesis::{Hypothesis, Parameters, Reset, State};
@@ -130,7 +130,15 @@ impl Posterior {
             periods.dedup_by(|next, kept| *next < *kept * 1.002);
             self.counters.limits(&self.history, &periods)
         };
-        with_those_in_turn(limits, cloud, in_turn)
+        if limits.is_empty() {
+            return limits;
+        }
+        // These are of counters that take requests by chance; beside them those of the members whose counters take turns.
+        let by_chance = limits.into_iter().map(|(limit, weight)| (limit, (1.0 - in_turn) * weight));
+        let members = cloud.members.iter().map(|member| &member.hypothesis.of).zip(cloud.weights());
+        let taking_turns =
+            members.filter(|(of, _)| of.in_turn).map(|(of, weight)| (of.all_together(), weight));
+        counters::by_limit(by_chance.chain(taking_turns))
     }
 
     /// Believes a stated limit: half of every cloud takes it over, and it stays likelier than others from then on.
@@ -198,27 +206,6 @@ impl Posterior {
     pub(crate) fn chance_of_refusal(&self, of: &Hypothesis, arrival: Arrival) -> f64 {
         of.chance_of_refusal(&self.history, self.history.len(), arrival)
     }
-}
-
-/// The limits of counters that take requests by chance, and those of the members whose counters take them in turn, each with its part.
-fn with_those_in_turn(mut limits: Vec<(u32, f64)>, cloud: &Cloud, in_turn: f64) -> Vec<(u32, f64)> {
-    if limits.is_empty() {
-        return limits;
-    }
-    limits.iter_mut().for_each(|(_, weight)| *weight *= 1.0 - in_turn);
-    for (member, weight) in cloud.members.iter().zip(cloud.weights()) {
-        let of = &member.hypothesis.of;
-        if !of.in_turn {
-            continue;
-        }
-        let total = of.limit * u32::from(of.counters);
-        match limits.iter_mut().find(|(limit, _)| *limit == total) {
-            Some((_, sum)) => *sum += weight,
-            None => limits.push((total, weight)),
-        }
-    }
-    limits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    limits
 }
 
 /// How many hypotheses a kind of this weight is worth.

@@ -29,14 +29,18 @@ fn at_most(what: &str, share: f64, wanted: f64, reached: f64) {
 
 fn within_bounds(tally: &Tally, budget: Budget) {
     assert_eq!(tally.outcomes.len() as u64, RUNS);
+    politely(tally, budget);
+    let classes = tally.outcomes.iter().filter(|o| o.truth.others > 0.0).count();
+    assert!(classes as u64 > RUNS / 5, "a quarter is used by others: {classes}");
+}
+
+fn politely(tally: &Tally, budget: Budget) {
     for outcome in &tally.outcomes {
         assert!(outcome.requests <= budget.requests && outcome.refusals <= budget.refusals, "{outcome:?}");
         assert_eq!(outcome.impolite, 0, "sent before Retry-After allowed: {outcome:?}");
         // The last request may be under way when time ends.
         assert!(outcome.seconds <= budget.seconds + 31.0, "{outcome:?}");
     }
-    let classes = tally.outcomes.iter().filter(|o| o.truth.others > 0.0).count();
-    assert!(classes as u64 > RUNS / 5, "a quarter is used by others: {classes}");
 }
 
 mod measured {
@@ -48,18 +52,18 @@ mod measured {
         println!("{tally}");
         within_bounds(&tally, Budget::DEEP);
         let Shares { class_right, in_set, limit_exact, period_close, .. } = tally.short();
-        at_least("to a minute: kind", class_right, 0.96, 0.965);
+        at_least("to a minute: kind", class_right, 0.96, 0.97);
         at_least("to a minute: kind in the set", in_set, 0.99, 0.995);
         at_least("to a minute: limit", limit_exact, 0.98, 0.97);
         at_least("to a minute: period", period_close, 0.93, 0.94);
         let Shares { class_right, in_set, limit_exact, .. } = tally.quiet();
-        at_least("all periods: kind", class_right, 0.91, 0.94);
+        at_least("all periods: kind", class_right, 0.91, 0.945);
         at_least("all periods: kind in the set", in_set, 0.99, 0.995);
         at_least("all periods: limit", limit_exact, 0.98, 0.97);
         let Shares { in_set, confidently_wrong, .. } = tally.shared();
         at_least("used by others: kind in the set", in_set, 0.88, 0.99);
-        at_most("used by others: confidently wrong", confidently_wrong, 0.04, 0.025);
-        at_most("all: confidently wrong", tally.all().confidently_wrong, 0.01, 0.006);
+        at_most("used by others: confidently wrong", confidently_wrong, 0.04, 0.01);
+        at_most("all: confidently wrong", tally.all().confidently_wrong, 0.01, 0.004);
         at_most("refusals", tally.mean(|o| f64::from(o.refusals)), 8.0, 7.7);
         // What answers state of the limit, of what is left and of the reset.
         let Shares { in_set, limit_exact, period_close, .. } = tally.stated();
@@ -75,8 +79,10 @@ mod measured {
             (of.class == LimiterClass::SeveralCounters).then_some(Configuration { in_turn: true, ..of })
         });
         println!("{tally}");
+        assert!(tally.outcomes.len() as u64 > RUNS / 10, "one kind of seven: {}", tally.outcomes.len());
+        politely(&tally, Budget::DEEP);
         let Shares { class_right, in_set, limit_exact, confidently_wrong, .. } = tally.all();
-        at_least("in turn: kind", class_right, 0.7, 0.68);
+        at_least("in turn: kind", class_right, 0.7, 0.7);
         at_least("in turn: kind in the set", in_set, 0.99, 0.99);
         at_least("in turn: limit", limit_exact, 0.98, 0.98);
         at_most("in turn: confidently wrong", confidently_wrong, 0.01, 0.02);

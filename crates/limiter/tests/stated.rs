@@ -145,3 +145,12 @@ fn a_reset_that_means_something_else_is_set_aside() {
         }
     }
 }
+
+/// A server may state any number as its quota, and several counters have several times as many.
+#[test]
+fn the_largest_quota_is_no_obstacle() {
+    for counters in [1, 2] {
+        let fit = meet(Budget::DEEP, counters, 7, |left, _| (u32::MAX, left));
+        assert_eq!(fit.limit.map(|limit| limit.likely), Some(5.0 * counters as f64), "{fit:?}");
+    }
+}
