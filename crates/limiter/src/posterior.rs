@@ -355,9 +355,8 @@ impl Weighed {
                 }
             }
         }
-        let prior = prior::log_density(class, &candidate.of) + prior::of_stated(&candidate.of, stated)
-            - prior::log_density(class, &self.hypothesis.of)
-            - prior::of_stated(&self.hypothesis.of, stated);
+        let prior = prior::log_density(class, &candidate.of, stated)
+            - prior::log_density(class, &self.hypothesis.of, stated);
         if !prior.is_finite() {
             return;
         }

@@ -119,15 +119,16 @@ fn may_count_refused(class: LimiterClass) -> bool {
     matches!(class, LimiterClass::SlidingLog | LimiterClass::SlidingCounter)
 }
 
-/// Logarithm of the prior density, by the logarithm of the period.
-pub(crate) fn log_density(class: LimiterClass, of: &Parameters) -> f64 {
+/// Logarithm of the prior density, by the logarithm of the period. What the server states may be larger than anything that is looked for.
+pub(crate) fn log_density(class: LimiterClass, of: &Parameters, stated: Option<(u32, Option<f64>)>) -> f64 {
     let limit = f64::from(of.limit);
-    if of.limit == 0 || limit * f64::from(of.counters) > LARGEST_LIMIT {
+    let is_stated = stated.is_some_and(|(quota, _)| quota == of.limit);
+    if of.limit == 0 || (limit * f64::from(of.counters) > LARGEST_LIMIT && !is_stated) {
         return f64::NEG_INFINITY;
     }
     if class == LimiterClass::LeakyBucket {
         let possible = (SHORTEST_PACE..=LONGEST_PACE).contains(&of.period);
-        return if possible { 0.0 } else { f64::NEG_INFINITY };
+        return if possible { of_stated(of, stated) } else { f64::NEG_INFINITY };
     }
     // Whole numbers from a logarithmic density.
     let mut density = -limit.ln();
@@ -149,11 +150,11 @@ pub(crate) fn log_density(class: LimiterClass, of: &Parameters) -> f64 {
         density += if of.in_turn { SHARE_IN_TURN } else { 1.0 - SHARE_IN_TURN }.ln();
     }
     let told = if of.told { SHARE_TOLD } else { 1.0 - SHARE_TOLD };
-    density + of_others(of) + told.ln() + of.reset.share().ln()
+    density + of_others(of) + told.ln() + of.reset.share().ln() + of_stated(of, stated)
 }
 
 /// Logarithm of how much likelier a hypothesis is because the server states the same.
-pub(crate) fn of_stated(of: &Parameters, stated: Option<(u32, Option<f64>)>) -> f64 {
+fn of_stated(of: &Parameters, stated: Option<(u32, Option<f64>)>) -> f64 {
     let Some((quota, window)) = stated else { return 0.0 };
     // Of several counters each states its own.
     let limit = of.limit == quota;

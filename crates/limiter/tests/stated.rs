@@ -154,3 +154,17 @@ fn the_largest_quota_is_no_obstacle() {
         assert_eq!(fit.limit.map(|limit| limit.likely), Some(5.0 * counters as f64), "{fit:?}");
     }
 }
+
+/// A quota of the whole interface, in the thousands or beyond all measure, says nothing of a limiter in front that refuses after five.
+#[test]
+fn a_quota_that_cannot_be_met_is_weighed_like_any_other_claim() {
+    for quota in [5_000, 1_000_000, u32::MAX] {
+        for seed in 1..4 {
+            for budget in [Budget::DEEP, Budget::DEFAULT] {
+                let fit = meet(budget, 1, seed, |_, sent| (quota, quota - sent));
+                let limit = fit.limit.expect("it was met");
+                assert_eq!(limit.likely, 5.0, "quota {quota}, seed {seed}: {fit:?}");
+            }
+        }
+    }
+}

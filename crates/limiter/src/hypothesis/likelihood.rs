@@ -105,7 +105,7 @@ impl Hypothesis {
                 Some(foreign) => {
                     let theirs = |n: f64| {
                         let n = n.round().max(0.0) as u32;
-                        foreign.at_least(n) - foreign.at_least(n + 1)
+                        foreign.at_least(n) - foreign.at_least(n.saturating_add(1))
                     };
                     0.8 * theirs(by) + 0.08 * (theirs(by - 1.0) + theirs(by + 1.0))
                 }
