@@ -136,6 +136,7 @@ mod tests {
             root: None,
             regions: Vec::new(),
             replicas: None,
+            sets_all: false,
         }
     }
 

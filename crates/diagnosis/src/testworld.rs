@@ -737,6 +737,7 @@ fn snapshot() -> ProjectSnapshot {
             root: None,
             regions: Vec::new(),
             replicas: None,
+            sets_all: false,
         }],
         settings: SettingsInventory {
             shapes: Vec::new(),

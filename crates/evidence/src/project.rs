@@ -324,6 +324,10 @@ pub struct DeployConfig {
     pub health_path: Option<String>,
     /// Names of the variables that it sets.
     pub sets: Vec<String>,
+    /// Whether these are all that the process gets: no file of variables and no secret as a whole is added, and the platform has no
+    /// settings of its own beside the file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sets_all: bool,
     /// The platform's own address of the deployment, when the file names it.
     pub default_host: Option<String>,
     /// The command that builds, as written.

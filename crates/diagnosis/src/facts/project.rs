@@ -92,10 +92,14 @@ pub(super) fn faults_that_nothing_shows(facts: &mut Facts) {
         return;
     }
     facts.mark_symptom(FactKey::ProjectDrift, "");
-    for word in REFUSED {
+    let ran = facts.text(FactKey::TestsOutcome, "").is_some();
+    // What tests did is known better from running them.
+    let latent = LATENT.iter().filter(|word| !(ran && OF_TESTS.contains(word)));
+    let defects = REFUSED.iter().map(|word| (word, "refused")).chain(latent.map(|word| (word, "latent")));
+    for (word, does) in defects {
         if let Some(sign) = facts.get(FactKey::ProjectSignDetail, word.name()) {
             let seen = sign.evidence.clone();
-            facts.known(FactKey::ProjectDefect, word.name(), "refused", seen).symptom = true;
+            facts.known(FactKey::ProjectDefect, word.name(), does, seen).symptom = true;
         }
     }
 }
@@ -103,6 +107,20 @@ pub(super) fn faults_that_nothing_shows(facts: &mut Facts) {
 /// Signs for which a platform or an installer refuses the next deployment, whatever runs now.
 const REFUSED: &[SignWord] =
     &[SignWord::DeployConfigInvalid, SignWord::LockOutOfStep, SignWord::RootDirectoryAbsent];
+
+/// Signs that are a fault by themselves and show in no answer: for moments at a deploy, in work that stays undone, in changes that
+/// do not arrive, in tests that say nothing.
+const LATENT: &[SignWord] = &[
+    SignWord::DeployPathFilterStale,
+    SignWord::ExitsOnSignal,
+    SignWord::TestsNotImportable,
+    SignWord::TestsNotMatched,
+    SignWord::TestsServiceAbsent,
+    SignWord::WorkerNotDeployed,
+];
+
+const OF_TESTS: &[SignWord] =
+    &[SignWord::TestsNotImportable, SignWord::TestsNotMatched, SignWord::TestsServiceAbsent];
 
 /// The signs of the folder, and what they come to beside the branch and the host.
 fn signs(evidence: &Evidence, snapshot: &ProjectSnapshot, id: &ObservationId, facts: &mut Facts) {
@@ -206,7 +224,17 @@ fn deploy(config: &DeployConfig, snapshot: &ProjectSnapshot, id: &ObservationId,
     if let Some(path) = &config.health_path {
         facts.known(FactKey::ConfigHealthPath, "", path.as_str(), id());
     }
-    let set: BTreeSet<&str> = config.sets.iter().map(String::as_str).collect();
+    // An image has what its Dockerfile sets wherever it runs, and a Compose file starts it with what itself sets.
+    let image = |platform: &str| platform == "docker" || platform == "docker-compose";
+    let beside = snapshot.deploy.iter().filter(|other| {
+        other.stage == DeployStage::Production
+            && (other.platform == "docker" || image(&config.platform) && image(&other.platform))
+    });
+    if config.sets_all || beside.clone().any(|of| of.sets_all) {
+        facts.known(FactKey::ConfigEnvWhole, "", true, id());
+    }
+    let set: BTreeSet<&str> =
+        beside.chain(std::iter::once(config)).flat_map(|of| &of.sets).map(String::as_str).collect();
     let unset = snapshot
         .settings
         .read
@@ -286,7 +314,9 @@ fn start_target(start: &StartCommand, snapshot: &ProjectSnapshot) -> Option<&'st
     let file = format!("{}.py", module.replace('.', "/"));
     let package = format!("{}/__init__.py", module.replace('.', "/"));
     let same_file = entry.path == file || entry.path == package;
-    let same_name = entry.defines.as_deref().is_none_or(|name| attribute.trim_end_matches("()") == name);
+    // A factory makes the object that was found, under a name of its own.
+    let factory = attribute.ends_with("()") || start.raw.contains("--factory");
+    let same_name = factory || entry.defines.as_deref().is_none_or(|name| attribute == name);
     Some(if same_file && same_name { "ok" } else { "differs" })
 }
 

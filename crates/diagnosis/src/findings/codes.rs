@@ -877,6 +877,46 @@ codes! {
         "The OpenAPI document that is served names operations that the project does not have"
         "Clients are made from the document. What it names and neither the code nor the framework has is either answered with 404, or served by another build than this one."
         "curl -s URL/openapi.json, and compare its paths with the routes of the code";
+    PROJ_PORT_TAKEN = "LF-PROJ-043" Medium
+        "A port that a process cannot have"
+        "Two processes that share a network are given one port, or a process that does not run as root is given one below 1024. One of them ends as soon as it starts."
+        "ss -ltnp where it runs; systemctl cat UNIT, kubectl describe pod, docker compose config";
+    PROJ_PROBE = "LF-PROJ-044" Medium
+        "A probe asks a port where its answer is not served"
+        "The platform takes the instance for unhealthy, sends it nothing, and restarts it, however well it serves."
+        "kubectl describe pod, and from inside the pod: curl -i http://localhost:PORT/PATH";
+    PROJ_PATHS = "LF-PROJ-045" Medium
+        "Paths on the way to the code are not those of the code"
+        "A proxy takes a prefix off that the routes begin with, or leaves one on that they do not have, or an ingress takes no path that leads to them. The answer is 404."
+        "ask the server behind the proxy itself: curl -i http://localhost:PORT/PATH, with the prefix and without it";
+    PROJ_DATABASE = "LF-PROJ-046" Medium
+        "What the code asks of its database is not what the database is made with"
+        "Another database, user or password, or a connection without TLS where TLS is asked for: the server refuses, and each route that needs it fails."
+        "connect with the same values by the database's own client (psql, mysql)";
+    PROJ_STOP = "LF-PROJ-047" Low
+        "The program ends with requests still open"
+        "When a deployment replaces it, requests that are under way are cut off: errors for a moment, at each deploy."
+        "send a slow request, then kill -TERM the process: the answer has to come";
+    PROJ_QUEUE = "LF-PROJ-048" Medium
+        "Work is handed to a queue that nothing deployed takes from"
+        "Requests are answered, and what they set off (mail, invoices, exports) is never done."
+        "look at the length of the queue, and at the list of running processes";
+    PROJ_TRIGGER = "LF-PROJ-049" Medium
+        "The workflow that deploys is set off by no change of the code"
+        "Its path filter names folders that are not there any more; changes are merged and not deployed."
+        "gh run list --workflow FILE after the next push";
+    PROJ_TESTS = "LF-PROJ-050" Medium
+        "The tests of the workflow do not test"
+        "The runner does not look for files of these names, or cannot import the project, or the service that the tests need is not started."
+        "run the workflow's own command in a fresh clone and read how many tests ran";
+    PROJ_DATA_FILE = "LF-PROJ-051" Medium
+        "A file that the code reads does not parse"
+        "The program ends when it reads it: at its start, or in the route that needs it."
+        "python3 -m json.tool FILE";
+    PROJ_NATIVE = "LF-PROJ-052" Medium
+        "The image lacks a shared library"
+        "What was built in one stage is started in another that does not have the libraries it is linked against."
+        "in the image: ldd PROGRAM-OR-MODULE | grep 'not found'";
 }
 
 #[cfg(test)]

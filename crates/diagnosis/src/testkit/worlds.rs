@@ -296,6 +296,7 @@ pub(crate) fn project() -> ProjectSnapshot {
             root: None,
             regions: Vec::new(),
             replicas: None,
+            sets_all: false,
         }],
         routes: vec![Route {
             methods: vec!["GET".into()],

@@ -123,6 +123,13 @@ pub(super) fn compose(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
         };
         let built = services.entries().iter().filter(|(_, s)| s.get("build").is_some());
         let mut candidates: Vec<&Node> = built.map(|(_, s)| s).collect();
+        if candidates.is_empty() && super::COMPOSE_PRODUCTION.contains(&crate::tree::file_name(file)) {
+            // A server pulls what was built elsewhere; images without an owner in their names are other people's programs.
+            let pulled = services.entries().iter().map(|(_, s)| s);
+            candidates = pulled
+                .filter(|s| s.get("image").and_then(Node::text).is_some_and(|image| image.contains('/')))
+                .collect();
+        }
         candidates.sort_by_key(|s| s.get("ports").is_none());
         let Some(service) = candidates.first() else { continue };
         // A compose file is a developer's tool as often as it is a server's; `deploy::read` settles which.
@@ -139,6 +146,8 @@ pub(super) fn compose(file: &str, text: &str) -> Result<Vec<Deploy>, String> {
             .filter_map(compose_port)
             .collect();
         deploy.defaults(&env);
+        deploy.config.sets_all =
+            !env.is_empty() && service.get("env_file").is_none() && service.get("extends").is_none();
         deploy.config.sets = env.into_keys().collect();
         all.push(deploy);
     }
@@ -220,6 +229,7 @@ pub(super) fn workloads(file: &str, all: &[Node]) -> Vec<Deploy> {
             deploy.config.ports = own.iter().map(|(_, p)| PortMap { local: *p, external: *p }).collect();
         }
         let env = variables(container.get("env"));
+        deploy.config.sets_all = !knative && !env.is_empty() && container.get("envFrom").is_none();
         deploy.defaults(&env);
         deploy.config.sets = env.into_keys().collect();
         deploy.config.replicas =

@@ -44,6 +44,7 @@ impl Deploy {
                 ports: Vec::new(),
                 health_path: None,
                 sets: Vec::new(),
+                sets_all: false,
                 default_host: None,
                 build: None,
                 root: None,
@@ -82,6 +83,21 @@ impl Deploy {
     }
 }
 
+/// The names under which Compose looks for its file by itself.
+pub(crate) const COMPOSE: &[&str] =
+    &["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+/// The names by which teams tell the file of production apart; it is named with `docker compose -f`.
+pub(crate) const COMPOSE_PRODUCTION: &[&str] = &[
+    "compose.prod.yaml",
+    "compose.prod.yml",
+    "compose.production.yaml",
+    "compose.production.yml",
+    "docker-compose.prod.yml",
+    "docker-compose.prod.yaml",
+    "docker-compose.production.yml",
+    "docker-compose.production.yaml",
+];
+
 type Reader = fn(&str, &str) -> Result<Vec<Deploy>, String>;
 
 /// The files that we read, with their readers, in the order in which they are reported.
@@ -118,6 +134,9 @@ fn by_kind(tree: &Tree, path: &str) -> Option<Reader> {
     let folder = parent(path);
     if name.ends_with(".service") {
         return Some(hosts_of_own::systemd);
+    }
+    if COMPOSE_PRODUCTION.contains(&name) {
+        return Some(blueprint::compose);
     }
     if name == "Caddyfile" && !folder.is_empty() {
         return Some(hosts_of_own::caddy);
@@ -201,8 +220,12 @@ pub(crate) fn read(tree: &Tree, unread: &mut Vec<String>) -> Vec<Deploy> {
     let others = all
         .iter()
         .any(|d| !matches!(d.config.platform.as_str(), "docker" | "docker-compose" | "nginx" | "caddy"));
-    for deploy in all.iter_mut().filter(|d| d.config.platform == "docker-compose" && !others) {
-        deploy.config.stage = DeployStage::Production;
+    let named = |deploy: &Deploy| COMPOSE_PRODUCTION.contains(&file_name(&deploy.config.file));
+    let production = all.iter().any(named);
+    for deploy in all.iter_mut().filter(|d| d.config.platform == "docker-compose") {
+        if named(deploy) || !(others || production) {
+            deploy.config.stage = DeployStage::Production;
+        }
     }
     for deploy in &mut all {
         complete(deploy, tree);

@@ -7,7 +7,7 @@ use landfall_evidence::{DeployStage, PortSetting, SignWord};
 use regex::Regex;
 
 use super::plan::{Plan, Said};
-use super::{Found, Read, inside, is_folder, regex, text};
+use super::{Found, Read, exists, inside, is_folder, regex, text};
 use crate::deploy::Deploy;
 use crate::source::Language;
 use crate::tree::{Tree, file_name, parent};
@@ -17,7 +17,8 @@ pub(super) fn read(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     proxied(read, found);
     starts(read, plans, found);
     roots(read, plans, found);
-    triggers(plans, found);
+    scripts(read, found);
+    triggers(read.tree, plans, found);
     scale(plans, found);
     targets(read, plans, found);
     health(read, found);
@@ -270,6 +271,40 @@ fn module_missing(read: &Read<'_>, command: &str, place: &str, found: &mut Found
     }
 }
 
+/// Scripts that start a server of Python, whatever calls them: a platform's setting is not in the repository.
+fn scripts(read: &Read<'_>, found: &mut Found) {
+    static SERVES: std::sync::LazyLock<Regex> = std::sync::LazyLock::new(|| {
+        super::regex(
+            r"(?m)^[^#\n]*\b(?:gunicorn|uvicorn|hypercorn|granian|daphne)\b[^\n]*?(?:^|\s)[\x22']?([A-Za-z_][\w.]*:[A-Za-z_]\w*)(?:\(\))?[\x22']?(?:\s|$)",
+        )
+    });
+    let is_start = |path: &str| {
+        let name = crate::tree::file_name(path);
+        let folder = crate::tree::parent(path);
+        matches!(folder, "" | "bin" | "scripts" | "docker" | "deploy" | ".docker")
+            && [
+                "start.sh",
+                "startup.sh",
+                "entrypoint.sh",
+                "docker-entrypoint.sh",
+                "run.sh",
+                "startup.txt",
+                "serve.sh",
+                "start",
+                "docker-entrypoint",
+            ]
+            .contains(&name)
+    };
+    for file in read.tree.files.iter().filter(|f| !f.ignored && is_start(&f.path)) {
+        let Some(content) = text(read.tree, &file.path) else { continue };
+        // A command may go on over several lines.
+        let joined = content.replace("\\\n", "  ");
+        for hit in SERVES.captures_iter(&joined) {
+            target_missing(read, &hit[1], &file.path, found);
+        }
+    }
+}
+
 /// Whether a module or file that a start names lies below the folder in which the platform starts it.
 fn is_below(tree: &Tree, root: &str, target: &str) -> bool {
     let module = target.split(':').next().unwrap_or_default();
@@ -427,8 +462,9 @@ fn roots(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     }
 }
 
-fn triggers(plans: &[Plan], found: &mut Found) {
+fn triggers(tree: &Tree, plans: &[Plan], found: &mut Found) {
     for plan in plans {
+        stale_filters(tree, plan, found);
         for branch in &plan.branches {
             if !branch.text.contains(['*', '$']) {
                 found.add(SignWord::DeployBranch, branch.place.as_str(), branch.text.clone());
@@ -441,6 +477,30 @@ fn triggers(plans: &[Plan], found: &mut Found) {
             let word = if *out { "leaves out" } else { "takes only" };
             found.add(SignWord::DeployPathFilter, filter.place.as_str(), format!("{word} {}", filter.text));
         }
+    }
+}
+
+/// Filters of a workflow's trigger that take only paths which do not exist, but for the workflow's own file
+/// (docs.github.com, Workflow syntax: on.push.paths). A folder that was moved leaves such filters behind.
+fn stale_filters(tree: &Tree, plan: &Plan, found: &mut Found) {
+    let takes = || plan.filters.iter().filter(|(_, out)| !out).map(|(filter, _)| filter);
+    let others =
+        || takes().filter(|filter| !filter.text.contains(".github/") && !filter.text.starts_with('!'));
+    // The folder before the first wildcard; a filter that begins with one takes any folder.
+    let is_there = |filter: &Said| {
+        let folder = filter.text.split(['*', '?', '[', '+']).next().unwrap_or_default();
+        let folder = folder.rsplit_once('/').map_or(folder, |(folder, _)| folder).trim_start_matches("./");
+        folder.is_empty() || exists(tree, folder) || is_folder(tree, folder)
+    };
+    if let Some(first) = others().next()
+        && !others().any(is_there)
+    {
+        let all: Vec<&str> = others().map(|filter| filter.text.as_str()).collect();
+        found.add(
+            SignWord::DeployPathFilterStale,
+            first.place.as_str(),
+            format!("it takes only {}, which is not there", all.join(", ")),
+        );
     }
 }
 
@@ -655,6 +715,25 @@ mod tests {
             ],
             "deploy-ports-disagree",
         );
+    }
+
+    #[test]
+    fn scripts_that_start_a_server() {
+        let script = |target: &str| {
+            format!(
+                "#!/bin/sh\nexec gunicorn -k uvicorn.workers.UvicornWorker \\\n  --bind \"0.0.0.0:${{PORT:-8000}}\" \\\n  {target}\n"
+            )
+        };
+        let module = ("shop/application.py", "api = 1\n");
+        has(
+            &[("startup.sh", &script("shop.main:app")), module],
+            "start-target-missing there is no module shop.main @startup.sh",
+        );
+        has(
+            &[("startup.sh", &script("shop.application:app")), module],
+            "start-target-missing shop/application.py does not define app",
+        );
+        lacks(&[("startup.sh", &script("shop.application:api")), module], "start-target-missing");
     }
 
     #[test]

@@ -205,8 +205,9 @@ pub(super) fn read(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
 }
 
 fn compose_services(tree: &Tree) -> Vec<(String, Node)> {
-    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"]
+    crate::deploy::COMPOSE
         .iter()
+        .chain(crate::deploy::COMPOSE_PRODUCTION)
         .filter_map(|file| Some((*file, documents(&text(tree, file)?).ok()?)))
         .flat_map(|(file, all)| all.into_iter().map(move |d| (file, d)))
         .flat_map(|(file, d)| {

@@ -81,6 +81,10 @@ pub(super) fn read(read: &Read<'_>, found: &mut Found) {
             own = sites.iter().collect();
         }
         own.retain(|site| runs(deploy, &site.file));
+        if deploy.config.start.is_none() {
+            // An image that starts by itself: what is set for production holds whatever its command is.
+            own.retain(|site| site.file.ends_with(".exs") || site.file.ends_with(".properties"));
+        }
         judge(read, deploy, &own, found);
     }
 }
@@ -93,7 +97,10 @@ fn judge(read: &Read<'_>, deploy: &Deploy, sites: &[&Site], found: &mut Found) {
             .config
             .sets
             .iter()
-            .any(|name| name == "HOST" || name.ends_with("_HOST") || name.ends_with("_ADDRESS"))
+            // Phoenix makes links with PHX_HOST and listens where `ip` says.
+            .any(|name| {
+                name == "HOST" || name.ends_with("_HOST") && name != "PHX_HOST" || name.ends_with("_ADDRESS")
+            })
     {
         found.add(SignWord::CodeBindsLoopback, first.place.as_str(), host.as_str());
     }
@@ -131,7 +138,12 @@ fn code_listens(deploy: &Deploy) -> bool {
     {
         return false;
     }
-    let Some(start) = &config.start else { return false };
+    let Some(start) = &config.start else {
+        return matches!(
+            config.platform.as_str(),
+            "fly" | "kubernetes" | "app-platform" | "google-cloud-run"
+        );
+    };
     let named = start.server.as_deref().unwrap_or_default();
     start.bind_host.is_none() && start.bind_port == PortSetting::Unsaid && !OWN_ADDRESS.contains(&named)
 }
@@ -356,6 +368,11 @@ fn constant(source: &Source, value: &str) -> Option<String> {
 /// Addresses in the settings files of Spring and Quarkus (their common application properties); those of one profile
 /// count only where it is production's.
 fn of_settings(read: &Read<'_>) -> Vec<Site> {
+    static PORT: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r"(?m)^\s*(?:server\.port|quarkus\.http\.port|micronaut\.server\.port|%prod\.quarkus\.http\.port)\s*[=:]\s*(\d{2,5})\s*$",
+        )
+    });
     static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
         regex(
             r"(?m)^\s*(?:server\.address|quarkus\.http\.host|%prod\.quarkus\.http\.host)\s*[=:]\s*(\S+)\s*$",
@@ -371,6 +388,14 @@ fn of_settings(read: &Read<'_>) -> Vec<Site> {
             continue;
         }
         let Some(Ok(text)) = read.tree.text(&file.path) else { continue };
+        if let Some(port) = PORT.captures(&text).and_then(|hit| hit.get(1)) {
+            sites.push(Site {
+                file: file.path.clone(),
+                place: place(&file.path, &text, port.start()),
+                host: Host::Other,
+                port: port.as_str().parse().ok(),
+            });
+        }
         for hit in ADDRESS.captures_iter(&text) {
             let Some(value) = hit.get(1) else { continue };
             sites.push(Site {

@@ -5,19 +5,28 @@
 
 mod charts;
 mod code;
+mod compose;
+mod data_files;
+mod databases;
 mod deploys;
 mod files;
 mod hollow;
 mod ignore;
 mod images;
 mod listens;
+mod natives;
 mod other_locks;
 mod other_runtimes;
 mod packages;
+mod paths;
 mod plan;
+mod pods;
 mod proxy;
 mod runtimes;
+mod stops;
 mod targets;
+mod test_files;
+mod units;
 mod uses;
 
 use std::collections::BTreeMap;
@@ -62,6 +71,15 @@ pub(crate) fn read(read: &Read<'_>) -> (Vec<ProjectSign>, Vec<Built>) {
     other_runtimes::read(read.tree, &mut found);
     targets::read(read, &mut found);
     charts::read(read.tree, &mut found);
+    pods::read(read, &mut found);
+    compose::read(read, &mut found);
+    units::read(read, &mut found);
+    paths::read(read, &mut found);
+    data_files::read(read, &mut found);
+    test_files::read(read, &mut found);
+    stops::read(read, &plans, &mut found);
+    natives::read(read, &mut found);
+    databases::read(read, &mut found);
     for (word, place, detail) in read.noticed {
         found.add(*word, place.as_str(), detail.as_str());
     }
@@ -133,6 +151,12 @@ impl Found {
     fn into_signs(self) -> Vec<ProjectSign> {
         self.signs.into_values().flatten().collect()
     }
+}
+
+/// A word with its first letter as a capital.
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// A pattern that is a constant.

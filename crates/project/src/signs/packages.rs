@@ -30,6 +30,7 @@ fn normal(name: &str) -> String {
 pub(super) fn read(read: &Read<'_>, _plans: &[Plan], found: &mut Found) {
     node(read, found);
     python(read, found);
+    php_classes(read, found);
     others(read.tree, found);
 }
 
@@ -654,10 +655,19 @@ fn python_imports(read: &Read<'_>, manifest: &str, main: &Names, dev: &Names, fo
         })
         .collect();
     let mut on_disk: HashMap<String, bool> = HashMap::new();
+    let whole = all_installed(tree, manifest, main);
     for source in read.sources.iter().filter(|s| s.language == Language::Python && !is_tool(&s.path)) {
         for (module, offset, top) in uses::python_modules(source) {
             let first = module.split('.').next().unwrap_or_default();
-            if !top || first.is_empty() || STDLIB.contains(first) || local.contains(first) {
+            if first.is_empty() || STDLIB.contains(first) || local.contains(first) {
+                continue;
+            }
+            // An import within a function may be one of several ways: it says something where the list holds everything that is installed.
+            if !top
+                && !whole
+                    .as_ref()
+                    .is_some_and(|all| !all.contains(&normal(first)) && !is_guarded(source, offset))
+            {
                 continue;
             }
             // A generated or linked package on disk is local too.
@@ -678,6 +688,8 @@ fn python_imports(read: &Read<'_>, manifest: &str, main: &Names, dev: &Names, fo
                 packages.iter().any(|p| list.contains_key(p))
                     // Extensions are often called after what they extend: `flask_cors`, `django_filters`.
                     || list.keys().any(|k| k.replace('-', "") == name.replace('-', "") || k.strip_prefix("python-") == Some(&name) || k.strip_prefix("py") == Some(&name))
+                    // Builds of one thing for several machines have a word more: `faiss-cpu`, `tensorflow-gpu`, `psycopg2-binary`.
+                    || list.keys().any(|k| k.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('-')) || k.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('-')))
             };
             if in_list(main) {
                 continue;
@@ -703,6 +715,47 @@ fn python_imports(read: &Read<'_>, manifest: &str, main: &Names, dev: &Names, fo
     }
 }
 
+/// Fewest requirements of a frozen environment: a server brings several packages of its own.
+const FROZEN: usize = 5;
+
+/// Everything that is installed, by normal names, where a lock file or a frozen list of requirements says so.
+fn all_installed(tree: &Tree, manifest: &str, main: &Names) -> Option<BTreeSet<String>> {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?m)^name = "([^"]+)""#));
+    for lock in ["poetry.lock", "uv.lock", "pdm.lock"] {
+        if let Some(lock) = text(tree, lock) {
+            return Some(NAME.captures_iter(&lock).map(|c| normal(&c[1])).collect());
+        }
+    }
+    let exact = |version: &String| version.starts_with("==") && !PATTERNS.ranged.is_match(version);
+    let frozen = manifest.ends_with(".txt") && main.len() >= FROZEN && main.values().all(exact);
+    frozen.then(|| main.keys().cloned().collect())
+}
+
+/// Whether an import stands below a condition, or below a `try` that may catch its failure, up to the function that holds it.
+fn is_guarded(source: &Source, offset: usize) -> bool {
+    let indent_of = |line: &str| line.len() - line.trim_start().len();
+    let before = &source.code[..offset];
+    let (above, own) = before.rsplit_once('\n').unwrap_or(("", before));
+    let mut indent = indent_of(&format!("{own}x"));
+    for line in above.lines().rev().filter(|line| !line.trim().is_empty()) {
+        if indent_of(line) >= indent {
+            continue;
+        }
+        indent = indent_of(line);
+        let header = line.trim_start();
+        if ["try", "except", "if ", "elif ", "else", "with suppress", "with contextlib"]
+            .iter()
+            .any(|word| header.starts_with(word))
+        {
+            return true;
+        }
+        if indent == 0 {
+            break;
+        }
+    }
+    false
+}
+
 /// Scripts that no server runs.
 fn is_tool(path: &str) -> bool {
     path.split('/').any(|p| {
@@ -711,6 +764,65 @@ fn is_tool(path: &str) -> bool {
             "scripts" | "tools" | "docs" | "examples" | "notebooks" | "bench" | "migrations" | "alembic"
         )
     }) || matches!(path, "setup.py" | "noxfile.py" | "tasks.py" | "fabfile.py" | "conftest.py")
+}
+
+/// Classes of packages that Composer installs for development alone, named by code that production loads: Laravel and Symfony make
+/// such classes when they start (getcomposer.org/doc/04-schema.md, require-dev and autoload).
+fn php_classes(read: &Read<'_>, found: &mut Found) {
+    let tree = read.tree;
+    let Some(manifest) = text(tree, "composer.json").and_then(|t| serde_json::from_str::<Json>(&t).ok())
+    else {
+        return;
+    };
+    let dev = json_names(&manifest, "require-dev");
+    if dev.is_empty() {
+        return;
+    }
+    // The lock file says under which names a package's classes lie; without it they mostly lie under its own.
+    let locked = text(tree, "composer.lock").and_then(|t| serde_json::from_str::<Json>(&t).ok());
+    let locked = locked.as_ref().and_then(|lock| lock.get("packages-dev")).and_then(Json::as_array);
+    let mut spaces: Vec<(String, &str)> = Vec::new();
+    for package in dev.keys() {
+        let of_lock =
+            locked.into_iter().flatten().find(|of| of.get("name").and_then(Json::as_str) == Some(package));
+        let psr4 = of_lock.and_then(|of| of.pointer("/autoload/psr-4")).and_then(Json::as_object);
+        match psr4 {
+            Some(names) => spaces.extend(names.keys().map(|name| (name.clone(), package.as_str()))),
+            None => {
+                let words =
+                    |part: &str| part.split(['-', '_']).map(crate::signs::capital).collect::<String>();
+                if let Some((vendor, name)) = package.split_once('/') {
+                    spaces.push((format!("{}\\{}\\", words(vendor), words(name)), package));
+                }
+            }
+        }
+    }
+    let loaded = |path: &str| {
+        ["app/", "src/", "bootstrap/", "config/", "routes/"].iter().any(|folder| path.starts_with(folder))
+    };
+    for source in read
+        .sources
+        .iter()
+        .filter(|s| s.language == Language::Php && loaded(&s.path) && !crate::source::is_test(&s.path))
+    {
+        // Who asks first may name what is not there, and so may whoever asks for the environment.
+        if ["class_exists", "isLocal(", "environment('local')", "'dev' => true"]
+            .iter()
+            .any(|word| source.code.contains(word))
+            && !source.code.contains("extends")
+        {
+            continue;
+        }
+        for (space, package) in &spaces {
+            let named = source
+                .code
+                .match_indices(space.as_str())
+                .find(|(at, _)| source.code[..*at].ends_with(['\\', ' ', '[', '(', ',', '\n', '\t']));
+            if let Some((at, _)) = named {
+                found.add(SignWord::DevDependencyAtRuntime, source.place(at), *package);
+            }
+        }
+    }
 }
 
 /// Ruby and Rust.
@@ -803,6 +915,67 @@ mod tests {
                 "flask==3.0.0 ; python_version > '3.8'\ngunicorn==22.0.0 --hash=sha256:aa\n",
             )],
             "dependency-unpinned",
+        );
+    }
+
+    #[test]
+    fn imports_within_functions_count_where_everything_installed_is_listed() {
+        let frozen = (
+            "requirements.txt",
+            "Flask==3.1.0\nblinker==1.9.0\nclick==8.1.7\ngunicorn==23.0.0\nWerkzeug==3.1.3\n",
+        );
+        let within = |line: &str| format!("def total():\n    rows = []\n{line}\n    return rows\n");
+        let import = within("    from babel.numbers import format_currency");
+        has(
+            &[frozen, ("orders.py", &import)],
+            "dependency-undeclared babel is not in requirements.txt @orders.py:3",
+        );
+        lacks(&[("requirements.txt", "flask\n"), ("orders.py", &import)], "dependency-undeclared");
+        for fine in [
+            "    try:\n        import babel\n    except ImportError:\n        babel = None",
+            "    if rich:\n        import babel",
+            "    import json",
+            "    from werkzeug.utils import secure_filename",
+        ] {
+            lacks(&[frozen, ("orders.py", &within(fine))], "dependency-undeclared");
+        }
+        let lock = ("poetry.lock", "[[package]]\nname = \"Babel\"\nversion = \"2.16\"\n");
+        let pyproject = ("pyproject.toml", "[tool.poetry.dependencies]\nflask = \"^3\"\n");
+        lacks(&[pyproject, lock, ("orders.py", &import)], "dependency-undeclared");
+        has(
+            &[pyproject, ("poetry.lock", "[[package]]\nname = \"flask\"\n"), ("orders.py", &import)],
+            "dependency-undeclared babel is not in pyproject.toml",
+        );
+    }
+
+    #[test]
+    fn php_classes_of_development_packages() {
+        let manifest = (
+            "composer.json",
+            "{\"require\":{\"laravel/framework\":\"^11\"},\"require-dev\":{\"laravel/telescope\":\"^5.2\",\"barryvdh/laravel-debugbar\":\"^3\"}}",
+        );
+        let provider =
+            ("app/Providers/T.php", "<?php\nuse Laravel\\Telescope\\Telescope;\nclass T extends X {}\n");
+        has(&[manifest, provider], "dev-dependency-at-runtime laravel/telescope @app/Providers/T.php:2");
+        lacks(&[manifest, ("tests/TTest.php", provider.1)], "dev-dependency-at-runtime");
+        lacks(
+            &[
+                manifest,
+                ("app/P.php", "<?php\nif (class_exists(\\Laravel\\Telescope\\Telescope::class)) { x(); }\n"),
+            ],
+            "dev-dependency-at-runtime",
+        );
+        let lock = (
+            "composer.lock",
+            "{\"packages-dev\":[{\"name\":\"barryvdh/laravel-debugbar\",\"autoload\":{\"psr-4\":{\"Barryvdh\\\\Debugbar\\\\\":\"src/\"}}}]}",
+        );
+        has(
+            &[
+                manifest,
+                lock,
+                ("config/app.php", "<?php return [Barryvdh\\Debugbar\\ServiceProvider::class];\n"),
+            ],
+            "dev-dependency-at-runtime barryvdh/laravel-debugbar @config/app.php:1",
         );
     }
 

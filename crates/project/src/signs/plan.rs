@@ -140,7 +140,8 @@ pub(super) fn read(tree: &Tree, found: &mut Found) -> Vec<Plan> {
         }
     }
     type YamlReader = fn(&str, &Node) -> Vec<Plan>;
-    let yaml_files: [(&str, YamlReader); 7] = [
+    let yaml_files: [(&str, YamlReader); 8] = [
+        (".do/app.yaml", app_platform),
         ("render.yaml", render),
         ("heroku.yml", heroku),
         ("app.yaml", app_engine),
@@ -761,6 +762,27 @@ fn app_engine(file: &str, root: &Node) -> Vec<Plan> {
     let least = root.at(&["automatic_scaling", "min_instances"]);
     plan.least = least.and_then(|n| Some((n.text()?.parse().ok()?, format!("{file}:{}", n.line))));
     vec![plan]
+}
+
+/// The services of DigitalOcean's App Platform (docs.digitalocean.com, App Spec reference).
+fn app_platform(file: &str, root: &Node) -> Vec<Plan> {
+    let spec = root.get("spec").unwrap_or(root);
+    let services = spec.get("services").map(Node::items).unwrap_or_default();
+    let plan = |service: &Node| {
+        let get = |key: &str| said(service.get(key), file);
+        let mut plan = Plan::new(file, "app-platform");
+        plan.build = get("build_command");
+        plan.start = get("run_command");
+        plan.root = get("source_dir").filter(|dir| !matches!(dir.text.as_str(), "/" | "."));
+        plan.dockerfile = get("dockerfile_path");
+        plan.branches.extend(
+            ["github", "gitlab", "git"].iter().filter_map(|of| said(service.at(&[of, "branch"]), file)),
+        );
+        plan.web_services.extend(get("name"));
+        plan.env = variables(service.get("envs"));
+        plan
+    };
+    services.iter().map(plan).collect()
 }
 
 fn compose(file: &str, root: &Node) -> Vec<Plan> {

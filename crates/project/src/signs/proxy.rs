@@ -38,7 +38,7 @@ pub(super) fn read(read: &Read<'_>, found: &mut Found) {
 }
 
 /// A file's text without its comments, offsets kept.
-fn without_comments(text: &str) -> String {
+pub(super) fn without_comments(text: &str) -> String {
     static COMMENT: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)(^|\s)#[^\n]*"));
     COMMENT.replace_all(text, |found: &regex::Captures<'_>| " ".repeat(found[0].len())).into_owned()
 }

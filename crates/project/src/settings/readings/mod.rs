@@ -110,7 +110,7 @@ fn read_within(sources: &[Source], trees: &Trees<'_>, mut bound: Bound) -> Readi
 pub(in crate::settings) fn may_read(source: &Source) -> bool {
     let words: &[&str] = match source.language {
         Language::Python => &["environ", "getenv", "BaseSettings", "config(", "env("],
-        Language::JavaScript => &[".env"],
+        Language::JavaScript => &[".env", "getOrThrow", "ConfigService"],
         Language::Rust => &["env::var", "env::var_os"],
         Language::Go => &["Getenv", "LookupEnv"],
         Language::Ruby => &["ENV"],
@@ -246,6 +246,34 @@ impl<'s> Reader<'s> {
                     self.push(self.text(property), node.start_byte(), default.is_some(), literal);
                 } else if let Some(index) = node.child_by_field_name("index") {
                     self.note(node, index, default, false);
+                }
+            }
+            // Nest's ConfigService (docs.nestjs.com/techniques/configuration), which reads the environment: a name in capitals.
+            "call_expression" => {
+                let (Some(function), Some(of)) =
+                    (node.child_by_field_name("function"), node.child_by_field_name("arguments"))
+                else {
+                    return;
+                };
+                let Some(method) = function.child_by_field_name("property").map(|p| self.text(p)) else {
+                    return;
+                };
+                let object = function.child_by_field_name("object").map(|o| self.text(o)).unwrap_or_default();
+                let service = object.to_ascii_lowercase().ends_with("config")
+                    || object.to_ascii_lowercase().ends_with("configservice");
+                if !(method == "getOrThrow" || (method == "get" && self.code.contains("ConfigService")))
+                    || !service
+                {
+                    return;
+                }
+                let given = arguments(of);
+                let Some(name) = given.first().and_then(|first| string(*first, self.code)) else { return };
+                let capitals =
+                    name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+                if capitals {
+                    // What `get` does not find is undefined, which its caller may provide for.
+                    let has_default = method == "get";
+                    self.push(name, node.start_byte(), has_default, false);
                 }
             }
             // `const { PORT = 3000, DATABASE_URL: url } = process.env`
