@@ -143,6 +143,9 @@ fn outcome(
         if !response.body.complete && response.body.cut.as_deref().is_none_or(|cut| !cut.contains("bound")) {
             return "cut";
         }
+        if breaks_off(response) {
+            return "cut";
+        }
         let media_fits =
             expect.content_type.as_ref().is_none_or(|wanted| response.media_type().as_ref() == Some(wanted));
         return if !media_fits {
@@ -174,6 +177,20 @@ fn outcome(
         (_, 500..) => "app-error",
         _ => "unexpected-status",
     }
+}
+
+/// Whether a JSON body was sent as whole and ends in the middle of its text: the program that wrote it stopped (RFC 8259, section 2:
+/// one value, and nothing after it is missing).
+pub(super) fn breaks_off(response: &HttpResponse) -> bool {
+    let json =
+        response.media_type().is_some_and(|media| media == "application/json" || media.ends_with("+json"));
+    let Some(text) = response.body.text.as_deref().filter(|_| json && response.body.complete) else {
+        return false;
+    };
+    // What was not kept to its end may be whole.
+    text.len() as u64 == response.body.byte_count
+        && text.trim_start().starts_with(['{', '['])
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof())
 }
 
 /// Whether the bytes are not coded as the header says, or coded though it says nothing; a client that believes the
@@ -481,6 +498,20 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
 mod tests {
     use super::*;
     use crate::testkit::response;
+
+    #[test]
+    fn json_that_ends_in_the_middle_is_cut_whatever_its_framing_says() {
+        let off = |text: &str| breaks_off(&response(200).json(text).build());
+        for cut in ["{\"orders\":[{\"id\":1},{\"id\":2,\"cust", "[1,2", "{\"a\":"] {
+            assert!(off(cut), "{cut}");
+        }
+        for whole in ["{\"orders\":[]}", "", "not json", "{\"a\":1}}", "{a:1}"] {
+            assert!(!off(whole), "{whole}");
+        }
+        let mut kept = response(200).json("{\"orders\":[1,").build();
+        kept.body.byte_count += 100;
+        assert!(!breaks_off(&kept), "only its beginning was kept");
+    }
 
     #[test]
     fn a_page_of_an_error_is_told_from_a_page_about_errors() {

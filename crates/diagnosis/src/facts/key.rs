@@ -207,7 +207,7 @@ keys! {
     BodyCoding "body.coding" ["fits", "not-so", "unsaid"] "Subject exchange: whether the bytes carry the content coding that the header names.",
     CookieMisfit "cookie.misfit" [] "Subject exchange: why a browser drops its cookie: none-without-secure, secure-over-http, other-domain, local-domain, prefix-broken; none where it keeps them.",
     CookieName "cookie.name" [] "Subject exchange: the names of such cookies.",
-    CutFraming "cut.framing" ["length", "chunked"] "Subject exchange: how a body that ended early had said its end.",
+    CutFraming "cut.framing" ["length", "chunked", "content"] "Subject exchange: how a body that ended early had said its end; of one that was sent as whole, that its content says so.",
     CutHow "cut.how" ["closed", "stalled"] "Subject exchange: whether a body that ended early was closed or came to a standstill.",
     CutPattern "cut.pattern" ["always", "large-only", "some"] "Subject vantage: which bodies end early.",
     CutPromised "cut.promised" [] "Subject exchange: the bytes that content-length announced.",

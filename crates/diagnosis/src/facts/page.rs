@@ -496,7 +496,12 @@ fn cuts(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Facts) {
         let Some(response) = x.response() else { continue };
         let body = &response.body;
         let by_bound = body.cut.as_deref().is_some_and(|why| why.contains("bound"));
-        if body.complete {
+        if super::endpoint::breaks_off(response) {
+            let received = i64::try_from(body.byte_count).unwrap_or(i64::MAX);
+            facts.known(FactKey::CutReceived, x.subject().as_str(), received, [x.id()]);
+            facts.known(FactKey::CutFraming, x.subject(), "content", [x.id()]);
+            cut.push((x.id(), body.byte_count));
+        } else if body.complete {
             // An empty body cannot be cut, and a HEAD has none.
             if body.byte_count > 0 {
                 whole.push(x.id());

@@ -81,6 +81,8 @@ fn made<'a>(image: &str, variables: &'a [(String, String, usize)]) -> Option<Mad
     let first = |names: &[&str]| names.iter().find_map(|name| value(name));
     match name {
         "postgres" | "postgis" | "pgvector" | "timescaledb" | "timescaledb-ha" => {
+            // Without a password the image does not start: all of it is said elsewhere.
+            first(&["POSTGRES_PASSWORD", "POSTGRES_USER", "POSTGRES_DB"])?;
             // Everything follows from the user where it is not said.
             let user = value("POSTGRES_USER").unwrap_or("postgres");
             Some(Made {
