@@ -242,25 +242,23 @@ fn loopback(file: &str, services: &Node, found: &mut Found) {
 
 /// Whether anything here makes databases of its own.
 fn makes_databases(read: &Read<'_>, services: &Node) -> bool {
-    let commands = services.entries().iter().flat_map(|(_, service)| {
-        ["command", "entrypoint"].into_iter().filter_map(|key| service.get(key)).flat_map(|node| {
-            node.text()
-                .into_iter()
-                .chain(node.items().iter().filter_map(Node::text))
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-    });
-    let files = read.tree.files.iter().filter(|f| {
+    let makes = |text: &str| MAKES.iter().any(|word| text.contains(word));
+    let of_command =
+        |node: &Node| node.text().is_some_and(makes) || node.items().iter().filter_map(Node::text).any(makes);
+    let commands = services
+        .entries()
+        .iter()
+        .flat_map(|(_, service)| ["command", "entrypoint"].into_iter().filter_map(|key| service.get(key)));
+    let mut files = read.tree.files.iter().filter(|f| {
         !f.ignored
             && (f.path.ends_with(".sh")
                 || f.path.starts_with("bin/")
                 || ["Dockerfile", "Makefile", "package.json", "mix.exs", "Procfile"]
                     .contains(&f.path.as_str()))
     });
-    let texts = files.filter_map(|f| text(read.tree, &f.path));
-    let sources = read.sources.iter().map(|source| source.code.clone());
-    commands.chain(texts).chain(sources).any(|text| MAKES.iter().any(|word| text.contains(word)))
+    commands.into_iter().any(of_command)
+        || read.sources.iter().any(|source| makes(&source.code))
+        || files.any(|f| text(read.tree, &f.path).is_some_and(|text| makes(&text)))
 }
 
 /// Ports of the host that two services publish (docs.docker.com/reference/compose-file/services: ports).

@@ -158,7 +158,6 @@ fn mounts(read: &Read<'_>) -> bool {
         "DispatcherMiddleware",
         "BASE_PATH",
         "StripPrefix",
-        "url_prefix",
         "global-prefix",
     ];
     let code = read.sources.iter().any(|source| WORDS.iter().any(|word| source.code.contains(word)));

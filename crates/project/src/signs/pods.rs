@@ -1,5 +1,5 @@
 //! Kubernetes manifests read against themselves: containers of one pod that want the same port, probes that ask where nothing
-//! answers, ports that a user may not have, and network policies that let nothing out.
+//! answers, and network policies that let nothing out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -11,9 +11,6 @@ use super::{Found, Read, regex, text};
 use crate::tree::{Tree, file_name};
 use crate::yaml::{Node, documents};
 
-/// Ports from here on may be listened on by everybody (ip(7), `ip_unprivileged_port_start`).
-pub(super) const UNPRIVILEGED: u16 = 1024;
-
 pub(super) fn read(read: &Read<'_>, found: &mut Found) {
     let files: Vec<(String, Vec<Node>)> = crate::deploy::manifests(read.tree)
         .into_iter()
@@ -23,7 +20,6 @@ pub(super) fn read(read: &Read<'_>, found: &mut Found) {
     for (file, pod) in all().filter_map(|(file, node)| Some((file, pod(node)?))) {
         ports(file, pod, found);
         probes(read.tree, file, pod, found);
-        privileged(file, pod, found);
     }
     policies(&all().filter(|(_, node)| kind(node) == Some("NetworkPolicy")).collect::<Vec<_>>(), found);
 }
@@ -191,40 +187,6 @@ pub(super) fn property<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     })
 }
 
-/// A port below 1024 of a container that runs as another user than root, in a pod that does not open such ports.
-fn privileged(file: &str, pod: &Node, found: &mut Found) {
-    let sysctls = pod.at(&["securityContext", "sysctls"]).map(Node::items).unwrap_or_default();
-    let opens = |sysctl: &Node| {
-        sysctl.get("name").and_then(Node::text) == Some("net.ipv4.ip_unprivileged_port_start")
-    };
-    if sysctls.iter().any(opens) {
-        return;
-    }
-    for container in containers(pod) {
-        let of = |key: &str| {
-            [container, pod].iter().find_map(|of| of.at(&["securityContext", key]).and_then(Node::text))
-        };
-        let user = of("runAsUser").filter(|user| *user != "0");
-        let added =
-            container.at(&["securityContext", "capabilities", "add"]).map(Node::items).unwrap_or_default();
-        let may = added.iter().filter_map(Node::text).any(|one| one.contains("NET_BIND_SERVICE"));
-        if may || (user.is_none() && of("runAsNonRoot") != Some("true")) {
-            continue;
-        }
-        if let Some((port, line)) = listens(container).into_iter().find(|(port, _)| *port < UNPRIVILEGED) {
-            found.add(
-                SignWord::PortPrivileged,
-                format!("{file}:{line}"),
-                format!(
-                    "{} is to listen on {port} as {}",
-                    name(container),
-                    user.map_or("another user than root".to_owned(), |user| format!("user {user}"))
-                ),
-            );
-        }
-    }
-}
-
 /// Policies that select the same pods add up (kubernetes.io/docs/concepts/services-networking/network-policies).
 fn policies(policies: &[(&str, &Node)], found: &mut Found) {
     let selector = |node: &Node| {
@@ -337,29 +299,6 @@ mod tests {
             &[("k8s/a.yaml", &probed("web"))],
             "probe-port-differs the probe of api asks the port web, and the container names none so",
         );
-    }
-
-    #[test]
-    fn ports_that_a_user_may_not_have() {
-        let as_user = |context: &str, port: u16| {
-            deployment(&format!(
-                "      securityContext: {context}\n      containers:\n      - name: api\n        ports: [{{ containerPort: {port} }}]\n"
-            ))
-        };
-        has(
-            &[("k8s/a.yaml", &as_user("{ runAsUser: 1000 }", 80))],
-            "port-privileged api is to listen on 80 as user 1000",
-        );
-        for (fine, port) in [
-            ("{ runAsUser: 1000 }", 8080),
-            ("{ runAsUser: 0 }", 80),
-            (
-                "{ runAsNonRoot: true, sysctls: [{ name: net.ipv4.ip_unprivileged_port_start, value: \"0\" }] }",
-                80,
-            ),
-        ] {
-            lacks(&[("k8s/a.yaml", &as_user(fine, port))], "port-privileged");
-        }
     }
 
     #[test]

@@ -58,31 +58,28 @@ fn exits(read: &Read<'_>, found: &mut Found) {
 
 static SERVES_GO: LazyLock<Regex> = LazyLock::new(|| regex(r"ListenAndServe|\.Serve\(|\.Listen\(|\.Run\("));
 
-/// Deploy files that leave a stopping process no second (terminationGracePeriodSeconds; stop_grace_period; TimeoutStopSec), or
-/// that send it the signal which cannot be caught.
+/// Deploy files of production that leave a stopping process no second, or that send it the signal which cannot be caught
+/// (kubernetes.io, Termination of Pods; docs.docker.com, STOPSIGNAL; systemd.kill, KillSignal; fly.io, kill_signal).
 fn graces(read: &Read<'_>, found: &mut Found) {
     static GRACE: LazyLock<Regex> = LazyLock::new(|| {
         regex(
-            r#"(?m)^[ \t]*(?:-[ \t]*)?(terminationGracePeriodSeconds:[ \t]*0\b|stop_grace_period:[ \t]*["']?0s?["']?[ \t]*$|TimeoutStopSec[ \t]*=[ \t]*0?\.?0*[1-9]?m?s?[ \t]*$|(?:stop_signal:[ \t]*["']?|KillSignal[ \t]*=[ \t]*|STOPSIGNAL[ \t]+|kill_signal[ \t]*=[ \t]*["'])SIGKILL)"#,
+            r#"(?m)^[ \t]*(?:-[ \t]*)?(terminationGracePeriodSeconds:[ \t]*0\b|stop_grace_period:[ \t]*["']?0s?["']?[ \t]*$|(?:stop_signal:[ \t]*["']?|KillSignal[ \t]*=[ \t]*|STOPSIGNAL[ \t]+|kill_signal[ \t]*=[ \t]*["'])SIGKILL)"#,
         )
     });
-    let files = read.tree.files.iter().filter(|f| {
-        let name = file_name(&f.path);
-        !f.ignored
-            && (name.ends_with(".yml")
-                || name.ends_with(".yaml")
-                || name.ends_with(".service")
-                || name == "Dockerfile"
-                || name == "fly.toml")
-    });
-    for file in files.take(200) {
+    for file in read.tree.files.iter().filter(|f| !f.ignored).take(2000) {
+        let name = file_name(&file.path);
+        let yaml = name.ends_with(".yml") || name.ends_with(".yaml");
+        // A Compose file without a word of production is a developer's, who does not wait for containers to end.
+        let compose = name.contains("compose");
+        let of_production = name.ends_with(".service") || matches!(name, "Dockerfile" | "fly.toml");
+        if !of_production && !(yaml && (!compose || crate::deploy::COMPOSE_PRODUCTION.contains(&name))) {
+            continue;
+        }
         let Some(content) = text(read.tree, &file.path) else { continue };
-        if let Some(grace) = GRACE.captures(&content).and_then(|c| c.get(1)) {
-            found.add(
-                SignWord::ExitsOnSignal,
-                super::place(&file.path, &content, grace.start()),
-                grace.as_str(),
-            );
+        let serves = !yaml || compose || content.contains("kind: Deployment");
+        if let Some(grace) = GRACE.captures(&content).and_then(|c| c.get(1)).filter(|_| serves) {
+            let place = super::place(&file.path, &content, grace.start());
+            found.add(SignWord::ExitsOnSignal, place, grace.as_str());
         }
     }
 }
@@ -90,6 +87,8 @@ fn graces(read: &Read<'_>, found: &mut Found) {
 /// A library of background work: what hands work over, and what starts one that takes it.
 struct Queue {
     name: &'static str,
+    /// Words of code that uses it, one of which stands in some file: tasks are called in other files than those that make them.
+    library: &'static [&'static str],
     hands: Regex,
     takes: Regex,
     /// With which setting the work is done at once, where it is handed over.
@@ -100,30 +99,35 @@ static QUEUES: LazyLock<Vec<Queue>> = LazyLock::new(|| {
     vec![
         Queue {
             name: "Celery",
+            library: &["celery"],
             hands: regex(r"\.(?:delay|apply_async)\("),
             takes: regex(r"\bcelery\b[^\n]*\bworker\b|celery_worker|worker_main"),
             at_once: &["ALWAYS_EAGER", "always_eager"],
         },
         Queue {
             name: "Sidekiq",
+            library: &["sidekiq", "Sidekiq"],
             hands: regex(r"\.perform_async\b"),
             takes: regex(r"\bsidekiq\b(?:[ '\x22,\]]|$)"),
             at_once: &["Sidekiq::Testing.inline!"],
         },
         Queue {
             name: "RQ",
+            library: &["from rq ", "import rq", "django_rq"],
             hands: regex(r"\bQueue\([^\n]*|\.enqueue\("),
             takes: regex(r"\brq worker\b|rqworker|Worker\("),
             at_once: &["is_async=False", "ASYNC': False"],
         },
         Queue {
             name: "Symfony Messenger",
+            library: &["AsMessageHandler", "MessageHandlerInterface"],
             hands: regex(r"->dispatch\(\s*new\b"),
             takes: regex(r"messenger:consume"),
             at_once: &["'sync://'", "sync://"],
         },
         Queue {
             name: "Active Job",
+            library: &["ApplicationJob", "ActiveJob", "queue_adapter"],
             hands: regex(r"\.perform_later\b|\.deliver_later\b"),
             takes: regex(
                 r"\bsidekiq\b(?:[ '\x22,\]]|$)|bin/jobs|solid_queue:start|good_job\s+start|jobs:work|resque:work|SOLID_QUEUE_IN_PUMA",
@@ -138,18 +142,21 @@ static QUEUES: LazyLock<Vec<Queue>> = LazyLock::new(|| {
         },
         Queue {
             name: "Dramatiq",
+            library: &["dramatiq"],
             hands: regex(r"\.send\(|\.send_with_options\("),
             takes: regex(r"\bdramatiq\b[ '\x22,\]]+\w|rundramatiq"),
             at_once: &["StubBroker"],
         },
         Queue {
             name: "Huey",
+            library: &["huey"],
             hands: regex(r"@\w*\.?(?:task|db_task)\("),
             takes: regex(r"huey_consumer|run_huey"),
             at_once: &["immediate=True", "immediate': True", "\"immediate\": True"],
         },
         Queue {
             name: "Laravel's queue",
+            library: &["ShouldQueue"],
             hands: regex(r"::dispatch\(|\bdispatch\(new\b"),
             takes: regex(r"queue:(?:work|listen)|\bhorizon\b"),
             at_once: &["QUEUE_CONNECTION=sync", "QUEUE_CONNECTION: sync", "dispatchSync", "queue:work"],
@@ -170,34 +177,12 @@ fn workers(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     let lists = ["Procfile", "render.yaml", "fly.toml", "app.yaml", "railway.toml", "config/deploy.yml"];
     let Some(listed) = production.iter().find(|file| lists.contains(&file.as_str())) else { return };
     for queue in QUEUES.iter() {
-        let library = queue.name.to_ascii_lowercase();
-        let hands = read.sources.iter().filter(|s| !is_test(&s.path)).find_map(|source| {
-            let uses = source.code.to_ascii_lowercase();
-            let known = match queue.name {
-                // Tasks are called in other files than those that make them.
-                "Celery" => read.sources.iter().any(|s| s.code.contains("celery")),
-                "Symfony Messenger" => read.sources.iter().any(|s| {
-                    s.code.contains("AsMessageHandler") || s.code.contains("MessageHandlerInterface")
-                }),
-                "Active Job" => read.sources.iter().any(|s| {
-                    s.code.contains("ApplicationJob")
-                        || s.code.contains("ActiveJob")
-                        || s.code.contains("queue_adapter")
-                }),
-                "Dramatiq" => {
-                    uses.contains("dramatiq")
-                        || read.sources.iter().any(|s| s.code.contains("@dramatiq.actor"))
-                }
-                "RQ" => uses.contains("from rq ") || uses.contains("import rq") || uses.contains("django_rq"),
-                "Laravel's queue" => {
-                    source.path.starts_with("app/")
-                        && read.sources.iter().any(|s| s.code.contains("ShouldQueue"))
-                }
-                _ => read.sources.iter().any(|s| s.code.to_ascii_lowercase().contains(&library)),
-            };
-            queue.hands.find(&source.code).filter(|_| known).map(|at| source.place(at.start()))
+        let uses = |source: &Source| queue.library.iter().any(|word| source.code.contains(word));
+        let hands = read.sources.iter().any(uses).then(|| {
+            let served = read.sources.iter().filter(|source| !is_test(&source.path));
+            served.into_iter().find_map(|source| Some(source.place(queue.hands.find(&source.code)?.start())))
         });
-        let Some(place) = hands else { continue };
+        let Some(place) = hands.flatten() else { continue };
         let (mut deployed, mut developed, mut at_once) = (false, false, false);
         let sources = read.sources.iter().map(|source| source.code.as_str());
         at_once |= sources.into_iter().any(|code| queue.at_once.iter().any(|word| code.contains(word)));
@@ -264,16 +249,23 @@ mod tests {
     #[test]
     fn no_time_to_end() {
         for (file, says, line) in [
-            ("k8s/a.yaml", "terminationGracePeriodSeconds: 0", "terminationGracePeriodSeconds: 0"),
-            ("compose.yml", "    stop_signal: SIGKILL", "stop_signal: SIGKILL"),
+            (
+                "k8s/a.yaml",
+                "kind: Deployment\nterminationGracePeriodSeconds: 0",
+                "terminationGracePeriodSeconds: 0",
+            ),
+            ("compose.prod.yml", "    stop_signal: SIGKILL", "stop_signal: SIGKILL"),
             ("a.service", "KillSignal=SIGKILL", "KillSignal=SIGKILL"),
         ] {
             has(&[(file, &format!("{says}\n"))], &format!("exits-on-signal {line}"));
         }
         for (file, fine) in [
-            ("k8s/a.yaml", "terminationGracePeriodSeconds: 30"),
-            ("compose.yml", "    stop_grace_period: 30s"),
-            ("a.service", "TimeoutStopSec=90"),
+            ("k8s/a.yaml", "kind: Deployment\nterminationGracePeriodSeconds: 30"),
+            ("k8s/job.yaml", "kind: Job\nterminationGracePeriodSeconds: 0"),
+            ("compose.prod.yml", "    stop_grace_period: 30s"),
+            ("compose.yml", "    stop_signal: SIGKILL"),
+            // Zero switches the limit off.
+            ("a.service", "TimeoutStopSec=0"),
         ] {
             lacks(&[(file, &format!("{fine}\n"))], "exits-on-signal");
         }

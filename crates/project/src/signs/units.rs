@@ -7,9 +7,13 @@ use std::sync::LazyLock;
 use landfall_evidence::{DeployStage, PortSetting, SignWord};
 use regex::Regex;
 
-use super::pods::{UNPRIVILEGED, property};
+use super::pods::property;
 use super::{Found, Read, regex, text};
 use crate::tree::{Tree, file_name, parent};
+
+/// Ports from here on may be listened on by everybody (ip(7), `ip_unprivileged_port_start`). Docker, and containerd from 2.0 on, open all
+/// of them in containers (containerd pull request 9348), so only what runs on the machine itself is held against it.
+const UNPRIVILEGED: u16 = 1024;
 
 /// Servers that open their ports as root and serve as somebody else.
 const OPEN_AS_ROOT: &[&str] = &["nginx", "caddy", "haproxy", "apache2", "httpd", "traefik"];
