@@ -22,6 +22,8 @@ pub(crate) struct Case<'a> {
     pub(crate) ties: &'a [Tie],
     /// Causes that account for something seen of production.
     pub(crate) of_production: BTreeSet<&'a str>,
+    /// Causes that account for faults of the project which no answer shows, and for nothing else.
+    pub(crate) of_defects_alone: BTreeSet<&'a str>,
     /// Causes that account for a build that does not serve.
     pub(crate) of_the_build: BTreeSet<&'a str>,
 }
@@ -58,12 +60,12 @@ impl<'a> Case<'a> {
     }
 
     /// Whether a cause is one of what production serves: it lies on the way of a request, and not beside it (tests, limits,
-    /// monitor), or lies in the project or the machine and accounts for something seen of production.
+    /// monitor, faults of the project that no answer shows), or lies in the project or the machine and accounts for something seen of production.
     pub(crate) fn is_on_path(&self, cause: &Cause) -> bool {
         match cause.rung.as_str() {
             "rate-limit" | "monitor" => false,
             "project" | "host" => self.of_production.contains(cause.id.as_str()),
-            _ => true,
+            _ => !self.of_defects_alone.contains(cause.id.as_str()),
         }
     }
 

@@ -42,6 +42,7 @@ pub fn diagnose(evidence: &Evidence, catalogue: &Catalogue) -> Diagnosis {
         ruled_out: &ranking.ruled_out,
         ties: &ranking.ties,
         of_production: ranking.of_production(),
+        of_defects_alone: ranking.of_defects_alone(),
         of_the_build: ranking.of_the_build(),
     };
     let findings = findings::collect(&case);

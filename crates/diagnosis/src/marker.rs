@@ -327,8 +327,15 @@ mod tests {
 
     fn told(evidence: &Evidence) -> Option<Standing> {
         let view = View::new(evidence, Catalogue::embedded());
-        let (of_production, of_the_build) = (BTreeSet::new(), BTreeSet::new());
-        let case = Case { view, causes: &[], ruled_out: &[], ties: &[], of_production, of_the_build };
+        let case = Case {
+            view,
+            causes: &[],
+            ruled_out: &[],
+            ties: &[],
+            of_production: BTreeSet::new(),
+            of_defects_alone: BTreeSet::new(),
+            of_the_build: BTreeSet::new(),
+        };
         standing(&case, Vantage::Edge).map(|(standing, ids)| {
             assert!(!ids.is_empty(), "{standing:?}");
             standing

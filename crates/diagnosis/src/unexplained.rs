@@ -329,6 +329,7 @@ mod tests {
             ruled_out: &[],
             ties: &[],
             of_production: BTreeSet::new(),
+            of_defects_alone: BTreeSet::new(),
             of_the_build: BTreeSet::new(),
         };
         let none = unexplained(&case, &[], &BTreeSet::new());

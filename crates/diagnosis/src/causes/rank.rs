@@ -56,6 +56,15 @@ pub(crate) struct Ranking {
 }
 
 impl Ranking {
+    /// Causes that account for faults of the project which no answer shows, and for nothing else.
+    pub(crate) fn of_defects_alone(&self) -> BTreeSet<&str> {
+        let mut alone = self.accounting_for(|symptom| symptom.0 == FactKey::ProjectDefect);
+        for id in self.accounting_for(|symptom| symptom.0 != FactKey::ProjectDefect) {
+            alone.remove(id);
+        }
+        alone
+    }
+
     /// Accepted causes that account for something seen of production, wherever they lie: a lock file that is refused lies in the
     /// project, and keeps the newest build from production.
     pub(crate) fn of_production(&self) -> BTreeSet<&str> {

@@ -906,7 +906,7 @@ codes! {
         "Its path filter names folders that are not there any more; changes are merged and not deployed."
         "gh run list --workflow FILE after the next push";
     PROJ_TESTS = "LF-PROJ-050" Medium
-        "The tests of the workflow do not test"
+        "Tests that are not run, or cannot be"
         "The runner does not look for files of these names, or cannot import the project, or the service that the tests need is not started."
         "run the workflow's own command in a fresh clone and read how many tests ran";
     PROJ_DATA_FILE = "LF-PROJ-051" Medium

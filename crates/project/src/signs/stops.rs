@@ -189,7 +189,7 @@ fn workers(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
         for file in read.tree.files.iter().filter(|f| !f.ignored).take(2000) {
             let name = file_name(&file.path);
             let compose = name.contains("compose") && (name.ends_with(".yml") || name.ends_with(".yaml"));
-            let local = compose
+            let local = compose && !crate::deploy::COMPOSE_PRODUCTION.contains(&name)
                 || matches!(name, "Procfile.dev" | "Procfile.local" | "Makefile" | "justfile" | "README.md");
             let deploys = !local
                 && (["Procfile", "Dockerfile"].iter().any(|begin| name.starts_with(begin))
@@ -286,6 +286,8 @@ mod tests {
         );
         let both = ("Procfile", "web: gunicorn shop.wsgi\nworker: celery -A shop worker\n");
         lacks(&[both, code, dev], "worker-not-deployed");
+        let server = ("compose.prod.yml", dev.1);
+        lacks(&[web, code, dev, server], "worker-not-deployed");
         let eager = ("settings.py", "CELERY_TASK_ALWAYS_EAGER = True\n");
         lacks(&[web, code, dev, eager], "worker-not-deployed");
         // Where nothing here starts one, it may be started by somebody else.
