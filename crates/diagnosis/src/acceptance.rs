@@ -476,14 +476,16 @@ fn with_any_answer_missing_nothing_false_is_said() {
 /// A fault that shows in no answer is named, with its remedy, and production stays what it is seen to be.
 #[test]
 fn a_fault_that_no_answer_shows_is_named_beside_a_live_production() {
-    for (sign, cause) in [
-        (SignWord::WorkerNotDeployed, "dependency-service-missing"),
-        (SignWord::ExitsOnSignal, "no-graceful-shutdown"),
+    for (sign, cause, remedy) in [
+        (SignWord::WorkerNotDeployed, "dependency-service-missing", "worker"),
+        (SignWord::ExitsOnSignal, "no-graceful-shutdown", "SIGTERM"),
     ] {
         let add = |p: &mut ProjectSnapshot| p.signs.push(ProjectSign::new(sign, "a.yml:1", "what is wrong"));
         let diagnosis = deployed().edit_project(add).diagnose();
         assert_eq!(diagnosis.verdict, Verdict::Live, "{cause}: {}", diagnosis.summary);
         assert_eq!(diagnosis.causes.first().map(|c| (c.id.as_str(), c.label)), Some((cause, Label::Likely)));
+        let all = format!("{:?}", diagnosis.actions);
+        assert!(all.contains(remedy), "the remedy of {cause} is among the actions: {all}");
         // Where something fails, it is weighed with the failure like any other sign.
         let facts = Facts::derive(&undeployed().edit_project(add).0, Catalogue::embedded());
         assert!(facts.of(FactKey::ProjectDefect).next().is_none());
