@@ -300,7 +300,12 @@ fn scripts(read: &Read<'_>, found: &mut Found) {
         // A command may go on over several lines.
         let joined = content.replace("\\\n", "  ");
         for hit in SERVES.captures_iter(&joined) {
-            target_missing(read, &hit[1], &file.path, found);
+            // Which folder it is started in is said elsewhere: a module that lies in any folder may be the one.
+            let module = hit[1].split(':').next().unwrap_or_default().replace('.', "/");
+            let ends = [format!("/{module}.py"), format!("/{module}/__init__.py")];
+            if !read.tree.files.iter().any(|f| ends.iter().any(|end| f.path.ends_with(end.as_str()))) {
+                target_missing(read, &hit[1], &file.path, found);
+            }
         }
     }
 }
@@ -732,6 +737,10 @@ mod tests {
         has(
             &[("startup.sh", &script("shop.application:app")), module],
             "start-target-missing shop/application.py does not define app",
+        );
+        lacks(
+            &[("startup.sh", &script("main:app")), ("backend/main.py", "app = 1\n")],
+            "start-target-missing",
         );
         lacks(&[("startup.sh", &script("shop.application:api")), module], "start-target-missing");
     }

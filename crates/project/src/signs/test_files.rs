@@ -192,7 +192,8 @@ fn chosen(tree: &Tree, found: &mut Found) {
         "jest.config.json",
     ];
     for file in files {
-        let Some(config) = text(tree, file) else { continue };
+        // Several projects in one file have patterns of their own.
+        let Some(config) = text(tree, file).filter(|config| !config.contains("projects")) else { continue };
         // Of a coverage's or an optimizer's `include` nothing is said here.
         let test = if file.starts_with("vit") {
             config.find("test:").map(|at| &config[at..])
