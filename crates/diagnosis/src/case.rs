@@ -29,6 +29,20 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
+    /// Evidence of which no cause was made.
+    #[cfg(test)]
+    pub(crate) fn without_causes(view: View<'a>) -> Self {
+        Self {
+            view,
+            causes: &[],
+            ruled_out: &[],
+            ties: &[],
+            of_production: BTreeSet::new(),
+            of_defects_alone: BTreeSet::new(),
+            of_the_build: BTreeSet::new(),
+        }
+    }
+
     /// The evidence.
     pub(crate) fn evidence(&self) -> &'a Evidence {
         self.view.evidence

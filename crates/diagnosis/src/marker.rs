@@ -327,15 +327,7 @@ mod tests {
 
     fn told(evidence: &Evidence) -> Option<Standing> {
         let view = View::new(evidence, Catalogue::embedded());
-        let case = Case {
-            view,
-            causes: &[],
-            ruled_out: &[],
-            ties: &[],
-            of_production: BTreeSet::new(),
-            of_defects_alone: BTreeSet::new(),
-            of_the_build: BTreeSet::new(),
-        };
+        let case = Case::without_causes(view);
         standing(&case, Vantage::Edge).map(|(standing, ids)| {
             assert!(!ids.is_empty(), "{standing:?}");
             standing

@@ -323,15 +323,7 @@ mod tests {
     fn a_finding_about_the_form_of_an_answer_does_not_explain_it() {
         let world = deployed().edit_http(|s| status(s, Purpose::Version, 502));
         let catalogue = Catalogue::embedded();
-        let case = Case {
-            view: View::new(&world.0, catalogue),
-            causes: &[],
-            ruled_out: &[],
-            ties: &[],
-            of_production: BTreeSet::new(),
-            of_defects_alone: BTreeSet::new(),
-            of_the_build: BTreeSet::new(),
-        };
+        let case = Case::without_causes(View::new(&world.0, catalogue));
         let none = unexplained(&case, &[], &BTreeSet::new());
         let odd = &none.first().expect("a 502 in another version is odd").evidence;
         let about = |code: &FindingCode, severity| Finding {

@@ -1,7 +1,6 @@
 //! Shared libraries that a package needs when it runs, and that the last stage of the image does not install.
 //!
-//! Sources: the packages' installation pages (psycopg.org, mysqlclient's README, diesel.rs/guides/getting-started, docs.rs/openssl,
-//! doc.courtbouillon.org/weasyprint, github.com/Automattic/node-canvas), and packages.debian.org, pkgs.alpinelinux.org for the names.
+//! What each package needs stands on its installation page (psycopg.org, mysqlclient's README, diesel.rs, doc.courtbouillon.org/weasyprint).
 
 use std::sync::LazyLock;
 

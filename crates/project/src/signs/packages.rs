@@ -491,16 +491,18 @@ fn python(read: &Read<'_>, found: &mut Found) {
     }
 }
 
+/// Whether a requirement leaves one version alone.
+fn is_exact(version: &str) -> bool {
+    version.starts_with("==") && !PATTERNS.ranged.is_match(version) || version.starts_with('@')
+}
+
 /// Requirements without an exact version. A file that pip-compile or a lock tool wrote pins everything.
 fn loose_requirements(tree: &Tree, main: &Names, found: &mut Found) {
     let locked = ["poetry.lock", "uv.lock", "Pipfile.lock", "pdm.lock"].iter().any(|l| tree.has(l));
     if locked || main.is_empty() {
         return;
     }
-    let exact = |version: &str| {
-        version.starts_with("==") && !PATTERNS.ranged.is_match(version) || version.starts_with('@')
-    };
-    let loose: Vec<&str> = main.iter().filter(|(_, v)| !exact(v)).map(|(n, _)| n.as_str()).collect();
+    let loose: Vec<&str> = main.iter().filter(|(_, v)| !is_exact(v)).map(|(n, _)| n.as_str()).collect();
     if !loose.is_empty() {
         found.add(SignWord::DependencyUnpinned, "requirements.txt", loose.join(", "));
         if loose.len() == main.len() {
@@ -663,11 +665,7 @@ fn python_imports(read: &Read<'_>, manifest: &str, main: &Names, dev: &Names, fo
                 continue;
             }
             // An import within a function may be one of several ways: it says something where the list holds everything that is installed.
-            if !top
-                && !whole
-                    .as_ref()
-                    .is_some_and(|all| !all.contains(&normal(first)) && !is_guarded(source, offset))
-            {
+            if !top && (whole.is_none() || is_guarded(source, offset)) {
                 continue;
             }
             // A generated or linked package on disk is local too.
@@ -691,7 +689,9 @@ fn python_imports(read: &Read<'_>, manifest: &str, main: &Names, dev: &Names, fo
                     // Builds of one thing for several machines have a word more: `faiss-cpu`, `tensorflow-gpu`, `psycopg2-binary`.
                     || list.keys().any(|k| k.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('-')) || k.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('-')))
             };
-            if in_list(main) {
+            let installed =
+                |all: &BTreeSet<String>| all.contains(&name) || packages.iter().any(|p| all.contains(p));
+            if in_list(main) || (!top && whole.as_ref().is_some_and(installed)) {
                 continue;
             }
             let brought = BROUGHT
@@ -726,8 +726,8 @@ fn all_installed(tree: &Tree, manifest: &str, main: &Names) -> Option<BTreeSet<S
             return Some(NAME.captures_iter(&lock).map(|c| normal(&c[1])).collect());
         }
     }
-    let exact = |version: &String| version.starts_with("==") && !PATTERNS.ranged.is_match(version);
-    let frozen = manifest.ends_with(".txt") && main.len() >= FROZEN && main.values().all(exact);
+    let frozen =
+        manifest.ends_with(".txt") && main.len() >= FROZEN && main.values().all(|version| is_exact(version));
     frozen.then(|| main.keys().cloned().collect())
 }
 
@@ -805,19 +805,22 @@ fn php_classes(read: &Read<'_>, found: &mut Found) {
         .iter()
         .filter(|s| s.language == Language::Php && loaded(&s.path) && !crate::source::is_test(&s.path))
     {
-        // Who asks first may name what is not there, and so may whoever asks for the environment.
-        if ["class_exists", "isLocal(", "environment('local')", "'dev' => true"]
+        // Who asks first may name what is not there, and so may whoever asks for the environment; what a class is made of is
+        // needed whatever is asked in it.
+        let asks = ["class_exists", "isLocal(", "environment('local')", "'dev' => true"]
             .iter()
-            .any(|word| source.code.contains(word))
-            && !source.code.contains("extends")
-        {
-            continue;
-        }
+            .any(|word| source.code.contains(word));
+        let is_parent = |at: usize| {
+            let named = source.code[at..].split([';', ' ', ':', '\n']).next().unwrap_or_default();
+            let class = named.rsplit('\\').next().unwrap_or_default();
+            !class.is_empty() && source.code.contains(&format!("extends {class}"))
+        };
         for (space, package) in &spaces {
             let named = source
                 .code
                 .match_indices(space.as_str())
-                .find(|(at, _)| source.code[..*at].ends_with(['\\', ' ', '[', '(', ',', '\n', '\t']));
+                .filter(|(at, _)| source.code[..*at].ends_with(['\\', ' ', '[', '(', ',', '\n', '\t']))
+                .find(|(at, _)| !asks || is_parent(*at));
             if let Some((at, _)) = named {
                 found.add(SignWord::DevDependencyAtRuntime, source.place(at), *package);
             }
@@ -942,6 +945,9 @@ mod tests {
         let lock = ("poetry.lock", "[[package]]\nname = \"Babel\"\nversion = \"2.16\"\n");
         let pyproject = ("pyproject.toml", "[tool.poetry.dependencies]\nflask = \"^3\"\n");
         lacks(&[pyproject, lock, ("orders.py", &import)], "dependency-undeclared");
+        // A package that another one brings, under a name other than its module's.
+        let brought = ("poetry.lock", "[[package]]\nname = \"pyyaml\"\nversion = \"6\"\n");
+        lacks(&[pyproject, brought, ("orders.py", &within("    import yaml"))], "dependency-undeclared");
         has(
             &[pyproject, ("poetry.lock", "[[package]]\nname = \"flask\"\n"), ("orders.py", &import)],
             "dependency-undeclared babel is not in pyproject.toml",
@@ -965,6 +971,11 @@ mod tests {
             ],
             "dev-dependency-at-runtime",
         );
+        // As Laravel's documentation has it: registered where it is installed.
+        let local = "<?php\nuse Laravel\\Telescope\\TelescopeServiceProvider;\nclass AppServiceProvider extends ServiceProvider {\n  function register() { if ($this->app->environment('local')) { x(TelescopeServiceProvider::class); } }\n}\n";
+        lacks(&[manifest, ("app/Providers/A.php", local)], "dev-dependency-at-runtime");
+        let made = "<?php\nuse Laravel\\Telescope\\TelescopeApplicationServiceProvider;\nclass T extends TelescopeApplicationServiceProvider {\n  function f() { return $this->app->environment('local'); }\n}\n";
+        has(&[manifest, ("app/Providers/T.php", made)], "dev-dependency-at-runtime laravel/telescope");
         let lock = (
             "composer.lock",
             "{\"packages-dev\":[{\"name\":\"barryvdh/laravel-debugbar\",\"autoload\":{\"psr-4\":{\"Barryvdh\\\\Debugbar\\\\\":\"src/\"}}}]}",

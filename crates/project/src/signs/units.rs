@@ -74,7 +74,7 @@ fn privileged(read: &Read<'_>, file: &str, unit: &str, literal: Option<u16>, fou
     }
     let port = literal
         .map(|port| (port, file.to_owned()))
-        .or_else(|| configured(read.tree, name, &program[2], unit));
+        .or_else(|| configured(read.tree, file, (name, &program[2]), unit));
     if let Some((port, place)) = port.filter(|(port, _)| *port < UNPRIVILEGED) {
         found.add(
             SignWord::PortPrivileged,
@@ -99,12 +99,17 @@ fn opened_elsewhere(tree: &Tree) -> bool {
 }
 
 /// The port that the settings of a framework name, and where: of Kestrel's endpoints, and of Spring's server.
-fn configured(tree: &Tree, program: &str, arguments: &str, unit: &str) -> Option<(u16, String)> {
+fn configured(
+    tree: &Tree,
+    file: &str,
+    (program, arguments): (&str, &str),
+    unit: &str,
+) -> Option<(u16, String)> {
     static URLS: LazyLock<Regex> =
         LazyLock::new(|| regex(r#"(?:ASPNETCORE_URLS|--urls)[=\s"]+[^\s"]*?:(\d{1,5})\b"#));
     static URL: LazyLock<Regex> = LazyLock::new(|| regex(r":(\d{1,5})/?$"));
     if let Some(port) = URLS.captures(unit).and_then(|c| c[1].parse().ok()) {
-        return Some((port, "the unit".to_owned()));
+        return Some((port, file.to_owned()));
     }
     let is_dotnet = program == "dotnet" || arguments.contains(".dll");
     let files = tree.files.iter().filter(|f| !f.ignored);
