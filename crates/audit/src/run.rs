@@ -101,12 +101,15 @@ async fn collect_from(
         tokio::task::spawn_blocking(move || roots.warm());
     }
     let mut target = plan.target.clone();
-    let mut first = Vec::new();
+    // The questions to the network depend on what the folder names, so the folder has to be read first.
+    let (project, found) = read_project(&ctx, plan, progress, begun).await;
     if target.endpoints.is_empty() {
-        // The questions to the network depend on what the folder names, so the folder has to be read first.
-        let (project, found) = read_project(&ctx, plan, progress, begun).await;
         target.endpoints = if found.is_empty() { guessed() } else { found };
-        first.extend(project);
+    }
+    if let Some(snapshot) = snapshot_of(project.as_ref()).filter(|_| !plan.endpoints_alone)
+        && let Some(host) = target.production.as_ref().and_then(|url| url.host_str().map(str::to_owned))
+    {
+        landfall_project::add_monitored(&mut target.endpoints, snapshot, &host);
     }
     let assemble = |observations: Vec<Observation>| {
         let mut evidence = Evidence {
@@ -134,18 +137,10 @@ async fn collect_from(
     // The tests are a process on this machine and have a limit of their own, but an audit's deadline binds them too.
     let tests = bounded(&ctx, run_tests(&ctx, plan, progress));
     let rest = async {
-        let project = async {
-            if plan.target.endpoints.is_empty() {
-                None
-            } else {
-                read_project(&ctx, plan, progress, begun).await.0
-            }
-        };
-        let (project, mut survey) = tokio::join!(project, ask_network(&ctx, plan, &target, progress));
+        let mut survey = ask_network(&ctx, plan, &target, progress).await;
         // The application writes of our own requests too, and what it says of them is what we want to know.
         survey.observations.extend(read_logs(&ctx, plan, catalogue).await);
         survey.observations.extend(project);
-        survey.observations.extend(first);
         if !plan.endpoints_alone {
             cross_origin(&ctx, plan, &target, &mut survey).await;
             other_host(&ctx, plan, &mut survey).await;
@@ -529,6 +524,14 @@ async fn read_project(
         seen: Seen::Project(ProjectObservation { root, answer }),
     };
     (Some(observation), endpoints)
+}
+
+/// What an observation of the folder holds, when it could be read.
+fn snapshot_of(project: Option<&Observation>) -> Option<&ProjectSnapshot> {
+    match &project?.seen {
+        Seen::Project(seen) => seen.answer.present().map(|snapshot| &**snapshot),
+        _ => None,
+    }
 }
 
 /// The log files that the caller named. They are read on threads of their own: a file may lie on a slow disk.

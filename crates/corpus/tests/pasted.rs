@@ -8,25 +8,26 @@
 //! teaches the rules: they measure what carries over.
 //!
 //! Cases that miss are printed (`--nocapture`). `LANDFALL_PASTED=FILE` takes the cases of another file, without gates;
-//! `LANDFALL_SHOW=PART` prints the causes of the cases with that part in their id, as JSON.
+//! `LANDFALL_SHOW=PART` prints the causes of the cases with that part in their id, as JSON; `LANDFALL_SAVE=FOLDER` saves the
+//! evidence of each open case, for `landfall diagnose`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_corpus::Advice;
 use landfall_diagnosis::{Catalogue, Diagnosis, Label, diagnose};
-use landfall_evidence::Evidence;
+use landfall_evidence::{Endpoint, Evidence, Observed, ProjectSnapshot};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// Cases of faults and of healthy productions, and those whose cause comes first, is among the first three, and is passed over
 /// for another one at likely or above: what is reached and must stay.
-const FAULTS: usize = 1267;
-const HEALTHY: usize = 139;
-const FIRST: usize = 1054;
-const THIRD: usize = 1077;
-const ASTRAY: usize = 26;
+const FAULTS: usize = 1363;
+const HEALTHY: usize = 163;
+const FIRST: usize = 1109;
+const THIRD: usize = 1134;
+const ASTRAY: usize = 36;
 
 #[derive(Deserialize)]
 struct File {
@@ -158,7 +159,6 @@ fn evidence(
             o["seen"]["answer"] = answer;
         }
     }
-    let more = ask_more(case, observations);
     if let Some(log) = &case.log {
         let tail =
             landfall_project::reduce_log(log.as_bytes(), false, &|line| catalogue.knows_log_line(line));
@@ -168,17 +168,26 @@ fn evidence(
             "seen": {"kind": "log", "name": "app.log", "answer": {"state": "present", "detail": tail}},
         }));
     }
-    if !case.files.is_empty() {
-        observations.push(project(case));
+    let folder = (!case.files.is_empty()).then(|| written_folder(case));
+    let read = folder.as_ref().map(|folder| landfall_project::read(folder.path()));
+    let own = read.as_ref().and_then(|read| read.present()).map_or_else(Vec::new, |snapshot| {
+        let mut own = landfall_project::endpoints(snapshot);
+        landfall_project::add_monitored(&mut own, snapshot, "api.example.test");
+        own
+    });
+    let more = ask_more(case, &own, observations);
+    if let (Some(folder), Some(read)) = (&folder, &read) {
+        observations.push(project(folder.path(), read));
         value["target"]["project"] = json!("/srv/project");
     }
     value["target"]["endpoints"].as_array_mut().expect("endpoints").extend(more);
     Evidence::from_json(&value.to_string()).unwrap_or_else(|e| panic!("{}: {e}", case.id))
 }
 
-/// Adds what paths answer that the recording never asked, as an audit asks a path that nobody declared: it may be guarded or lead
-/// elsewhere, and may not fail. Returns them as endpoints.
-fn ask_more(case: &Case, observations: &mut Vec<Value>) -> Vec<Value> {
+/// Adds what paths answer that the recording never asked: those that the project's files lead an audit to, as it asks
+/// them, and others like a path that nobody declared, which may be guarded or lead elsewhere, and may not fail. Returns
+/// them as endpoints.
+fn ask_more(case: &Case, own: &[Endpoint], observations: &mut Vec<Value>) -> Vec<Value> {
     let mut endpoints = Vec::new();
     for (path, answer) in &case.paths {
         let is_of = |o: &Value, path: &str| {
@@ -197,16 +206,21 @@ fn ask_more(case: &Case, observations: &mut Vec<Value>) -> Vec<Value> {
         asked["seen"]["request"]["url"] = json!(format!("https://api.example.test{path}"));
         asked["seen"]["answer"] = written(answer);
         observations.push(asked);
-        endpoints.push(json!({
-            "method": "GET", "path": path, "source": "guessed", "core": false,
-            "expect": {"status": [], "content_type": null, "json_keys": []},
-        }));
+        endpoints.push(
+            match own.iter().find(|endpoint| endpoint.method == "GET" && endpoint.path == *path) {
+                Some(endpoint) => serde_json::to_value(endpoint).expect("plain data"),
+                None => json!({
+                    "method": "GET", "path": path, "source": "guessed", "core": false,
+                    "expect": {"status": [], "content_type": null, "json_keys": []},
+                }),
+            },
+        );
     }
     endpoints
 }
 
-/// What the project's folder shows.
-fn project(case: &Case) -> Value {
+/// The project's folder.
+fn written_folder(case: &Case) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in &case.files {
         let path = folder.path().join(name);
@@ -214,8 +228,13 @@ fn project(case: &Case) -> Value {
         std::fs::create_dir_all(path.parent().expect("inside the folder")).expect("a folder");
         std::fs::write(&path, text.strip_prefix('\n').unwrap_or(text)).expect("a file");
     }
-    let root = folder.path().display().to_string();
-    let read = serde_json::to_string(&landfall_project::read(folder.path())).expect("plain data");
+    folder
+}
+
+/// What the project's folder shows.
+fn project(folder: &Path, read: &Observed<Box<ProjectSnapshot>>) -> Value {
+    let root = folder.display().to_string();
+    let read = serde_json::to_string(read).expect("plain data");
     let answer: Value = serde_json::from_str(&read.replace(&root, "/srv/project")).expect("plain data");
     json!({
         "id": "project/read", "vantage": "workspace", "started_us": 1_010, "took_us": 1833, "after": null,
@@ -307,6 +326,11 @@ fn pasted_logs_lead_to_the_cause() {
         for case in read::<File>(&file).cases {
             let evidence = evidence(&case, &base, &answers, catalogue);
             let diagnosis = diagnose(&evidence, catalogue);
+            if let Some(folder) = std::env::var_os("LANDFALL_SAVE").filter(|_| !closed) {
+                let file = Path::new(&folder).join(format!("{}.json", case.id.replace('/', "-")));
+                let text = evidence.to_json();
+                std::fs::write(&file, text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+            }
             if let Advice::Missing(id) = Advice::of(&diagnosis) {
                 *unadvised.entry(id.to_owned()).or_default() += 1;
             }

@@ -166,6 +166,7 @@ impl World {
                 content_type: json.then(|| "application/json".into()),
                 json_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
                 within_ms: None,
+                ..Expectation::default()
             },
         });
         self

@@ -136,6 +136,7 @@ pub(crate) fn world(edge: Answers, origin: Option<Answers>, tests_fixed: bool, l
             content_type: (method == "GET").then(|| "application/json".into()),
             json_keys: keys.iter().map(|k| (*k).into()).collect(),
             within_ms: None,
+            ..Expectation::default()
         },
     };
     let url = |text: &str| Some(text.parse().expect("a URL"));

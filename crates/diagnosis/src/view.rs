@@ -68,6 +68,8 @@ pub(crate) enum Fault {
     MediaType(String),
     /// A JSON object without these keys that were declared.
     MissingKeys(Vec<String>),
+    /// A text that does not say what it has to.
+    Unsaid(Vec<String>),
     /// A success status over a body that reports a failure: the member, as `"status":"error"`.
     SaysFailing(String),
     /// The body broke off.
@@ -91,6 +93,7 @@ impl std::fmt::Display for Fault {
             Self::Html => f.write_str("HTML where JSON is due"),
             Self::MediaType(got) => write!(f, "media type {got}"),
             Self::MissingKeys(keys) => write!(f, "JSON without {}", keys.join(", ")),
+            Self::Unsaid(what) => write!(f, "an answer that does not say {}", what.join(", ")),
             Self::SaysFailing(member) => write!(f, "a success status over a body with {member}"),
             Self::Cut(why) => write!(f, "an incomplete body ({why})"),
             Self::NoRoute(status) => write!(f, "{status}"),
@@ -349,7 +352,13 @@ impl<'a> View<'a> {
                 return Some(Fault::MissingKeys(missing));
             }
         }
-        if is_health_path(&endpoint.path) { reported_failure(response).map(Fault::SaysFailing) } else { None }
+        if is_health_path(&endpoint.path)
+            && let Some(failing) = reported_failure(response)
+        {
+            return Some(Fault::SaysFailing(failing));
+        }
+        let unsaid: Vec<String> = endpoint.expect.unsaid(&response.body).map(ToString::to_string).collect();
+        (endpoint.method != "HEAD" && !unsaid.is_empty()).then_some(Fault::Unsaid(unsaid))
     }
 
     /// A GET on a path declared for another method: only that the route exists is asked.

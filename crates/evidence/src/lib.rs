@@ -40,10 +40,10 @@ pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
     BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
-    HostRole, LeftOut, NamedCheck, NamedHost, PortMap, PortSetting, ProjectObservation, ProjectSnapshot,
-    ProvidedSetting, RegisteredAnswer, RegisteredRoutes, Route, RouteWritten, Runtime, Scheduler,
-    ServerSetting, SettingRead, SettingShape, SettingsInventory, Stack, StartCommand, StartOutcome, StartRun,
-    ValueShape, path_shape,
+    HostRole, LeftOut, MonitorCheck, NamedCheck, NamedHost, PortMap, PortSetting, ProjectObservation,
+    ProjectSnapshot, ProvidedSetting, RegisteredAnswer, RegisteredRoutes, Route, RouteWritten, Runtime,
+    Scheduler, ServerSetting, SettingRead, SettingShape, SettingsInventory, Stack, StartCommand,
+    StartOutcome, StartRun, ValueShape, path_shape,
 };
 pub use rate_limit::{
     Alignment, ClassWeight, Estimated, Interval, LimiterClass, RateBudget, RateEstimate, RateFit,
@@ -53,7 +53,7 @@ pub use rate_limit::{
 pub use rdap::{RdapAnswer, RdapObservation};
 pub use redact::{REDACTED, redact_header, redact_log_line, redact_text, redact_url};
 pub use signs::{ProjectSign, SignWord};
-pub use target::{Endpoint, EndpointSource, Expectation, Target, UsageProfile};
+pub use target::{Endpoint, EndpointSource, Expectation, Says, Target, UsageProfile};
 pub use tests_run::{CollectionError, Exit, ImportGap, TestCounts, TestPurpose, TestRun, TestsObservation};
 pub use tls::{
     Certificate, CertificateDetails, PublicKey, TlsHandshake, TlsObservation, TlsQuestion, TrustPath,

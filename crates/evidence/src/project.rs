@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::target::Expectation;
 use crate::{Observed, ProjectSign};
 
 /// The reading of a project folder.
@@ -48,6 +49,9 @@ pub struct ProjectSnapshot {
     /// OpenAPI document. At most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<NamedCheck>,
+    /// Checks that monitors make by their configuration in the folder. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub monitors: Vec<MonitorCheck>,
     /// Files of the folder that an ignore file keeps out of the image or upload. At most 500.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
@@ -139,6 +143,24 @@ pub struct NamedCheck {
     pub path: String,
     /// Where it stands: `compose.yaml:7`.
     pub place: String,
+}
+
+/// A check that a monitor makes, by its configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MonitorCheck {
+    /// What makes it: `gatus`, `blackbox-exporter`, `checkly`, a Terraform resource's type, `curl` for a script.
+    pub tool: String,
+    /// Where it stands: `monitoring/gatus.yaml:12`.
+    pub place: String,
+    /// The host that it asks over HTTPS.
+    pub host: String,
+    /// The method.
+    pub method: String,
+    /// Path and query, credentials in it masked.
+    pub path: String,
+    /// What it takes for a good answer. An empty `status` is 2xx after redirects, which it follows; one that does not
+    /// follow them names its statuses.
+    pub expect: Expectation,
 }
 
 /// One start of the application, made as its platform would make it.

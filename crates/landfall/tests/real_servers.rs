@@ -596,3 +596,57 @@ fn dns_answers<'a>(audit: &'a Audit, role: &str, rtype: &str) -> Vec<&'a Value> 
 fn leaf(audit: &Audit) -> &Value {
     &array(&array(&audit.report["tls"])[0]["chain"])[0]
 }
+
+// ------------------------------------------------------------------------------------------- monitors of the project
+
+/// Three checks of a folder's own monitors against one nginx that serves well: each asks wrongly in its own way.
+#[test]
+fn a_monitor_of_the_project_that_asks_wrongly_is_named_with_its_place() {
+    const SERVED: &str = "default_type application/json;
+        location = /api/items { return 200 '{\"items\": []}'; }
+        location = /health { if ($request_method = HEAD) { return 405; } return 200 '{\"status\": \"healthy\"}'; }
+        location = /api/ping { return 200 '{\"status\": \"healthy\"}'; }
+        location / { return 404 '{\"error\": \"not found\"}'; }";
+    let code = "from flask import Flask\napp = Flask(__name__)\n\n@app.get('/api/items')\ndef items():\n    return {'items': []}\n\n@app.get('/health')\ndef health():\n    return {'status': 'healthy'}\n\n@app.get('/api/ping')\ndef ping():\n    return {'status': 'healthy'}\n";
+    let gatus =
+        |path: &str, more: &str| format!("endpoints:\n  - name: api\n    url: https://{HOST}{path}\n{more}");
+    let worlds = [
+        (gatus("/healthz", "    conditions: [\"[STATUS] == 200\"]\n"), "monitor-wrong-url", "/healthz"),
+        (
+            gatus("/api/ping", "    conditions: [\"[STATUS] == 200\", \"[BODY].status == UP\"]\n"),
+            "monitor-keyword-brittle",
+            "/api/ping",
+        ),
+        (
+            gatus("/health", "    method: HEAD\n    conditions: [\"[STATUS] == 200\"]\n"),
+            "monitor-uses-head",
+            "/health",
+        ),
+    ];
+    let site = Site::with_bind(Records::Both);
+    let web = Web::nginx(site.path(), &site.identity(), "", SERVED);
+    for (config, cause, path) in worlds {
+        let project = site.path().join(cause);
+        std::fs::create_dir_all(project.join("monitoring")).expect("a folder");
+        std::fs::write(project.join("app.py"), code).expect("written");
+        std::fs::write(project.join("requirements.txt"), "flask==3.0.0\n").expect("written");
+        std::fs::write(project.join("monitoring/gatus.yaml"), config).expect("written");
+        let mut words: Vec<String> =
+            ["audit", "https://api.example.test", "--project", &project.display().to_string()]
+                .into_iter()
+                .chain(["--skip", "tests,rate-limit", "--quiet", "--format", "json", "--fail-on", "never"])
+                .map(str::to_owned)
+                .collect();
+        words.extend(site.flags(Some(&web)));
+        let run = common::call::landfall(&project, &words);
+        let report: Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", run.stderr));
+        let asked = array(&report["target"]["endpoints"]).iter().find(|e| e["path"] == path);
+        assert_eq!(asked.map(|e| &e["source"]), Some(&Value::from("monitored")), "{cause}: {report:#}");
+        let first = &report["causes"][0];
+        assert_eq!(first["id"], cause, "{:#}", report["causes"]);
+        let told =
+            array(&first["for"]).iter().any(|a| text(&a["say"]).contains("gatus (monitoring/gatus.yaml:3)"));
+        assert!(told, "{first:#}");
+    }
+}

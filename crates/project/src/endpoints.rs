@@ -1,13 +1,13 @@
 //! Which endpoints to ask when nobody has declared any.
 //!
-//! Few, since each costs a request from every vantage and a limiter may allow five: the health routes, the root, one
-//! route of the product itself, the routes that were written last, which an older build does not have, and webhooks, of
-//! which a GET tells whether they exist.
+//! Few, since each costs a request from every vantage and a limiter may allow five: the health routes, the path that the
+//! platform's own check asks, the root, one route of the product itself, the routes that were written last, which an
+//! older build does not have, and webhooks, of which a GET tells whether they exist.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use landfall_evidence::{Endpoint, EndpointSource, Expectation, ProjectSnapshot, Route};
+use landfall_evidence::{DeployStage, Endpoint, EndpointSource, Expectation, ProjectSnapshot, Route};
 use regex::Regex;
 
 /// Whether a path is one that checks ask for.
@@ -19,9 +19,15 @@ const MAX: usize = 8;
 const MAX_HEALTH: usize = 4;
 const MAX_WEBHOOKS: usize = 2;
 const MAX_NEWEST: usize = 2;
+const MAX_MONITORED: usize = 4;
 
 /// Statuses by which a route that needs credentials or parameters shows that it is there and works.
 const ALIVE: &[u16] = &[200, 201, 202, 204, 301, 302, 303, 307, 308, 400, 401, 403, 422];
+
+/// Statuses by which the path of the platform's check says nothing against the application: the check asks the
+/// application, and a proxy of one's own may well hide that path from the public or lead it elsewhere. A login or a
+/// failure is the application's own.
+const NOT_HEALTHS_FAULT: &[u16] = &[200, 201, 202, 204, 301, 307, 308, 403, 404, 405];
 
 struct Patterns {
     health: Regex,
@@ -79,7 +85,8 @@ pub fn endpoints(snapshot: &ProjectSnapshot) -> Vec<Endpoint> {
         candidates.sort_by_key(|r| (!written(r), r.path.matches('/').count(), r.path.as_str()));
         candidates.first().map(|r| r.path.as_str())
     };
-    let root = gets().map(|r| r.path.as_str()).find(|path| *path == "/");
+    let checked = checked_path(snapshot).filter(|path| !health.contains(path) && product != Some(*path));
+    let root = gets().map(|r| r.path.as_str()).find(|path| *path == "/" && checked != Some("/"));
     let newest = newest(snapshot, gets().filter(safe), product);
     let mut webhooks: Vec<&str> = snapshot
         .known_routes()
@@ -100,12 +107,63 @@ pub fn endpoints(snapshot: &ProjectSnapshot) -> Vec<Endpoint> {
         expect: Expectation { status: status.to_vec(), ..Expectation::default() },
     };
     let mut all: Vec<Endpoint> = health.into_iter().map(|path| make("GET", path, false, &[])).collect();
+    all.extend(checked.map(|path| make("GET", path, false, NOT_HEALTHS_FAULT)));
     all.extend(product.map(|path| make("GET", path, true, ALIVE)));
     all.extend(newest.into_iter().map(|path| make("GET", path, false, ALIVE)));
     all.extend(root.map(|path| make("GET", path, false, ALIVE)));
     all.extend(webhooks.into_iter().map(|path| make("POST", path, false, &[])));
     all.truncate(MAX);
     all
+}
+
+/// Adds what the project's monitors ask of a host, at most four requests. A path is asked in one way: one that the user
+/// declared as it is declared, another as the monitor asks it, unless that would put a HEAD in place of the product itself.
+pub fn add_monitored(endpoints: &mut Vec<Endpoint>, snapshot: &ProjectSnapshot, host: &str) {
+    let host = host.trim_end_matches('.');
+    let asked = snapshot.monitors.iter().filter(|check| {
+        check.host.eq_ignore_ascii_case(host) && matches!(check.method.as_str(), "GET" | "HEAD")
+    });
+    let mut added = 0;
+    for check in asked {
+        match endpoints.iter_mut().find(|e| e.path == check.path) {
+            Some(known) if matches!(known.source, EndpointSource::Declared | EndpointSource::Monitored) => {}
+            Some(known) if !known.is_safe() || (known.core && check.method != known.method) => {}
+            Some(known) => {
+                known.method.clone_from(&check.method);
+                known.source = EndpointSource::Monitored;
+                known.expect = check.expect.clone();
+            }
+            None if added < MAX_MONITORED => {
+                added += 1;
+                endpoints.push(Endpoint {
+                    method: check.method.clone(),
+                    path: check.path.clone(),
+                    source: EndpointSource::Monitored,
+                    core: false,
+                    expect: check.expect.clone(),
+                });
+            }
+            None => {}
+        }
+    }
+}
+
+/// The path that the platform's own check asks, where the deploy files name one alone; without any, the one that the
+/// containers' checks ask. Such a path may belong to a library (Spring's actuator), so that no route in the code shows it.
+fn checked_path(snapshot: &ProjectSnapshot) -> Option<&str> {
+    let usable = |path: &&str| path.starts_with('/') && !path.contains(['$', '{', '<', '*', ' ']);
+    /// Whether there is any, and the one where there are no others.
+    fn only(mut paths: BTreeSet<&str>) -> (bool, Option<&str>) {
+        let first = paths.pop_first();
+        (first.is_some(), first.filter(|_| paths.is_empty()))
+    }
+    let production = snapshot.deploy.iter().filter(|deploy| deploy.stage == DeployStage::Production);
+    let of_platform = production.filter_map(|deploy| deploy.health_path.as_deref());
+    let (named, path) = only(of_platform.filter(usable).collect());
+    if named {
+        return path;
+    }
+    only(snapshot.checks.iter().map(|check| check.path.as_str()).filter(usable).collect()).1
 }
 
 /// The routes that were written after the others, newest first. Where all are of one commit none is newer.
@@ -214,6 +272,94 @@ mod tests {
                 "GET /",
                 "POST /api/webhooks/stripe/checkout-completed",
             ],
+        );
+    }
+
+    #[test]
+    fn the_path_of_the_platforms_check_is_asked_where_there_is_one() {
+        let snapshot = |health: &[&str], checks: &[&str]| ProjectSnapshot {
+            routes: vec![Route {
+                methods: vec!["GET".to_owned()],
+                path: "/api/items".to_owned(),
+                place: "a:1".to_owned(),
+            }],
+            deploy: health
+                .iter()
+                .map(|path| landfall_evidence::DeployConfig {
+                    health_path: Some((*path).to_owned()),
+                    ..crate::deploy::Deploy::new("fly.toml", "fly", DeployStage::Production).config
+                })
+                .collect(),
+            checks: checks
+                .iter()
+                .map(|path| landfall_evidence::NamedCheck {
+                    path: (*path).to_owned(),
+                    place: "b:1".to_owned(),
+                })
+                .collect(),
+            ..ProjectSnapshot::default()
+        };
+        let asked = |snapshot: &ProjectSnapshot| -> Vec<String> {
+            endpoints(snapshot).into_iter().map(|e| e.path).collect()
+        };
+        assert_eq!(asked(&snapshot(&["/actuator/health"], &["/x"])), ["/actuator/health", "/api/items"]);
+        assert_eq!(asked(&snapshot(&[], &["/actuator/health"])), ["/actuator/health", "/api/items"]);
+        // Of two services nobody knows which one answers in public.
+        assert_eq!(asked(&snapshot(&["/a", "/b"], &["/c"])), ["/api/items"]);
+        assert_eq!(asked(&snapshot(&["$PATH"], &[])), ["/api/items"]);
+        assert_eq!(asked(&snapshot(&["/api/items"], &[])), ["/api/items"], "it is asked already");
+        let of_check = endpoints(&snapshot(&["/actuator/health"], &[])).remove(0);
+        assert!(of_check.expect.accepts_status(404) && !of_check.expect.accepts_status(401));
+    }
+
+    #[test]
+    fn what_monitors_ask_is_asked_as_they_do() {
+        let check = |method: &str, host: &str, path: &str, status: u16| landfall_evidence::MonitorCheck {
+            tool: "gatus".to_owned(),
+            place: "gatus.yaml:1".to_owned(),
+            host: host.to_owned(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            expect: Expectation { status: vec![status], ..Expectation::default() },
+        };
+        let mut monitors = vec![
+            check("GET", "api.example.test", "/health", 201),
+            check("HEAD", "api.example.test", "/health", 202),
+            check("GET", "api.example.test", "/declared", 203),
+            check("HEAD", "api.example.test", "/items", 206),
+            check("HEAD", "api.example.test", "/guessed", 207),
+            check("GET", "other.example.test", "/far", 204),
+            check("POST", "api.example.test", "/write", 205),
+        ];
+        monitors.extend((0..9).map(|i| check("GET", "api.example.test", &format!("/m{i}"), 200)));
+        let snapshot = ProjectSnapshot { monitors, ..ProjectSnapshot::default() };
+        let of = |path: &str, source| Endpoint {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            source,
+            core: true,
+            expect: Expectation::default(),
+        };
+        let mut endpoints = ["/health", "/items"].map(|path| of(path, EndpointSource::Discovered)).to_vec();
+        endpoints.push(of("/declared", EndpointSource::Declared));
+        endpoints.push(Endpoint { core: false, ..of("/guessed", EndpointSource::Guessed) });
+        add_monitored(&mut endpoints, &snapshot, "API.example.test.");
+        let shown: Vec<String> = endpoints
+            .iter()
+            .map(|e| format!("{} {} {:?} {:?} {}", e.method, e.path, e.source, e.expect.status, e.core))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "GET /health Monitored [201] true",
+                "GET /items Discovered [] true",
+                "GET /declared Declared [] true",
+                "HEAD /guessed Monitored [207] false",
+                "GET /m0 Monitored [200] false",
+                "GET /m1 Monitored [200] false",
+                "GET /m2 Monitored [200] false",
+                "GET /m3 Monitored [200] false",
+            ]
         );
     }
 

@@ -16,6 +16,7 @@ mod git;
 mod hosts;
 mod introspect;
 mod log;
+mod monitors;
 mod process;
 mod read;
 mod routes;
@@ -33,7 +34,7 @@ mod yaml;
 
 pub use described::openapi_paths;
 pub use domains::{Named, domains};
-pub use endpoints::endpoints;
+pub use endpoints::{add_monitored, endpoints};
 pub use fix::{Change, Fix, fix_tests, fixes};
 pub use introspect::registered;
 pub use log::{read_log, reduce as reduce_log};

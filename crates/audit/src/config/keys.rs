@@ -7,7 +7,7 @@ use super::Problems;
 /// Tables of the file with the keys that each may hold.
 const TABLES: &[(&str, &[&str])] = &[
     ("target", &["name", "production", "origin", "edge", "local", "project", "frontends", "logs"]),
-    ("endpoint", &["path", "method", "core", "status", "content_type", "json_keys", "timeout"]),
+    ("endpoint", &["path", "method", "core", "status", "content_type", "json_keys", "contains", "timeout"]),
     ("rate_limit", &["profile"]),
     ("tests", &["command", "timeout"]),
     ("audit", &["timeout", "budget", "fail_on"]),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_evidence::{Endpoint, EndpointSource, Expectation, UsageProfile};
+use landfall_evidence::{Endpoint, EndpointSource, Expectation, Says, UsageProfile};
 use serde::Deserialize;
 use url::Url;
 
@@ -156,6 +156,8 @@ struct RawEndpoint {
     content_type: Option<String>,
     #[serde(default)]
     json_keys: Vec<String>,
+    #[serde(default)]
+    contains: Vec<String>,
     timeout: Option<toml::Spanned<String>>,
 }
 
@@ -479,6 +481,7 @@ impl Problems<'_> {
             status: raw.status.into_iter().map(toml::Spanned::into_inner).collect(),
             content_type: raw.content_type.map(|t| t.to_ascii_lowercase()),
             json_keys: raw.json_keys,
+            says: raw.contains.into_iter().map(Says::Text).collect(),
             within_ms: self
                 .duration(raw.timeout)
                 .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1)),
@@ -577,6 +580,7 @@ path = "/health"
 timeout = "2500ms"
 content_type = "application/json"
 json_keys = ["ok", "ts"]
+contains = ["ready"]
 
 [[endpoint]]
 path = "/api/webhooks/stripe/checkout-completed"
@@ -606,6 +610,7 @@ ca_files = ["root.pem"]
         assert_eq!(config.endpoints[1].method, "POST");
         assert_eq!(config.timeout, Some(Duration::from_secs(90)));
         assert_eq!(config.endpoints[0].expect.within_ms, Some(2_500));
+        assert_eq!(config.endpoints[0].expect.says, [Says::Text("ready".to_owned())]);
         let frontends: Vec<&str> = config.frontends.iter().map(Url::as_str).collect();
         assert_eq!(frontends, ["https://app.levqor.ai/", "http://localhost:3000/"], "origins, each once");
         assert_eq!(config.budget, Some(40));

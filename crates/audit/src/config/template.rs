@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use landfall_evidence::{Endpoint, Target};
+use landfall_evidence::{Endpoint, Says, Target};
 
 /// A commented configuration file for what the folder shows.
 pub fn template(target: &Target, test_command: Option<&str>) -> String {
@@ -98,6 +98,14 @@ fn write_endpoint(out: &mut String, endpoint: &Endpoint) {
         let keys: Vec<String> = endpoint.expect.json_keys.iter().map(|k| quoted(k)).collect();
         let _ = writeln!(out, "json_keys = [{}]", keys.join(", "));
     }
+    let texts = endpoint.expect.says.iter().filter_map(|says| match says {
+        Says::Text(text) => Some(quoted(text)),
+        _ => None,
+    });
+    let texts: Vec<String> = texts.collect();
+    if !texts.is_empty() {
+        let _ = writeln!(out, "contains = [{}]", texts.join(", "));
+    }
     if let Some(limit) = endpoint.expect.within_ms {
         let _ = writeln!(out, "timeout = \"{limit}ms\"");
     }
@@ -135,6 +143,7 @@ mod tests {
                     content_type: None,
                     json_keys: vec!["ok".into()],
                     within_ms: Some(2_500),
+                    ..Expectation::default()
                 },
             }],
         };

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_evidence::{Evidence, HttpResponse, ObservationId, Purpose, TrustRefusal, TrustResult, Vantage};
+use landfall_evidence::{
+    EndpointSource, Evidence, HttpResponse, ObservationId, Purpose, Says, TrustRefusal, TrustResult, Vantage,
+};
 use serde_json::Value as Json;
 
 use super::http::is_named;
@@ -69,6 +71,7 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
             asked(x, facts);
             keys(x, exchanges, facts);
             late(x, facts);
+            monitored(x, evidence, facts);
         }
     }
     paths(evidence, exchanges, facts);
@@ -139,6 +142,12 @@ fn kind_of_path(x: &Exchange<'_>) -> &'static str {
     if health { "health" } else { "other" }
 }
 
+/// What a declared path is for, where a monitor's own check is one for health whatever it asks.
+fn kind_of_check(x: &Exchange<'_>) -> &'static str {
+    let monitored = x.endpoint.is_some_and(|e| e.source == EndpointSource::Monitored && !e.core);
+    if monitored { "health" } else { kind_of_path(x) }
+}
+
 /// What the check asks that does not get what it asks for.
 fn asked(x: &Exchange<'_>, facts: &mut Facts) {
     let subject = x.subject();
@@ -151,10 +160,10 @@ fn asked(x: &Exchange<'_>, facts: &mut Facts) {
     }
     let declared = x.endpoint.is_some_and(is_named);
     if declared && word == "redirect" && x.endpoint.is_some_and(|e| !e.expect.status.is_empty()) {
-        facts.known(FactKey::CheckRedirects, subject.as_str(), kind_of_path(x), [x.id()]);
+        facts.known(FactKey::CheckRedirects, subject.as_str(), kind_of_check(x), [x.id()]);
     }
     if declared && word == "not-found" {
-        facts.known(FactKey::CheckNotFound, subject.as_str(), kind_of_path(x), [x.id()]);
+        facts.known(FactKey::CheckNotFound, subject.as_str(), kind_of_check(x), [x.id()]);
     }
     // One path of a vantage, that on which the trials are made: the first one that fails.
     let vantage = x.vantage.to_string();
@@ -228,26 +237,88 @@ fn methods(x: &Exchange<'_>, facts: &mut Facts) {
     }
 }
 
-/// Keys that the check asks for and the answer lacks.
+/// Keys and words that the check asks for and the answer lacks.
 fn keys(x: &Exchange<'_>, exchanges: &Exchanges<'_>, facts: &mut Facts) {
     let subject = x.subject();
     let (Some(endpoint), Some(response)) = (x.endpoint, x.response()) else { return };
     if facts.text(FactKey::EndpointOutcome, &subject) != Some("wrong-shape") {
         return;
     }
-    let Some(json) = json_of(response) else { return };
-    let missing = |json: &Json| -> BTreeSet<String> {
-        endpoint.expect.json_keys.iter().filter(|key| json.get(key.as_str()).is_none()).cloned().collect()
+    let missing = |response: &HttpResponse| -> BTreeSet<String> {
+        let absent = |key: &&String| json_of(response).is_none_or(|json| json.get(key.as_str()).is_none());
+        let unsaid = endpoint.expect.unsaid(&response.body).map(ToString::to_string);
+        endpoint.expect.json_keys.iter().filter(absent).cloned().chain(unsaid).collect()
     };
-    let lacks = missing(json);
-    let near = lacks.iter().all(|key| has_near(json, key, 4));
+    // Of another answer than JSON its keys say nothing; its words do.
+    if json_of(response).is_none() && endpoint.expect.says.is_empty() {
+        return;
+    }
+    let lacks = missing(response);
+    let near = endpoint
+        .expect
+        .json_keys
+        .iter()
+        .filter(|key| lacks.contains(*key))
+        .all(|key| json_of(response).is_some_and(|json| has_near(json, key, 4)))
+        && endpoint.expect.unsaid(&response.body).all(|says| nearly_says(response, says));
     facts.known_list(FactKey::CheckKeysMissing, subject.as_str(), lacks.clone(), [x.id()]);
     facts.known(FactKey::CheckKeysNear, subject.as_str(), near, [x.id()]);
     let local =
         exchanges.at(Vantage::Local, Purpose::Endpoint, x.path).filter(|_| x.vantage != Vantage::Local);
-    if let Some((here, local)) = local.and_then(|local| Some((json_of(local.response()?)?, local))) {
+    if let Some((here, local)) = local.and_then(|local| Some((local.response()?, local)))
+        && (json_of(here).is_some() || !endpoint.expect.says.is_empty())
+    {
         let word = if lacks.is_subset(&missing(here)) { "missing" } else { "there" };
         facts.known(FactKey::CheckKeysLocal, subject, word, [x.id(), local.id()]);
+    }
+}
+
+/// Words by which health answers say that all is well.
+const WELL: &[&str] =
+    &["ok", "okay", "up", "healthy", "pass", "passing", "alive", "good", "ready", "true", "success"];
+
+/// Whether an answer says much the same in other letters or another word.
+fn nearly_says(response: &HttpResponse, says: &Says) -> bool {
+    let Some(text) = response.body.text.as_deref() else { return false };
+    let fold = |text: &str| -> String {
+        text.chars()
+            .filter(|letter| !letter.is_whitespace() && !matches!(letter, '"' | '\'' | '`'))
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    match says {
+        Says::Text(wanted) => fold(text).contains(&fold(wanted)),
+        Says::Not(_) => false,
+        Says::Pattern(pattern) => {
+            let loose = regex::RegexBuilder::new(pattern).case_insensitive(true).size_limit(1 << 18).build();
+            let bare: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
+            loose.is_ok_and(|loose| loose.is_match(text) || loose.is_match(&bare))
+        }
+        Says::Json(path, value) => {
+            let Some(json) = json_of(response) else { return false };
+            let well = |word: &str| WELL.contains(&word.to_ascii_lowercase().as_str());
+            match Says::value(json, path) {
+                Some(found) => fold(&found) == fold(value) || (well(&found) && well(value)),
+                None => has_near(json, path.rsplit('.').next().unwrap_or(path), 4),
+            }
+        }
+    }
+}
+
+/// The monitor that makes this very request, where the answer is not what it wants.
+fn monitored(x: &Exchange<'_>, evidence: &Evidence, facts: &mut Facts) {
+    let subject = x.subject();
+    let monitored = x.endpoint.is_some_and(|e| e.source == EndpointSource::Monitored);
+    let failing = facts.text(FactKey::EndpointOutcome, &subject).is_some_and(|word| word != "ok");
+    let host = evidence.target.production.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+    let (true, true, Some((project, snapshot))) = (monitored, failing, evidence.project()) else { return };
+    let by = snapshot
+        .monitors
+        .iter()
+        .find(|check| check.host == host && check.path == x.path && check.method == x.seen.request.method);
+    if let Some(check) = by {
+        let by = format!("{} ({})", check.tool, check.place);
+        facts.known(FactKey::CheckMonitor, subject, by, [x.id(), project.id.clone()]);
     }
 }
 
@@ -418,7 +489,9 @@ fn machine(evidence: &Evidence, facts: &mut Facts) {
 
 #[cfg(test)]
 mod tests {
-    use landfall_evidence::{EndpointSource, Header, Observed, TrustPath};
+    use landfall_evidence::{
+        EndpointSource, Expectation, Header, MonitorCheck, Observed, ProjectSnapshot, TrustPath,
+    };
 
     use super::*;
     use crate::catalogue::Catalogue;
@@ -460,6 +533,51 @@ mod tests {
         assert_eq!(facts.text(FactKey::RouteMethod, "edge /hook"), Some("allowed"));
         let other = facts.get(FactKey::RouteMethod, "edge /other").expect("drawn");
         assert!(other.symptom && other.text() == Some("refused"), "{other:?}");
+    }
+
+    #[test]
+    fn what_a_monitor_asks_and_does_not_get_is_told_with_its_place() {
+        let check = |path: &str| MonitorCheck {
+            tool: "gatus".to_owned(),
+            place: format!("gatus.yaml:{}", path.len()),
+            host: "api.example.test".to_owned(),
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            expect: Expectation::default(),
+        };
+        let mut world = World::new("https://api.example.test");
+        world.project(ProjectSnapshot {
+            monitors: vec![check("/up"), check("/ping")],
+            ..ProjectSnapshot::default()
+        });
+        world.endpoint("GET", "/up", EndpointSource::Monitored, false, &[]);
+        world.endpoint("GET", "/ping", EndpointSource::Monitored, false, &[]);
+        world.http(Vantage::Edge, Purpose::Endpoint, "/up", response(200).json("{}").build());
+        world.http(Vantage::Edge, Purpose::Endpoint, "/ping", response(404).json("{}").build());
+        let facts = derive(&mut world);
+        assert_eq!(facts.text(FactKey::CheckMonitor, "edge /ping"), Some("gatus (gatus.yaml:5)"));
+        assert_eq!(facts.text(FactKey::CheckMonitor, "edge /up"), None, "it gets what it wants");
+        // Whatever a monitor asks, it asks for the health of it.
+        assert_eq!(facts.text(FactKey::CheckNotFound, "edge /ping"), Some("health"));
+    }
+
+    #[test]
+    fn what_is_said_in_nearly_the_same_words() {
+        let json = response(200).json(r#"{"status": "healthy", "db": {"state": "up"}}"#).build();
+        let text = response(200).body("All systems OK").build();
+        for (says, answer, near) in [
+            (Says::Text("\"status\":\"healthy\"".into()), &json, true),
+            (Says::Text("\"status\":\"down\"".into()), &json, false),
+            (Says::Json("status".into(), "ok".into()), &json, true),
+            (Says::Json("status".into(), "degraded".into()), &json, false),
+            (Says::Json("state".into(), "up".into()), &json, true),
+            (Says::Json("status".into(), "ok".into()), &text, false),
+            (Says::Pattern("all systems ok".into()), &text, true),
+            (Says::Pattern("failing".into()), &text, false),
+            (Says::Not("OK".into()), &text, false),
+        ] {
+            assert_eq!(nearly_says(answer, &says), near, "{says}");
+        }
     }
 
     #[test]

@@ -113,6 +113,7 @@ fn outcome(
     let expect = x.endpoint.map(|e| e.expect.clone()).unwrap_or_default();
     let json_due = expect.content_type.as_deref().is_some_and(|media| media.contains("json"))
         || !expect.json_keys.is_empty()
+        || expect.says.iter().any(|says| matches!(says, landfall_evidence::Says::Json(..)))
         || local.is_some_and(|here| expect.accepts_status(here.status) && body_kind(here) == BodyKind::Json);
     let is_late = expect.within_ms.is_some_and(|limit| x.seen.timings.total_us() / 1_000 > limit);
     let good = || if is_late { "late" } else { "ok" };
@@ -133,9 +134,11 @@ fn outcome(
         if blank(response) && control.and_then(Exchange::response).is_some_and(blank) {
             return "empty";
         }
-        // A redirect that the check lists is judged by where it leads; the page beside it is for people.
+        // A redirect that the check lists is judged by where it leads; the page beside it is for people. One that leads
+        // nowhere else was asked for by nobody.
         if (300..400).contains(&response.status) && response.header("location").is_some() {
-            return good();
+            let to_itself = response.redirect_to.as_deref().is_some_and(|to| to == x.seen.request.url);
+            return if to_itself { "redirect" } else { good() };
         }
         if json_due && body_kind(response) == BodyKind::Html {
             return "html-for-json";
@@ -156,7 +159,7 @@ fn outcome(
         {
             // Said before what it lacks: an answer that tells of a failure has none of what a good one holds.
             "error-in-body"
-        } else if !has_keys(response, &expect.json_keys) {
+        } else if !has_keys(response, &expect.json_keys) || expect.unsaid(&response.body).next().is_some() {
             "wrong-shape"
         } else {
             good()

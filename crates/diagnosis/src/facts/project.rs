@@ -108,14 +108,17 @@ pub(super) fn faults_that_nothing_shows(facts: &mut Facts) {
 const REFUSED: &[SignWord] =
     &[SignWord::DeployConfigInvalid, SignWord::LockOutOfStep, SignWord::RootDirectoryAbsent];
 
-/// Signs that are a fault by themselves and show in no answer: for moments at a deploy, in work that stays undone, in changes that
-/// do not arrive, in tests that say nothing.
+/// Signs that are a fault by themselves and show in no answer to a GET: in uploads and sessions, for moments at a deploy, in work that
+/// stays undone, in changes that do not arrive, in tests that say nothing.
 const LATENT: &[SignWord] = &[
+    SignWord::BodyLimitDiffers,
+    SignWord::CookieUntrusted,
     SignWord::DeployPathFilterStale,
     SignWord::ExitsOnSignal,
     SignWord::TestsNotImportable,
     SignWord::TestsNotMatched,
     SignWord::TestsServiceAbsent,
+    SignWord::UpgradeNotPassed,
     SignWord::WorkerNotDeployed,
 ];
 

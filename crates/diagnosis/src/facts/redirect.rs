@@ -68,6 +68,10 @@ fn is_trouble(
 ) -> bool {
     let Some(endpoint) = x.endpoint.filter(|e| is_named(e)) else { return false };
     let has = |word: &str| changes.contains(word);
+    // A monitor that follows redirects is content with where they end.
+    if endpoint.source == landfall_evidence::EndpointSource::Monitored {
+        return matches!(chain.end, "loop" | "failing") || has("scheme-down") || has("login");
+    }
     if matches!(chain.end, "loop" | "failing") || has("scheme-down") || has("scheme-up") || has("host") {
         return true;
     }

@@ -650,7 +650,7 @@ codes! {
         "The code's limiter counts by the address of the connection, and production stands behind a proxy: to the application every client has the proxy's address, so that all share one counter and a single busy client locks everybody out. Name exactly the proxies in front as trusted, by number or range and never all of them, and key the limiter on the address that this yields (Express: trust proxy; Werkzeug: ProxyFix)."
         "use the limit up from one network, then ask from another at once: it should be served";
     RATE_PER_PROCESS = "LF-RATE-008" Low
-        "Each worker process counts for itself"
+        "Each process or instance counts for itself"
         "A limiter that keeps its counters in the memory of its process gives each worker, and each instance behind a balancer, a limit of its own. A client gets up to as many times the limit, depending on which of them answers, and a restart forgets all. A store that all of them share (Redis, Memcached) makes one limit of it."
         "grep for the limiter's storage setting, and count the workers of the start command";
     RATE_FORGED = "LF-RATE-009" High
@@ -917,6 +917,42 @@ codes! {
         "The image lacks a shared library"
         "What was built in one stage is started in another that does not have the libraries it is linked against."
         "in the image: ldd PROGRAM-OR-MODULE | grep 'not found'";
+    PROJ_BODY = "LF-PROJ-053" Medium
+        "A proxy refuses uploads that the application takes"
+        "What lies between the two sizes is answered with 413 before the application sees it."
+        "send a file of a size between the two through the proxy: curl -F file=@FILE";
+    PROJ_COOKIE = "LF-PROJ-054" Medium
+        "The session's cookie is never sent"
+        "The framework sends a secure cookie only over what it takes for TLS, and takes nobody's word for it: who signs in is a stranger in the next request."
+        "sign in with curl -i through the proxy: the answer has to carry Set-Cookie";
+    PROJ_EXIT = "LF-PROJ-055" Medium
+        "One request can end the whole program"
+        "A handler exits the process where it should answer with an error: whatever else is under way is cut off with it."
+        "let the handler meet its error once: the process has to go on";
+    PROJ_MEMORY = "LF-PROJ-056" Medium
+        "The runtime may take more memory than its container has"
+        "The kernel kills the process before its own collector sees a need."
+        "docker stats, or kubectl top pod, beside the limit";
+    PROJ_POOL = "LF-PROJ-057" Medium
+        "The pools are larger than the database"
+        "Under load the database refuses connections, and requests fail that have nothing to do with each other."
+        "select count(*) from pg_stat_activity under load, beside show max_connections";
+    PROJ_SCALE = "LF-PROJ-058" Medium
+        "The deploy configuration starts no instance"
+        "Nothing runs that could answer, whatever the code and the address are."
+        "ask the platform how many instances it wants and how many are ready";
+    PROJ_GRACE = "LF-PROJ-059" Medium
+        "Health checks give up sooner than the start can be done"
+        "The platform restarts the instance while it still comes up, again and again."
+        "measure the time from start to the first answer, and compare it with the check's";
+    PROJ_UPGRADE = "LF-PROJ-061" Medium
+        "WebSockets do not pass the proxy"
+        "The proxy asks the application without the upgrade, so that every connection is refused; what falls back to polling is slow, the rest fails."
+        "curl -si --http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==' URL: 101 is right";
+    PROJ_REMOVED = "LF-PROJ-060" Medium
+        "The code uses what its version of a package no longer has"
+        "What ran before the upgrade fails with the version that is declared."
+        "install from the manifest into an empty environment and start the program";
 }
 
 #[cfg(test)]

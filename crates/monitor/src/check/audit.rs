@@ -159,7 +159,7 @@ fn endpoint(declared: &AuditEndpoint) -> Endpoint {
             status: declared.status.clone(),
             content_type: declared.content_type.clone(),
             json_keys: declared.json_keys.clone(),
-            within_ms: None,
+            ..Expectation::default()
         },
     }
 }

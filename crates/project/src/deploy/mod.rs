@@ -34,7 +34,7 @@ impl std::fmt::Debug for Deploy {
 }
 
 impl Deploy {
-    fn new(file: &str, platform: &str, stage: DeployStage) -> Self {
+    pub(crate) fn new(file: &str, platform: &str, stage: DeployStage) -> Self {
         Self {
             config: DeployConfig {
                 file: file.to_owned(),

@@ -243,6 +243,14 @@ fn data(read: &Read<'_>, found: &mut Found) {
     });
     static NAME: LazyLock<Regex> =
         LazyLock::new(|| regex(r#"["']([A-Z][A-Z0-9_]{2,})["']|\benv\.([A-Z][A-Z0-9_]{2,})"#));
+    // Pydantic's settings are read from the variable of the field's name (docs.pydantic.dev, Settings Management).
+    static FIELD: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"^[ \t]+(\w{3,})[ \t]*:[ \t]*(?:str|\w*Dsn|AnyUrl)\b[^=\n]*="));
+    let sets: BTreeSet<String> = super::deploys::production(read)
+        .into_iter()
+        .flat_map(|deploy| &deploy.config.sets)
+        .map(|name| name.to_ascii_uppercase())
+        .collect();
     for source in read.sources {
         if let Some(at) = SQLITE.find(source) {
             found.add(SignWord::DataInFolder, source.place(at.start()), format!("SQLite in {}", source.path));
@@ -260,10 +268,15 @@ fn data(read: &Read<'_>, found: &mut Found) {
             let name = NAME
                 .captures_iter(line)
                 .last()
-                .and_then(|c| c.get(1).or(c.get(2)).map(|m| m.as_str().to_owned()));
+                .and_then(|c| c.get(1).or(c.get(2)).map(|m| m.as_str().to_owned()))
+                .or_else(|| Some(FIELD.captures(line)?[1].to_ascii_uppercase()));
             // The value may hold a password; the name of the variable, or the scheme, is all that is kept.
             let scheme =
                 at.as_str().trim_matches(['"', '\'']).split("://").next().unwrap_or_default().to_owned();
+            // A default that production's own configuration takes the place of is for a developer's machine.
+            if name.as_ref().is_some_and(|name| sets.contains(&name.to_ascii_uppercase())) {
+                continue;
+            }
             let detail = name.unwrap_or(format!("a literal {scheme} address"));
             found.add(SignWord::DatabaseUrlLocal, source.place(at.start()), detail);
         }
@@ -656,6 +669,18 @@ fn mentioned<'n>(names: &[&'n str], sources: &[Source]) -> BTreeSet<&'n str> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{has, lacks, signs};
+
+    #[test]
+    fn a_default_that_production_replaces_is_no_sign() {
+        let settings = (
+            "app/settings.py",
+            "class Settings(BaseSettings):\n    database_url: str = \"postgresql://a:b@localhost:5432/a\"\n",
+        );
+        let fly =
+            |env: &str| format!("app = 'a'\n[env]\n  {env} = 'x'\n[http_service]\n  internal_port = 80\n");
+        has(&[settings, ("fly.toml", &fly("OTHER"))], "database-url-local DATABASE_URL");
+        lacks(&[settings, ("fly.toml", &fly("DATABASE_URL"))], "database-url-local");
+    }
 
     #[test]
     fn addresses_in_client_code() {

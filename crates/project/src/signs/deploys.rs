@@ -25,7 +25,7 @@ pub(super) fn read(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     environment(plans, found);
 }
 
-fn production<'a>(read: &Read<'a>) -> Vec<&'a Deploy> {
+pub(super) fn production<'a>(read: &Read<'a>) -> Vec<&'a Deploy> {
     // What a member of a monorepo starts lies in its own folder, and is another application than the root's.
     read.deploys.iter().filter(|d| d.config.stage == DeployStage::Production && !d.is_member()).collect()
 }
@@ -370,6 +370,9 @@ fn target_missing(read: &Read<'_>, target: &str, place: &str, found: &mut Found)
     }
 }
 
+/// Folders that package managers fill.
+const INSTALLED: [&str; 4] = ["vendor", "node_modules", ".venv", "bower_components"];
+
 /// Manifests that make a folder an application's.
 const MANIFESTS: &[&str] = &[
     "package.json",
@@ -408,6 +411,8 @@ fn roots(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
                         );
                     }
                 }
+                // What a package manager installs is no part of the repository.
+                Some(folder) if folder.split('/').any(|part| INSTALLED.contains(&part)) => {}
                 _ => found.add(
                     SignWord::RootDirectoryAbsent,
                     root.place.as_str(),

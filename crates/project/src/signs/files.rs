@@ -105,6 +105,9 @@ fn excluded(read: &Read<'_>, plans: &[Plan], uses: &[uses::Use], found: &mut Fou
             State::OtherCase(_) | State::Absent => {}
         }
     }
+    for (path, place) in named_data(read, &ignores) {
+        check(&path, &place, "named", found);
+    }
     // What the install and the start need without any code naming it.
     let mut needed: Vec<String> = [
         "requirements.txt",
@@ -131,6 +134,40 @@ fn excluded(read: &Read<'_>, plans: &[Plan], uses: &[uses::Use], found: &mut Fou
         }
     }
 }
+
+/// Kinds of files that programs read while they run.
+const DATA: &[&str] = &[
+    "csv", "tsv", "json", "yaml", "yml", "xml", "sql", "html", "tpl", "j2", "pem", "crt", "db", "sqlite",
+    "proto", "graphql", "wasm", "onnx", "pkl", "mmdb", "ttf", "parquet",
+];
+
+/// Data files that a rule leaves out, with the place in the code that names them: the path may be put together from parts,
+/// so the name alone stands there. A name that several files bear says nothing.
+fn named_data(read: &Read<'_>, ignores: &[ignore::Ignore]) -> Vec<(String, String)> {
+    let left_out = read.tree.files.iter().filter(|file| {
+        let kind = file.path.rsplit_once('.').map_or("", |(_, kind)| kind);
+        !file.ignored
+            && DATA.contains(&kind)
+            && !crate::source::is_test(&file.path)
+            && !MANIFESTS.contains(&file_name(&file.path))
+            && ignores.iter().any(|ignore| ignore.excludes(&file.path).is_some())
+    });
+    let named = |file: &crate::tree::FileInfo| {
+        let name = file_name(&file.path);
+        if read.tree.files.iter().filter(|other| file_name(&other.path) == name).count() > 1 {
+            return None;
+        }
+        let literals = [format!("\"{name}\""), format!("'{name}'")];
+        read.sources.iter().filter(|source| !crate::source::is_test(&source.path)).find_map(|source| {
+            let at = literals.iter().find_map(|literal| source.code.find(literal.as_str()))?;
+            Some((file.path.clone(), source.place(at)))
+        })
+    };
+    left_out.take(MAX_LEFT_OUT).filter_map(named).collect()
+}
+
+/// Files that tools read, and not the program.
+const MANIFESTS: &[&str] = &["package.json", "composer.json", "tsconfig.json", "package-lock.json"];
 
 /// Whether package.json has a build script.
 pub(super) fn has_build_script(tree: &Tree) -> bool {
@@ -377,6 +414,21 @@ fn executable(_: &Tree, _: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{has, lacks};
+
+    #[test]
+    fn data_files_that_are_named_in_parts() {
+        let code =
+            ("pricing/bands.py", "BANDS = Path(__file__).resolve().parent / \"data\" / \"bands.csv\"\n");
+        let file = ("pricing/data/bands.csv", "from,factor\n0,1\n");
+        let procfile = ("Procfile", "web: gunicorn shop:app\n");
+        has(
+            &[code, file, procfile, (".slugignore", "*.csv\n")],
+            "excluded-file pricing/data/bands.csv is named at pricing/bands.py:1, and `*.csv` leaves it out",
+        );
+        lacks(&[code, file, procfile, (".slugignore", "*.psd\n")], "excluded-file");
+        let other = ("docs/bands.csv", "a\n");
+        lacks(&[code, file, other, procfile, (".slugignore", "*.csv\n")], "excluded-file");
+    }
 
     #[test]
     fn files_that_rules_leave_out() {

@@ -10,9 +10,11 @@ mod data_files;
 mod databases;
 mod deploys;
 mod files;
+mod handlers;
 mod hollow;
 mod ignore;
 mod images;
+mod limits;
 mod listens;
 mod natives;
 mod other_locks;
@@ -22,7 +24,9 @@ mod paths;
 mod plan;
 mod pods;
 mod proxy;
+mod removed;
 mod runtimes;
+mod scale;
 mod stops;
 mod targets;
 mod test_files;
@@ -59,7 +63,7 @@ pub(crate) fn read(read: &Read<'_>) -> (Vec<ProjectSign>, Vec<Built>) {
     let mut found = Found::default();
     let plans = plan::read(read.tree, &mut found);
     files::read(read, &plans, &mut found);
-    packages::read(read, &plans, &mut found);
+    packages::read(read, &mut found);
     runtimes::read(read, &plans, &mut found);
     deploys::read(read, &plans, &mut found);
     images::read(read, &plans, &mut found);
@@ -80,6 +84,10 @@ pub(crate) fn read(read: &Read<'_>) -> (Vec<ProjectSign>, Vec<Built>) {
     stops::read(read, &plans, &mut found);
     natives::read(read, &mut found);
     databases::read(read, &mut found);
+    limits::read(read, &mut found);
+    handlers::read(read, &mut found);
+    scale::read(read, &mut found);
+    removed::read(read, &mut found);
     for (word, place, detail) in read.noticed {
         found.add(*word, place.as_str(), detail.as_str());
     }
@@ -151,6 +159,19 @@ impl Found {
     fn into_signs(self) -> Vec<ProjectSign> {
         self.signs.into_values().flatten().collect()
     }
+}
+
+/// Whether requests come to the application through another server: its platform's, or a proxy of the project's own.
+fn stands_behind_a_proxy(read: &Read<'_>) -> bool {
+    const BARE: [&str; 4] = ["docker", "docker-compose", "systemd", "nixpacks"];
+    let platform = deploys::production(read).into_iter().any(|d| !BARE.contains(&d.config.platform.as_str()));
+    platform
+        || read.tree.files.iter().filter(|file| !file.ignored).any(|file| {
+            let name = crate::tree::file_name(&file.path);
+            (name.ends_with(".conf") || name == "Caddyfile")
+                && text(read.tree, &file.path)
+                    .is_some_and(|text| text.contains("proxy_pass") || text.contains("reverse_proxy"))
+        })
 }
 
 /// A word with its first letter as a capital.

@@ -29,7 +29,7 @@ fn kind(node: &Node) -> Option<&str> {
 }
 
 /// What a workload says of its pods.
-fn pod(node: &Node) -> Option<&Node> {
+pub(super) fn pod(node: &Node) -> Option<&Node> {
     match kind(node)? {
         "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => node.at(&["spec", "template", "spec"]),
         "Pod" => node.get("spec"),
@@ -37,7 +37,7 @@ fn pod(node: &Node) -> Option<&Node> {
     }
 }
 
-fn containers(pod: &Node) -> &[Node] {
+pub(super) fn containers(pod: &Node) -> &[Node] {
     pod.get("containers").map(Node::items).unwrap_or_default()
 }
 

@@ -35,6 +35,7 @@ pub(super) fn read(read: &Read<'_>, found: &mut Found) {
     }
     limiter(read, found);
     limiter_in_memory(read, found);
+    upgrades(read, found);
 }
 
 /// A file's text without its comments, offsets kept.
@@ -269,6 +270,31 @@ fn limiter(read: &Read<'_>, found: &mut Found) {
     }
 }
 
+/// Code that serves WebSockets behind a proxy that does not pass their upgrade on.
+fn upgrades(read: &Read<'_>, found: &mut Found) {
+    static SERVES: LazyLock<Regex> = LazyLock::new(|| {
+        regex(concat!(
+            r#"new\s+(?:WebSocketServer|WebSocket\.Server)\(|require\(["']socket\.io["']\)|from\s+["']socket\.io["']"#,
+            r#"|@WebSocketGateway\(|@fastify/websocket|\bapp\.ws\(|express-ws"#,
+            r"|@\w+\.websocket\(|\bAsyncWebsocketConsumer\b|\bWebsocketConsumer\b|flask_socketio|flask_sock\b",
+            r"|\bwebsocket\.(?:Upgrader|Accept)\b|\bWebSocketUpgrade\b|\bActionCable\.server\b|(?m:^)\s*socket\s+\x22/",
+            r"|@EnableWebSocket\w*|\.UseWebSockets\(|\bMapHub<",
+        ))
+    });
+    if !found.has(SignWord::ProxyNoUpgrade) {
+        return;
+    }
+    let serves = read
+        .sources
+        .iter()
+        .filter(|source| !crate::source::is_test(&source.path))
+        .find_map(|source| Some((source, SERVES.find(&source.code)?.start())));
+    if let Some((source, at)) = serves {
+        let detail = "the code serves WebSockets, and the proxy before it passes no upgrade on";
+        found.add(SignWord::UpgradeNotPassed, source.place(at), detail);
+    }
+}
+
 /// Limiters whose counters no other process sees. Flask-Limiter counts in memory unless `storage_uri` or
 /// `RATELIMIT_STORAGE_URI` names a store, express-rate-limit unless it is given a `store` (their documentations, Configuration).
 fn limiter_in_memory(read: &Read<'_>, found: &mut Found) {
@@ -317,6 +343,24 @@ mod tests {
 
     fn words(files: &[(&str, &str)]) -> Vec<String> {
         of(files).iter().map(|sign| format!("{} {}", sign.sign.name(), sign.place)).collect()
+    }
+
+    #[test]
+    fn websockets_behind_a_proxy_that_passes_no_upgrade_on() {
+        let code = ("src/server.js", "const wss = new WebSocketServer({ server, path: '/live' });\n");
+        let nginx =
+            |more: &str| format!("server {{ location / {{ proxy_pass http://127.0.0.1:3000; {more} }} }}\n");
+        let not_passed = |more: &str| {
+            words(&[code, ("nginx.conf", &nginx(more))])
+                .iter()
+                .any(|word| word.starts_with("upgrade-not-passed"))
+        };
+        assert!(not_passed("proxy_set_header Connection \"\";"));
+        assert!(!not_passed("proxy_set_header Upgrade $http_upgrade;"));
+        let plain = ("src/server.js", "app.get('/', (req, res) => res.end());\n");
+        assert!(
+            !words(&[plain, ("nginx.conf", &nginx(""))]).iter().any(|w| w.starts_with("upgrade-not-passed"))
+        );
     }
 
     #[test]

@@ -21,14 +21,19 @@ struct Wish {
 }
 
 pub(super) fn read(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
-    for (language, name) in [("python", "Python"), ("node", "Node.js")] {
-        let kind = if language == "python" { Language::Python } else { Language::JavaScript };
+    for (language, name, kind) in [
+        ("python", "Python", Language::Python),
+        ("node", "Node.js", Language::JavaScript),
+        ("php", "PHP", Language::Php),
+    ] {
         if read.sources.iter().all(|s| s.language != kind) {
             continue;
         }
         let wishes = wishes(read.tree, plans, language);
         disagreement(name, language, &wishes, found);
-        if wishes.iter().all(|w| exact(&w.wanted, language).is_none()) {
+        // Composer's requirement is PHP's usual way to say it, and a range.
+        let by_range = language == "php";
+        if !by_range && wishes.iter().all(|w| exact(&w.wanted, language).is_none()) {
             found.add(SignWord::RuntimeUnpinned, "", format!("no file names one version of {name}"));
         }
         needs(read, language, name, &wishes, found);
@@ -48,15 +53,24 @@ fn wishes(tree: &Tree, plans: &[Plan], language: &str) -> Vec<Wish> {
     });
     static ENGINE: LazyLock<Regex> =
         LazyLock::new(|| regex(r#""engines"\s*:\s*\{[^}]*"node"\s*:\s*"([^"]+)""#));
+    // What Composer itself asks of the runtime, and not `config.platform`, which stands in for one.
+    static COMPOSER: LazyLock<Regex> =
+        LazyLock::new(|| regex(r#""require"\s*:\s*\{[^}]*"php"\s*:\s*"([^"]+)""#));
     static MODULE: LazyLock<Regex> = LazyLock::new(|| regex(r#""(python|nodejs)-([0-9.]+)"#));
     let mut all = Vec::new();
-    let files: &[&str] =
-        if language == "python" { &[".python-version", "runtime.txt"] } else { &[".nvmrc", ".node-version"] };
+    let files: &[&str] = match language {
+        "python" => &[".python-version", "runtime.txt"],
+        "php" => &[".php-version"],
+        _ => &[".nvmrc", ".node-version"],
+    };
     all.extend(files.iter().filter_map(|path| first_line(tree, path)));
     if let Some(tools) = text(tree, ".tool-versions") {
-        let tool = if language == "python" { "python " } else { "nodejs " };
+        let tool = match language {
+            "node" => "nodejs ".to_owned(),
+            other => format!("{other} "),
+        };
         for (n, line) in tools.lines().enumerate() {
-            if let Some(version) = line.strip_prefix(tool) {
+            if let Some(version) = line.strip_prefix(&tool) {
                 let wanted = version.split_whitespace().next().unwrap_or_default().to_owned();
                 all.push(Wish { place: format!(".tool-versions:{}", n + 1), wanted });
             }
@@ -74,6 +88,8 @@ fn wishes(tree: &Tree, plans: &[Plan], language: &str) -> Vec<Wish> {
     if language == "python" {
         by_pattern("pyproject.toml", &REQUIRES, 1);
         by_pattern("Pipfile", &REQUIRES, 1);
+    } else if language == "php" {
+        by_pattern("composer.json", &COMPOSER, 1);
     } else {
         by_pattern("package.json", &ENGINE, 1);
     }
@@ -94,21 +110,21 @@ fn wishes(tree: &Tree, plans: &[Plan], language: &str) -> Vec<Wish> {
             }
         }
     }
-    let variable = if language == "python" { "PYTHON_VERSION" } else { "NODE_VERSION" };
+    let variable = format!("{}_VERSION", language.to_ascii_uppercase());
     for plan in plans {
-        if let Some(version) = plan.env.get(variable).filter(|v| v.starts_with(|c: char| c.is_ascii_digit()))
+        if let Some(version) = plan.env.get(&variable).filter(|v| v.starts_with(|c: char| c.is_ascii_digit()))
         {
             all.push(Wish { place: plan.file.clone(), wanted: version.clone() });
         }
     }
-    let key = if language == "python" { "python-version" } else { "node-version" };
+    let key = format!("{language}-version");
     for plan in plans.iter().filter(|p| p.workflow) {
         let Some(Ok(documents)) = text(tree, &plan.file).map(|t| documents(&t)) else { continue };
         for document in &documents {
             for (_, job) in document.get("jobs").map(Node::entries).unwrap_or_default() {
                 for step in job.get("steps").map(Node::items).unwrap_or_default() {
                     // A matrix tests several versions and asks for none.
-                    if let Some(node) = step.at(&["with", key])
+                    if let Some(node) = step.at(&["with", &key])
                         && let Some(version) = node.text().filter(|v| !v.contains('$'))
                     {
                         all.push(Wish {
@@ -123,7 +139,7 @@ fn wishes(tree: &Tree, plans: &[Plan], language: &str) -> Vec<Wish> {
     all
 }
 
-/// The parts of a version that a runtime is told by: two for Python, one for Node.
+/// The parts of a version that a runtime is told by: one for Node, two for the others.
 fn parts(text: &str) -> Vec<u64> {
     text.trim()
         .trim_start_matches(['v', '='])
@@ -140,8 +156,9 @@ fn parts(text: &str) -> Vec<u64> {
 fn exact(wanted: &str, language: &str) -> Option<Vec<u64>> {
     let range = wanted.contains(['<', '>', '^', '~', '|', '*', ',', ' ']) || wanted.ends_with("-");
     let mut parts = parts(wanted.trim_end_matches(".x"));
-    parts.truncate(if language == "python" { 2 } else { 1 });
-    (!range && parts.len() == if language == "python" { 2 } else { 1 }).then_some(parts)
+    let told_by = if language == "node" { 1 } else { 2 };
+    parts.truncate(told_by);
+    (!range && parts.len() == told_by).then_some(parts)
 }
 
 /// Whether a version satisfies a requirement in the notations of pip, Poetry and npm; `None` when it is not understood.
@@ -422,6 +439,16 @@ mod tests {
         ] {
             assert_eq!(satisfies(version, requirement), want, "{version} {requirement}");
         }
+    }
+
+    #[test]
+    fn an_image_of_php_that_composer_would_not_take() {
+        let composer = ("composer.json", "{\"require\": {\"php\": \"^8.3\", \"slim/slim\": \"4.14.0\"}}\n");
+        let code = ("public/index.php", "<?php\n$app->run();\n");
+        let image = |tag: &str| format!("FROM php:{tag}-apache\nCOPY . .\n");
+        has(&[composer, code, ("Dockerfile", &image("8.1"))], "runtimes-disagree ");
+        lacks(&[composer, code, ("Dockerfile", &image("8.3"))], "runtimes-disagree");
+        lacks(&[composer, code, ("Dockerfile", &image("8.4"))], "runtimes-disagree");
     }
 
     #[test]

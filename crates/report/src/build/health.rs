@@ -35,7 +35,7 @@ pub(super) fn build(evidence: &Evidence, diagnosis: &Diagnosis) -> Health {
                     .collect();
                 let mut answer = answer(observation, seen, fell(&refused, observation, seen));
                 answer.earlier = earlier;
-                answer.as_declared = endpoint.and_then(|e| as_declared(e, *purpose, &answer));
+                answer.as_declared = endpoint.and_then(|e| as_declared(e, *purpose, &answer, seen));
                 Some(answer)
             })
             .collect();
@@ -183,7 +183,12 @@ fn parsed(text: Option<&str>) -> Option<Value> {
 
 /// Whether an answer meets the endpoint's declaration. `None` where the question has no meaning: nothing came back, the
 /// limiter answered, only the existence of the route was asked, or a guessed path does not exist.
-fn as_declared(endpoint: &Endpoint, purpose: Purpose, answer: &Answer) -> Option<bool> {
+fn as_declared(
+    endpoint: &Endpoint,
+    purpose: Purpose,
+    answer: &Answer,
+    seen: &HttpObservation,
+) -> Option<bool> {
     let status = answer.status?;
     if answer.fell_to_limiter || purpose != Purpose::Endpoint {
         return None;
@@ -195,7 +200,9 @@ fn as_declared(endpoint: &Endpoint, purpose: Purpose, answer: &Answer) -> Option
     let body = parsed(answer.body.as_ref().and_then(|b| b.text.as_deref()));
     let type_fits = expect.content_type.is_none() || expect.content_type == answer.media_type;
     let keys_fit = expect.json_keys.iter().all(|key| body.as_ref().is_some_and(|b| b.get(key).is_some()));
-    Some(expect.accepts_status(status) && type_fits && keys_fit)
+    let says_fit = seen.request.method == "HEAD"
+        || seen.answer.present().is_none_or(|response| expect.unsaid(&response.body).next().is_none());
+    Some(expect.accepts_status(status) && type_fits && keys_fit && says_fit)
 }
 
 fn compare_shapes(answers: &mut [Answer]) {
