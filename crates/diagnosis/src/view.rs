@@ -12,7 +12,9 @@ use landfall_evidence::{
 use serde_json::Value;
 
 use crate::catalogue::Catalogue;
-use crate::facts::{BodyKind, Exchange, Exchanges, Writer, body_kind, is_health_path};
+use crate::facts::{
+    BodyKind, Exchange, Exchanges, Writer, body_kind, is_health_path, wants_another_protocol,
+};
 use crate::signatures::Meaning;
 use crate::words::{all_of, in_words};
 
@@ -277,6 +279,9 @@ impl<'a> View<'a> {
             && let Some(grade) = self.grade_guess(exchange, response)
         {
             return grade;
+        }
+        if wants_another_protocol(Some(endpoint), status) {
+            return Grade::Good;
         }
         if !endpoint.expect.accepts_status(status) {
             return Grade::Bad(match status {

@@ -120,8 +120,16 @@ pub fn endpoints(snapshot: &ProjectSnapshot) -> Vec<Endpoint> {
 /// declared as it is declared, another as the monitor asks it, unless that would put a HEAD in place of the product itself.
 pub fn add_monitored(endpoints: &mut Vec<Endpoint>, snapshot: &ProjectSnapshot, host: &str) {
     let host = host.trim_end_matches('.');
+    let p = &*PATTERNS;
+    // A script may set something off by a GET; a check of health does not, whatever else its path says.
+    let safe = |path: &str| {
+        let path = path.split('?').next().unwrap_or(path);
+        is_health(path) || !(p.unsafe_words.is_match(path) || p.webhook.is_match(path))
+    };
     let asked = snapshot.monitors.iter().filter(|check| {
-        check.host.eq_ignore_ascii_case(host) && matches!(check.method.as_str(), "GET" | "HEAD")
+        check.host.eq_ignore_ascii_case(host)
+            && matches!(check.method.as_str(), "GET" | "HEAD")
+            && safe(&check.path)
     });
     let mut added = 0;
     for check in asked {
@@ -330,6 +338,8 @@ mod tests {
             check("HEAD", "api.example.test", "/guessed", 207),
             check("GET", "other.example.test", "/far", 204),
             check("POST", "api.example.test", "/write", 205),
+            check("GET", "api.example.test", "/jobs/nightly/run?force=1", 208),
+            check("GET", "api.example.test", "/hooks/deploy", 208),
         ];
         monitors.extend((0..9).map(|i| check("GET", "api.example.test", &format!("/m{i}"), 200)));
         let snapshot = ProjectSnapshot { monitors, ..ProjectSnapshot::default() };

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use landfall_evidence::{Evidence, HttpResponse, ObservationId, Observed, Purpose, Vantage};
+use landfall_evidence::{
+    Endpoint, EndpointSource, Evidence, HttpResponse, ObservationId, Observed, Purpose, Vantage,
+};
 use regex::Regex;
 use serde_json::Value as Json;
 
@@ -103,6 +105,13 @@ fn upgrade(
     (word == "upgraded").then_some("ok")
 }
 
+/// Whether an answer only says that the path is served in another protocol, as that of a WebSocket to a plain GET (RFC 9110,
+/// section 15.5.22). Where the user says what is right, this is not.
+pub(crate) fn wants_another_protocol(endpoint: Option<&Endpoint>, status: u16) -> bool {
+    status == 426
+        && endpoint.is_none_or(|e| matches!(e.source, EndpointSource::Discovered | EndpointSource::Guessed))
+}
+
 /// The word for a response. JSON is due where the target says so, or where the local backend gives it.
 fn outcome(
     x: &Exchange<'_>,
@@ -164,6 +173,9 @@ fn outcome(
         } else {
             good()
         };
+    }
+    if wants_another_protocol(x.endpoint, response.status) {
+        return good();
     }
     match (x.meaning(), response.status) {
         (Some(Meaning::WafChallenge), _) => "challenged",
@@ -500,7 +512,38 @@ fn health_and_core(vantage: Vantage, exchanges: &Exchanges<'_>, facts: &mut Fact
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit::response;
+    use crate::catalogue::Catalogue;
+    use crate::testkit::{World, response};
+
+    #[test]
+    fn a_path_that_is_served_in_another_protocol_is_well_unless_the_user_says_otherwise() {
+        for (source, word) in [
+            (EndpointSource::Discovered, "ok"),
+            (EndpointSource::Declared, "unexpected-status"),
+            (EndpointSource::Monitored, "unexpected-status"),
+        ] {
+            let mut world = World::new("https://api.example.test");
+            world.endpoint("GET", "/live", source, false, &[]);
+            let answer = response(426).header("upgrade", "websocket").body("Upgrade Required").build();
+            world.http(Vantage::Edge, Purpose::Endpoint, "/live", answer);
+            let facts = Facts::derive(&world.build(), Catalogue::embedded());
+            assert_eq!(facts.text(FactKey::EndpointOutcome, "edge /live"), Some(word), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_to_itself_is_no_good_answer_where_redirects_are() {
+        let word = |to: &str| {
+            let mut world = World::new("https://api.example.test");
+            world.endpoint("GET", "/", EndpointSource::Discovered, false, &[]);
+            world.expect_status("/", &[200, 307]);
+            world.http(Vantage::Edge, Purpose::Endpoint, "/", response(307).redirect(to).build());
+            let facts = Facts::derive(&world.build(), Catalogue::embedded());
+            facts.text(FactKey::EndpointOutcome, "edge /").map(str::to_owned)
+        };
+        assert_eq!(word("https://api.example.test/").as_deref(), Some("redirect"));
+        assert_eq!(word("https://api.example.test/start").as_deref(), Some("ok"));
+    }
 
     #[test]
     fn json_that_ends_in_the_middle_is_cut_whatever_its_framing_says() {

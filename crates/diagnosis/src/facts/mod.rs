@@ -45,6 +45,7 @@ pub(crate) use cors::{GET as CORS_GET, PREFLIGHT as CORS_PREFLIGHT, why_refused}
 pub(crate) use dns::turned_away;
 pub(crate) use doors::challenge;
 pub(crate) use edge::same_vendor;
+pub(crate) use endpoint::wants_another_protocol;
 pub(crate) use http::{BodyKind, Exchange, Exchanges, body_kind, is_health_path};
 pub(crate) use key::FactKey;
 pub(crate) use project::open_files;
