@@ -71,6 +71,13 @@ const NAMES: &[&str] = &[
     "Program.cs",
     "lib/router.ex",
     "tests/test_a.py",
+    "monitoring/gatus.yaml",
+    ".upptimerc.yml",
+    "infra/monitors.tf",
+    "__checks__/api.check.ts",
+    "ops/kuma.json",
+    "scripts/smoke.sh",
+    "docker/uploads.ini",
 ];
 
 fn read(root: &Path) -> Box<ProjectSnapshot> {
@@ -96,6 +103,10 @@ fn broken_texts_of_every_kind_end_and_are_read_as_far_as_they_go() {
         b"CMD [\"a\", ${B}]\nFROM\nCMD\nENV\nEXPOSE 99999999\nCOPY\n",
         b"app.get('/x', (\nimport (\n@app.route('\nRoute::get(\nos.environ['",
         b"\xef\xbb\xbfa = 1\r\n\r\nb = ${A:-${B:-${C}}}\r\n",
+        b"resource \"betteruptime_monitor\" \"a\" {\n url = \"https://${\n x = [[{ y = <<\xc3\xa9\n",
+        b"curl -f -m 9s9 'https://a.example.test/\xc3\xa9\\\n| grep -q '\\(\nwget --spider https://[::1\n",
+        b"memory = '512 parsecs'\nclient_max_body_size 99999999999999999999m;\nfileSize: 9 * 9 * 9\n-Xmx99999999999999999999g\n",
+        b"endpoints:\n - url: https://a.example.test\n   conditions: ['[STATUS] == 999', '[STATUS] < 100', '[BODY].a == ']\n",
         deep.as_bytes(),
         long.as_bytes(),
     ];

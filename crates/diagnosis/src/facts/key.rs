@@ -386,6 +386,7 @@ keys! {
     GitHeadOnRemote "git.head_on_remote" ["yes", "no"] "Whether the newest commit here is the newest on the remote branch.",
     GitUncommitted "git.uncommitted" [] "Files changed or added and not committed.",
     GitClean "git.clean" ["yes", "no"] "Whether everything is committed and pushed.",
+    EnvNowhere "env.nowhere" [] "Of the variables that are not set, those that the example file does not name either.",
     EnvUnset "env.unset" [] "Variables that the code reads without a default and that the deploy configuration does not set.",
     ProjectDrift "project.drift" [] "Secrets and addresses by their names that the code reads without a default, and that neither the example file nor any deploy configuration knows.",
     ProjectDefect "project.defect" ["latent", "refused"] "Subject sign: what it does where production is well: the next deployment is refused for it, or it is a fault that no answer shows.",

@@ -244,7 +244,14 @@ fn deploy(config: &DeployConfig, snapshot: &ProjectSnapshot, id: &ObservationId,
         .iter()
         .filter(|read| !read.has_default && !set.contains(read.name.as_str()) && read.name != "PORT")
         .filter(|read| !snapshot.settings.is_provided(&read.name));
-    facts.known_list(FactKey::EnvUnset, "", unset.map(|read| read.name.clone()), id());
+    let unset: BTreeSet<&str> = unset.map(|read| read.name.as_str()).collect();
+    facts.known_list(FactKey::EnvUnset, "", unset.iter().map(|name| (*name).to_owned()), id());
+    let undeclared = snapshot.signs.iter().filter(|sign| sign.sign == SignWord::EnvNotDeclared);
+    let nowhere: BTreeSet<&str> =
+        undeclared.map(|sign| sign.detail.as_str()).filter(|name| unset.contains(name)).collect();
+    if !nowhere.is_empty() {
+        facts.known_list(FactKey::EnvNowhere, "", nowhere.into_iter().map(str::to_owned), id());
+    }
     let Some(start) = &config.start else { return };
     facts.known(FactKey::ConfigStart, "", start.raw.as_str(), id());
     if let Some(server) = &start.server {
@@ -396,4 +403,44 @@ fn near_host(evidence: &Evidence, snapshot: &ProjectSnapshot, id: &ObservationId
             *other != host && other.len() <= 253 && edit_distance(other, host) <= NEAR_LETTERS
         });
     facts.known_list(FactKey::HostNear, "", near.map(str::to_owned), [id.clone()]);
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_evidence::{ProjectSign, SettingRead};
+
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use crate::testkit::World;
+
+    /// A variable that the example leaves out is no reason for a failure where the deploy configuration sets it.
+    #[test]
+    fn what_nobody_names_is_told_from_what_the_example_alone_leaves_out() {
+        let nowhere = |undeclared: &str| {
+            let read = |name: &str| SettingRead {
+                name: name.to_owned(),
+                place: "app.py:1".to_owned(),
+                has_default: false,
+            };
+            let deploy: DeployConfig = serde_json::from_value(serde_json::json!({
+                "file": "compose.prod.yml", "platform": "docker-compose", "stage": "production", "start": null,
+                "ports": [], "health_path": null, "sets": ["DATABASE_URL"], "default_host": null,
+            }))
+            .expect("a deploy configuration");
+            let mut snapshot = ProjectSnapshot {
+                deploy: vec![deploy],
+                signs: vec![ProjectSign::new(SignWord::EnvNotDeclared, ".env.example", undeclared)],
+                ..ProjectSnapshot::default()
+            };
+            snapshot.settings.read = vec![read("DATABASE_URL"), read("WAREHOUSE_TOKEN")];
+            let mut world = World::new("https://api.example.test");
+            world.project(snapshot);
+            let facts = Facts::derive(&world.build(), Catalogue::embedded());
+            let told = |key| facts.get(key, "").and_then(|fact| fact.known()).map(ToString::to_string);
+            assert_eq!(told(FactKey::EnvUnset).as_deref(), Some("WAREHOUSE_TOKEN"));
+            told(FactKey::EnvNowhere)
+        };
+        assert_eq!(nowhere("DATABASE_URL"), None);
+        assert_eq!(nowhere("WAREHOUSE_TOKEN").as_deref(), Some("WAREHOUSE_TOKEN"));
+    }
 }

@@ -44,11 +44,9 @@ pub(super) fn read(file: &str, text: &str) -> Vec<Found> {
 fn request(line: &str) -> Option<Found> {
     let at = ["curl ", "wget "].iter().filter_map(|name| line.find(name)).min()?;
     let (command, rest) = line[at..].split_once(' ')?;
-    let (own, behind) = rest.find(['|', ';', '&']).map_or((rest, ""), |end| {
-        // A query has its own `&`, within quotes or not.
-        let cut = rest.find(" |").or_else(|| rest.find(';')).or_else(|| rest.find(" &&"));
-        cut.map_or((rest, &rest[end..end]), |cut| rest.split_at(cut))
-    });
+    // A query has its own `&`, within quotes or not.
+    let end = [" |", ";", " &&"].iter().filter_map(|mark| rest.find(mark)).min();
+    let (own, behind) = end.map_or((rest, ""), |end| rest.split_at(end));
     let mut check = Found { tool: command.to_owned(), ..Found::default() };
     let (mut fails, mut sends) = (command == "wget", false);
     let mut words = own.split_whitespace().map(|word| word.trim_matches(['"', '\'', ')', '(']));
@@ -88,7 +86,7 @@ fn request(line: &str) -> Option<Found> {
             }
         }
     }
-    if let Some(grep) = GREP.captures(behind) {
+    if let Some(grep) = GREP.captures(behind).filter(|_| behind.starts_with(" |")) {
         let wanted =
             (2..=4).find_map(|group| grep.get(group)).map(|text| text.as_str().replace("\\\"", "\""))?;
         let flags = grep.get(1).map_or("", |flags| flags.as_str());

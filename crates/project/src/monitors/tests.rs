@@ -245,7 +245,7 @@ new ApiCheck("private", {
 
 #[test]
 fn scripts_and_workflows() {
-    let script = "#!/bin/sh\n# curl -f https://api.example.test/comment\ncurl -fsS --max-time 5 https://api.example.test/health | grep -q '\"status\":\"ok\"'\ncurl -fsSI \\\n  https://api.example.test/head\ncurl -fsSL https://get.example.test/install.sh | sh\ncurl -X POST -f -d x https://api.example.test/items\ncurl https://api.example.test/any\ncurl -f -H \"Authorization: Bearer $T\" https://api.example.test/me\nwget -q --spider https://api.example.test/spider\ncurl -sS https://api.example.test/v | grep -iE 'v(1|2)'\n";
+    let script = "#!/bin/sh\n# curl -f https://api.example.test/comment\ncurl -fsS --max-time 5 https://api.example.test/health | grep -q '\"status\":\"ok\"'\ncurl -fsSI \\\n  https://api.example.test/head\ncurl -fsSL https://get.example.test/install.sh | sh\ncurl -X POST -f -d x https://api.example.test/items\ncurl https://api.example.test/any\ncurl -f -H \"Authorization: Bearer $T\" https://api.example.test/me\nwget -q --spider https://api.example.test/spider\ncurl -sS https://api.example.test/v | grep -iE 'v(1|2)'\ncurl -f https://api.example.test/semi; echo ok | grep no\n";
     check(
         "scripts/smoke.sh",
         script,
@@ -255,6 +255,7 @@ fn scripts_and_workflows() {
             "curl GET get.example.test/install.sh | 2xx after redirects |  | None @scripts/smoke.sh:6",
             "wget HEAD api.example.test/spider | 2xx after redirects |  | None @scripts/smoke.sh:10",
             "curl GET api.example.test/v | 200..308 (13) | `(?i)v(1|2)` (a pattern) | None @scripts/smoke.sh:11",
+            "curl GET api.example.test/semi | 200..308 (13) |  | None @scripts/smoke.sh:12",
         ],
     );
     let workflow = "on: { schedule: [{ cron: '*/5 * * * *' }] }\njobs:\n  smoke:\n    steps:\n      - run: curl --fail --silent \"https://api.example.test/up?a=1&b=2\"\n";

@@ -254,10 +254,8 @@ fn heaps(read: &Read<'_>, found: &mut Found) {
     if let Some(content) = text(read.tree, "fly.toml")
         && let Some(limit) = FLY.captures(&content)
     {
-        let size = limit
-            .get(1)
-            .and_then(|m| bytes(m.as_str()))
-            .or_else(|| Some(limit[2].parse::<f64>().ok()? * MIB));
+        let of = |group: usize| limit.get(group).map(|m| m.as_str());
+        let size = of(1).and_then(bytes).or_else(|| Some(of(2)?.parse::<f64>().ok()? * MIB));
         if let Some(size) = size {
             tell(
                 size,
@@ -442,6 +440,7 @@ mod tests {
             &[("docker-compose.yml", compose)],
             "heap-exceeds-limit --max-old-space-size=512 asks for 512 MiB",
         );
+        lacks(&[("fly.toml", "app = 'a'\n[[vm]]\n  memory = '256 parsecs'\n")], "heap-exceeds-limit");
         has(
             &[(
                 "fly.toml",

@@ -8,6 +8,7 @@ use landfall_evidence::SignWord;
 use regex::Regex;
 use serde::Deserialize;
 
+use super::packages::normal;
 use super::{Found, Read};
 use crate::source::{Language, is_test};
 
@@ -84,10 +85,6 @@ fn least(requirement: &str) -> Option<Vec<u64>> {
     let bare = first.trim_start_matches(|c: char| !c.is_ascii_digit());
     let end = bare.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(bare.len());
     version(bare[..end].trim_end_matches('.'))
-}
-
-fn normal(name: &str) -> String {
-    name.to_ascii_lowercase().replace('_', "-")
 }
 
 pub(super) fn read(read: &Read<'_>, found: &mut Found) {

@@ -9,7 +9,7 @@ use super::{Found, Read};
 use crate::stack::Names;
 
 /// A name in its comparable form (PEP 503).
-fn normal(name: &str) -> String {
+pub(super) fn normal(name: &str) -> String {
     let mut out = String::new();
     for c in name.trim().chars() {
         let c = if matches!(c, '_' | '.') { '-' } else { c.to_ascii_lowercase() };
