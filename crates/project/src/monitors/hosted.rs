@@ -78,7 +78,10 @@ pub(super) fn kuma(file: &str, text: &str) -> Vec<Found> {
     let monitors = json.get("monitorList").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let each = |monitor: &Value| {
         let said = |key: &str| monitor.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        if !matches!(said("type"), Some("http" | "keyword" | "json-query")) || is_off(monitor.get("active")) {
+        if !matches!(said("type"), Some("http" | "keyword" | "json-query")) || is_off(monitor.get("active"))
+            // Such a monitor is content with what fails.
+            || !is_off(monitor.get("upsideDown"))
+        {
             return None;
         }
         let codes = monitor.get("accepted_statuscodes").and_then(Value::as_array);
@@ -92,7 +95,9 @@ pub(super) fn kuma(file: &str, text: &str) -> Vec<Found> {
             method: said("method").map(str::to_owned),
             status: codes.into_iter().flatten().filter_map(Value::as_str).flat_map(statuses).collect(),
             follows: monitor.get("maxredirects").and_then(Value::as_u64) != Some(0),
+            // Of another type the word is kept and not looked for.
             says: said("keyword")
+                .filter(|_| said("type") == Some("keyword"))
                 .map(|word| if inverted { Says::Not(word.to_owned()) } else { Says::Text(word.to_owned()) })
                 .into_iter()
                 .collect(),

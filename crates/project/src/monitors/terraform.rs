@@ -56,9 +56,14 @@ fn check(resource: &Resource) -> Option<Found> {
             url: own("url")?,
             method: own("http_method"),
             follows: true,
+            // The type of a keyword says when there is an alarm: where the word is, or where it is not.
             says: match (get("type"), get("keyword_type")) {
-                (Some("keyword"), Some("exists")) => text("keyword_value"),
-                (Some("keyword"), Some(_)) => own("keyword_value").map(Says::Not).into_iter().collect(),
+                (Some("keyword" | "KEYWORD"), Some("not exists" | "ALERT_NOT_EXISTS")) => {
+                    text("keyword_value")
+                }
+                (Some("keyword" | "KEYWORD"), Some("exists" | "ALERT_EXISTS")) => {
+                    own("keyword_value").map(Says::Not).into_iter().collect()
+                }
                 (Some("http" | "HTTP"), _) => Vec::new(),
                 _ => return None,
             },
@@ -172,19 +177,26 @@ fn check(resource: &Resource) -> Option<Found> {
             method: own("request.http_verb"),
             status: codes("validation_rules.expected_status_code"),
             follows: !no("request.follow_redirects_enabled"),
-            says: match get("validation_rules.content.pass_if_text_found") {
-                Some("true") => text("validation_rules.content.content_match"),
-                _ => own("validation_rules.content.content_match").map(Says::Not).into_iter().collect(),
+            says: {
+                let wanted = get("validation_rules.content.pass_if_text_found") == Some("true");
+                let fold = get("validation_rules.content.ignore_case") == Some("true");
+                let says = |word: &str| match (wanted, fold) {
+                    (true, true) => Some(Says::Pattern(format!("(?i){}", regex::escape(word)))),
+                    (true, false) => Some(Says::Text(word.to_owned())),
+                    (false, false) => Some(Says::Not(word.to_owned())),
+                    (false, true) => None,
+                };
+                get("validation_rules.content.content_match").and_then(says).into_iter().collect()
             },
             within_ms: within("timeout", 1_000),
             ..Found::default()
         },
         _ => return None,
     };
-    if ["paused", "enabled", "activated"]
-        .iter()
-        .any(|switch| get(switch) == Some(if *switch == "paused" { "true" } else { "false" }))
-    {
+    let off = get("paused") == Some("true")
+        || get("status") == Some("paused")
+        || ["enabled", "activated"].iter().any(|switch| no(switch));
+    if off {
         return None;
     }
     found.signs_in |= resource.entries.iter().any(|entry| {

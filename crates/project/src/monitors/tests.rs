@@ -74,11 +74,14 @@ fn gatus() {
 
 #[test]
 fn upptime() {
-    let text = "owner: a\nrepo: status\nsites:\n  - name: API\n    url: https://api.example.test/ping\n    expectedStatusCodes: [200, 204]\n    maxRedirects: 0\n    __dangerous__body_down_if_text_missing: pong\n  - name: db\n    check: tcp-ping\n    url: db.example.test\n  - name: var\n    url: $SECRET_SITE\n  - name: plain\n    url: https://example.test\n    headers: [\"X-Api-Key: $KEY\"]\n";
+    let text = "owner: a\nrepo: status\nsites:\n  - name: API\n    url: https://api.example.test/ping\n    expectedStatusCodes: [200, 204]\n    maxRedirects: 0\n    __dangerous__body_down_if_text_missing: pong\n  - name: db\n    check: tcp-ping\n    url: db.example.test\n  - name: var\n    url: $SECRET_SITE\n  - name: plain\n    url: https://example.test\n    headers: [\"X-Api-Key: $KEY\"]\n  - name: bare\n    url: https://api.example.test/bare\n";
     check(
         ".upptimerc.yml",
         text,
-        &["upptime GET api.example.test/ping | [200, 204] | `pong` | None @.upptimerc.yml:5"],
+        &[
+            "upptime GET api.example.test/ping | [200, 204] | `pong` | None @.upptimerc.yml:5",
+            "upptime GET api.example.test/bare | 200..308 (17) |  | None @.upptimerc.yml:18",
+        ],
     );
     check("sites.yml", text, &[]);
 }
@@ -200,6 +203,85 @@ resource "aws_instance" "x" { ami = "https://api.example.test/no" }
 }
 
 #[test]
+fn terraform_of_five_services_more() {
+    let text = r#"resource "uptimerobot_monitor" "word" {
+  type          = "keyword"
+  keyword_type  = "not exists"
+  keyword_value = "Welcome"
+  url           = "https://api.example.test/word"
+}
+resource "uptimerobot_monitor" "error" {
+  type          = "KEYWORD"
+  keyword_type  = "ALERT_EXISTS"
+  keyword_value = "maintenance"
+  url           = "https://api.example.test/error"
+}
+resource "pingdom_check" "api" {
+  type          = "http"
+  host          = "api.example.test"
+  url           = "/pingdom"
+  encryption    = true
+  shouldcontain = "ok"
+}
+resource "pingdom_check" "plain" {
+  type = "http"
+  host = "api.example.test"
+}
+resource "grafana_synthetic_monitoring_check" "api" {
+  target  = "https://api.example.test/grafana"
+  timeout = 3000
+  settings {
+    http {
+      valid_status_codes              = [200, 204]
+      no_follow_redirects             = true
+      fail_if_body_not_matches_regexp = ["\"status\":\"ok\""]
+    }
+  }
+}
+resource "azurerm_application_insights_standard_web_test" "api" {
+  timeout = 30
+  request { url = "https://api.example.test/azure" }
+  validation_rules {
+    expected_status_code = 200
+    content {
+      content_match      = "healthy"
+      ignore_case        = true
+      pass_if_text_found = true
+    }
+  }
+}
+resource "checkly_check" "api" {
+  max_response_time = 2000
+  request {
+    url              = "https://api.example.test/checkly"
+    follow_redirects = false
+    assertion {
+      source     = "STATUS_CODE"
+      comparison = "EQUALS"
+      target     = "200"
+    }
+  }
+}
+resource "datadog_synthetics_test" "off" {
+  status = "paused"
+  request_definition { url = "https://api.example.test/datadog" }
+}
+"#;
+    check(
+        "monitors.tf",
+        text,
+        &[
+            "uptimerobot_monitor GET api.example.test/word | 2xx after redirects | `Welcome` | None @monitors.tf:1",
+            "uptimerobot_monitor GET api.example.test/error | 2xx after redirects | no `maintenance` | None @monitors.tf:7",
+            "pingdom_check GET api.example.test/pingdom | 2xx after redirects | `ok` | None @monitors.tf:13",
+            "grafana_synthetic_monitoring_check GET api.example.test/grafana | [200, 204] | `\"status\":\"ok\"` (a pattern) | Some(3000) @monitors.tf:24",
+            "azurerm_application_insights_standard_web_test GET api.example.test/azure | 200..308 (6) | `(?i)healthy` (a pattern) | Some(30000) @monitors.tf:35",
+            "checkly_check GET api.example.test/checkly | [200] |  | Some(2000) @monitors.tf:47",
+        ],
+    );
+}
+
+#[test]
 fn checkly_and_an_export_of_uptime_kuma() {
     let text = r#"import { ApiCheck, AssertionBuilder } from "checkly/constructs";
 new ApiCheck("health", {
@@ -232,13 +314,16 @@ new ApiCheck("private", {
     let kuma = r#"{"version": "1.23.11", "monitorList": [
   {"name": "api", "type": "keyword", "url": "https://api.example.test/health", "method": "GET", "active": 1,
    "maxredirects": 0, "accepted_statuscodes": ["200-299"], "keyword": "ok", "invertKeyword": false, "timeout": 48},
-  {"name": "gone", "type": "http", "url": "https://api.example.test/old", "active": 0}
+  {"name": "gone", "type": "http", "url": "https://api.example.test/old", "active": 0},
+  {"name": "odd", "type": "http", "url": "https://api.example.test/upside", "active": true, "upsideDown": true},
+  {"name": "plain", "type": "http", "url": "https://api.example.test/plain", "active": true, "keyword": "ok"}
 ]}"#;
     check(
         "ops/kuma-backup.json",
         kuma,
         &[
             "uptime-kuma GET api.example.test/health | 200..299 (100) | `ok` | Some(48000) @ops/kuma-backup.json:2",
+            "uptime-kuma GET api.example.test/plain | 2xx after redirects |  | None @ops/kuma-backup.json:6",
         ],
     );
 }

@@ -1,6 +1,6 @@
 //! Monitors that a team runs itself, configured in YAML: Gatus, Upptime, and the blackbox exporter with Prometheus.
 //!
-//! Source: the README of TwiN/gatus (endpoints, conditions, client configuration), upptime.js.org/docs/configuration,
+//! Source: the README of TwiN/gatus (endpoints, conditions, client configuration), upptime.js.org/docs/configuration and upptime's src/update.ts (statuses),
 //! prometheus/blackbox_exporter CONFIGURATION.md, prometheus-operator's API reference (Probe).
 
 use std::collections::BTreeMap;
@@ -125,14 +125,18 @@ fn upptime(file: &str, document: &Node) -> Vec<Found> {
             text("__dangerous__body_down_if_text_missing").map(Says::Text),
         ];
         let expected = site.get("expectedStatusCodes").map(Node::items).unwrap_or_default();
+        let mut status: Vec<u16> = expected.iter().filter_map(Node::text).flat_map(statuses).collect();
+        if status.is_empty() {
+            // What it takes for good unless it is told: 2xx and 3xx.
+            status = SUCCESS.iter().copied().chain(300..=308).collect();
+        }
         Some(Found {
             tool: "upptime".to_owned(),
             place: format!("{file}:{}", url.line),
             url: url.text()?.to_owned(),
             method: text("method"),
-            status: expected.iter().filter_map(Node::text).flat_map(statuses).collect(),
-            follows: text("__dangerous__disable_redirects").is_none()
-                && text("maxRedirects").as_deref() != Some("0"),
+            status,
+            follows: text("maxRedirects").as_deref() != Some("0"),
             says: says.into_iter().flatten().collect(),
             signs_in: site
                 .get("headers")
