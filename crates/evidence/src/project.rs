@@ -156,7 +156,7 @@ pub struct MonitorCheck {
     pub host: String,
     /// The method.
     pub method: String,
-    /// Path and query, credentials in it masked.
+    /// Path and query. A check whose query holds credentials is not kept.
     pub path: String,
     /// What it takes for a good answer. An empty `status` is 2xx after redirects, which it follows; one that does not
     /// follow them names its statuses.

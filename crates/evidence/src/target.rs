@@ -1,6 +1,6 @@
 //! What is audited.
 
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -143,16 +143,18 @@ impl Says {
         match self {
             Self::Text(wanted) => told(text.contains(wanted.as_str())),
             Self::Not(unwanted) => told(text.contains(unwanted.as_str())).map(|there| !there),
-            Self::Pattern(pattern) => {
-                let pattern = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build().ok()?;
-                told(pattern.is_match(text))
-            }
+            Self::Pattern(pattern) => told(Self::compiled(pattern, false)?.is_match(text)),
             Self::Json(path, value) => match body.json() {
                 Some(json) => Some(Self::value(json, path).is_some_and(|found| found == *value)),
                 None if whole => Some(false),
                 None => None,
             },
         }
+    }
+
+    /// A pattern ready to be matched, within bounds of memory; `None` when it is none.
+    pub fn compiled(pattern: &str, any_case: bool) -> Option<Regex> {
+        RegexBuilder::new(pattern).case_insensitive(any_case).size_limit(PATTERN_BYTES).build().ok()
     }
 
     /// The value at a path of keys, as text; `None` for what is not there, an object or a list.

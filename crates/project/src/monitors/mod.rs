@@ -38,7 +38,8 @@ pub(crate) fn read(tree: &Tree) -> Vec<MonitorCheck> {
         kept.filter_map(|file| Some((file.path.as_str(), tree.text(&file.path)?.ok()?))).collect();
     let mut yaml = Vec::new();
     for (path, text) in &texts {
-        match kind(path) {
+        let kind = kind(path);
+        match kind {
             // A file that does not parse is named by the reader of deploy files.
             Kind::Yaml if uptime::may_hold(text) => {
                 let Ok(all) = documents(text) else { continue };
@@ -51,7 +52,7 @@ pub(crate) fn read(tree: &Tree) -> Vec<MonitorCheck> {
             Kind::Json => found.extend(hosted::kuma(path, text)),
             Kind::Shell => {}
         }
-        if matches!(kind(path), Kind::Shell) || scripts::is_workflow(path) {
+        if matches!(kind, Kind::Shell) || scripts::is_workflow(path) {
             found.extend(scripts::read(path, text));
         }
     }

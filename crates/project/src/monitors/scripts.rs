@@ -93,10 +93,12 @@ fn request(line: &str) -> Option<Found> {
         // A negated search, and one for the status line, are other questions.
         if !flags.contains('v') && !wanted.starts_with("HTTP") {
             fails = true;
-            let pattern = match () {
-                () if flags.contains('F') => regex::escape(&wanted),
-                () if flags.contains(['E', 'P']) => wanted,
-                () => basic(&wanted),
+            let pattern = if flags.contains('F') {
+                regex::escape(&wanted)
+            } else if flags.contains(['E', 'P']) {
+                wanted
+            } else {
+                basic(&wanted)
             };
             let fold = if flags.contains('i') { "(?i)" } else { "" };
             check.says.push(Says::Pattern(format!("{fold}{pattern}")));

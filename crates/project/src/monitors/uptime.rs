@@ -211,11 +211,7 @@ impl Module {
             // A target without a scheme is asked over plain HTTP.
             url: url.to_owned(),
             method: self.method.clone(),
-            status: if self.status.is_empty() && !self.follows {
-                SUCCESS.to_vec()
-            } else {
-                self.status.clone()
-            },
+            status: self.status.clone(),
             follows: self.follows,
             says: self.says.clone(),
             within_ms: self.within_ms,

@@ -102,9 +102,8 @@ pub(super) fn read(read: &Read<'_>, found: &mut Found) {
         if has.is_none_or(|has| has < removed.from) {
             continue;
         }
-        let sources = read.sources.iter().filter(|s| s.language == removed.language && !is_test(&s.path));
-        let used =
-            sources.filter_map(|source| Some((source, removed.pattern.find(&source.code)?.start()))).next();
+        let mut sources = read.sources.iter().filter(|s| s.language == removed.language && !is_test(&s.path));
+        let used = sources.find_map(|source| Some((source, removed.pattern.find(&source.code)?.start())));
         if let Some((source, at)) = used {
             let fails = match entry.when {
                 When::Start => "the start fails",
