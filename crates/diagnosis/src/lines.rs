@@ -1,5 +1,6 @@
 //! What a line of a log says, by patterns that are data (`log-lines.toml`; its head describes the fields).
 
+mod likeness;
 pub(crate) mod required;
 
 use std::borrow::Cow;
@@ -117,6 +118,7 @@ fn yes() -> bool {
 pub(crate) struct LineIndex {
     lines: Vec<LogLine>,
     compiled: OnceLock<Compiled>,
+    likeness: OnceLock<likeness::Likeness>,
 }
 
 /// The patterns behind a search for the texts that they require: a line is tried on those alone that it can match. All
@@ -293,7 +295,7 @@ impl LineIndex {
                 mistake("matches is empty; give at least one regular expression".to_owned());
             }
         }
-        Self { lines, compiled: OnceLock::new() }
+        Self { lines, compiled: OnceLock::new(), likeness: OnceLock::new() }
     }
 
     /// Mistakes in the patterns themselves. Apart from [`Self::read`], because compiling takes longer than anything
@@ -325,6 +327,13 @@ impl LineIndex {
     /// Whether a pattern finds something in a line; what an entry asks of its place is left out.
     pub(crate) fn knows_line(&self, text: &str) -> bool {
         self.compiled().matches(&unescaped(text), |_| true).next().is_some()
+    }
+
+    /// The entries that a line resembles, the nearest first, each with how near it is (0 to 1).
+    pub(crate) fn nearest(&self, text: &str) -> Vec<(&LogLine, f32)> {
+        let likeness = self.likeness.get_or_init(|| likeness::Likeness::new(&self.lines));
+        let near = likeness.nearest(&unescaped(text));
+        near.into_iter().map(|alike| (&self.lines[alike.entry], alike.likeness)).collect()
     }
 
     /// What a line says, each entry once, in the order of the file. `place` and `through` as the log's reader found them.

@@ -232,6 +232,14 @@ impl Catalogue {
         self.lines.knows_line(line)
     }
 
+    /// Causes for which a log's saying so speaks, those first for which it speaks most.
+    pub(crate) fn causes_that_hear(&self, word: &str) -> Vec<&str> {
+        let mut hearing: Vec<(i32, &str)> =
+            self.causes().filter_map(|h| Some((h.hears(word)?, h.id.as_str()))).collect();
+        hearing.sort_by_key(|(weight, id)| (std::cmp::Reverse(*weight), *id));
+        hearing.into_iter().map(|(_, id)| id).collect()
+    }
+
     /// The layers of the ladder, as the catalogue lists them.
     pub fn layers(&self) -> impl Iterator<Item = &Layer> {
         self.faults.layers.iter()

@@ -265,6 +265,17 @@ impl Condition {
         }
     }
 
+    /// Whether what a log says is part of what makes it true.
+    pub(super) fn hears(&self, word: &str) -> bool {
+        match self {
+            Self::Fact { key: FactKey::LogSays, test: Test::OneOf(words), .. } => {
+                words.iter().any(|w| w == word)
+            }
+            Self::Fact { .. } | Self::Always | Self::Not(_) => false,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.hears(word)),
+        }
+    }
+
     /// Every key that the condition names.
     #[cfg(test)]
     pub(super) fn keys(&self) -> Vec<FactKey> {

@@ -53,6 +53,12 @@ impl Hypothesis {
             .unwrap_or_default()
     }
 
+    /// The most that a log's saying so, alone or beside other facts, speaks for it, in decibans; `None` where it speaks for nothing.
+    pub(crate) fn hears(&self, word: &str) -> Option<i32> {
+        let speaking = self.evidence.iter().filter(|item| item.weight_db > 0 && item.condition.hears(word));
+        speaking.map(|item| item.weight_db).max()
+    }
+
     /// Every word that it asks of what logs and error pages say, for the check that such a word exists.
     pub(crate) fn line_words(&self) -> impl Iterator<Item = &str> {
         let conditions = [Some(&self.requires), self.mention.as_ref()].into_iter().flatten();

@@ -17,8 +17,8 @@ use super::{Exchanges, Fact, FactKey, Facts, Value, Why, why_absent};
 use crate::catalogue::Catalogue;
 use crate::lines::{GROUPS, LineRole, LineTrouble};
 
-/// A log whose last time lies further back than this says nothing of the state that the audit sees.
-const STALE_S: i64 = 48 * 3600;
+/// A log whose last time lies further back than this many seconds says nothing of the state that the audit sees.
+pub(crate) const STALE_LOG_S: i64 = 48 * 3600;
 /// Starts that make a loop, where the process failed between them.
 const LOOP_STARTS: u64 = 3;
 /// What `log-lines.toml` calls the refusals of a limiter in the application, and of one before it.
@@ -48,7 +48,7 @@ pub(super) fn derive(
         if let Some(age) = age {
             facts.known(FactKey::LogAge, subject.as_str(), age, [id.clone()]);
         }
-        if let Some(age) = age.filter(|age| *age > STALE_S) {
+        if let Some(age) = age.filter(|age| *age > STALE_LOG_S) {
             let why = format!("the log {} ends {} hours before the audit", seen.name, age / 3600);
             facts.unknown(FactKey::LogSays, subject, Why::Undecided(why), [id]);
             continue;
@@ -685,7 +685,7 @@ mod tests {
     fn an_old_log_says_nothing_of_now_and_a_log_without_signs_says_nothing() {
         let mut world = World::new("https://api.example.test");
         let started = world.build().started_at;
-        let old = started.as_second() - STALE_S - 7200;
+        let old = started.as_second() - STALE_LOG_S - 7200;
         let tail = LogTail {
             last_at: Some(jiff::Timestamp::from_second(old).expect("in range")),
             events: vec![event(1, "OOMKilled")],

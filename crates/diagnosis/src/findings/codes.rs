@@ -684,6 +684,11 @@ codes! {
         "All tests of a file pass whatever the code does: they assert a constant, or assert nothing and call nothing that could fail."
         "read the file named";
 
+    LOG_UNREAD = "LF-LOG-001" Low
+        "A log tells of failures in words that no rule reads"
+        "What such lines say plays no part in the diagnosis: a log in strange words says as little to the causes as an empty one, which is not the same as a clean one. The nearest known lines are told for each, by the words that both share (the cosine of their weighed words): that is a hint for a person, and no evidence. They are not told where a cause is likely, nor where the service came up again after them."
+        "read the lines named in the log; landfall explain CAUSE";
+
     LOCAL_NOT_SERVED = "LF-LOCAL-001" Medium
         "The local backend does not answer its endpoints as it should"
         "What does not work on this machine will not work in production either, and production cannot be compared with it."
@@ -963,7 +968,8 @@ mod tests {
 
     #[test]
     fn codes_are_unique_well_formed_and_explained() {
-        let form = regex::Regex::new(r"^LF-(DNS|TLS|HTTP|PATH|RATE|TEST|LOCAL|PROJ)-\d{3}$").expect("valid");
+        let form =
+            regex::Regex::new(r"^LF-(DNS|TLS|HTTP|PATH|RATE|TEST|LOCAL|LOG|PROJ)-\d{3}$").expect("valid");
         let mut seen = BTreeSet::new();
         for code in finding_codes() {
             assert!(form.is_match(code.code), "{}", code.code);

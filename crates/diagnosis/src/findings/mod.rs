@@ -12,6 +12,7 @@ mod http;
 #[cfg(test)]
 mod http_tests;
 mod local;
+mod log;
 mod next_renewal;
 mod observatory;
 mod path;
@@ -67,6 +68,7 @@ pub(crate) fn collect(case: &Case<'_>) -> Vec<Finding> {
     findings.extend(rate_limit::findings(case));
     findings.extend(tests_run::findings(case));
     findings.extend(local::findings(case));
+    findings.extend(log::findings(case));
     findings.extend(started::findings(case));
     findings.extend(project::findings(case));
     findings.extend(project_signs::findings(case));
