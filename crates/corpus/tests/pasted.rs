@@ -11,6 +11,9 @@
 //! `LANDFALL_SHOW=PART` prints the causes of the cases with that part in their id, as JSON; `LANDFALL_SAVE=FOLDER` saves the
 //! evidence of each open case, for `landfall diagnose`.
 
+#[path = "pasted/zone.rs"]
+mod zone;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +54,8 @@ struct Case {
     #[serde(default)]
     paths: BTreeMap<String, Answer>,
     log: Option<String>,
+    /// What DNS answers for the name; without it, what the recording has: 192.0.2.10.
+    dns: Option<zone::Zone>,
     /// The project's folder: what each file holds.
     #[serde(default)]
     files: BTreeMap<String, String>,
@@ -181,6 +186,10 @@ fn evidence(
         value["target"]["project"] = json!("/srv/project");
     }
     value["target"]["endpoints"].as_array_mut().expect("endpoints").extend(more);
+    if let Some(zone) = &case.dns {
+        zone.check(&case.id);
+        zone.answer(value["observations"].as_array_mut().expect("observations"));
+    }
     Evidence::from_json(&value.to_string()).unwrap_or_else(|e| panic!("{}: {e}", case.id))
 }
 

@@ -142,7 +142,12 @@ fn finished(sentence: &str) -> String {
     if text.ends_with(['.', '!', '?', ':']) { text.to_owned() } else { format!("{text}.") }
 }
 
+/// Upper-case at the beginning, unless the first word is the name of a file or a host, which has a spelling of its own.
 fn upper_first(text: &str) -> String {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    if first.trim_end_matches([',', '.', ';', ':']).contains(['/', '.', ':', '_']) {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 
 use landfall_evidence::{
-    Denial, HttpObservation, HttpResponse, HttpVersion, Observation, ObservationId, Observed, Phase, Purpose,
-    Seen, Vantage,
+    Denial, DnsObservation, HttpObservation, HttpResponse, HttpVersion, Observation, ObservationId, Observed,
+    Phase, Purpose, Seen, Vantage,
 };
 
 use crate::case::Case;
@@ -97,6 +97,12 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
             {
                 None
             }
+            // That a name does not exist holds for all of its types (RFC 2308, section 5).
+            Observed::Denied(Denial::Rcode(answer))
+                if answer.rcode == 3 && is_known_to_be_missing(case, &seen.question.name, known) =>
+            {
+                None
+            }
             // One server's silence is a finding when it is the whole server's; a lost datagram is not.
             Observed::Denied(Denial::Rcode(answer)) => Some(answer.rcode_name.clone()),
             _ => None,
@@ -111,6 +117,13 @@ fn what(case: &Case<'_>, observation: &Observation, known: &BTreeSet<&Observatio
         | Seen::Door(_)
         | Seen::Log(_) => None,
     }
+}
+
+/// Whether a cause or a finding rests on an answer by which the same name does not exist.
+fn is_known_to_be_missing(case: &Case<'_>, name: &str, known: &BTreeSet<&ObservationId>) -> bool {
+    let denied = |seen: &DnsObservation| matches!(&seen.answer, Observed::Denied(Denial::Rcode(answer)) if answer.rcode == 3);
+    let mut same = case.evidence().dns().filter(|(_, seen)| seen.question.name == name && denied(seen));
+    same.any(|(observation, _)| known.contains(&observation.id))
 }
 
 /// Whether a name lies in the registered domain of a host of the target, and is no control.

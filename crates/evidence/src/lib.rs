@@ -40,10 +40,10 @@ pub use observation::{Observation, ObservationId, Seen, Vantage};
 pub use observed::{Denial, Observed, Phase, ProbeFault, Silence};
 pub use project::{
     BranchHead, Commit, Dependency, DeployConfig, DeployStage, EntryFile, Folder, GitState, HistoricChange,
-    HostRole, LeftOut, MonitorCheck, NamedCheck, NamedHost, PortMap, PortSetting, ProjectObservation,
-    ProjectSnapshot, ProvidedSetting, RegisteredAnswer, RegisteredRoutes, Route, RouteWritten, Runtime,
-    Scheduler, ServerSetting, SettingRead, SettingShape, SettingsInventory, Stack, StartCommand,
-    StartOutcome, StartRun, ValueShape, path_shape,
+    HostRole, LeftOut, MonitorCheck, NamedCheck, NamedHost, PlannedRecord, PortMap, PortSetting,
+    ProjectObservation, ProjectSnapshot, ProvidedSetting, RegisteredAnswer, RegisteredRoutes, Route,
+    RouteWritten, Runtime, Scheduler, ServerSetting, SettingRead, SettingShape, SettingsInventory, Stack,
+    StartCommand, StartOutcome, StartRun, ValueShape, path_shape,
 };
 pub use rate_limit::{
     Alignment, ClassWeight, Estimated, Interval, LimiterClass, RateBudget, RateEstimate, RateFit,

@@ -52,6 +52,9 @@ pub struct ProjectSnapshot {
     /// Checks that monitors make by their configuration in the folder. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub monitors: Vec<MonitorCheck>,
+    /// Records that the project's own files give to DNS (Terraform, octoDNS, dnscontrol, CloudFormation, zone files). At most 300.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<PlannedRecord>,
     /// Files of the folder that an ignore file keeps out of the image or upload. At most 500.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
@@ -161,6 +164,31 @@ pub struct MonitorCheck {
     /// What it takes for a good answer. An empty `status` is 2xx after redirects, which it follows; one that does not
     /// follow them names its statuses.
     pub expect: Expectation,
+}
+
+/// Records of one name and type, as the project's files give them to a zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedRecord {
+    /// The whole name, in lower case and without the final dot; its first label may be `*`. Where `zone` is not known only what
+    /// stands before the zone's name: `api`, or `@` for the zone itself.
+    pub name: String,
+    /// The zone's name, where the files say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// `A`, `AAAA` or `CNAME`; an alias of the provider's own kind at the zone's name is `ALIAS`.
+    pub rtype: String,
+    /// Addresses, or the name that it is an alias of, in lower case and without the final dot. Empty where the files put them
+    /// together from what is not in them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<String>,
+    /// Whether the provider answers with its own addresses in place of these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proxied: bool,
+    /// Who serves the zone if the files are carried out, as `network-owners.toml` names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Where it stands: `infra/dns.tf:12`.
+    pub place: String,
 }
 
 /// One start of the application, made as its platform would make it.

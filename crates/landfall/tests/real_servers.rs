@@ -631,16 +631,7 @@ fn a_monitor_of_the_project_that_asks_wrongly_is_named_with_its_place() {
         std::fs::write(project.join("app.py"), code).expect("written");
         std::fs::write(project.join("requirements.txt"), "flask==3.0.0\n").expect("written");
         std::fs::write(project.join("monitoring/gatus.yaml"), config).expect("written");
-        let mut words: Vec<String> =
-            ["audit", "https://api.example.test", "--project", &project.display().to_string()]
-                .into_iter()
-                .chain(["--skip", "tests,rate-limit", "--quiet", "--format", "json", "--fail-on", "never"])
-                .map(str::to_owned)
-                .collect();
-        words.extend(site.flags(Some(&web)));
-        let run = common::call::landfall(&project, &words);
-        let report: Value =
-            serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", run.stderr));
+        let report = report_with_project(&site, Some(&web), &project);
         let asked = array(&report["target"]["endpoints"]).iter().find(|e| e["path"] == path);
         assert_eq!(asked.map(|e| &e["source"]), Some(&Value::from("monitored")), "{cause}: {report:#}");
         let first = &report["causes"][0];
@@ -649,4 +640,81 @@ fn a_monitor_of_the_project_that_asks_wrongly_is_named_with_its_place() {
             array(&first["for"]).iter().any(|a| text(&a["say"]).contains("gatus (monitoring/gatus.yaml:3)"));
         assert!(told, "{first:#}");
     }
+}
+
+/// The report of an audit that reads a folder and runs nothing of it.
+fn report_with_project(site: &Site, web: Option<&Web>, project: &std::path::Path) -> Value {
+    let mut words: Vec<String> =
+        ["audit", "https://api.example.test", "--project", &project.display().to_string()]
+            .into_iter()
+            .chain(["--skip", "tests,rate-limit", "--quiet", "--format", "json", "--fail-on", "never"])
+            .map(str::to_owned)
+            .collect();
+    words.extend(site.flags(web));
+    let run = common::call::landfall(project, &words);
+    serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", run.stderr))
+}
+
+// ---------------------------------------------------------------------------------------------- the project's own records
+
+/// A folder with one file below `infra/`.
+fn folder_with(site: &Site, name: &str, file: &str, text: &str) -> std::path::PathBuf {
+    let project = site.path().join(name);
+    std::fs::create_dir_all(project.join("infra")).expect("a folder");
+    std::fs::write(project.join("infra").join(file), text).expect("written");
+    project
+}
+
+fn terraform(name: &str) -> String {
+    format!(
+        "resource \"digitalocean_domain\" \"main\" {{\n  name = \"example.test\"\n}}\n\nresource \"digitalocean_record\" \"api\" {{\n  domain = digitalocean_domain.main.id\n  type = \"A\"\n  name = \"{name}\"\n  value = \"192.0.2.77\"\n}}\n"
+    )
+}
+
+#[test]
+fn a_record_that_the_projects_files_give_and_the_zone_lacks_is_told_with_its_place() {
+    for (records, name, cause, say) in [
+        (
+            Records::NoApi,
+            "api",
+            "record-missing",
+            "infra/dns.tf:5 gives the zone the record, and it is not there",
+        ),
+        (
+            Records::Doubled,
+            "api.example.test",
+            "record-name-doubled",
+            "infra/dns.tf:5 gives a whole name where the zone's name is appended",
+        ),
+    ] {
+        let site = Site::with_bind(records);
+        let project = folder_with(&site, cause, "dns.tf", &terraform(name));
+        let report = report_with_project(&site, None, &project);
+        let first = &report["causes"][0];
+        assert_eq!(first["id"], cause, "{:#}", report["causes"]);
+        let told = array(&first["for"]).iter().any(|a| text(&a["say"]).contains(say));
+        assert!(told, "{first:#}");
+        assert_eq!(report["unexplained"], serde_json::json!([]), "{cause}");
+        let finding = array(&report["findings"]).iter().find(|f| f["code"] == "LF-DNS-051");
+        assert!(
+            finding.is_some_and(|f| text(&f["title"]).starts_with("infra/dns.tf:5 ")),
+            "{:#}",
+            report["findings"]
+        );
+    }
+}
+
+#[test]
+fn a_record_that_differs_from_the_projects_files_is_told_and_leaves_production_live() {
+    let site = Site::with_nsd(Records::Both);
+    let backend = Backend::up(site.path());
+    let web = Web::nginx(site.path(), &site.identity(), "", &nginx_proxy(backend.address));
+    let zone = "api:\n  type: A\n  value: 192.0.2.77\n";
+    let project = folder_with(&site, "differs", "example.test.yaml", zone);
+    let report = report_with_project(&site, Some(&web), &project);
+    assert_eq!(report["verdict"], "live", "{report:#}");
+    assert_eq!(report["causes"], serde_json::json!([]));
+    let finding = array(&report["findings"]).iter().find(|f| f["code"] == "LF-DNS-051").expect("it is told");
+    let title = text(&finding["title"]);
+    assert!(title.ends_with("and infra/example.test.yaml:1 says 192.0.2.77"), "{title}");
 }

@@ -7,7 +7,9 @@ use landfall_evidence::{NamedHost, Observed, ProbeFault, ProjectSnapshot, redact
 
 use crate::syntax::Trees;
 use crate::tree::Tree;
-use crate::{checks, deploy, entry, git, monitors, routes, schedulers, settings, signs, source, stack};
+use crate::{
+    checks, deploy, entry, git, monitors, records, routes, schedulers, settings, signs, source, stack,
+};
 
 /// Reads a project folder: files, history and the versions of the runtimes on this machine. Nothing in the folder is
 /// changed or executed.
@@ -102,6 +104,7 @@ fn files(root: &Path) -> ProjectSnapshot {
         signs: Vec::new(),
         checks: checks::read(&tree, &specified),
         monitors: monitors::read(&tree),
+        records: records::read(&tree),
         left_out: signs::left_out(&tree),
         unread: Vec::new(),
         started: None,

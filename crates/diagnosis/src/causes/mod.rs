@@ -15,6 +15,8 @@ mod condition;
 mod doors_tests;
 mod hypothesis;
 mod ladder;
+#[cfg(test)]
+mod planned_tests;
 mod questions;
 mod rank;
 mod score;

@@ -40,6 +40,7 @@ use landfall_evidence::{
 };
 
 pub use around::is_near;
+pub(crate) use around::planned_for;
 pub(crate) use build::{Placed, marks as build_marks, placed};
 pub(crate) use cors::{GET as CORS_GET, PREFLIGHT as CORS_PREFLIGHT, why_refused};
 pub(crate) use dns::turned_away;
@@ -245,7 +246,7 @@ impl Facts {
         page::derive(evidence, &exchanges, &mut facts);
         check::derive(evidence, &exchanges, &mut facts);
         site::derive(evidence, catalogue, &exchanges, &mut facts);
-        around::derive(evidence, &exchanges, &mut facts);
+        around::derive(evidence, catalogue, &exchanges, &mut facts);
         edge::compare(evidence, catalogue, &exchanges, &mut facts);
         limits::derive(evidence, catalogue, &exchanges, &mut facts);
         log::derive(evidence, catalogue, &exchanges, &mut facts);

@@ -48,6 +48,10 @@ codes! {
         "The production name has no address"
         "The name exists, but has neither an A nor an AAAA record (NODATA, RFC 2308), so no client can connect."
         "dig HOST A; dig HOST AAAA";
+    DNS_PLANNED = "LF-DNS-051" Low
+        "DNS does not answer what the project's own records say"
+        "Files of the project (Terraform, octoDNS, dnscontrol, CloudFormation, external-dns, zone files) give the name another record than the zone has: they were never carried out, were carried out at a provider to which nobody is sent, or the zone was changed by hand since. The next run of that tool changes what is served."
+        "dig @NAMESERVER +norec HOST A; terraform plan (octodns-sync, dnscontrol preview)";
     DNS_RESOLVER_FAILS = "LF-DNS-003" High
         "A resolver cannot answer for the production name"
         "SERVFAIL means that the resolver found no valid answer: broken DNSSEC, name servers that do not answer, or a CNAME loop. REFUSED means that it will not serve the question. An extended error (RFC 8914), where there is one, names the reason."

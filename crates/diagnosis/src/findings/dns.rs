@@ -10,7 +10,7 @@ use landfall_evidence::{
 
 use super::{codes, raise, with_severity};
 use crate::case::Case;
-use crate::facts::turned_away;
+use crate::facts::{planned_for, turned_away};
 use crate::words::{count, in_words};
 use crate::{Finding, Severity};
 
@@ -24,6 +24,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let name = Name::new(case, host);
     let mut found = Vec::new();
     found.extend(existence(&name));
+    found.extend(planned(case, host));
     found.extend(failing_resolvers(&name, case.evidence()));
     // A deep survey asks every address and knows the zone's name; one finding for one fault.
     if !super::zone::is_deep(case) {
@@ -36,6 +37,44 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     found.extend(long_ttl(&name));
     found.extend(caa(case));
     found
+}
+
+/// What the project's own files give to the zone, where the zone has it otherwise.
+fn planned(case: &Case<'_>, host: &str) -> Option<Finding> {
+    let planned = planned_for(case.evidence(), case.catalogue())?;
+    let (place, says) = (&planned.place, in_words(&planned.data));
+    let answered = in_words(&planned.answered);
+    let (severity, title) = match planned.word {
+        "absent" => {
+            (Severity::Medium, format!("{place} gives the zone a record for {host}, and the zone has none"))
+        }
+        "doubled" => (
+            Severity::Medium,
+            format!("{place} gives the zone a record for {says}: the zone's name stands there twice"),
+        ),
+        "more" => (
+            Severity::Low,
+            format!("{host} has more addresses than {place} gives it ({answered}; there {says})"),
+        ),
+        "fewer" => (
+            Severity::Low,
+            format!("{host} has fewer addresses than {place} gives it ({answered}; there {says})"),
+        ),
+        "other-address" | "other-alias" => {
+            (Severity::Low, format!("{host} leads to {answered}, and {place} says {says}"))
+        }
+        _ => return None,
+    };
+    let finding = raise(
+        &codes::DNS_PLANNED,
+        title,
+        "The next run of the tool that reads that file changes where clients are sent, or the last one never reached the zone.",
+        format!(
+            "Look at what the tool would change, and carry it out, or write there what the zone has ({place})."
+        ),
+        planned.ids.into_iter().collect(),
+    );
+    Some(with_severity(finding, severity))
 }
 
 /// The address questions for one name.

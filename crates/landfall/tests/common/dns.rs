@@ -27,6 +27,8 @@ pub(crate) enum Records {
     V4,
     /// No api.example.test; another host is there.
     NoApi,
+    /// No api.example.test; it was made with the zone's name appended to its own.
+    Doubled,
     /// api.example.test is an alias of a name that does not exist.
     Dangling,
     /// api.example.test is an alias of an alias of itself.
@@ -150,6 +152,7 @@ fn master_file(records: Records) -> String {
         Records::Both => format!("api A {API}\napi AAAA {API6}\napp A {API}\n"),
         Records::V4 => format!("api A {API}\n"),
         Records::NoApi => "www A 192.0.2.20\n".to_owned(),
+        Records::Doubled => "api.example.test A 192.0.2.77\n".to_owned(),
         Records::Dangling => "api CNAME gone\n".to_owned(),
         Records::Alias => "api CNAME app.platform.test.\n".to_owned(),
         Records::Loop => "api CNAME again\nagain CNAME api\n".to_owned(),

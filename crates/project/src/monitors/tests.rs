@@ -350,6 +350,15 @@ fn scripts_and_workflows() {
         &["curl GET api.example.test/up?a=1&b=2 | 200..308 (13) |  | None @.github/workflows/smoke.yml:5"],
     );
     check("config/x.yml", workflow, &[]);
+    // What is forgiven checks nothing.
+    for end in ["|| true", "|| :", "|| echo 'not up yet'", "| grep -q ok || exit 0"] {
+        check("smoke.sh", &format!("curl -fsS https://api.example.test/health {end}\n"), &[]);
+    }
+    check(
+        "smoke.sh",
+        "curl -fsS https://api.example.test/health || exit 1\n",
+        &["curl GET api.example.test/health | 200..308 (13) |  | None @smoke.sh:1"],
+    );
 }
 
 #[test]

@@ -4,9 +4,11 @@
 mod controls;
 mod delegation;
 mod names;
+mod planned;
 mod registry;
 mod signing;
 
+use planned::{Planned, compare};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -14,6 +16,7 @@ use landfall_evidence::{DnsAnswer, DnsServerRole, Evidence, ObservationId};
 
 use super::dns::{answer_word, message};
 use super::{Exchanges, FactKey, Facts};
+use crate::catalogue::Catalogue;
 use crate::causes::edit_distance;
 
 const SECONDS_A_DAY: i64 = 86_400;
@@ -27,7 +30,19 @@ pub fn is_near(one: &str, other: &str) -> bool {
     one != other && one.len() <= 253 && other.len() <= 253 && edit_distance(one, other) <= NEAR_LETTERS
 }
 
-pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut Facts) {
+/// What the project's files say of the production host, held against DNS; `None` where they say nothing of its zone.
+pub(crate) fn planned_for(evidence: &Evidence, catalogue: &Catalogue) -> Option<Planned> {
+    let host = evidence.target.production.as_ref()?.domain()?.to_ascii_lowercase();
+    let domain = psl::domain_str(&host).unwrap_or(&host);
+    compare(evidence, &host, &zone_of(evidence, &host, domain), domain, catalogue)
+}
+
+pub(super) fn derive(
+    evidence: &Evidence,
+    catalogue: &Catalogue,
+    exchanges: &Exchanges<'_>,
+    facts: &mut Facts,
+) {
     registry::parked(evidence, exchanges, facts);
     registry::hosted(exchanges, facts);
     let host = evidence.target.production.as_ref().and_then(|url| url.domain()).map(str::to_ascii_lowercase);
@@ -49,6 +64,7 @@ pub(super) fn derive(evidence: &Evidence, exchanges: &Exchanges<'_>, facts: &mut
     names::names(&world, facts);
     registry::registry(&world, facts);
     names::mixed(&world, facts);
+    planned::planned(&world, catalogue, facts);
 }
 
 struct World<'a> {
