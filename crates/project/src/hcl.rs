@@ -24,38 +24,59 @@ const ROUNDS: usize = 3;
 pub(crate) struct Values(BTreeMap<String, String>);
 
 impl Values {
-    /// Reads the files of one folder: `.tf` and `.tfvars`.
+    /// Reads the files of one folder: `.tf` and `.tfvars`. Parts of objects are known by their path: `local.hosts.api`.
     pub(crate) fn read<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut values = Self::default();
-        let mut locals = Vec::new();
-        // What a file of values says goes before a default.
-        let (mut defaults, mut given) = (Vec::new(), Vec::new());
-        for (path, text) in texts {
-            if path.ends_with(".tfvars") {
-                given
-                    .extend(attributes(text).into_iter().map(|(name, value)| (format!("var.{name}"), value)));
-                continue;
-            }
-            for (name, body) in blocks(text, "variable") {
-                let default = attributes(&body).into_iter().find(|(name, _)| name == "default");
-                defaults.extend(default.map(|(_, value)| (format!("var.{name}"), value)));
-            }
-            for (_, body) in blocks(text, "locals") {
-                locals.extend(
-                    attributes(&body).into_iter().map(|(name, value)| (format!("local.{name}"), value)),
-                );
+        let (given, texts): (Vec<_>, Vec<_>) = texts.partition(|(path, _)| path.ends_with(".tfvars"));
+        for (name, entries) in texts.iter().flat_map(|(_, text)| blocks(text, "variable")) {
+            for entry in entries {
+                let rest = entry.path.strip_prefix("default");
+                if let (Some(rest), Some(value)) =
+                    (rest.filter(|rest| rest.is_empty() || rest.starts_with('.')), &entry.value)
+                {
+                    values.add(format!("var.{name}{rest}"), value);
+                }
             }
         }
-        for (name, value) in defaults.into_iter().chain(given) {
-            values.add(name, &value);
+        // What a file of values says goes before a default.
+        for entry in given.iter().flat_map(|(_, text)| entries(&tokens(text), 0)) {
+            if let Some(value) = &entry.value {
+                values.add(format!("var.{}", entry.path), value);
+            }
         }
         for _ in 0..ROUNDS {
-            for (name, value) in &locals {
-                let value = values.fill(value).into_owned();
-                values.add(name.clone(), &value);
+            for (_, text) in &texts {
+                let known: Vec<Entry> = blocks(&values.fill(text), "locals")
+                    .into_iter()
+                    .flat_map(|(_, entries)| entries)
+                    .collect();
+                for entry in known {
+                    if let Some(value) = &entry.value {
+                        values.add(format!("local.{}", entry.path), value);
+                    }
+                }
             }
         }
         values
+    }
+
+    /// The elements of an object, each with what `each` stands for in a resource that is made for every one of them.
+    pub(crate) fn each(&self, object: &str) -> Vec<Self> {
+        let prefix = format!("{object}.");
+        let mut found: BTreeMap<&str, Self> = BTreeMap::new();
+        for (path, value) in self.0.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix))
+        {
+            let rest = &path[prefix.len()..];
+            let (key, attribute) =
+                rest.split_once('.').map_or((rest, String::new()), |(key, more)| (key, format!(".{more}")));
+            let one = found.entry(key).or_insert_with(|| {
+                let mut one = Self(self.0.clone());
+                one.0.insert("each.key".to_owned(), key.to_owned());
+                one
+            });
+            one.0.insert(format!("each.value{attribute}"), value.clone());
+        }
+        found.into_values().collect()
     }
 
     /// Makes a value known by the name under which the files refer to it.
@@ -75,10 +96,15 @@ impl Values {
             Regex::new(r#"\$\{\s*([a-z][a-z0-9_]*(?:\.[A-Za-z0-9_-]+){1,3})\s*\}|([=\[,]\s*)([a-z][a-z0-9_]*(?:\.[A-Za-z0-9_-]+){1,3})(\s*[,\]\n])"#)
                 .expect("a constant")
         });
+        // An element may be named in brackets: `local.hosts["api"]`.
+        static ELEMENT: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r#"((?:var|local)(?:\.[A-Za-z0-9_-]+)+)\["([A-Za-z0-9_-]+)"\]"#).expect("a constant")
+        });
         if self.0.is_empty() {
             return Cow::Borrowed(text);
         }
-        REFERENCE.replace_all(text, |found: &regex::Captures<'_>| {
+        let dotted = ELEMENT.replace_all(text, "$1.$2").into_owned();
+        let filled = REFERENCE.replace_all(&dotted, |found: &regex::Captures<'_>| {
             let whole = found[0].to_owned();
             match (found.get(1), found.get(3)) {
                 (Some(name), _) => self.0.get(name.as_str()).cloned().unwrap_or(whole),
@@ -88,37 +114,37 @@ impl Values {
                 },
                 (None, None) => whole,
             }
-        })
+        });
+        Cow::Owned(filled.into_owned())
     }
 }
 
-/// The bodies of blocks of one kind, each with its label.
-fn blocks(text: &str, kind: &str) -> Vec<(String, String)> {
-    let start = Regex::new(&format!(r#"(?m)^\s*{kind}\s*(?:"([^"]*)"\s*)?\{{"#)).expect("kinds are words");
+/// The attributes of blocks of one kind, each with its label.
+fn blocks(text: &str, kind: &str) -> Vec<(String, Vec<Entry>)> {
+    let tokens = tokens(text);
     let mut found = Vec::new();
-    for start in start.captures_iter(text) {
-        let from = start.get(0).map_or(0, |all| all.end());
-        let mut depth = 1_usize;
-        let end = text[from..].char_indices().find_map(|(at, c)| {
-            match c {
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                _ => {}
+    for at in 0..tokens.len() {
+        if !matches!(&tokens[at].0, Token::Word(word) if word == kind)
+            || at > 0 && tokens[at - 1].0 != Token::Line
+        {
+            continue;
+        }
+        match tokens.get(at + 1..) {
+            Some([(Token::Text(Some(label)), _), (Token::Mark(b'{'), _), ..]) => {
+                found.push((label.clone(), entries(&tokens, at + 3)))
             }
-            (depth == 0).then_some(from + at)
-        });
-        let label = start.get(1).map_or("", |label| label.as_str()).to_owned();
-        found.push((label, text[from..end.unwrap_or(text.len())].to_owned()));
+            Some([(Token::Mark(b'{'), _), ..]) => found.push((String::new(), entries(&tokens, at + 2))),
+            _ => {}
+        }
     }
     found
 }
 
-/// Attributes whose value is one string, which may have references put into it.
-fn attributes(text: &str) -> Vec<(String, String)> {
-    static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?m)^\s*([A-Za-z0-9_-]+)\s*=\s*"([^"\n]*)"\s*(?:(?:#|//).*)?$"#).expect("a constant")
-    });
-    ATTRIBUTE.captures_iter(text).map(|found| (found[1].to_owned(), found[2].to_owned())).collect()
+/// The attributes of a body that begins at a token.
+fn entries(tokens: &[(Token, usize)], at: usize) -> Vec<Entry> {
+    let mut reader = Reader { tokens, at, blocks: 0, entries: Vec::new() };
+    reader.body("", 0);
+    reader.entries
 }
 
 /// A resource block, its attributes by their path of blocks.

@@ -67,7 +67,7 @@ impl Zone {
     }
 
     /// Questions that need an address: at another one, or not asked where there is none.
-    fn behind(&self, observations: &mut Vec<Value>) {
+    fn behind(&self, observations: &mut [Value]) {
         let leads_nowhere = self.a.is_empty() && self.aaaa.is_empty();
         for o in observations.iter_mut() {
             let id = o["id"].as_str().unwrap_or_default();

@@ -22,6 +22,7 @@ struct Patterns {
     json: Regex,
     text: Regex,
     time: Regex,
+    otherwise: Regex,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
@@ -39,6 +40,9 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
             r#"\.jsonBody\(\s*["'`]\$\.([\w.]+)["'`]\s*\)\s*\.equals\(\s*["'`]?([^"'`)]+)["'`]?\s*\)"#,
         ),
         text: compile(r#"\.textBody\(\s*\)\s*\.contains\(\s*["'`]([^"'`]+)["'`]\s*\)"#),
+        otherwise: compile(
+            r"\bshouldFail\s*:\s*true|\bactivated\s*:\s*false|\.statusCode\(\)\s*\.(?:lessThan|greaterThan|notEquals)\(",
+        ),
         time: compile(r"\.responseTime\(\)\s*\.lessThan\(\s*([\d_]+)\s*\)"),
     }
 });
@@ -49,6 +53,10 @@ pub(super) fn checkly(file: &str, text: &str) -> Vec<Found> {
     let each = |made: regex::Captures<'_>| {
         let open = made.get(2)?.start();
         let body = bracketed(text, open)?;
+        // One that has to fail, is switched off, or compares the status in another way than this reads.
+        if p.otherwise.is_match(body) {
+            return None;
+        }
         let one = |pattern: &Regex| pattern.captures(body).map(|found| found[1].to_owned());
         let limit = |found: Option<String>| found.and_then(|text| millis(&text.replace('_', ""), 1));
         let line = text[..open].matches('\n').count() + 1;

@@ -1,6 +1,7 @@
 //! Smoke tests: what `curl` and `wget` ask in shell scripts and in the steps of workflows.
 //!
-//! Source: the manual pages curl(1) (--fail, --head, --location, --max-time) and wget(1) (--spider, --timeout).
+//! Source: the manual pages curl(1) (--fail, --head, --location, --max-time) and wget(1) (--spider). The time-outs of wget are for each
+//! phase and for idle time, and none for the whole request.
 
 use std::sync::LazyLock;
 
@@ -14,6 +15,11 @@ static GREP: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"\|\s*grep\s+((?:-\w+\s+)*)(?:'([^']+)'|"((?:[^"\\]|\\.)+)"|([\w:.-]+))"#)
         .expect("a constant pattern, covered by tests")
 });
+
+/// Options by which something is sent, or which ask in a way that a GET here does not. `-T` is an upload of curl; of wget it is
+/// the time-out of each phase.
+const SENDS: &[&str] =
+    &["--data", "--form", "--json", "--post-", "--body-", "--upload-file", "--max-redirect=0"];
 
 /// What makes the outcome of a command of no account.
 static FORGIVEN: LazyLock<Regex> = LazyLock::new(|| {
@@ -63,21 +69,26 @@ fn request(line: &str) -> Option<Found> {
         let short = |flag: char| word.starts_with('-') && !word.starts_with("--") && word.contains(flag);
         if word.starts_with("https://") {
             check.url = word.to_owned();
-        } else if let Some(value) =
-            word.strip_prefix("--timeout=").or_else(|| word.strip_prefix("--max-time="))
-        {
+        } else if let Some(value) = word.strip_prefix("--max-time=") {
             check.within_ms = millis(value, 1_000);
-        } else if matches!(word, "--max-time" | "-m" | "-T" | "--timeout") {
+        } else if matches!(word, "--max-time" | "-m") {
             check.within_ms = words.next().and_then(|value| millis(value, 1_000));
         } else if matches!(
             word,
             "-H" | "--header" | "-b" | "--cookie" | "-u" | "--user" | "--oauth2-bearer" | "-n" | "--netrc"
-        ) {
+        ) || ["--user=", "--http-user=", "--password="]
+            .iter()
+            .any(|option| word.starts_with(option))
+        {
             check.signs_in |=
                 word != "-H" && word != "--header" || is_credential(words.next().unwrap_or_default());
+        } else if let Some(header) = word.strip_prefix("--header=") {
+            check.signs_in |= is_credential(header);
         } else if matches!(word, "-X" | "--request") {
             check.method = words.next().map(str::to_owned);
-        } else if word.starts_with("--data") || word.starts_with("--form") || word == "--json" {
+        } else if let Some(method) = word.strip_prefix("--method=").or_else(|| word.strip_prefix("-X")) {
+            check.method = Some(method.to_owned());
+        } else if SENDS.iter().any(|option| word.starts_with(option)) || (word == "-T" && command == "curl") {
             sends = true;
         } else if word == "--fail" || word == "--fail-with-body" {
             fails = true;
@@ -88,6 +99,11 @@ fn request(line: &str) -> Option<Found> {
         } else if short('d') || short('F') {
             sends = true;
         } else {
+            // Options of one letter stand together, and the last of them may take the next word.
+            if short('X') && word.ends_with('X') {
+                check.method = words.next().map(str::to_owned);
+            }
+            check.signs_in |= short('u') || short('b');
             fails |= short('f');
             check.follows |= short('L');
             if short('I') {

@@ -32,10 +32,12 @@ fn check(resource: &Resource) -> Option<Found> {
     let own = |path: &str| get(path).map(str::to_owned);
     let within = |path: &str, unit_ms: u64| get(path).and_then(|text| millis(text, unit_ms));
     let text = |path: &str| own(path).map(Says::Text).into_iter().collect::<Vec<_>>();
+    let other_port = |path: &str| resource.has(path) && get(path) != Some("443");
     // A value that is there and is put together elsewhere cannot be known.
     let codes = |path: &str| resource.all(path).flat_map(statuses).collect::<Vec<_>>();
     let mut found = match resource.kind.as_str() {
         "betteruptime_monitor" => Found {
+            signs_in: resource.has("auth_username"),
             url: own("url")?,
             method: own("http_method"),
             status: codes("expected_status_codes"),
@@ -51,8 +53,13 @@ fn check(resource: &Resource) -> Option<Found> {
         },
         "uptimerobot_monitor" => Found {
             url: own("url")?,
-            method: own("http_method"),
-            follows: true,
+            // Without one the provider asks with HEAD, but where a word is sought.
+            method: own("http_method")
+                .or_else(|| own("http_method_type"))
+                .or_else(|| matches!(get("type"), Some("http" | "HTTP")).then(|| "HEAD".to_owned())),
+            status: codes("success_http_response_codes"),
+            follows: !no("follow_redirections"),
+            signs_in: resource.has("http_username"),
             // The type of a keyword says when there is an alarm: where the word is, or where it is not.
             says: match (get("type"), get("keyword_type")) {
                 (Some("keyword" | "KEYWORD"), Some("not exists" | "ALERT_NOT_EXISTS")) => {
@@ -66,9 +73,15 @@ fn check(resource: &Resource) -> Option<Found> {
             },
             ..Found::default()
         },
+        // Its codes are those that raise an alarm: what it takes for good is the rest.
+        "statuscake_uptime_check"
+            if resource.has("http_check.status_codes") || resource.has("http_check.request_payload") =>
+        {
+            return None;
+        }
         "statuscake_uptime_check" => Found {
             url: own("monitored_resource.address")?,
-            method: own("http_check.request_method"),
+            method: own("http_check.request_method").filter(|method| method == "HEAD"),
             follows: yes("http_check.follow_redirects"),
             says: match get("http_check.content_matchers.matcher") {
                 Some("NOT_CONTAINS_STRING") => {
@@ -76,12 +89,12 @@ fn check(resource: &Resource) -> Option<Found> {
                 }
                 _ => text("http_check.content_matchers.content"),
             },
-            within_ms: within("http_check.timeout", 1_000),
+            // Its time-out is that of the first byte.
             signs_in: resource.has("http_check.basic_authentication"),
             ..Found::default()
         },
         "google_monitoring_uptime_check_config" => {
-            if !yes("http_check.use_ssl") {
+            if !yes("http_check.use_ssl") || other_port("http_check.port") {
                 return None;
             }
             let content = own("content_matchers.content");
@@ -90,8 +103,9 @@ fn check(resource: &Resource) -> Option<Found> {
                 method: own("http_check.request_method"),
                 status: resource
                     .all("http_check.accepted_response_status_codes.status_class")
-                    .flat_map(|class| {
-                        statuses(&class.trim_start_matches("STATUS_CLASS_").to_ascii_lowercase())
+                    .flat_map(|class| match class {
+                        "STATUS_CLASS_ANY" => (100..600).collect(),
+                        class => statuses(&class.trim_start_matches("STATUS_CLASS_").to_ascii_lowercase()),
                     })
                     .chain(codes("http_check.accepted_response_status_codes.status_value"))
                     .collect(),
@@ -108,7 +122,11 @@ fn check(resource: &Resource) -> Option<Found> {
             }
         }
         "aws_route53_health_check" => {
-            if !matches!(get("type"), Some("HTTPS" | "HTTPS_STR_MATCH")) {
+            if !matches!(get("type"), Some("HTTPS" | "HTTPS_STR_MATCH"))
+                || other_port("port")
+                || yes("invert_healthcheck")
+                || yes("disabled")
+            {
                 return None;
             }
             Found {
@@ -119,18 +137,30 @@ fn check(resource: &Resource) -> Option<Found> {
                 ..Found::default()
             }
         }
+        "digitalocean_uptime_check" if get("type").is_some_and(|kind| kind != "https") => return None,
         "digitalocean_uptime_check" => Found { url: own("target")?, follows: true, ..Found::default() },
+        // One that has to fail, or that compares in another way than this reads.
+        "checkly_check"
+            if yes("should_fail") || compares_otherwise(resource, "request.assertion", "EQUALS") =>
+        {
+            return None;
+        }
         "checkly_check" => Found {
             url: own("request.url")?,
             method: own("request.method"),
             status: asserted(resource, "request.assertion", "STATUS_CODE", "EQUALS"),
-            follows: !no("request.follow_redirects"),
+            follows: yes("request.follow_redirects"),
             within_ms: within("max_response_time", 1),
             signs_in: resource.has("request.basic_auth"),
             ..Found::default()
         },
         "pingdom_check" => {
-            if get("type") != Some("http") || !yes("encryption") {
+            if get("type") != Some("http")
+                || !yes("encryption")
+                || other_port("port")
+                || resource.has("postdata")
+                || resource.has("shouldnotcontain")
+            {
                 return None;
             }
             Found {
@@ -141,6 +171,7 @@ fn check(resource: &Resource) -> Option<Found> {
                 ..Found::default()
             }
         }
+        "datadog_synthetics_test" if compares_otherwise(resource, "assertion", "is") => return None,
         "datadog_synthetics_test" => Found {
             url: own("request_definition.url")?,
             method: own("request_definition.method"),
@@ -172,7 +203,11 @@ fn check(resource: &Resource) -> Option<Found> {
         "azurerm_application_insights_standard_web_test" => Found {
             url: own("request.url")?,
             method: own("request.http_verb"),
-            status: codes("validation_rules.expected_status_code"),
+            // 0 is anything below 400.
+            status: match get("validation_rules.expected_status_code") {
+                Some("0") => (200..400).collect(),
+                _ => codes("validation_rules.expected_status_code"),
+            },
             follows: !no("request.follow_redirects_enabled"),
             says: {
                 let wanted = get("validation_rules.content.pass_if_text_found") == Some("true");
@@ -190,14 +225,16 @@ fn check(resource: &Resource) -> Option<Found> {
         },
         _ => return None,
     };
-    let off = get("paused") == Some("true")
+    let off = yes("paused")
+        || yes("is_paused")
+        || yes("validation_rules.ignore_status_code")
         || get("status") == Some("paused")
         || ["enabled", "activated"].iter().any(|switch| no(switch));
     if off {
         return None;
     }
     found.signs_in |= resource.entries.iter().any(|entry| {
-        let in_headers = entry.path.contains("headers");
+        let in_headers = entry.path.contains("header");
         in_headers && (is_credential(&entry.path) || entry.value.as_deref().is_some_and(is_credential))
     });
     Some(found)
@@ -218,6 +255,15 @@ fn asserted(resource: &Resource, block: &str, source: &str, comparison: &str) ->
         }
     }
     found
+}
+
+/// Whether a status is asserted in another way than by one comparison.
+fn compares_otherwise(resource: &Resource, block: &str, comparison: &str) -> bool {
+    let of = |name: &str| resource.all_of(&format!("{block}.{name}"));
+    let of_status = |(place, is): (usize, &str)| matches!(is, "STATUS_CODE" | "statusCode").then_some(place);
+    let places: Vec<usize> = of("source").into_iter().chain(of("type")).filter_map(of_status).collect();
+    let compared: Vec<(usize, &str)> = of("comparison").into_iter().chain(of("operator")).collect();
+    places.iter().any(|place| !compared.iter().any(|(at, is)| at == place && *is == comparison))
 }
 
 fn joined(host: &str, path: &str) -> String {

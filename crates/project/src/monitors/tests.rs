@@ -185,7 +185,7 @@ resource "aws_instance" "x" { ami = "https://api.example.test/no" }
             "betteruptime_monitor GET api.example.test/health | 200..226 (8) | `\"status\":\"ok\"` | Some(5000) @infra/monitors.tf:2",
             "aws_route53_health_check GET api.example.test/status | 200..399 (200) | `alive` | None @infra/monitors.tf:13",
             "google_monitoring_uptime_check_config GET api.example.test/healthz | 204..308 (6) |  | Some(10000) @infra/monitors.tf:20",
-            "statuscake_uptime_check HEAD api.example.test/ | 200..226 (8) |  | Some(3000) @infra/monitors.tf:38",
+            "statuscake_uptime_check HEAD api.example.test/ | 200..226 (8) |  | None @infra/monitors.tf:38",
             "datadog_synthetics_test GET api.example.test/v1/ping | [200] |  | None @infra/monitors.tf:47",
             "digitalocean_uptime_check GET api.example.test/do | 2xx after redirects |  | None @infra/monitors.tf:67",
         ],
@@ -397,4 +397,56 @@ fn statuses_and_durations() {
     for nonsense in ["", "s", "-1s", "1h", "1e9", "99999999s"] {
         assert_eq!(millis(nonsense, 1_000), None, "{nonsense}");
     }
+}
+
+/// What a check says in words that this does not read would make of a check that is well one that is not.
+#[test]
+fn a_check_that_is_not_read_whole_is_left_out() {
+    let terraform = |kind: &str, body: &str| format!("resource \"{kind}\" \"x\" {{\n{body}\n}}\n");
+    let address = "monitored_resource { address = \"https://api.example.test/\" }";
+    for (kind, body) in [
+        ("statuscake_uptime_check", format!("{address}\nhttp_check {{\n status_codes = [\"500\", \"503\"]\n}}")),
+        ("aws_route53_health_check", "type = \"HTTPS\"\nfqdn = \"api.example.test\"\nport = 8443".to_owned()),
+        ("aws_route53_health_check", "type = \"HTTPS\"\nfqdn = \"api.example.test\"\ninvert_healthcheck = true".to_owned()),
+        ("digitalocean_uptime_check", "target = \"https://api.example.test\"\ntype = \"ping\"".to_owned()),
+        (
+            "checkly_check",
+            "should_fail = true\nrequest {\n url = \"https://api.example.test/no\"\n}".to_owned(),
+        ),
+        (
+            "checkly_check",
+            "request {\n url = \"https://api.example.test/\"\n assertion {\n  source = \"STATUS_CODE\"\n  comparison = \"LESS_THAN\"\n  target = \"500\"\n }\n}".to_owned(),
+        ),
+        ("pingdom_check", "type = \"http\"\nencryption = true\nhost = \"api.example.test\"\npostdata = \"x=1\"".to_owned()),
+        ("uptimerobot_monitor", "type = \"http\"\nurl = \"https://api.example.test\"\nis_paused = true".to_owned()),
+        ("uptimerobot_monitor", "type = \"http\"\nurl = \"https://api.example.test\"\nhttp_username = \"u\"".to_owned()),
+    ] {
+        check("m.tf", &terraform(kind, &body), &[]);
+    }
+    check(
+        "m.tf",
+        &terraform(
+            "statuscake_uptime_check",
+            &format!("{address}\nhttp_check {{\n request_method = \"HTTP\"\n}}"),
+        ),
+        &["statuscake_uptime_check GET api.example.test/ | 200..226 (8) |  | None @m.tf:1"],
+    );
+    for script in [
+        "curl -fsS -XPOST https://api.example.test/items",
+        "curl -fsSu me:word https://api.example.test/me",
+        "curl -f -T file https://api.example.test/up",
+        "wget -q --post-data=x https://api.example.test/items",
+        "wget -q --user=me https://api.example.test/me",
+    ] {
+        let found = checks(&[("smoke.sh", script)]);
+        assert!(found.iter().all(|check| !check.contains(" GET ")), "{script}: {found:?}");
+    }
+    check(
+        "smoke.sh",
+        "wget -q -T 5 https://api.example.test/\n",
+        &["wget GET api.example.test/ | 2xx after redirects |  | None @smoke.sh:1"],
+    );
+    let construct =
+        "new ApiCheck('a', { shouldFail: true, request: { url: 'https://api.example.test/no' } })";
+    check("a.check.ts", construct, &[]);
 }

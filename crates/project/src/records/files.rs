@@ -85,6 +85,18 @@ fn octodns(path: &str, zone: &str, document: &Node) -> Vec<Found> {
 
 fn cloudformation(path: &str, document: &Node) -> Vec<Found> {
     let resources = document.get("Resources").map(Node::entries).unwrap_or_default();
+    // Parameters count with their defaults, by `!Ref NAME` and `${NAME}`.
+    let parameters = document.get("Parameters").map(Node::entries).unwrap_or_default();
+    let given: Vec<(&str, &str)> = parameters
+        .iter()
+        .filter_map(|(name, parameter)| Some((name.as_str(), parameter.get("Default")?.text()?)))
+        .collect();
+    let put_in = |text: &str| match given.iter().find(|(name, _)| *name == text) {
+        Some((_, value)) => (*value).to_owned(),
+        None => given
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value)),
+    };
     let mut found = Vec::new();
     for (_, resource) in resources {
         let Some(properties) = resource.get("Properties") else { continue };
@@ -99,15 +111,16 @@ fn cloudformation(path: &str, document: &Node) -> Vec<Found> {
         for set in sets {
             let text = |key: &str| set.get(key).and_then(Node::text);
             let (Some(name), Some(rtype)) = (text("Name"), text("Type")) else { continue };
+            let name = put_in(name);
             if name.contains(['$', '{']) {
                 continue;
             }
             found.push(Found {
-                name: name.to_owned(),
+                name,
                 style: Style::Whole,
-                zone: text("HostedZoneName").or(zone).map(str::to_owned),
+                zone: text("HostedZoneName").or(zone).map(put_in),
                 rtype: rtype.to_owned(),
-                data: texts(set.get("ResourceRecords")),
+                data: texts(set.get("ResourceRecords")).iter().map(|text| put_in(text)).collect(),
                 provider: Some("aws"),
                 place: format!("{path}:{}", set.line),
                 ..Found::default()

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use landfall_evidence::PlannedRecord;
 
 use crate::source::is_test;
-use crate::tree::{Tree, file_name};
+use crate::tree::{Tree, file_name, parent};
 
 /// Records that are kept.
 const MAX_RECORDS: usize = 300;
@@ -31,7 +31,10 @@ pub(crate) fn read(tree: &Tree) -> Vec<PlannedRecord> {
     for record in found.into_iter().filter_map(Found::record) {
         // Several resources, or lines of a zone, may give one name more addresses.
         let same = |known: &PlannedRecord| {
-            known.name == record.name && known.zone == record.zone && known.rtype == record.rtype
+            known.name == record.name
+                && known.rtype == record.rtype
+                && known.provider == record.provider
+                && parent(file(&known.place)) == parent(file(&record.place))
         };
         let Some(at) = records.iter().position(same) else {
             if records.len() < MAX_RECORDS {
@@ -50,6 +53,10 @@ pub(crate) fn read(tree: &Tree) -> Vec<PlannedRecord> {
         }
     }
     records
+}
+
+fn file(place: &str) -> &str {
+    place.rsplit_once(':').map_or(place, |(file, _)| file)
 }
 
 fn is_read(path: &str) -> bool {

@@ -14,9 +14,13 @@
 //! it is taken as meant.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::{Found, Style};
 use crate::hcl::{Resource, Values, resources};
+use crate::source::bracketed;
 use crate::tree::parent;
 
 /// The attributes in which a zone or domain has its name, by the kind of its resource or data source.
@@ -129,16 +133,45 @@ fn folder_records(texts: &[(&str, &str)]) -> Vec<Found> {
     }
     let mut found = Vec::new();
     for (path, text) in sources() {
-        for resource in resources(&values.fill(text)).iter().filter(|resource| !resource.is_data) {
-            let place = format!("{path}:{}", resource.line);
+        for (line, resource) in each_resource(text, &values) {
+            let place = format!("{path}:{line}");
             match KINDS.iter().find(|kind| kind.resource == resource.kind) {
-                Some(kind) => found.extend(record(kind, resource, &zones, place)),
+                Some(kind) => found.extend(record(kind, &resource, &zones, place)),
                 None if resource.kind == "namecheap_domain_records" => {
-                    found.extend(namecheap(resource, &place))
+                    found.extend(namecheap(&resource, &place))
                 }
                 None => {}
             }
         }
+    }
+    found
+}
+
+/// The resources of a file with their lines; one that is made for every element of an object, once for each.
+fn each_resource(text: &str, values: &Values) -> Vec<(usize, Resource)> {
+    static START: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?m)^[ \t]*resource\s+"\w+"\s+"[^"\n]*"\s*(\{)"#).expect("a constant")
+    });
+    static EACH: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?m)^\s*for_each\s*=\s*((?:local|var)(?:\.[A-Za-z0-9_-]+)+)\s*$").expect("a constant")
+    });
+    let mut found = Vec::new();
+    for start in START.captures_iter(text) {
+        let (Some(all), Some(open)) = (start.get(0), start.get(1)) else { continue };
+        let own = bracketed(text, open.start()).map_or(&text[all.start()..], |body| {
+            // Both braces belong to it.
+            &text[all.start()..(open.end() + body.len() + 1).min(text.len())]
+        });
+        let line = text[..open.start()].matches('\n').count() + 1;
+        let made = match EACH.captures(own) {
+            Some(each) => values.each(&each[1]),
+            None => Vec::new(),
+        };
+        let texts = match made.as_slice() {
+            [] => vec![values.fill(own).into_owned()],
+            each => each.iter().map(|element| element.fill(own).into_owned()).collect(),
+        };
+        found.extend(texts.iter().flat_map(|text| resources(text)).map(|resource| (line, resource)));
     }
     found
 }

@@ -110,6 +110,20 @@ fn variables_locals_and_zones_are_put_in_within_their_folder() {
 }
 
 #[test]
+fn a_resource_for_every_element_of_an_object_is_read_once_for_each() {
+    let text = "variable \"vps\" {\n  type = object({ ipv4 = string })\n  default = {\n    ipv4 = \"192.0.2.7\"\n  }\n}\nlocals {\n  apps = {\n    www = \"shop-web\"\n    \"api\" = \"shop-api\"\n  }\n}\nresource \"gandi_livedns_record\" \"fly\" {\n  for_each = local.apps\n\n  zone = \"example.org\"\n  name = each.key\n  type = \"CNAME\"\n  values = [\"${each.value}.fly.dev.\"]\n}\nresource \"gandi_livedns_record\" \"apex\" {\n  zone = \"example.org\"\n  name = \"@\"\n  type = \"A\"\n  values = [var.vps.ipv4]\n}\nresource \"gandi_livedns_record\" \"old\" {\n  zone = \"example.org\"\n  name = \"old\"\n  type = \"CNAME\"\n  values = [\"${local.apps[\"www\"]}.fly.dev.\"]\n}\n";
+    assert_eq!(
+        told(&[("dns.tf", text)]),
+        [
+            "api.example.org (example.org) CNAME shop-api.fly.dev by gandi at dns.tf:13",
+            "www.example.org (example.org) CNAME shop-web.fly.dev by gandi at dns.tf:13",
+            "example.org (example.org) A 192.0.2.7 by gandi at dns.tf:21",
+            "old.example.org (example.org) CNAME shop-web.fly.dev by gandi at dns.tf:27",
+        ]
+    );
+}
+
+#[test]
 fn other_tools_files_are_read() {
     let octodns = "---\n'':\n  type: A\n  values:\n  - 192.0.2.1\n  - 192.0.2.2\napi:\n- type: A\n  value: 192.0.2.3\n  octodns:\n    cloudflare:\n      proxied: true\n- type: TXT\n  value: x\nwww:\n  type: CNAME\n  value: example.org.\n";
     assert_eq!(
@@ -143,6 +157,14 @@ fn other_tools_files_are_read() {
     assert_eq!(
         told(&[("stack.yaml", stack)]),
         ["api.example.org (example.org) A 192.0.2.6 by aws at stack.yaml:4"]
+    );
+    let stack = "Parameters:\n  Domain:\n    Default: example.org\n  Address:\n    Type: String\nResources:\n  All:\n    Type: AWS::Route53::RecordSetGroup\n    Properties:\n      HostedZoneName: !Sub \"${Domain}.\"\n      RecordSets:\n        - Name: !Sub \"api.${Domain}.\"\n          Type: A\n          ResourceRecords: [!Ref Address]\n        - { Name: !Ref Domain, Type: A, ResourceRecords: [192.0.2.6] }\n";
+    assert_eq!(
+        told(&[("stack.yaml", stack)]),
+        [
+            "api.example.org (example.org) A  by aws at stack.yaml:12",
+            "example.org (example.org) A 192.0.2.6 by aws at stack.yaml:15",
+        ]
     );
     let endpoint = "apiVersion: externaldns.k8s.io/v1alpha1\nkind: DNSEndpoint\nspec:\n  endpoints:\n  - dnsName: api.example.org\n    recordType: A\n    targets: [192.0.2.4]\n";
     assert_eq!(told(&[("dns.yaml", endpoint)]), ["api.example.org (?) A 192.0.2.4 by ? at dns.yaml:5"]);

@@ -229,12 +229,20 @@ fn starts(read: &Read<'_>, plans: &[Plan], found: &mut Found) {
     }
 }
 
-static SCRIPT: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\b(?:npm|yarn|pnpm|bun)\s+(?:run(?:-script)?\s+)?(?:--\S+\s+)*([\w:.-]+)"));
+/// Options whose value is the next word are passed over with it (`npm --prefix server start`).
+static SCRIPT: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"\b(npm|yarn|pnpm|bun)\s+(?:(?:--(?:prefix|filter|cwd|dir|workspace)|-C|-F|-w)[ =]\S+\s+|-\S+\s+)*(run(?:-script)?\s+)?(?:-\S+\s+)*([\w:./-]+)",
+    )
+});
+/// Options by which a script is that of another folder's package.json.
+static ELSEWHERE: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"\s(?:--(?:prefix|filter|cwd|dir|workspace)\b|-C\s|-F\s|-w\s)|\byarn\s+workspaces?\s")
+});
 
 /// The script of package.json that a command runs, with its body.
 fn named_script(tree: &Tree, command: &str) -> Option<(String, String)> {
-    let name = SCRIPT.captures(command)?.get(1)?.as_str().to_owned();
+    let name = SCRIPT.captures(command)?.get(3)?.as_str().to_owned();
     let body = super::files::script(tree, &name)?;
     Some((name, body))
 }
@@ -242,10 +250,16 @@ fn named_script(tree: &Tree, command: &str) -> Option<(String, String)> {
 /// A script that a command runs and that package.json does not have.
 fn missing_script(tree: &Tree, command: &str) -> Option<String> {
     const OWN: &[&str] = &["install", "ci", "i", "exec", "dlx", "x", "prune", "run", "add", "config", "set"];
-    if !tree.has("package.json") {
+    if !tree.has("package.json") || ELSEWHERE.is_match(command) {
         return None;
     }
-    let name = SCRIPT.captures(command)?.get(1)?.as_str().to_owned();
+    let found = SCRIPT.captures(command)?;
+    let name = found.get(3)?.as_str().to_owned();
+    // Without `run`, yarn and pnpm run an installed program as well, and bun a file (yarnpkg.com/cli/run, pnpm.io/cli/exec,
+    // bun.sh/docs/runtime); `start` and `test` are scripts in any case.
+    if found.get(2).is_none() && &found[1] != "npm" && !matches!(name.as_str(), "start" | "test") {
+        return None;
+    }
     let json: serde_json::Value = serde_json::from_str(&text(tree, "package.json")?).ok()?;
     let given = json.get("scripts").and_then(|s| s.get(&name)).is_some();
     // `npm start` without a script runs server.js (docs.npmjs.com/cli/commands/npm-start).

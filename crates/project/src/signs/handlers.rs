@@ -61,7 +61,10 @@ fn python(source: &Source) -> Option<(usize, String)> {
             r"(?m)^([ \t]*)@\w+\.(?:route|get|post|put|patch|delete)\([^\n]*\n(?:[ \t]*@[^\n]*\n)*[ \t]*(?:async[ \t]+)?def[ \t][^\n]*\n",
         )
     });
-    static EXITS: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(?:sys\.exit|os\._exit|os\.abort)\("));
+    static EXITS: LazyLock<Regex> = LazyLock::new(
+        || // Under Uvicorn `sys.exit` gives a 500 and the process lives on; under Gunicorn's sync worker it ends the worker.
+        regex(r"\b(?:sys\.exit|os\._exit|os\.abort)\("),
+    );
     VIEW.captures_iter(&source.code).find_map(|view| {
         let (whole, indent) = (view.get(0)?, view[1].len());
         let body = &source.code[whole.end()..];
@@ -85,7 +88,8 @@ fn cookies(read: &Read<'_>, found: &mut Found) {
     static SECURE: LazyLock<Regex> = LazyLock::new(|| {
         regex(r#"\bsecure\s*:\s*(?:true|process\.env\.NODE_ENV\s*===?\s*["']production["']|is[Pp]rod\w*)"#)
     });
-    static TRUSTS: LazyLock<Regex> = LazyLock::new(|| regex(r"trust proxy|trustProxy|\bproxy\s*:\s*true"));
+    static TRUSTS: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"trust proxy|trustProxy|\b(?:secureProxy|proxy)\s*:\s*true"));
     let uses = |name: &str| {
         read.snapshot.stacks.iter().any(|stack| stack.dependencies.iter().any(|d| d.name == name))
     };

@@ -72,7 +72,6 @@ fn taken(read: &Read<'_>) -> Option<(f64, String)> {
             r#"\bMAX_CONTENT_LENGTH["']?\]?\s*=\s*(\d[\d_]*(?:\s*\*\s*\d[\d_]*)*)"#,
             // Go
             r"\bMaxBytesReader\([^,]+,[^,]+,\s*(\d[\d_]*\s*(?:<<|\*)\s*\d+)",
-            r"\bParseMultipartForm\(\s*(\d[\d_]*\s*<<\s*\d+)",
             // axum, tower-http
             r"\b(?:DefaultBodyLimit::max|RequestBodyLimitLayer::new)\(\s*(\d[\d_]*(?:\s*\*\s*\d[\d_]*)*)",
             // ASP.NET

@@ -11,6 +11,8 @@ mod databases;
 mod deploys;
 mod files;
 mod handlers;
+#[cfg(test)]
+mod harmless_tests;
 mod hollow;
 mod ignore;
 mod images;

@@ -26,7 +26,7 @@ static NEEDS: LazyLock<Vec<Need>> = LazyLock::new(|| {
     vec![
         Need {
             manifest: "Cargo.toml",
-            uses: regex(r#"(?m)^diesel\b[^\n]*"postgres"|^pq-sys\b"#),
+            uses: regex(r#"(?m)^diesel\s*=[^\n]*"postgres"|^pq-sys\b"#),
             unless: &["bundled", "postgres_backend"],
             package: "diesel with PostgreSQL",
             library: "libpq",
@@ -34,7 +34,7 @@ static NEEDS: LazyLock<Vec<Need>> = LazyLock::new(|| {
         },
         Need {
             manifest: "Cargo.toml",
-            uses: regex(r#"(?m)^diesel\b[^\n]*"mysql"|^mysqlclient-sys\b"#),
+            uses: regex(r#"(?m)^diesel\s*=[^\n]*"mysql"|^mysqlclient-sys\b"#),
             unless: &["bundled"],
             package: "diesel with MySQL",
             library: "libmariadb",
@@ -62,7 +62,8 @@ static NEEDS: LazyLock<Vec<Need>> = LazyLock::new(|| {
             unless: &["headless"],
             package: "opencv-python",
             library: "libGL",
-            brought_by: &["libgl1", "libgl", "mesa", "opencv"],
+            // Debian's ffmpeg depends on libavdevice, and that on libgl1.
+            brought_by: &["libgl1", "libgl", "mesa", "opencv", "ffmpeg"],
         },
         Need {
             manifest: "requirements.txt",
@@ -90,7 +91,8 @@ static NEEDS: LazyLock<Vec<Need>> = LazyLock::new(|| {
         },
         Need {
             manifest: "Gemfile",
-            uses: regex(r#"(?m)^\s*gem\s+["']pg["']"#),
+            uses: // From 1.6 on rubygems.org has it built for Linux, with libpq in it.
+            regex(r#"(?m)^\s*gem\s+["']pg["']\s*,\s*["'](?:~>|=|<)?\s*(?:0\.|1\.[0-5](?:\D|$))"#),
             unless: &[],
             package: "the gem pg",
             library: "libpq",
@@ -98,7 +100,7 @@ static NEEDS: LazyLock<Vec<Need>> = LazyLock::new(|| {
         },
         Need {
             manifest: "Gemfile",
-            uses: regex(r#"(?m)^\s*gem\s+["'](?:ruby-vips|image_processing)["']"#),
+            uses: regex(r#"(?m)^\s*gem\s+["']ruby-vips["']"#),
             unless: &["mini_magick"],
             package: "ruby-vips",
             library: "libvips",

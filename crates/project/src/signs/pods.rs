@@ -151,6 +151,20 @@ fn management_port(tree: &Tree) -> Option<(u16, &'static str, String)> {
         (&["quarkus", "management", "port"], "/q/"),
         (&["endpoints", "all", "port"], "/health"),
     ];
+    static MANAGED: std::sync::LazyLock<Regex> = std::sync::LazyLock::new(|| {
+        super::regex(
+            r"quarkus\.management\.enabled\s*[=:]\s*true|(?m)^\s*management:\s*\n(?:\s+\S[^\n]*\n)*?\s+enabled:\s*true",
+        )
+    });
+    // A variable of the environment goes before the file (Spring Boot, Externalized Configuration).
+    let set_outside = crate::deploy::manifests(tree).iter().any(|(_, text)| {
+        ["MANAGEMENT_SERVER_PORT", "QUARKUS_MANAGEMENT_PORT", "ENDPOINTS_ALL_PORT"]
+            .iter()
+            .any(|name| text.contains(name))
+    });
+    if set_outside {
+        return None;
+    }
     let files = tree.files.iter().filter(|f| !f.ignored && f.path.contains("src/main/resources/"));
     let mut ports = BTreeSet::new();
     for file in files {
@@ -164,6 +178,10 @@ fn management_port(tree: &Tree) -> Option<(u16, &'static str, String)> {
         }
         let Some(source) = text(tree, &file.path) else { continue };
         for (path, base) in KEYS {
+            // Quarkus serves there only where the interface is switched on (its Management interface reference).
+            if *base == "/q/" && !MANAGED.is_match(&source) {
+                continue;
+            }
             let port = match of_file.1 {
                 "yml" | "yaml" => documents(&source).ok().and_then(|all| {
                     all.iter().find_map(|root| root.at(path).or_else(|| root.get(&path.join(".")))?.port())

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use landfall_evidence::SignWord;
 use regex::Regex;
 
-use super::{Found, Read, place, regex};
+use super::{Found, Read, place, regex, text};
 use crate::tree::file_name;
 use crate::words::{Pattern, words};
 
@@ -66,7 +66,11 @@ fn nginx(file: &str, text: &str, found: &mut Found) {
             at(passed),
             "no proxy_set_header Host: nginx sends the upstream's name",
         ),
-        Some(set) if !matches!(&set[1], "$host" | "$http_host" | "$server_name") => {
+        Some(set)
+            if !["$host", "$http_host", "$server_name"]
+                .iter()
+                .any(|name| set[1].trim_matches(['"', '\'']).starts_with(name)) =>
+        {
             let offset = set.get(0).map_or(0, |m| m.start());
             found.add(SignWord::ProxyHostNotForwarded, at(offset), format!("Host is set to {}", &set[1]));
         }
@@ -230,7 +234,8 @@ fn limiter(read: &Read<'_>, found: &mut Found) {
                 r"|req\.socket\.remoteAddress|@fastify/rate-limit|\bThrottlerGuard\b",
                 // django-ratelimit counts by REMOTE_ADDR (its documentation, Keys).
                 r#"|\bratelimit\([^)]*key\s*=\s*["']ip["']"#,
-                r"|\bRack::Attack\.throttle|\bthrottle\([^\n]*\bdo\s*\|\w+\|",
+                // Rack::Attack counts by req.ip, which Rack takes from behind proxies at private addresses by itself
+                // (rack/request.rb, trusted_proxy?), so that it is left out.
                 // httprate counts by RemoteAddr in LimitByIP and by headers in LimitByRealIP (its README).
                 r"|\bhttprate\.LimitByIP\b|\br(?:eq)?\.RemoteAddr\b|\bgetRemoteAddr\(\)|\bRemoteIpAddress\b",
                 r"|\bLimit::per\w+\([^\n]*->by\([^\n]*->ip\(\)|\bconn\.remote_ip\b",
@@ -261,6 +266,25 @@ fn limiter(read: &Read<'_>, found: &mut Found) {
     // Uvicorn and Gunicorn are told on the command line whom they believe.
     let told = read.deploys.iter().filter_map(|deploy| deploy.config.start.as_ref());
     if trusts || told.into_iter().any(|start| start.raw.contains("forwarded-allow-ips")) {
+        return;
+    }
+    // So are Uvicorn, ASP.NET and Spring by their settings.
+    const SETTINGS: &[&str] = &[
+        "FORWARDED_ALLOW_IPS",
+        "ASPNETCORE_FORWARDEDHEADERS_ENABLED",
+        "forward-headers-strategy",
+        "FORWARD_HEADERS_STRATEGY",
+    ];
+    let in_settings = read.tree.files.iter().filter(|file| !file.ignored).take(2_000).any(|file| {
+        let is_one =
+            [".yml", ".yaml", ".toml", ".properties", "Dockerfile", ".env.production", ".json", "Procfile"]
+                .iter()
+                .any(|end| file.path.ends_with(end));
+        is_one
+            && text(read.tree, &file.path)
+                .is_some_and(|text| SETTINGS.iter().any(|setting| text.contains(setting)))
+    });
+    if in_settings {
         return;
     }
     for source in read.sources.iter().filter(|source| source.says(words!["limit", "too many", "throttle"])) {
@@ -429,11 +453,6 @@ mod tests {
         found.sort_by(|a, b| b.cmp(a));
         assert_eq!(found, signs);
         for (file, limits, trusts) in [
-            (
-                "config/initializers/rack_attack.rb",
-                "Rack::Attack.throttle('req/ip', limit: 5, period: 60) do |req|\n  req.ip\nend\n",
-                "Rails.application.config.action_dispatch.trusted_proxies = PROXIES\n",
-            ),
             (
                 "views.py",
                 "from django_ratelimit.decorators import ratelimit\n@ratelimit(key='ip', rate='5/m')\ndef f(r): pass\n",

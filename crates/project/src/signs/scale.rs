@@ -45,13 +45,21 @@ fn ports(read: &Read<'_>, found: &mut Found) {
 
 /// Deploy files that want no instance, or that let the last one stop and start none when a request comes.
 fn instances(read: &Read<'_>, found: &mut Found) {
-    for (file, content) in crate::deploy::manifests(read.tree) {
+    let manifests = crate::deploy::manifests(read.tree);
+    let rolled_out = manifests
+        .iter()
+        .any(|(_, content)| content.contains("kind: Rollout") && content.contains("workloadRef"));
+    for (file, content) in manifests {
         let Ok(all) = documents(&content) else { continue };
         for document in &all {
             let kind = document.get("kind").and_then(Node::text);
             let replicas = document.at(&["spec", "replicas"]);
             // An autoscaler counts for itself.
-            let scaled = content.contains("HorizontalPodAutoscaler") || content.contains("ScaledObject");
+            // So does a Rollout, for the Deployment that it takes its pods from (argo-rollouts, Migrating).
+            let scaled = ["HorizontalPodAutoscaler", "ScaledObject", "workloadRef"]
+                .iter()
+                .any(|word| content.contains(word))
+                || rolled_out;
             if matches!(kind, Some("Deployment" | "StatefulSet"))
                 && !scaled
                 && let Some(none) = replicas.filter(|count| count.text() == Some("0"))

@@ -130,7 +130,7 @@ static QUEUES: LazyLock<Vec<Queue>> = LazyLock::new(|| {
             library: &["ApplicationJob", "ActiveJob", "queue_adapter"],
             hands: regex(r"\.perform_later\b|\.deliver_later\b"),
             takes: regex(
-                r"\bsidekiq\b(?:[ '\x22,\]]|$)|bin/jobs|solid_queue:start|good_job\s+start|jobs:work|resque:work|SOLID_QUEUE_IN_PUMA",
+                r"\bsidekiq\b(?:[ '\x22,\]]|$)|bin/jobs|solid_queue:start|good_job\s+start|jobs:work|resque:work|SOLID_QUEUE_IN_PUMA|\bshoryuken\b|\bdelayed_job\b\s+(?:start|run)|GOOD_JOB_EXECUTION_MODE\W+async",
             ),
             at_once: &[
                 "queue_adapter = :inline",

@@ -50,7 +50,7 @@ fn assembly(tree: &Tree, raw: &str) -> Option<String> {
 
 /// A rackup file by name, or `config.ru` where rackup is given none.
 fn rackup(tree: &Tree, raw: &str, root: &str) -> Option<String> {
-    static RACKUP: LazyLock<Regex> = LazyLock::new(|| regex(r"\brackup\b(?:\s+([\w./-]+\.ru)\b)?"));
+    static RACKUP: LazyLock<Regex> = LazyLock::new(|| regex(r"\brackup\b(?:[^\n;&|]*?\s([\w./-]+\.ru)\b)?"));
     let named = RACKUP.captures(raw)?.get(1).map_or("config.ru", |m| m.as_str());
     let path = inside(&format!("{root}/{named}"))?;
     (!tree.has(&path) && !exists(tree, &path)).then(|| format!("{path} is not there"))

@@ -98,7 +98,7 @@ static RUNNERS: LazyLock<Vec<Runner>> = LazyLock::new(|| {
         Runner {
             name: "PHPUnit",
             used: &[("phpunit.xml", "<phpunit"), ("phpunit.xml.dist", "<phpunit")],
-            chooses: &["suffix="],
+            chooses: &["suffix=", "prefix=", "<file>"],
             lies: regex(r"(?:^|/)tests/.*\.php$"),
             holds: regex(r"extends\s+\w*TestCase\b[\s\S]*\bfunction\s+test\w*\("),
             looks_for: regex(r"Test\.php$"),
@@ -301,11 +301,19 @@ fn unimportable(tree: &Tree, found: &mut Found) {
         )
     });
     static IMPORT: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^(?:from|import)[ \t]+([A-Za-z_]\w*)"));
+    // A requirements file may install the project itself (pip, Requirements File Format).
+    static ITSELF: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"(?m)^\s*(?:-e\s|--editable[ =])?\.(?:\[[^\]]*\])?\s*(?:#.*)?$"));
+    let listed = tree
+        .files
+        .iter()
+        .filter(|f| !f.ignored && file_name(&f.path).starts_with("requirements") && f.path.ends_with(".txt"))
+        .any(|f| text(tree, &f.path).is_some_and(|text| ITSELF.is_match(&text)));
     let workflow = tree.files.iter().find_map(|f| {
         let is_one = parent(&f.path) == ".github/workflows"
             || matches!(f.path.as_str(), ".gitlab-ci.yml" | ".circleci/config.yml");
         let text = text(tree, &f.path).filter(|_| is_one)?;
-        let at = PYTEST.find(&text).filter(|_| !INSTALLS.is_match(&text))?;
+        let at = PYTEST.find(&text).filter(|_| !INSTALLS.is_match(&text) && !listed)?;
         Some(super::place(&f.path, &text, at.end()))
     });
     let Some(workflow) = workflow else { return };

@@ -66,7 +66,10 @@ fn privileged(read: &Read<'_>, file: &str, unit: &str, literal: Option<u16>, fou
         || unit.contains("CAP_NET_BIND_SERVICE")
         || OPEN_AS_ROOT.contains(&name)
         || name == "authbind"
-        || program[0].contains("ExecStart=+")
+        // `+` and `!` leave the privileges, in any order with the other marks (systemd.service(5), table of special prefixes).
+        || program[0].split_once('=').is_some_and(|(_, command)| {
+            command.trim_start().chars().take_while(|c| "-@+!:".contains(*c)).any(|c| matches!(c, '+' | '!'))
+        })
         || read.tree.has(&socket)
         || opened_elsewhere(read.tree)
     {

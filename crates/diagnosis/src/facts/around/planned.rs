@@ -45,20 +45,24 @@ pub(super) fn planned(world: &World<'_>, catalogue: &Catalogue, facts: &mut Fact
         planned.lacks.iter().map(|family| (*family).to_owned()),
         ids(),
     );
-    let owners: BTreeSet<&str> = world
-        .evidence
+    let owners = owners(world.evidence, catalogue);
+    if let Some(provider) = planned.provider.as_deref().filter(|_| !owners.is_empty()) {
+        let word = if owners.contains(provider_of(provider)) { "here" } else { "elsewhere" };
+        facts.known(FactKey::DnsPlannedAt, "", word, ids());
+        facts.known(FactKey::DnsPlannedBy, "", provider, ids());
+    }
+}
+
+/// Who runs the name servers of the zone, as far as that is known.
+fn owners<'a>(evidence: &Evidence, catalogue: &'a Catalogue) -> BTreeSet<&'a str> {
+    evidence
         .dns()
         .filter(|(_, seen)| seen.question.rtype == "NS")
         .filter_map(|(_, seen)| message(seen))
         .flat_map(|answer| answer.data_of("NS"))
         .filter_map(|name| catalogue.owner_of_ns(name))
         .map(|owner| provider_of(&owner.vendor))
-        .collect();
-    if let Some(provider) = planned.provider.as_deref().filter(|_| !owners.is_empty()) {
-        let word = if owners.contains(provider_of(provider)) { "here" } else { "elsewhere" };
-        facts.known(FactKey::DnsPlannedAt, "", word, ids());
-        facts.known(FactKey::DnsPlannedBy, "", provider, ids());
-    }
+        .collect()
 }
 
 /// One name for what the list of owners has under two, for their addresses and for their name servers.
@@ -82,7 +86,14 @@ pub(crate) fn compare(
     if snapshot.records.is_empty() {
         return None;
     }
-    let of_host = of_host(&snapshot.records, host, zone, domain);
+    let mut of_host = of_host(&snapshot.records, host, zone, domain);
+    // Files of a provider that was left stand beside those of the present one.
+    let owners = owners(evidence, catalogue);
+    let is_here =
+        |record: &PlannedRecord| record.provider.as_deref().is_some_and(|p| owners.contains(provider_of(p)));
+    if of_host.iter().any(|record| is_here(record)) {
+        of_host.retain(|record| is_here(record));
+    }
     let neighbour = || {
         let below = |name: &str| name == domain || name.ends_with(&format!(".{domain}"));
         snapshot.records.iter().find(|record| record.zone.is_some() && below(&record.name))
@@ -341,6 +352,32 @@ mod tests {
         assert_eq!(word_of(&[unknown_zone], address(&["192.0.2.9"])), Some("other-address"));
         let no = negative(3, "NXDOMAIN", Some("example.test"), true, &[]);
         assert_eq!(word_of(&[record(HOST, "A", &["192.0.2.1"])], no), Some("absent"));
+    }
+
+    #[test]
+    fn files_of_a_provider_that_was_left_do_not_count_beside_those_of_the_present_one() {
+        let by = |provider: &str, data: &str| PlannedRecord {
+            provider: Some(provider.to_owned()),
+            place: format!("{provider}/dns.tf:3"),
+            ..record(HOST, "A", &[data])
+        };
+        let mut made = Made::new(&format!("https://{HOST}"));
+        let planned = vec![by("digitalocean", "203.0.113.9"), by("aws", "192.0.2.1")];
+        made.project(ProjectSnapshot { records: planned, ..ProjectSnapshot::default() });
+        let names = records("example.test", "NS", &["ns-1.awsdns-01.com"], true);
+        made.dns_outcome(DnsServerRole::Authoritative, "ns1", "example.test", "NS", Observed::Present(names));
+        made.dns_outcome(
+            DnsServerRole::Authoritative,
+            "ns1",
+            HOST,
+            "A",
+            Observed::Present(address(&["192.0.2.1"])),
+        );
+        let found = compare(&made.build(), HOST, "example.test", "example.test", Catalogue::embedded());
+        assert_eq!(
+            found.map(|planned| (planned.word, planned.place)),
+            Some(("same", "aws/dns.tf:3".to_owned()))
+        );
     }
 
     /// Two environments in one folder give one name twice, and nothing here says which of them is production.

@@ -1,0 +1,96 @@
+//! Projects that are well, each in a way by which a sign that knows too little of a tool would be raised.
+
+use super::tests::{has, lacks};
+
+#[test]
+fn what_yarn_pnpm_and_bun_run_need_not_be_a_script() {
+    let package = (
+        "package.json",
+        "{\"name\":\"a\",\"scripts\":{\"build\":\"next build\"},\"dependencies\":{\"next\":\"15.0.0\"}}\n",
+    );
+    for start in [
+        "yarn next start",
+        "pnpm next start",
+        "bun src/index.ts",
+        "yarn workspace api start",
+        "npm --prefix server start",
+        "pnpm --filter api start",
+    ] {
+        lacks(
+            &[package, ("src/index.ts", "Bun.serve({})\n"), ("Procfile", &format!("web: {start}\n"))],
+            "start-target-missing",
+        );
+    }
+    has(&[package, ("Procfile", "web: npm run serve\n")], "start-target-missing");
+    has(&[package, ("Procfile", "web: yarn start\n")], "start-target-missing");
+}
+
+#[test]
+fn libraries_that_come_with_a_package_are_there() {
+    let slim =
+        |line: &str| format!("FROM python:3.12-slim\n{line}\nCOPY . .\nCMD [\"python\", \"app.py\"]\n");
+    let opencv = ("requirements.txt", "opencv-python==4.10.0.84\n");
+    lacks(&[opencv, ("Dockerfile", &slim("RUN apt-get install -y ffmpeg"))], "native-library-absent");
+    has(&[opencv, ("Dockerfile", &slim("RUN pip install -r requirements.txt"))], "native-library-absent");
+    let ruby = "FROM ruby:3.4-slim\nCOPY . .\nCMD [\"puma\"]\n";
+    for gem in ["gem \"pg\"", "gem \"pg\", \"~> 1.6\"", "gem \"image_processing\", \"~> 1.2\""] {
+        lacks(&[("Gemfile", &format!("{gem}\n")), ("Dockerfile", ruby)], "native-library-absent");
+    }
+    has(&[("Gemfile", "gem \"pg\", \"~> 1.5\"\n"), ("Dockerfile", ruby)], "native-library-absent");
+    let rust = "FROM rust:1 AS build\nCOPY . .\nRUN cargo build --release\nFROM debian:bookworm-slim\nCOPY --from=build /target/release/a /a\nCMD [\"/a\"]\n";
+    let cargo = |line: &str| format!("[package]\nname = \"a\"\n[dependencies]\n{line}\n");
+    lacks(
+        &[
+            ("Cargo.toml", &cargo("diesel-async = { version = \"0.5\", features = [\"postgres\"] }")),
+            ("Dockerfile", rust),
+        ],
+        "native-library-absent",
+    );
+    has(
+        &[
+            ("Cargo.toml", &cargo("diesel = { version = \"2\", features = [\"postgres\"] }")),
+            ("Dockerfile", rust),
+        ],
+        "native-library-absent",
+    );
+}
+
+#[test]
+fn a_rollout_counts_for_the_deployment_that_it_takes_its_pods_from() {
+    let deployment = (
+        "k8s/app.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app\nspec:\n  replicas: 0\n",
+    );
+    let rollout = (
+        "k8s/rollout.yaml",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata:\n  name: app\nspec:\n  workloadRef:\n    kind: Deployment\n    name: app\n",
+    );
+    lacks(&[deployment, rollout], "instances-none");
+    has(&[deployment], "instances-none");
+}
+
+#[test]
+fn a_connector_that_speaks_tls_itself_wants_none_inside() {
+    let code = ("internal/db.go", "package db\nvar q = \"host=/cloudsql/a:b:c sslmode=disable\"\n");
+    let plain = ("internal/db.go", "package db\nvar q = \"host=10.0.0.3 sslmode=disable\"\n");
+    let asked = (
+        "infra/db.tf",
+        "resource \"google_sql_database_instance\" \"a\" {\n  settings {\n    ip_configuration {\n      ssl_mode = \"ENCRYPTED_ONLY\"\n    }\n  }\n}\n",
+    );
+    lacks(&[code, asked], "database-tls-differs");
+    has(&[plain, asked], "database-tls-differs");
+}
+
+#[test]
+fn marks_that_keep_privileges_stand_in_any_order() {
+    let unit = |start: &str| {
+        format!(
+            "[Unit]\nDescription=a\n[Service]\nUser=app\nExecStart={start}/usr/bin/node /srv/app/server.js\nEnvironment=PORT=443\n"
+        )
+    };
+    let app = ("server.js", "require('http').createServer().listen(443)\n");
+    for marks in ["-+", "!", "@!"] {
+        lacks(&[("deploy/app.service", &unit(marks)), app, ("package.json", "{}\n")], "port-privileged");
+    }
+    has(&[("deploy/app.service", &unit("-")), app, ("package.json", "{}\n")], "port-privileged");
+}
