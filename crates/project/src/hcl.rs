@@ -39,7 +39,7 @@ impl Values {
             }
         }
         // What a file of values says goes before a default.
-        for entry in given.iter().flat_map(|(_, text)| entries(&tokens(text), 0)) {
+        for entry in given.iter().flat_map(|(_, text)| entries(&tokens(text), 0).0) {
             if let Some(value) = &entry.value {
                 values.add(format!("var.{}", entry.path), value);
             }
@@ -123,28 +123,33 @@ impl Values {
 fn blocks(text: &str, kind: &str) -> Vec<(String, Vec<Entry>)> {
     let tokens = tokens(text);
     let mut found = Vec::new();
-    for at in 0..tokens.len() {
-        if !matches!(&tokens[at].0, Token::Word(word) if word == kind)
-            || at > 0 && tokens[at - 1].0 != Token::Line
-        {
-            continue;
-        }
-        match tokens.get(at + 1..) {
-            Some([(Token::Text(Some(label)), _), (Token::Mark(b'{'), _), ..]) => {
-                found.push((label.clone(), entries(&tokens, at + 3)))
-            }
-            Some([(Token::Mark(b'{'), _), ..]) => found.push((String::new(), entries(&tokens, at + 2))),
-            _ => {}
+    let mut at = 0;
+    while at < tokens.len() {
+        let begins_line = at == 0 || tokens[at - 1].0 == Token::Line;
+        let opened = match &tokens[at..] {
+            [(Token::Word(word), _), rest @ ..] if word == kind && begins_line => match rest {
+                [(Token::Text(Some(label)), _), (Token::Mark(b'{'), _), ..] => Some((label.clone(), at + 3)),
+                [(Token::Mark(b'{'), _), ..] => Some((String::new(), at + 2)),
+                _ => None,
+            },
+            _ => None,
+        };
+        at += 1;
+        if let Some((label, body)) = opened {
+            let (entries, end) = entries(&tokens, body);
+            found.push((label, entries));
+            // What is in one of them is read once, also where its end is missing.
+            at = end;
         }
     }
     found
 }
 
-/// The attributes of a body that begins at a token.
-fn entries(tokens: &[(Token, usize)], at: usize) -> Vec<Entry> {
+/// The attributes of a body that begins at a token, and where it ends.
+fn entries(tokens: &[(Token, usize)], at: usize) -> (Vec<Entry>, usize) {
     let mut reader = Reader { tokens, at, blocks: 0, entries: Vec::new() };
     reader.body("", 0);
-    reader.entries
+    (reader.entries, reader.at)
 }
 
 /// A resource block, its attributes by their path of blocks.

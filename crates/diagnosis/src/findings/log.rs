@@ -52,30 +52,31 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn finding(name: &str, tail: &LogTail, log: ObservationId, catalogue: &Catalogue) -> Option<Finding> {
-    let unread = unread(tail, catalogue);
-    if unread.is_empty() {
-        return None;
-    }
-    let mut shown: Vec<&LogEvent> = unread.clone();
-    shown.sort_by_key(|event| std::cmp::Reverse(event.last_line));
-    let told: Vec<String> = shown.iter().take(SHOWN).map(|event| told(event, catalogue)).collect();
+    let mut unread = unread(tail, catalogue);
+    unread.sort_by_key(|event| std::cmp::Reverse(event.last_line));
+    let last = unread.first()?;
+    let told: Vec<String> = unread.iter().take(SHOWN).map(|event| told(event, catalogue)).collect();
     let rest = unread.len().saturating_sub(SHOWN);
     let more = if rest > 0 { format!(" And {} more.", count(rest, "line")) } else { String::new() };
+    let (how_often, them) = match unread.len() {
+        1 => ("a failure in words that no rule reads".to_owned(), "it"),
+        n => (format!("{n} failures in words that no rule reads, the last"), "them"),
+    };
     Some(raise(
         &codes::LOG_UNREAD,
-        format!(
-            "{} of {name} tell{} of a failure in words that no rule reads",
-            count(unread.len(), "line"),
-            if unread.len() == 1 { "s" } else { "" }
-        ),
-        format!(
-            "Nothing here rests on {}. {}{more}",
-            if unread.len() == 1 { "it" } else { "them" },
-            told.join(" ")
-        ),
+        // A terminal shows the title alone, and a person wants to see the line.
+        format!("{name} tells of {how_often}: {} (line {})", quoted(last), last.last_line),
+        format!("Nothing here rests on {them}. {}{more}", told.join(" ")),
         "Read the log there: what it says may be the cause, or nothing. What a line of your own software means can be taught to Landfall (`--catalogue DIR`).",
         vec![log],
     ))
+}
+
+/// A line within quotation marks, as far as it is shown.
+fn quoted(event: &LogEvent) -> String {
+    let text: String = event.text.chars().take(TEXT).collect();
+    let cut = if event.text.chars().count() > TEXT { "…" } else { "" };
+    format!("“{text}{cut}”")
 }
 
 /// Telling lines that no entry reads and that no later start has made past.
@@ -101,8 +102,6 @@ fn unread<'a>(tail: &'a LogTail, catalogue: &Catalogue) -> Vec<&'a LogEvent> {
 
 /// A line with what it resembles.
 fn told(event: &LogEvent, catalogue: &Catalogue) -> String {
-    let text: String = event.text.chars().take(TEXT).collect();
-    let cut = if event.text.chars().count() > TEXT { "…" } else { "" };
     let near = catalogue.lines.nearest(&event.text).into_iter().find_map(|(line, _)| {
         let mut causes = catalogue.causes_that_hear(&line.id);
         causes.truncate(CAUSES);
@@ -117,7 +116,7 @@ fn told(event: &LogEvent, catalogue: &Catalogue) -> String {
         }
         None => "it resembles no line that is known".to_owned(),
     };
-    format!("Line {}: “{text}{cut}”; {like}.", event.last_line)
+    format!("Line {}: {}; {like}.", event.last_line, quoted(event))
 }
 
 #[cfg(test)]
@@ -145,7 +144,11 @@ mod tests {
         let log = "boot\nERROR gatekeeper: handshake with frobnicator failed, quux is wedged\n\
                    ERROR store-driver: remote store gave up the login of role shop, secret was wrong: password rejected by postgres\n";
         let found = found(log);
-        assert_eq!(found[0].title, "2 lines of app.log tell of a failure in words that no rule reads");
+        assert_eq!(
+            found[0].title,
+            "app.log tells of 2 failures in words that no rule reads, the last: “ERROR store-driver: remote store gave up the login of \
+             role shop, secret was wrong: password rejected by postgres” (line 3)"
+        );
         assert_eq!(
             found[0].impact,
             "Nothing here rests on them. Line 3: “ERROR store-driver: remote store gave up the login of role shop, secret was wrong: \

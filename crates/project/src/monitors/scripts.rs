@@ -64,6 +64,7 @@ fn request(line: &str) -> Option<Found> {
     }
     let mut check = Found { tool: command.to_owned(), ..Found::default() };
     let (mut fails, mut sends) = (command == "wget", false);
+    let mut says_alone = false;
     let mut words = own.split_whitespace().map(|word| word.trim_matches(['"', '\'', ')', '(']));
     while let Some(word) = words.next() {
         let short = |flag: char| word.starts_with('-') && !word.starts_with("--") && word.contains(flag);
@@ -117,6 +118,8 @@ fn request(line: &str) -> Option<Found> {
         let flags = grep.get(1).map_or("", |flags| flags.as_str());
         // A negated search, and one for the status line, are other questions.
         if !flags.contains('v') && !wanted.starts_with("HTTP") {
+            // Without --fail the word counts, whatever the status is.
+            says_alone = !fails;
             fails = true;
             let pattern = if flags.contains('F') {
                 regex::escape(&wanted)
@@ -134,7 +137,9 @@ fn request(line: &str) -> Option<Found> {
     }
     // curl calls a redirect that it does not follow a success; wget follows.
     check.follows |= command == "wget";
-    if !check.follows {
+    if says_alone {
+        check.status = (100..600).collect();
+    } else if !check.follows {
         check.status = SUCCESS.iter().chain(&REDIRECTS).copied().collect();
     }
     Some(check)

@@ -339,7 +339,7 @@ fn scripts_and_workflows() {
             "curl HEAD api.example.test/head | 200..308 (13) |  | None @scripts/smoke.sh:4",
             "curl GET get.example.test/install.sh | 2xx after redirects |  | None @scripts/smoke.sh:6",
             "wget HEAD api.example.test/spider | 2xx after redirects |  | None @scripts/smoke.sh:10",
-            "curl GET api.example.test/v | 200..308 (13) | `(?i)v(1|2)` (a pattern) | None @scripts/smoke.sh:11",
+            "curl GET api.example.test/v | 100..599 (500) | `(?i)v(1|2)` (a pattern) | None @scripts/smoke.sh:11",
             "curl GET api.example.test/semi | 200..308 (13) |  | None @scripts/smoke.sh:12",
         ],
     );

@@ -23,6 +23,9 @@ use crate::hcl::{Resource, Values, resources};
 use crate::source::bracketed;
 use crate::tree::parent;
 
+/// Resources of one file that are looked at.
+const MAX_MADE: usize = 1_000;
+
 /// The attributes in which a zone or domain has its name, by the kind of its resource or data source.
 const ZONES: &[(&str, &[&str])] = &[
     ("cloudflare_zone", &["zone", "name", "filter.name"]),
@@ -156,12 +159,17 @@ fn each_resource(text: &str, values: &Values) -> Vec<(usize, Resource)> {
         Regex::new(r"(?m)^\s*for_each\s*=\s*((?:local|var)(?:\.[A-Za-z0-9_-]+)+)\s*$").expect("a constant")
     });
     let mut found = Vec::new();
+    let mut read_to = 0;
     for start in START.captures_iter(text) {
         let (Some(all), Some(open)) = (start.get(0), start.get(1)) else { continue };
-        let own = bracketed(text, open.start()).map_or(&text[all.start()..], |body| {
-            // Both braces belong to it.
-            &text[all.start()..(open.end() + body.len() + 1).min(text.len())]
-        });
+        // What stands in one of them is read with it, and what has no end goes to the end of the file.
+        if all.start() < read_to || found.len() >= MAX_MADE {
+            continue;
+        }
+        // Both braces belong to it.
+        let body = bracketed(text, open.start()).map(|body| open.end() + body.len() + 1);
+        read_to = body.unwrap_or(text.len()).min(text.len());
+        let own = &text[all.start()..read_to];
         let line = text[..open.start()].matches('\n').count() + 1;
         let made = match EACH.captures(own) {
             Some(each) => values.each(&each[1]),
@@ -169,7 +177,7 @@ fn each_resource(text: &str, values: &Values) -> Vec<(usize, Resource)> {
         };
         let texts = match made.as_slice() {
             [] => vec![values.fill(own).into_owned()],
-            each => each.iter().map(|element| element.fill(own).into_owned()).collect(),
+            each => each.iter().take(MAX_MADE).map(|element| element.fill(own).into_owned()).collect(),
         };
         found.extend(texts.iter().flat_map(|text| resources(text)).map(|resource| (line, resource)));
     }

@@ -184,6 +184,10 @@ fn what_breaks_off_or_is_absurd_loses_that_record_alone() {
     ] {
         assert_eq!(read(&[("dns.tf", &strange)]), [], "{strange}");
     }
+    // Many that never end are read once each, or the time grows with their square.
+    let open = "resource \"digitalocean_record\" \"a\" {\n  for_each = local.x\n".repeat(5_000);
+    let unclosed = format!("{}{open}", "variable \"a\" {\nlocals {\n".repeat(5_000));
+    assert_eq!(read(&[("dns.tf", &unclosed)]), []);
     for (name, text) in [
         ("db.x", "@ SOA"),
         ("example.org.zone", "SOA\n)))((\n\u{0} A\n A\n"),

@@ -48,20 +48,6 @@ pub(super) fn read(read: &Read<'_>, found: &mut Found) {
         let hit = OFF.find_iter(&source.code).find(|hit| !line_is_local(&source.code, hit.start()))?;
         Some((source.place(hit.start()), hit.as_str().to_owned()))
     });
-    // Google's connectors and proxy speak TLS themselves, and want none inside of it (cloud-sql-go-connector, issue 889).
-    static CONNECTOR: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r"cloudsqlconn|cloud[-_]sql[-_](?:proxy|connector)|/cloudsql/|cloudSqlInstance")
-    });
-    let connected = read.sources.iter().any(|source| CONNECTOR.is_match(&source.code))
-        || read.tree.files.iter().filter(|f| !f.ignored).take(400).any(|f| {
-            [".yml", ".yaml", ".tf", "Dockerfile", ".sh", ".mod", "requirements.txt"]
-                .iter()
-                .any(|end| f.path.ends_with(end))
-                && text(read.tree, &f.path).is_some_and(|text| CONNECTOR.is_match(&text))
-        });
-    if connected {
-        return;
-    }
     let settings = || {
         read.tree.files.iter().filter(|f| !f.ignored && !local(&f.path)).filter(|f| {
             [
@@ -93,7 +79,20 @@ pub(super) fn read(read: &Read<'_>, found: &mut Found) {
         let hit = ASKED.find(&content).or_else(|| PROVIDER.find(&content))?;
         Some(place(&file.path, &content, hit.start()))
     });
-    if let Some(asked) = asked {
+    // Google's connectors and proxy speak TLS themselves, and want none inside of it (cloud-sql-go-connector, issue 889).
+    static CONNECTOR: LazyLock<Regex> = LazyLock::new(|| {
+        regex(r"cloudsqlconn|cloud[-_]sql[-_](?:proxy|connector)|/cloudsql/|cloudSqlInstance")
+    });
+    let connected = || {
+        read.sources.iter().any(|source| CONNECTOR.is_match(&source.code))
+            || read.tree.files.iter().filter(|f| !f.ignored).take(400).any(|f| {
+                [".yml", ".yaml", ".tf", "Dockerfile", ".sh", ".mod", "requirements.txt"]
+                    .iter()
+                    .any(|end| f.path.ends_with(end))
+                    && text(read.tree, &f.path).is_some_and(|text| CONNECTOR.is_match(&text))
+            })
+    };
+    if let Some(asked) = asked.filter(|_| !connected()) {
         found.add(
             SignWord::DatabaseTlsDiffers,
             at,

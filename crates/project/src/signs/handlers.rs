@@ -61,10 +61,9 @@ fn python(source: &Source) -> Option<(usize, String)> {
             r"(?m)^([ \t]*)@\w+\.(?:route|get|post|put|patch|delete)\([^\n]*\n(?:[ \t]*@[^\n]*\n)*[ \t]*(?:async[ \t]+)?def[ \t][^\n]*\n",
         )
     });
-    static EXITS: LazyLock<Regex> = LazyLock::new(
-        || // Under Uvicorn `sys.exit` gives a 500 and the process lives on; under Gunicorn's sync worker it ends the worker.
-        regex(r"\b(?:sys\.exit|os\._exit|os\.abort)\("),
-    );
+    static EXITS: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(?:sys\.exit|os\._exit|os\.abort)\("));
+    // `sys.exit` ends a sync worker of Gunicorn. Uvicorn answers 500 and lives on (its httptools_impl.py catches BaseException).
+    let lives_on = ["fastapi", "starlette"].iter().any(|name| source.code.contains(name));
     VIEW.captures_iter(&source.code).find_map(|view| {
         let (whole, indent) = (view.get(0)?, view[1].len());
         let body = &source.code[whole.end()..];
@@ -76,7 +75,7 @@ fn python(source: &Source) -> Option<(usize, String)> {
             }
             length += line.len();
         }
-        let exit = EXITS.find(&body[..length])?;
+        let exit = EXITS.find(&body[..length]).filter(|exit| !(lives_on && exit.as_str() == "sys.exit("))?;
         Some((whole.end() + exit.start(), exit.as_str().trim_end_matches('(').to_owned()))
     })
 }
@@ -145,6 +144,9 @@ mod tests {
         let python = "@app.get('/a')\ndef a():\n    if bad():\n        os._exit(1)\n    return 1\n\ndef main():\n    sys.exit(2)\n";
         has(&[("app.py", python)], "exits-in-handler os._exit within a handler @app.py:4");
         lacks(&[("app.py", &python.replace("os._exit", "print"))], "exits-in-handler");
+        let of = |import: &str| format!("{import}\n{}", python.replace("os._exit", "sys.exit"));
+        has(&[("app.py", &of("from flask import Flask"))], "exits-in-handler sys.exit");
+        lacks(&[("app.py", &of("from fastapi import FastAPI"))], "exits-in-handler");
     }
 
     #[test]

@@ -94,3 +94,25 @@ fn marks_that_keep_privileges_stand_in_any_order() {
     }
     has(&[("deploy/app.service", &unit("-")), app, ("package.json", "{}\n")], "port-privileged");
 }
+
+#[test]
+fn alpines_shell_gives_way_and_a_config_map_gives_a_size() {
+    let image = |base: &str| format!("FROM {base}\nCOPY . .\nCMD node server.js\n");
+    let app = [
+        ("server.js", "require('http').createServer().listen(process.env.PORT)\n"),
+        ("package.json", "{}\n"),
+    ];
+    lacks(&[("Dockerfile", &image("node:22-alpine")), app[0], app[1]], "shell-form-start");
+    has(&[("Dockerfile", &image("node:22-bookworm")), app[0], app[1]], "shell-form-start");
+    let code = ("app.js", "const upload = multer({ limits: { fileSize: 50 * 1024 * 1024 } });\n");
+    let ingress = (
+        "k8s/ingress.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: a\nspec:\n  ingressClassName: nginx\n",
+    );
+    let sized = (
+        "k8s/config.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: nginx-configuration\ndata:\n  proxy-body-size: 64m\n",
+    );
+    lacks(&[code, ingress, sized], "body-limit-differs");
+    has(&[code, ingress], "body-limit-differs");
+}

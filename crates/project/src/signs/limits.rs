@@ -126,7 +126,9 @@ fn bodies(read: &Read<'_>, found: &mut Found) {
     static UPLOAD: LazyLock<Regex> =
         LazyLock::new(|| regex(r"(?m)^\s*upload_max_filesize\s*=\s*(\d+[KMG]?)"));
     static INGRESS: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r#"nginx\.ingress\.kubernetes\.io/proxy-body-size["']?\s*:\s*["']?(\d+[kKmMgG]?)"#)
+        regex(
+            r#"(?:nginx\.ingress\.kubernetes\.io/proxy|nginx\.(?:org|com)/client-max)-body-size["']?\s*:\s*["']?(\d+[kKmMgG]?)"#,
+        )
     });
     let Some((takes, where_taken)) = taken(read).filter(|(takes, _)| *takes > NGINX_DEFAULT) else { return };
     let mut tell = |least: f64, place: String, what: String| {
@@ -175,7 +177,13 @@ fn bodies(read: &Read<'_>, found: &mut Found) {
             }
         }
     }
-    for (file, content) in crate::deploy::manifests(read.tree) {
+    let manifests = crate::deploy::manifests(read.tree);
+    // The controller's own ConfigMap gives a size to every ingress.
+    let sized = manifests.iter().any(|(_, content)| {
+        content.contains("kind: ConfigMap")
+            && ["proxy-body-size", "client-max-body-size"].iter().any(|key| content.contains(key))
+    });
+    for (file, content) in manifests {
         if !content.contains("kind: Ingress") || !content.contains("nginx") {
             continue;
         }
@@ -185,6 +193,7 @@ fn bodies(read: &Read<'_>, found: &mut Found) {
                     tell(least, place(&file, &content, size.start()), "the ingress".to_owned());
                 }
             }
+            None if sized => {}
             None => {
                 let at = content.find("kind: Ingress").unwrap_or_default();
                 tell(

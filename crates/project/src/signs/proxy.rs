@@ -10,6 +10,9 @@ use super::{Found, Read, place, regex, text};
 use crate::tree::file_name;
 use crate::words::{Pattern, words};
 
+/// Files of settings that are searched for whom a server believes.
+const MAX_SETTINGS: usize = 200;
+
 /// Rules of one file that are named.
 const MAX_RULES: usize = 8;
 
@@ -268,30 +271,34 @@ fn limiter(read: &Read<'_>, found: &mut Found) {
     if trusts || told.into_iter().any(|start| start.raw.contains("forwarded-allow-ips")) {
         return;
     }
-    // So are Uvicorn, ASP.NET and Spring by their settings.
+    let limiters = read
+        .sources
+        .iter()
+        .filter(|source| source.says(words!["limit", "too many", "throttle"]))
+        .filter_map(|source| Some((source, LIMITER.find(source)?)));
+    let mut limiters = limiters.peekable();
+    if limiters.peek().is_none() || trusts_by_setting(read) {
+        return;
+    }
+    for (source, limiter) in limiters {
+        found.add(SignWord::LimiterWithoutTrust, source.place(limiter.start()), limiter.as_str());
+    }
+}
+
+/// Whether Uvicorn, ASP.NET or Spring is told by a setting whom to believe.
+fn trusts_by_setting(read: &Read<'_>) -> bool {
     const SETTINGS: &[&str] = &[
         "FORWARDED_ALLOW_IPS",
         "ASPNETCORE_FORWARDEDHEADERS_ENABLED",
         "forward-headers-strategy",
         "FORWARD_HEADERS_STRATEGY",
     ];
-    let in_settings = read.tree.files.iter().filter(|file| !file.ignored).take(2_000).any(|file| {
-        let is_one =
-            [".yml", ".yaml", ".toml", ".properties", "Dockerfile", ".env.production", ".json", "Procfile"]
-                .iter()
-                .any(|end| file.path.ends_with(end));
-        is_one
-            && text(read.tree, &file.path)
-                .is_some_and(|text| SETTINGS.iter().any(|setting| text.contains(setting)))
-    });
-    if in_settings {
-        return;
-    }
-    for source in read.sources.iter().filter(|source| source.says(words!["limit", "too many", "throttle"])) {
-        if let Some(limiter) = LIMITER.find(source) {
-            found.add(SignWord::LimiterWithoutTrust, source.place(limiter.start()), limiter.as_str());
-        }
-    }
+    const FILES: &[&str] =
+        &[".yml", ".yaml", ".toml", ".properties", "Dockerfile", ".env.production", ".json", "Procfile"];
+    let is_one = |path: &str| FILES.iter().any(|end| path.ends_with(end));
+    read.tree.files.iter().filter(|file| !file.ignored && is_one(&file.path)).take(MAX_SETTINGS).any(|file| {
+        text(read.tree, &file.path).is_some_and(|text| SETTINGS.iter().any(|setting| text.contains(setting)))
+    })
 }
 
 /// Code that serves WebSockets behind a proxy that does not pass their upgrade on.
