@@ -329,11 +329,11 @@ impl LineIndex {
         self.compiled().matches(&unescaped(text), |_| true).next().is_some()
     }
 
-    /// The entries that a line resembles, the nearest first, each with how near it is (0 to 1).
-    pub(crate) fn nearest(&self, text: &str) -> Vec<(&LogLine, f32)> {
+    /// The entries that a line resembles, the nearest first.
+    pub(crate) fn nearest(&self, text: &str) -> Vec<&LogLine> {
         let likeness = self.likeness.get_or_init(|| likeness::Likeness::new(&self.lines));
         let near = likeness.nearest(&unescaped(text));
-        near.into_iter().map(|alike| (&self.lines[alike.entry], alike.likeness)).collect()
+        near.into_iter().map(|alike| &self.lines[alike.entry]).collect()
     }
 
     /// What a line says, each entry once, in the order of the file. `place` and `through` as the log's reader found them.

@@ -35,6 +35,11 @@ pub(crate) fn either(items: &[&str]) -> String {
     }
 }
 
+/// The file of a place, `infra/dns.tf` of `infra/dns.tf:12`.
+pub(crate) fn file_of(place: &str) -> &str {
+    place.rsplit_once(':').map_or(place, |(file, _)| file)
+}
+
 /// The sentence with its first letter small, unless its first word is an acronym.
 pub(crate) fn lower_first(text: &str) -> String {
     let mut letters = text.chars();

@@ -355,7 +355,15 @@ pub(super) fn is_private(address: &IpAddr) -> bool {
     }
 }
 
-fn name_servers(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
+/// The name servers of the zone and who runs them.
+pub(super) struct ServedBy<'a> {
+    names: BTreeSet<String>,
+    /// Vendors, as `network-owners.toml` names them.
+    pub(super) owners: BTreeSet<&'a str>,
+    ids: BTreeSet<ObservationId>,
+}
+
+pub(super) fn served_by<'a>(evidence: &Evidence, catalogue: &'a Catalogue) -> ServedBy<'a> {
     let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());
     for (observation, seen) in evidence.dns().filter(|(_, seen)| seen.question.rtype == "NS") {
         let Some(answer) = message(seen) else { continue };
@@ -365,8 +373,12 @@ fn name_servers(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
             ids.insert(observation.id.clone());
         }
     }
-    let owners: BTreeSet<&str> =
-        names.iter().filter_map(|n| catalogue.owner_of_ns(n)).map(|o| o.vendor.as_str()).collect();
+    let owners = names.iter().filter_map(|n| catalogue.owner_of_ns(n)).map(|o| o.vendor.as_str()).collect();
+    ServedBy { names, owners, ids }
+}
+
+fn name_servers(evidence: &Evidence, catalogue: &Catalogue, facts: &mut Facts) {
+    let ServedBy { names, owners, ids } = served_by(evidence, catalogue);
     facts.known_list(FactKey::DnsNsOwner, "", owners.into_iter().map(str::to_owned), ids.clone());
     facts.known_list(FactKey::DnsNs, "", names, ids);
 }

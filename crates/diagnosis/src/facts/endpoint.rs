@@ -402,7 +402,7 @@ fn fresh_file(evidence: &Evidence, path: &str, fresh: &mut (BTreeSet<String>, BT
     let Some((observation, snapshot)) = evidence.project() else { return };
     let Some(git) = &snapshot.git else { return };
     for route in snapshot.known_routes().filter(|route| route.path == path) {
-        let file = route.place.rsplit_once(':').map_or(route.place.as_str(), |(file, _)| file);
+        let file = crate::words::file_of(&route.place);
         if git.uncommitted.iter().chain(&git.untracked).any(|name| name == file) {
             fresh.0.insert(file.to_owned());
             fresh.1.insert(observation.id.clone());

@@ -18,7 +18,7 @@ use crate::catalogue::Catalogue;
 use crate::lines::{GROUPS, LineRole, LineTrouble};
 
 /// A log whose last time lies further back than this many seconds says nothing of the state that the audit sees.
-pub(crate) const STALE_LOG_S: i64 = 48 * 3600;
+const STALE_S: i64 = 48 * 3600;
 /// Starts that make a loop, where the process failed between them.
 const LOOP_STARTS: u64 = 3;
 /// What `log-lines.toml` calls the refusals of a limiter in the application, and of one before it.
@@ -44,11 +44,11 @@ pub(super) fn derive(
             continue;
         };
         read = true;
-        let age = tail.last_at.map(|at| evidence.started_at.as_second().saturating_sub(at.as_second()));
+        let age = age_s(tail, evidence);
         if let Some(age) = age {
             facts.known(FactKey::LogAge, subject.as_str(), age, [id.clone()]);
         }
-        if let Some(age) = age.filter(|age| *age > STALE_LOG_S) {
+        if let Some(age) = age.filter(|age| *age > STALE_S) {
             let why = format!("the log {} ends {} hours before the audit", seen.name, age / 3600);
             facts.unknown(FactKey::LogSays, subject, Why::Undecided(why), [id]);
             continue;
@@ -62,6 +62,21 @@ pub(super) fn derive(
             facts.unknown(key, "", why.clone(), []);
         }
     }
+}
+
+/// How long before the audit a log ends, in seconds; `None` when no line of it carries a time.
+fn age_s(tail: &LogTail, evidence: &Evidence) -> Option<i64> {
+    tail.last_at.map(|at| evidence.started_at.as_second().saturating_sub(at.as_second()))
+}
+
+/// Whether a log says nothing of the state that the audit sees.
+pub(crate) fn is_stale(tail: &LogTail, evidence: &Evidence) -> bool {
+    age_s(tail, evidence).is_some_and(|age| age > STALE_S)
+}
+
+/// Whether the process was started again after a line, and served.
+pub(crate) fn came_up_after(line: u64, last_start: Option<u64>, last_up: Option<u64>) -> bool {
+    last_start.is_some_and(|start| start > line && last_up.is_some_and(|up| up > start))
 }
 
 /// One meaning that a log has, over all of its lines.
@@ -111,8 +126,8 @@ fn log(
     let last_up = by_role(LineRole::Up).map(|m| m.last_line).max();
     // It came up again after its last occurrence, and served.
     let is_past = |meaning: &Meaning<'_>, last: u64| {
-        let came_up = last_start.is_some_and(|start| start > last && last_up.is_some_and(|up| up > start));
-        came_up && (meaning.role == Some(LineRole::Boot) || meaning.count == 1)
+        came_up_after(last, last_start, last_up)
+            && (meaning.role == Some(LineRole::Boot) || meaning.count == 1)
     };
     // Something said later ends it.
     let ended = |id: &str, last: u64| {
@@ -685,7 +700,7 @@ mod tests {
     fn an_old_log_says_nothing_of_now_and_a_log_without_signs_says_nothing() {
         let mut world = World::new("https://api.example.test");
         let started = world.build().started_at;
-        let old = started.as_second() - STALE_LOG_S - 7200;
+        let old = started.as_second() - STALE_S - 7200;
         let tail = LogTail {
             last_at: Some(jiff::Timestamp::from_second(old).expect("in range")),
             events: vec![event(1, "OOMKilled")],

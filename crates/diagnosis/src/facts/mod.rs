@@ -49,7 +49,7 @@ pub(crate) use edge::same_vendor;
 pub(crate) use endpoint::wants_another_protocol;
 pub(crate) use http::{BodyKind, Exchange, Exchanges, body_kind, is_health_path};
 pub(crate) use key::FactKey;
-pub(crate) use log::STALE_LOG_S;
+pub(crate) use log::{came_up_after, is_stale};
 pub(crate) use project::open_files;
 pub(crate) use writer::Writer;
 

@@ -12,7 +12,7 @@ use regex::Regex;
 use super::{codes, raise};
 use crate::case::Case;
 use crate::catalogue::Catalogue;
-use crate::facts::STALE_LOG_S;
+use crate::facts::{came_up_after, is_stale};
 use crate::lines::LineRole;
 use crate::words::{count, in_words};
 use crate::{Finding, Label};
@@ -39,15 +39,10 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     if case.causes.iter().any(|cause| cause.label >= Label::Likely) {
         return Vec::new();
     }
-    let started = case.evidence().started_at.as_second();
-    case.evidence()
-        .logs()
-        .filter_map(|(observation, seen)| {
-            let tail = seen.answer.present()?;
-            let is_stale =
-                tail.last_at.is_some_and(|at| started.saturating_sub(at.as_second()) > STALE_LOG_S);
-            (!is_stale).then(|| finding(&seen.name, tail, observation.id.clone(), case.catalogue()))?
-        })
+    let read =
+        case.evidence().logs().filter_map(|(log, seen)| Some((log, &seen.name, seen.answer.present()?)));
+    read.filter(|(_, _, tail)| !is_stale(tail, case.evidence()))
+        .filter_map(|(log, name, tail)| finding(name, tail, log.id.clone(), case.catalogue()))
         .collect()
 }
 
@@ -82,27 +77,28 @@ fn quoted(event: &LogEvent) -> String {
 /// Telling lines that no entry reads and that no later start has made past.
 fn unread<'a>(tail: &'a LogTail, catalogue: &Catalogue) -> Vec<&'a LogEvent> {
     let mut unread = Vec::new();
-    let (mut last_start, mut last_up) = (0, 0);
+    let (mut last_start, mut last_up) = (None, None);
     for event in &tail.events {
         let said = catalogue.lines.says(&event.text, event.place.as_deref(), &event.through);
         for one in &said {
-            match one.line.role {
-                Some(LineRole::Start) => last_start = last_start.max(event.last_line),
-                Some(LineRole::Up) => last_up = last_up.max(event.last_line),
-                _ => {}
-            }
+            let last = match one.line.role {
+                Some(LineRole::Start) => &mut last_start,
+                Some(LineRole::Up) => &mut last_up,
+                _ => continue,
+            };
+            *last = (*last).max(Some(event.last_line));
         }
         if said.is_empty() && FAILURE.is_match(&event.text) && !REQUEST.is_match(&event.text) {
             unread.push(event);
         }
     }
-    unread.retain(|event| !(last_up > last_start && last_start > event.last_line));
+    unread.retain(|event| !came_up_after(event.last_line, last_start, last_up));
     unread
 }
 
 /// A line with what it resembles.
 fn told(event: &LogEvent, catalogue: &Catalogue) -> String {
-    let near = catalogue.lines.nearest(&event.text).into_iter().find_map(|(line, _)| {
+    let near = catalogue.lines.nearest(&event.text).into_iter().find_map(|line| {
         let mut causes = catalogue.causes_that_hear(&line.id);
         causes.truncate(CAUSES);
         (!causes.is_empty()).then_some((&line.means, causes))

@@ -13,7 +13,7 @@ use super::{codes, raise};
 use crate::Finding;
 use crate::case::Case;
 use crate::marker;
-use crate::words::{count, in_words};
+use crate::words::{count, file_of, in_words};
 
 /// Routes named in one title at most.
 const SHOWN: usize = 4;
@@ -74,11 +74,9 @@ pub(crate) fn missing(project: &ProjectSnapshot) -> Vec<&Route> {
     if *more || (framework == "express" && !opaque.is_empty()) {
         return Vec::new();
     }
-    let file =
-        |route: &Route| route.place.rsplit_once(':').map_or(route.place.clone(), |(file, _)| file.to_owned());
     let own = |route: &&Route| {
-        let file = file(route);
-        endings(framework).iter().any(|ending| file.ends_with(ending)) && !is_aside(&file)
+        let file = file_of(&route.place);
+        endings(framework).iter().any(|ending| file.ends_with(ending)) && !is_aside(file)
     };
     let hidden = |route: &Route| {
         let below = |prefix: &String| prefix != "/" && route.path.starts_with(prefix.as_str());
@@ -87,7 +85,7 @@ pub(crate) fn missing(project: &ProjectSnapshot) -> Vec<&Route> {
     let is_registered = |route: &Route| routes.iter().any(|registered| answers_for(registered, route));
     // Of several applications in one folder only one was started. A folder of which nothing is registered may be another's.
     let top = |route: &Route| {
-        let file = file(route);
+        let file = file_of(&route.place);
         file.split_once('/').map(|(top, _)| top.to_owned()).unwrap_or_default()
     };
     let known: BTreeSet<String> =

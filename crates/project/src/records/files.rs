@@ -231,7 +231,6 @@ fn zone_file(path: &str, text: &str) -> Vec<Found> {
     let name = file_name(path);
     let called = name.strip_prefix("db.").or_else(|| name.strip_suffix(".zone")).unwrap_or(name);
     let mut origin = host(called).filter(|name| name.contains('.'));
-    let zone = |origin: &Option<String>| origin.clone();
     let mut owner = "@".to_owned();
     let (mut found, mut open) = (Vec::new(), 0_i32);
     for (number, line) in text.lines().enumerate() {
@@ -271,7 +270,7 @@ fn zone_file(path: &str, text: &str) -> Vec<Found> {
         found.push(Found {
             name: owner.clone(),
             style: Style::Relative,
-            zone: zone(&origin),
+            zone: origin.clone(),
             rtype: rtype.to_owned(),
             data: vec![data],
             place: format!("{path}:{}", number + 1),

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use landfall_evidence::SignWord;
 use regex::Regex;
 
-use super::{Found, Read, place, regex, text};
+use super::{Found, Read, any_file, place, regex, text};
 use crate::source::is_test;
 
 pub(super) fn read(read: &Read<'_>, found: &mut Found) {
@@ -85,12 +85,11 @@ pub(super) fn read(read: &Read<'_>, found: &mut Found) {
     });
     let connected = || {
         read.sources.iter().any(|source| CONNECTOR.is_match(&source.code))
-            || read.tree.files.iter().filter(|f| !f.ignored).take(400).any(|f| {
-                [".yml", ".yaml", ".tf", "Dockerfile", ".sh", ".mod", "requirements.txt"]
-                    .iter()
-                    .any(|end| f.path.ends_with(end))
-                    && text(read.tree, &f.path).is_some_and(|text| CONNECTOR.is_match(&text))
-            })
+            || any_file(
+                read.tree,
+                &[".yml", ".yaml", ".tf", "Dockerfile", ".sh", ".mod", "requirements.txt"],
+                &CONNECTOR,
+            )
     };
     if let Some(asked) = asked.filter(|_| !connected()) {
         found.add(

@@ -116,3 +116,30 @@ fn alpines_shell_gives_way_and_a_config_map_gives_a_size() {
     lacks(&[code, ingress, sized], "body-limit-differs");
     has(&[code, ingress], "body-limit-differs");
 }
+
+#[test]
+fn a_host_with_its_port_is_passed_on_and_the_machines_own_name_is_not() {
+    let nginx = |host: &str| {
+        format!(
+            "server {{\n  listen 80;\n  location / {{\n    proxy_pass http://app:3000;\n    proxy_set_header Host {host};\n    proxy_set_header Upgrade $http_upgrade;\n  }}\n}}\n"
+        )
+    };
+    for host in ["$host:$server_port", "$http_host", "$host"] {
+        lacks(&[("nginx.conf", &nginx(host))], "proxy-host-not-forwarded");
+    }
+    has(&[("nginx.conf", &nginx("$hostname"))], "proxy-host-not-forwarded");
+}
+
+#[test]
+fn quarkus_serves_health_elsewhere_only_where_it_is_switched_on() {
+    let probe = (
+        "k8s/app.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: a\nspec:\n  template:\n    spec:\n      containers:\n        - name: a\n          ports: [{ containerPort: 8080 }]\n          livenessProbe:\n            httpGet: { path: /q/health/live, port: 8080 }\n",
+    );
+    let file = "src/main/resources/application.properties";
+    lacks(&[probe, (file, "quarkus.management.port=9000\n")], "probe-port-differs");
+    has(
+        &[probe, (file, "quarkus.management.enabled=true\nquarkus.management.port=9000\n")],
+        "probe-port-differs",
+    );
+}

@@ -227,6 +227,16 @@ pub(crate) fn beside(file: &str, relative: &str) -> Option<String> {
     inside(&format!("{}/{relative}", parent(file)))
 }
 
+/// Files that are searched for one word.
+const MAX_SEARCHED: usize = 400;
+
+/// Whether a file with one of these endings shows a pattern.
+fn any_file(tree: &Tree, endings: &[&str], pattern: &Regex) -> bool {
+    let is_one = |path: &str| endings.iter().any(|end| path.ends_with(end));
+    let mut files = tree.files.iter().filter(|file| !file.ignored && is_one(&file.path)).take(MAX_SEARCHED);
+    files.any(|file| text(tree, &file.path).is_some_and(|text| pattern.is_match(&text)))
+}
+
 /// The text of a file of the walk, when it can be read.
 fn text(tree: &Tree, path: &str) -> Option<String> {
     tree.text(path)?.ok()

@@ -91,8 +91,8 @@ static NEEDS: LazyLock<Vec<Need>> = LazyLock::new(|| {
         },
         Need {
             manifest: "Gemfile",
-            uses: // From 1.6 on rubygems.org has it built for Linux, with libpq in it.
-            regex(r#"(?m)^\s*gem\s+["']pg["']\s*,\s*["'](?:~>|=|<)?\s*(?:0\.|1\.[0-5](?:\D|$))"#),
+            // From 1.6 on rubygems.org has it built for Linux, with libpq in it.
+            uses: regex(r#"(?m)^\s*gem\s+["']pg["']\s*,\s*["'](?:~>|=|<)?\s*(?:0\.|1\.[0-5](?:\D|$))"#),
             unless: &[],
             package: "the gem pg",
             library: "libpq",

@@ -6,12 +6,9 @@ use std::sync::LazyLock;
 use landfall_evidence::SignWord;
 use regex::Regex;
 
-use super::{Found, Read, place, regex, text};
+use super::{Found, Read, any_file, place, regex};
 use crate::tree::file_name;
 use crate::words::{Pattern, words};
-
-/// Files of settings that are searched for whom a server believes.
-const MAX_SETTINGS: usize = 200;
 
 /// Rules of one file that are named.
 const MAX_RULES: usize = 8;
@@ -69,11 +66,7 @@ fn nginx(file: &str, text: &str, found: &mut Found) {
             at(passed),
             "no proxy_set_header Host: nginx sends the upstream's name",
         ),
-        Some(set)
-            if !["$host", "$http_host", "$server_name"]
-                .iter()
-                .any(|name| set[1].trim_matches(['"', '\'']).starts_with(name)) =>
-        {
+        Some(set) if !passes_host(&set[1]) => {
             let offset = set.get(0).map_or(0, |m| m.start());
             found.add(SignWord::ProxyHostNotForwarded, at(offset), format!("Host is set to {}", &set[1]));
         }
@@ -219,6 +212,13 @@ fn tunnel(file: &str, text: &str, found: &mut Found) {
     }
 }
 
+/// Whether a value of `Host` is what the client asked for, with its port or without. `$hostname` is the machine's own name.
+fn passes_host(value: &str) -> bool {
+    let value = value.trim_matches(['"', '\'']);
+    let name = value.split_once(':').map_or(value, |(name, _)| name);
+    matches!(name, "$host" | "$http_host" | "$server_name")
+}
+
 /// A limiter that counts by the address of the connection although the code never says which proxies it trusts.
 fn limiter(read: &Read<'_>, found: &mut Found) {
     static LIMITER: LazyLock<Pattern> = LazyLock::new(|| {
@@ -287,18 +287,14 @@ fn limiter(read: &Read<'_>, found: &mut Found) {
 
 /// Whether Uvicorn, ASP.NET or Spring is told by a setting whom to believe.
 fn trusts_by_setting(read: &Read<'_>) -> bool {
-    const SETTINGS: &[&str] = &[
-        "FORWARDED_ALLOW_IPS",
-        "ASPNETCORE_FORWARDEDHEADERS_ENABLED",
-        "forward-headers-strategy",
-        "FORWARD_HEADERS_STRATEGY",
-    ];
+    static SETTINGS: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r"FORWARDED_ALLOW_IPS|ASPNETCORE_FORWARDEDHEADERS_ENABLED|forward-headers-strategy|FORWARD_HEADERS_STRATEGY",
+        )
+    });
     const FILES: &[&str] =
         &[".yml", ".yaml", ".toml", ".properties", "Dockerfile", ".env.production", ".json", "Procfile"];
-    let is_one = |path: &str| FILES.iter().any(|end| path.ends_with(end));
-    read.tree.files.iter().filter(|file| !file.ignored && is_one(&file.path)).take(MAX_SETTINGS).any(|file| {
-        text(read.tree, &file.path).is_some_and(|text| SETTINGS.iter().any(|setting| text.contains(setting)))
-    })
+    any_file(read.tree, FILES, &SETTINGS)
 }
 
 /// Code that serves WebSockets behind a proxy that does not pass their upgrade on.

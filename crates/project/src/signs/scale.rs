@@ -56,10 +56,9 @@ fn instances(read: &Read<'_>, found: &mut Found) {
             let replicas = document.at(&["spec", "replicas"]);
             // An autoscaler counts for itself.
             // So does a Rollout, for the Deployment that it takes its pods from (argo-rollouts, Migrating).
-            let scaled = ["HorizontalPodAutoscaler", "ScaledObject", "workloadRef"]
-                .iter()
-                .any(|word| content.contains(word))
-                || rolled_out;
+            let scaled =
+                ["HorizontalPodAutoscaler", "ScaledObject"].iter().any(|word| content.contains(word))
+                    || rolled_out;
             if matches!(kind, Some("Deployment" | "StatefulSet"))
                 && !scaled
                 && let Some(none) = replicas.filter(|count| count.text() == Some("0"))

@@ -304,16 +304,16 @@ fn unimportable(tree: &Tree, found: &mut Found) {
     // A requirements file may install the project itself (pip, Requirements File Format).
     static ITSELF: LazyLock<Regex> =
         LazyLock::new(|| regex(r"(?m)^\s*(?:-e\s|--editable[ =])?\.(?:\[[^\]]*\])?\s*(?:#.*)?$"));
-    let listed = tree
-        .files
-        .iter()
-        .filter(|f| !f.ignored && file_name(&f.path).starts_with("requirements") && f.path.ends_with(".txt"))
-        .any(|f| text(tree, &f.path).is_some_and(|text| ITSELF.is_match(&text)));
+    let listed = || {
+        let is_one = |path: &str| file_name(path).starts_with("requirements") && path.ends_with(".txt");
+        let mut lists = tree.files.iter().filter(|f| !f.ignored && is_one(&f.path));
+        lists.any(|f| text(tree, &f.path).is_some_and(|text| ITSELF.is_match(&text)))
+    };
     let workflow = tree.files.iter().find_map(|f| {
         let is_one = parent(&f.path) == ".github/workflows"
             || matches!(f.path.as_str(), ".gitlab-ci.yml" | ".circleci/config.yml");
         let text = text(tree, &f.path).filter(|_| is_one)?;
-        let at = PYTEST.find(&text).filter(|_| !INSTALLS.is_match(&text) && !listed)?;
+        let at = PYTEST.find(&text).filter(|_| !INSTALLS.is_match(&text) && !listed())?;
         Some(super::place(&f.path, &text, at.end()))
     });
     let Some(workflow) = workflow else { return };

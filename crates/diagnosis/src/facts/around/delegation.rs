@@ -125,7 +125,7 @@ pub(super) fn copies(world: &World<'_>, seen: &Seen, facts: &mut Facts) {
             .map(|h| h.place.as_str())
             .next();
         place.map_or("target", |place| {
-            let file = place.rsplit_once(':').map_or(place, |(file, _)| file).to_ascii_lowercase();
+            let file = crate::words::file_of(place).to_ascii_lowercase();
             let prose = [".md", ".rst", ".txt", ".adoc"].iter().any(|end| file.ends_with(end));
             if prose { "document" } else { "infrastructure" }
         })

@@ -10,8 +10,9 @@ use landfall_evidence::{DnsServerRole, Evidence, PlannedRecord};
 
 use super::{Ids, World};
 use crate::catalogue::Catalogue;
-use crate::facts::dns::message;
+use crate::facts::dns::{message, served_by};
 use crate::facts::{FactKey, Facts};
+use crate::words::file_of;
 
 /// What the files say of the host, held against DNS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,14 +56,7 @@ pub(super) fn planned(world: &World<'_>, catalogue: &Catalogue, facts: &mut Fact
 
 /// Who runs the name servers of the zone, as far as that is known.
 fn owners<'a>(evidence: &Evidence, catalogue: &'a Catalogue) -> BTreeSet<&'a str> {
-    evidence
-        .dns()
-        .filter(|(_, seen)| seen.question.rtype == "NS")
-        .filter_map(|(_, seen)| message(seen))
-        .flat_map(|answer| answer.data_of("NS"))
-        .filter_map(|name| catalogue.owner_of_ns(name))
-        .map(|owner| provider_of(&owner.vendor))
-        .collect()
+    served_by(evidence, catalogue).owners.into_iter().map(provider_of).collect()
 }
 
 /// One name for what the list of owners has under two, for their addresses and for their name servers.
@@ -219,7 +213,8 @@ fn word(records: &[&PlannedRecord], seen: &Answers, is_apex: bool, catalogue: &C
         return "absent";
     }
     // Environments are kept apart by conditions that nothing here carries out: which of two files counts is not known.
-    let files: BTreeSet<(&str, &str)> = records.iter().map(|r| (file(&r.place), r.rtype.as_str())).collect();
+    let files: BTreeSet<(&str, &str)> =
+        records.iter().map(|r| (file_of(&r.place), r.rtype.as_str())).collect();
     let types: BTreeSet<&str> = records.iter().map(|r| r.rtype.as_str()).collect();
     if files.len() > types.len() || records.iter().any(|record| record.data.is_empty()) {
         return "open";
@@ -249,7 +244,6 @@ fn word(records: &[&PlannedRecord], seen: &Answers, is_apex: bool, catalogue: &C
     if seen.alias.is_some() {
         return "other-alias";
     }
-    let six = |rtype: &str| rtype == "AAAA";
     let wanted: BTreeSet<IpAddr> =
         records.iter().flat_map(|record| &record.data).filter_map(|data| data.parse().ok()).collect();
     // What the files do not speak of is told apart (`dns.planned_lacks`).
@@ -257,7 +251,7 @@ fn word(records: &[&PlannedRecord], seen: &Answers, is_apex: bool, catalogue: &C
         .addresses
         .iter()
         .copied()
-        .filter(|address| records.iter().any(|record| six(&record.rtype) == address.is_ipv6()))
+        .filter(|address| records.iter().any(|record| (record.rtype == "AAAA") == address.is_ipv6()))
         .collect();
     if wanted == answered {
         "same"
@@ -268,10 +262,6 @@ fn word(records: &[&PlannedRecord], seen: &Answers, is_apex: bool, catalogue: &C
     } else {
         "more"
     }
-}
-
-fn file(place: &str) -> &str {
-    place.rsplit_once(':').map_or(place, |(file, _)| file)
 }
 
 #[cfg(test)]
